@@ -1,0 +1,34 @@
+# demo: the whole idea on real parts, to its report.  test: the fast tests.  test-slow: those that take minutes.
+PYTHON = .venv/bin/python
+export SWEEPER_DATA_ROOT
+
+.PHONY: setup demo test test-slow lint format lock
+
+setup:
+	@./setup.sh
+
+# Exit code 3 says that the budget ended before every verdict was certain: an answer, not a failure.
+demo: setup
+	@$(PYTHON) -m sweeper run configs/quickstart.yaml || test $$? -eq 3
+
+test:
+	@./setup.sh test
+	$(PYTHON) -m pytest -m "not slow"
+
+test-slow:
+	@./setup.sh test
+	$(PYTHON) -m pytest -m slow
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: setup
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+# Pin anew what pyproject.toml asks for.
+lock: setup
+	.venv/bin/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --no-header --no-annotate -o requirements.txt

@@ -1,0 +1,235 @@
+"""Fit law (1), error(n) = D n^-alpha + C, to an arm's runs: what is known of it and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.interpolate import CubicSpline
+
+from analysis.laws import Floats, LawSamples, law_error
+from analysis.nls import LeastSquares, least_squares
+from analysis.observations import Observed, check_runs, name_arm
+from analysis.posterior import NEGLIGIBLE, Prior, arm_data, draw, fit_grid, noise_levels
+
+Method = Literal["posterior", "nls"]
+# A value is called identified when the data have at least halved what the prior left open, and an estimate of
+# least squares when its standard error is at most this share of the value (alpha) or of the mean error (C).
+_NARROWED = 0.5
+_NLS_SHARE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """One inferred number: `mean`, `sd` and equal-tailed intervals.
+
+    From the posterior: its mean and sd. From least squares: the optimum and its standard error (nan where it
+    sits on a bound or there are no spare runs).
+    """
+
+    mean: float
+    sd: float
+    draws: Floats
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The interval that holds `level` (0 to 1) of the draws, with equal tails."""
+        low, high = np.quantile(self.draws, _tails(level))
+        return float(low), float(high)
+
+
+@dataclass(frozen=True, eq=False)
+class LawFit:
+    """What the runs of one arm say of law (1).
+
+    `n`, `error`, `log_variance` (runs,): the runs fitted, in the order given. `alpha`, `C`, `D`: the law's
+    values; `sigma`: the run noise as a standard deviation of log error. `samples`: joint draws of the four.
+    `identified` is False where the data leave alpha or C open; `reason` says why in words.
+    """
+
+    n: Floats
+    error: Floats
+    log_variance: Floats
+    method: Method
+    alpha: Estimate
+    C: Estimate
+    D: Estimate
+    sigma: Estimate
+    samples: LawSamples
+    identified: bool
+    reason: str
+
+    def predict(self, n: ArrayLike) -> Floats:
+        """Mean error expected at n (any shape): posterior mean, or the curve of the least squares optimum."""
+        if self.method == "nls":
+            return law_error(n, self.alpha.mean, self.C.mean, self.D.mean)
+        return self.samples.error(n).mean(axis=0)
+
+    def band(self, n: ArrayLike, level: float = 0.9, *, new_run: bool = False) -> tuple[Floats, Floats]:
+        """Lower and upper bound of the mean error at n; with `new_run`, of one further run and its noise."""
+        curves = self.samples.error(n)
+        if new_run:
+            noise = np.random.default_rng(0).standard_normal(curves.shape)
+            sigma = self.samples.sigma.reshape((-1,) + (1,) * (curves.ndim - 1))
+            curves = curves * np.exp(sigma * noise)
+        low, high = np.quantile(curves, _tails(level), axis=0)
+        return low, high
+
+    def __str__(self) -> str:
+        parts = []
+        for name, value in (("alpha", self.alpha), ("C", self.C), ("D", self.D), ("sigma", self.sigma)):
+            low, high = value.interval(0.95)
+            parts.append(f"{name} {value.mean:.4g} (sd {value.sd:.2g}, 95 % {low:.4g} to {high:.4g})")
+        known = "identified" if self.identified else "not identified"
+        return f"error(n) = D n^-alpha + C over {self.n.size} runs: {'; '.join(parts)}; {known}: {self.reason}"
+
+
+def fit_law(
+    n: ArrayLike,
+    error: ArrayLike,
+    *,
+    method: Method = "posterior",
+    D: float | None = None,
+    prior: Prior | None = None,
+    seed: int = 0,
+    log_variance: ArrayLike | None = None,
+) -> LawFit:
+    """Fit law (1) to the runs of one arm; one entry a run, repeats of a size as entries of their own.
+
+    n: images, > 0 (n = 0, no pre-training, is the reference point and stays outside). error: in (0, 1].
+    log_variance: known variance of each log error, from a run's fine-tuning repeats (variance of their log
+    mean); added to the run noise, which is inferred. method "posterior" (default) or "nls", the paper's least
+    squares in linear space; D fixes D for "nls" (the paper: 0.48). `seed` decides the draws; the same seed,
+    the same fit. Raises ValueError, in one line, for observations outside these ranges.
+    """
+    observed = (n, error) if log_variance is None else (n, error, log_variance)
+    return fit_laws({"": observed}, method=method, D=D, prior=prior, seed=seed)[""]
+
+
+def fit_laws(
+    arms: Mapping[str, Sequence[ArrayLike]],
+    *,
+    method: Method = "posterior",
+    D: float | None = None,
+    prior: Prior | None = None,
+    seed: int = 0,
+) -> dict[str, LawFit]:
+    """Fit law (1) to every arm; each arm is (n, error) or (n, error, log_variance), as in `fit_law`.
+
+    The posterior pools the run noise: one sigma for all arms, so that an arm with few runs borrows from the
+    rest.
+    """
+    checked = {arm: check_runs(arm, *observed) for arm, observed in arms.items()}
+    if method == "nls":
+        if D is not None and not D > 0:
+            raise ValueError(f"D is {D}; it must be above 0, or None to fit it")
+        return {arm: _fit_nls(arm, seen, D, seed) for arm, seen in checked.items()}
+    if method != "posterior":
+        raise ValueError(f"unknown method {method!r}; choose 'posterior' or 'nls'")
+    if D is not None:
+        raise ValueError("D can only be fixed with method='nls'; the posterior infers it")
+    return _fit_posterior(checked, prior or Prior(), seed)
+
+
+def _fit_posterior(arms: Mapping[str, Observed], prior: Prior, seed: int) -> dict[str, LawFit]:
+    data = {arm: arm_data(seen.n, seen.error, seen.log_variance) for arm, seen in arms.items()}
+    levels, width = noise_levels(np.log(prior.sigma_low), np.log(prior.sigma_high))
+    grids = {arm: fit_grid(seen, prior, levels, width, np.zeros_like(levels)) for arm, seen in data.items()}
+    if len(arms) > 1:
+        # Each arm's likelihood of a noise level is smooth, so it can be read between the levels it was
+        # computed at.
+        curves = {arm: CubicSpline(levels, grid.log_noise_likelihood()) for arm, grid in grids.items()}
+        fine, width = _shared_noise(list(curves.values()), levels, width)
+        together = np.sum([curve(fine) for curve in curves.values()], axis=0)
+        grids = {arm: fit_grid(seen, prior, fine, width, together - curves[arm](fine)) for arm, seen in data.items()}
+    return {
+        arm: _posterior_fit(seen, draw(data[arm], prior, grids[arm], np.random.default_rng(seed)), prior)
+        for arm, seen in arms.items()
+    }
+
+
+def _shared_noise(curves: list[CubicSpline], levels: Floats, width: float) -> tuple[Floats, float]:
+    """Noise levels laid where all arms together put the mass."""
+    fine = np.linspace(levels[0], levels[-1], 40 * levels.size)
+    mass = np.sum([curve(fine) for curve in curves], axis=0)
+    kept = fine[mass > mass.max() - NEGLIGIBLE]
+    low, high = max(kept[0], levels[0] - width / 2), min(kept[-1], levels[-1] + width / 2)
+    return noise_levels(low, max(high, low + 1e-3))
+
+
+def _posterior_fit(seen: Observed, samples: LawSamples, prior: Prior) -> LawFit:
+    identified, reason = _posterior_identified(seen, samples, prior)
+    values = (samples.alpha, samples.C, samples.D, samples.sigma)
+    estimates = [Estimate(float(draws.mean()), float(draws.std()), draws) for draws in values]
+    return _law_fit(seen, "posterior", estimates, samples, (identified, reason))
+
+
+def _posterior_identified(seen: Observed, samples: LawSamples, prior: Prior) -> tuple[bool, str]:
+    """Whether the runs determine alpha and C, by how far they narrow the prior."""
+    if seen.sizes < 3:
+        return False, f"only {seen.sizes} distinct size{'s' * (seen.sizes != 1)}: alpha and C need at least 3"
+    reference = samples.error(np.exp(np.log(seen.n).mean()))
+    alpha_left = float(np.log(samples.alpha).std()) / prior.alpha_log_sd
+    gap_left = float((samples.C / reference).std()) / prior.r_sd
+    if max(alpha_left, gap_left) <= _NARROWED:
+        return True, "the runs determine alpha and C"
+    open_values = [f"alpha ({alpha_left:.0%} of the prior's spread left)"] * (alpha_left > _NARROWED)
+    open_values += [f"C ({gap_left:.0%} of the prior's spread left)"] * (gap_left > _NARROWED)
+    return (
+        False,
+        f"the runs do not determine {' nor '.join(open_values)}; predictions nearby may still be good",
+    )
+
+
+def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int) -> LawFit:
+    need = 3 if D is None else 2
+    if seen.sizes < need:
+        raise ValueError(
+            f"{name_arm(arm)}least squares needs at least {need} distinct sizes, there are {seen.sizes};"
+            " add runs or use method='posterior'"
+        )
+    found = least_squares(seen.n, seen.error, D, np.random.default_rng(seed))
+    values = (found.alpha, found.C, found.D, found.sigma)
+    spread = (*found.sd.tolist(), float("nan"))
+    samples = found.samples
+    draws = (samples.alpha, samples.C, samples.D, samples.sigma)
+    estimates = [Estimate(*each) for each in zip(values, spread, draws, strict=True)]
+    return _law_fit(seen, "nls", estimates, samples, _nls_identified(found, float(seen.error.mean())))
+
+
+def _law_fit(
+    seen: Observed, method: Method, estimates: list[Estimate], samples: LawSamples, known: tuple[bool, str]
+) -> LawFit:
+    alpha, C, D, sigma = estimates
+    identified, reason = known
+    return LawFit(
+        n=seen.n,
+        error=seen.error,
+        log_variance=seen.log_variance,
+        method=method,
+        alpha=alpha,
+        C=C,
+        D=D,
+        sigma=sigma,
+        samples=samples,
+        identified=identified,
+        reason=reason,
+    )
+
+
+def _nls_identified(found: LeastSquares, mean_error: float) -> tuple[bool, str]:
+    if found.at_bound:
+        return False, f"{' and '.join(found.at_bound)} ran into a bound"
+    if found.dof < 1:
+        return False, "as many values as runs: no spare run to judge the fit by"
+    if found.sd[0] > _NLS_SHARE * found.alpha or found.sd[1] > _NLS_SHARE * mean_error:
+        return False, "the standard errors are too wide for alpha or C to mean much"
+    return True, "the runs determine alpha and C"
+
+
+def _tails(level: float) -> tuple[float, float]:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1, for example 0.95")
+    return (1 - level) / 2, (1 + level) / 2

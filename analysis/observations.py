@@ -1,0 +1,66 @@
+"""The runs of one arm as they enter a fit, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.laws import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """One entry a run, arrays of shape (runs,).
+
+    `n` > 0: images. `error` in (0, 1]. `log_variance` >= 0: known variance of the log error.
+    """
+
+    n: Floats
+    error: Floats
+    log_variance: Floats
+
+    @property
+    def sizes(self) -> int:
+        """How many distinct n there are."""
+        return int(np.unique(self.n).size)
+
+
+def check_runs(arm: str, n: ArrayLike, error: ArrayLike, log_variance: ArrayLike | None = None) -> Observed:
+    """The observations as float arrays; ValueError of one line where they cannot be fitted."""
+    where = name_arm(arm)
+    sizes, errors = _floats(where, "n", n), _floats(where, "error", error)
+    given = np.zeros_like(sizes) if log_variance is None else _floats(where, "log_variance", log_variance)
+    if not sizes.size == errors.size == given.size:
+        counts = f"{sizes.size} n, {errors.size} error" + f", {given.size} log_variance" * (log_variance is not None)
+        raise ValueError(f"{where}lengths differ ({counts}); give one entry a run")
+    if not sizes.size:
+        raise ValueError(f"{where}no runs to fit; give at least one")
+    if (sizes == 0).any():
+        raise ValueError(f"{where}n = 0 (no pre-training) is the reference point; leave it outside the fit")
+    _require(where, "n", sizes, sizes > 0, "sizes must be above 0 and finite")
+    _require(where, "error", errors, (errors > 0) & (errors <= 1), "errors must lie in (0, 1]")
+    _require(where, "log_variance", given, given >= 0, "variances must be 0 or more and finite")
+    return Observed(sizes, errors, given)
+
+
+def name_arm(arm: str) -> str:
+    """How an error line begins: the arm where it has a name."""
+    return f"arm {arm!r}: " if arm else ""
+
+
+def _floats(where: str, name: str, values: ArrayLike) -> Floats:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{where}{name} holds something that is no number; give numbers") from None
+    if array.ndim != 1:
+        raise ValueError(f"{where}{name} has {array.ndim} dimensions; give a flat list, one entry a run")
+    return array
+
+
+def _require(where: str, name: str, values: Floats, good: NDArray[np.bool_], rule: str) -> None:
+    bad = np.flatnonzero(~(good & np.isfinite(values)))
+    if bad.size:
+        raise ValueError(f"{where}{name} holds {values[bad[0]]:g} (entry {bad[0] + 1}); {rule}")

@@ -1,0 +1,62 @@
+"""Is pre-training on renders better than none? An arm's law against its n = 0 reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.fit import LawFit
+from analysis.laws import Floats
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The arm's mean error at n against no pre-training; errors in (0, 1].
+
+    `saved`: how much lower the arm's error is (negative: higher), with its 95% interval;
+    `probability`: that it is lower at all.
+    """
+
+    n: int
+    error: float
+    reference: float
+    saved: float
+    saved_interval: tuple[float, float]
+    probability: float
+    sentence: str
+
+
+def compare(fit: LawFit, n: int, reference_errors: tuple[float, ...]) -> Comparison:
+    """Compare the law at n with the reference's repeats; a single repeat borrows the arm's run noise."""
+    if not reference_errors:
+        raise ValueError("the n = 0 reference has no errors; run it at least once")
+    arm = fit.samples.error(n)
+    none = _reference_draws(fit, np.asarray(reference_errors, float))
+    saved = none - arm
+    low, high = (float(x) for x in np.quantile(saved, [0.025, 0.975]))
+    probability = float((saved > 0).mean())
+    mean = float(saved.mean())
+    return Comparison(
+        n, float(arm.mean()), float(none.mean()), mean, (low, high), probability, _say(n, mean, low, high)
+    )
+
+
+def _say(n: int, saved: float, low: float, high: float) -> str:
+    interval = f"95% interval {100 * low:.1f} to {100 * high:.1f}"
+    if low > 0:
+        return f"Yes: {n:,} images lower the error by {100 * saved:.1f} points ({interval})."
+    if high < 0:
+        worse = f"{-100 * saved:.1f} points higher than without any"
+        return f"No: with {n:,} images the error is {worse} ({interval})."
+    return f"Not shown: with {n:,} images the error differs by {100 * saved:+.1f} points ({interval})."
+
+
+def _reference_draws(fit: LawFit, errors: Floats) -> Floats:
+    """Draws of the reference's mean error, from a t distribution on its repeats' log errors."""
+    rng = np.random.default_rng(0)
+    log_error = np.log(errors)
+    if errors.size == 1:
+        return np.exp(log_error[0] + fit.samples.sigma * rng.standard_normal(fit.samples.sigma.size))
+    noise = rng.standard_t(errors.size - 1, fit.samples.sigma.size)
+    return np.exp(log_error.mean() + log_error.std(ddof=1) / np.sqrt(errors.size) * noise)

@@ -1,0 +1,168 @@
+"""The report's page as a Jinja template: no script, no request to anywhere, made for light, dark and print."""
+
+STYLE = """
+:root { --ink:#1c2430; --soft:#5b6675; --line:#dde2e9; --page:#f5f7fa; --card:#ffffff;
+  --good:#0a7a4b; --more:#0b5cad; --change:#b3470a; --open:#6b7280; }
+@media (prefers-color-scheme: dark) { :root { --ink:#e7ebf0; --soft:#a3adba; --line:#333c48;
+  --page:#14181e; --card:#1d232b; --good:#4cc38a; --more:#7db8f5; --change:#f2955a; --open:#a3adba; } }
+* { box-sizing:border-box; }
+body { margin:0; background:var(--page); color:var(--ink);
+  font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif; }
+main { max-width:1080px; margin:0 auto; padding:32px 20px 64px; }
+h1 { font-size:30px; line-height:1.2; margin:0 0 6px; letter-spacing:-.01em; }
+h2 { font-size:21px; margin:44px 0 12px; }
+h3 { font-size:16px; margin:20px 0 8px; }
+.lead { color:var(--soft); margin:0 0 20px; font-size:17px; }
+.card { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:18px 20px; }
+.table { padding:8px 12px; overflow-x:auto; }
+.answers { display:grid; gap:14px; margin-bottom:14px; }
+.answer { border-left:6px solid var(--tone); }
+.answer p { margin:6px 0 0; font-size:17px; }
+.answer .arm { font-weight:650; margin-right:10px; overflow-wrap:anywhere; }
+.chip { display:inline-block; padding:1px 11px; border-radius:99px; border:1.5px solid var(--tone);
+  color:var(--tone); font-weight:650; font-size:14px; }
+.tone-good-enough { --tone:var(--good); }
+.tone-render-more { --tone:var(--more); }
+.tone-change-the-rendering { --tone:var(--change); }
+.tone-not-identified-yet { --tone:var(--open); }
+.banner { background:#fff3cd; color:#5c4400; border:1px solid #e6c65c; border-radius:10px;
+  padding:12px 18px; margin:0 0 20px; font-weight:600; }
+table { border-collapse:collapse; width:100%; font-size:14.5px; font-variant-numeric:tabular-nums; }
+th { text-align:left; color:var(--soft); font-weight:600; border-bottom:2px solid var(--line);
+  padding:7px 10px; vertical-align:bottom; }
+td { border-bottom:1px solid var(--line); padding:7px 10px; vertical-align:top; }
+td.num, th.num { text-align:right; }
+td.num { white-space:nowrap; }
+tbody tr:last-child td { border-bottom:0; }
+tfoot td { font-weight:650; border-top:2px solid var(--line); border-bottom:0; }
+.dot { display:inline-block; width:11px; height:11px; border-radius:50%; margin-right:7px; }
+figure { margin:0 0 16px; background:#fff; border:1px solid var(--line); border-radius:10px; padding:12px; }
+figure img { display:block; max-width:100%; height:auto; margin:0 auto; }
+figcaption { color:#5b6675; font-size:13.5px; padding:8px 6px 0; }
+.pair { display:grid; grid-template-columns:repeat(auto-fit,minmax(440px,1fr)); gap:16px; align-items:start; }
+.pair figure { margin:0; }
+.note { color:var(--soft); font-size:14.5px; }
+pre { overflow-x:auto; font:13px/1.5 ui-monospace,Menlo,Consolas,monospace; margin:0; }
+@media (max-width:560px) { .pair { grid-template-columns:1fr; } }
+@media print { body { background:#fff; color:#000; font-size:12px; } main { max-width:none; padding:0; }
+  figure,.answer,tr { break-inside:avoid; } h2 { break-after:avoid; } pre { white-space:pre-wrap; } }
+"""
+
+# Rows are tuples of formatted text; a column is set to the right where the table says it holds numbers.
+GRID = """{% macro grid(table) %}<div class="card table"><table><thead><tr>
+{% for name in table.columns %}
+<th{% if loop.index0 in table.numeric %} class="num"{% endif %}>{{ name }}</th>
+{% endfor %}</tr></thead><tbody>
+{% for row in table.rows %}<tr>
+{% for cell in row %}<td{% if loop.index0 in table.numeric %} class="num"{% endif %}>{{ cell }}</td>{% endfor %}
+</tr>
+{% endfor %}</tbody>
+{% if table.footer %}<tfoot><tr>
+{% for cell in table.footer %}
+<td{% if loop.index0 in table.numeric %} class="num"{% endif %}>{{ cell }}</td>
+{% endfor %}</tr></tfoot>{% endif %}
+</table></div>{% endmacro %}"""
+
+PAGE = """{% from "grid" import grid %}<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>{{ data.title }}</title>
+<style>{{ style | safe }}</style>
+</head>
+<body><main>
+<header>
+<h1>{{ data.title }}</h1>
+<p class="lead">{{ data.question }}</p>
+{% if data.simulated %}<p class="banner">Simulated: every error on this page was drawn from a known law.
+It says nothing about real photographs.</p>{% endif %}
+</header>
+
+<section id="answer">
+<h2>The answer</h2>
+<div class="answers">
+{% for row in answers %}
+<div class="card answer tone-{{ row.tone }}">
+<span class="arm"><span class="dot" style="background:{{ row.colour }}"></span>{{ row.arm }}</span>
+<span class="chip">{{ row.label }}</span>
+<p>{{ row.sentence }}</p>
+</div>
+{% else %}<p class="card">No arm has a finished run yet.</p>
+{% endfor %}
+</div>
+{% if answers %}{{ grid(tables.verdicts) }}{% endif %}
+{% if data.stop_reason %}<p class="note">Why the sweep ended: {{ data.stop_reason }}.</p>{% endif %}
+{% for note in data.notes %}<p class="note">{{ note }}</p>{% endfor %}
+</section>
+
+<section id="curves">
+<h2>The curves</h2>
+{% if figures.comparison %}
+<figure><img alt="Error against n, all arms" src="{{ figures.comparison }}">
+<figcaption>Error on the real task against the number of rendered images. Marks: runs; lines: the law
+error(n) = D n<sup>&minus;alpha</sup> + C; bands: 90% for the mean error.</figcaption></figure>
+{% endif %}
+<div class="pair">
+{% for image in figures.curves %}
+<figure><img alt="Curve of {{ image.arm }}" src="{{ image.source }}">
+<figcaption>Marks: runs, with their fine-tuning repeats as dashes; numbers above: the order in which they
+were chosen; bands: 50 and 90%; dashed: what endless rendering would leave.</figcaption></figure>
+{% endfor %}
+</div>
+</section>
+
+<section id="law">
+<h2>alpha and C, and how well they are known</h2>
+<p class="note">alpha is how fast the error falls with more images; C, the transfer gap, is the error that
+endless rendering would leave. Intervals hold 95%.</p>
+{{ grid(tables.fits) }}
+</section>
+
+<section id="reference">
+<h2>Is pre-training better than none?</h2>
+{% if tables.references.rows %}
+<p class="note">Each is fine-tuned at a learning rate tuned for it, so that neither is flattered.</p>
+{{ grid(tables.references) }}
+{% else %}<p class="card">The n = 0 reference has not been run.</p>{% endif %}
+</section>
+
+<section id="decisions">
+<h2>What was run, and why</h2>
+{% if figures.decisions %}
+<figure><img alt="Decision path" src="{{ figures.decisions }}">
+<figcaption>The size chosen at each decision, by arm.</figcaption></figure>
+{% endif %}
+{{ grid(tables.decisions) }}
+</section>
+
+<section id="images">
+<h2>What was rendered</h2>
+{% for sheet in sheets %}
+<figure><img alt="Rendered images of {{ sheet.rendering }}" src="{{ sheet.source }}">
+<figcaption><strong>{{ sheet.rendering }}</strong> {{ sheet.caption }}</figcaption></figure>
+{% else %}<p class="card">No images were rendered.</p>
+{% endfor %}
+</section>
+
+<section id="ledger">
+<h2>Time and money by stage</h2>
+{% if figures.spending %}
+<figure><img alt="Time and money by stage" src="{{ figures.spending }}"></figure>
+{% endif %}
+{{ grid(tables.ledger) }}
+</section>
+
+<section id="made">
+<h2>How this was made</h2>
+<div class="pair">
+<div><h3>Versions</h3>{{ grid(tables.versions) }}</div>
+<div><h3>Seeds</h3>{{ grid(tables.seeds) }}</div>
+</div>
+<h3>The sweep, resolved</h3>
+<div class="card"><pre>{{ data.config_text }}</pre></div>
+</section>
+</main></body></html>
+"""

@@ -1,0 +1,122 @@
+"""The page's tables, as formatted text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.amounts import money
+from analysis.fit import Estimate
+from analysis.reference import compare
+from analysis.report_data import ReportData
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of formatted text; `numeric` are the columns to set to the right."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    numeric: tuple[int, ...] = ()
+    footer: tuple[str, ...] = ()
+
+
+def page_tables(data: ReportData) -> dict[str, Table]:
+    """The page's tables by name, as formatted text."""
+    return {
+        "verdicts": _verdict_table(data),
+        "fits": _fit_table(data),
+        "references": _reference_table(data),
+        "decisions": _decision_table(data),
+        "ledger": _ledger_table(data),
+        "versions": _pairs("package", "version", data.versions),
+        "seeds": _pairs("of", "seed", data.seeds),
+    }
+
+
+def _verdict_table(data: ReportData) -> Table:
+    rows = []
+    for arm in data.arms:
+        if arm in data.verdicts:
+            v = data.verdicts[arm]
+            label = v.label if v.leaning is None else f"{v.label} (leaning: {v.leaning})"
+            low, high = v.next_doubling_interval
+            doubling = f"{v.next_doubling:.1%} ({100 * low:.1f} to {high:.1%})"
+            gap = f"{100 * v.C_interval[0]:.1f} to {v.C_interval[1]:.1%}"
+            rows.append((arm, label, _chance(v.probability), f"{v.error_now:.1%}", doubling, gap))
+    columns = (
+        "arm",
+        "verdict",
+        "probability",
+        "error now",
+        "next doubling lowers it by",
+        "endless rendering leaves",
+    )
+    return Table(columns, rows, (2, 3, 4, 5))
+
+
+def _fit_table(data: ReportData) -> Table:
+    rows = [
+        (
+            arm,
+            f"{data.fits[arm].n.size}",
+            _with_interval(data.fits[arm].alpha),
+            _with_interval(data.fits[arm].C),
+            f"{data.fits[arm].sigma.mean:.1%}",
+            ("yes: " if data.fits[arm].identified else "no: ") + data.fits[arm].reason,
+        )
+        for arm in data.arms
+        if arm in data.fits
+    ]
+    return Table(("arm", "runs", "alpha", "C", "run noise", "identified"), rows, (1, 2, 3, 4))
+
+
+def _reference_table(data: ReportData) -> Table:
+    rows = []
+    for arm in data.arms:
+        if arm in data.references and arm in data.fits:
+            reference, fit = data.references[arm], data.fits[arm]
+            seen = compare(fit, int(fit.n.max()), reference.errors)
+            tuned = reference.pretrained_learning_rate
+            rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
+            spread = f"{seen.reference:.1%} ({len(reference.errors)} repeats)"
+            rows.append((arm, spread, f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence))
+    columns = ("arm", "error without", "error with", "P(better)", "learning rates without / with", "in words")
+    return Table(columns, rows, (1, 2, 3, 4))
+
+
+def _decision_table(data: ReportData) -> Table:
+    rows = [
+        (
+            str(d.step),
+            d.arm,
+            f"{d.n:,}",
+            str(d.seed),
+            d.reason,
+            money(d.cost, data.unit),
+            "-" if d.error is None else f"{d.error:.2%}",
+        )
+        for d in data.decisions
+    ]
+    return Table(("step", "arm", "n", "seed", "why", "cost", "error"), rows, (0, 2, 3, 5, 6))
+
+
+def _ledger_table(data: ReportData) -> Table:
+    rows = [(s.stage, f"{s.count:,} {s.what}", f"{s.seconds / 60:.1f}", f"${s.dollars:,.2f}") for s in data.ledger]
+    seconds, dollars = sum(s.seconds for s in data.ledger), sum(s.dollars for s in data.ledger)
+    footer = ("total", "", f"{seconds / 60:.1f}", f"${dollars:,.2f}")
+    return Table(("stage", "made", "minutes", "dollars"), rows, (1, 2, 3), footer)
+
+
+def _pairs(key: str, value: str, pairs: Mapping[str, str] | Mapping[str, int]) -> Table:
+    return Table((key, value), [(name, str(each)) for name, each in pairs.items()], (1,))
+
+
+def _chance(probability: float) -> str:
+    """A probability in percent; draws cannot tell one beyond 99.9 % from certainty."""
+    return "> 99.9%" if probability > 0.999 else f"{probability:.1%}"
+
+
+def _with_interval(value: Estimate) -> str:
+    low, high = value.interval(0.95)
+    return f"{value.mean:.3f} ({low:.3f} to {high:.3f})"

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scene to images and labels with BlenderProc in one long-lived process: the only file that imports bpy.
+
+Meshes, materials and the compositor are made once for a setting. A scene then only changes properties of a fixed set
+of objects, so that nothing grows and set-up costs little. No state of a scene reaches the next one: every property
+that any scene sets is set by every scene.
+"""
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+import types
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render_actors.materials import FIXED_FLOOR, FIXED_WALL, SURFACES, Material, texture_pixels
+from render_actors.nodes import build_nodes
+from render_actors.objects import ObjectClass, class_material, classes_of, normalisation
+from render_actors.scene import FIELD_OF_VIEW, ROOM_HALF_M, Light, ObjectPlacement, RenderSetting, SceneSpec, Surface
+from render_actors.shards import RenderedImage, image_of_maps
+from render_actors.silence import silence
+
+
+def _placeholder(name: str, **members: Any) -> None:
+    module = types.ModuleType(name)
+    vars(module).update(members)
+    sys.modules[name] = module
+
+
+def _import_blenderproc() -> Any:
+    """BlenderProc beside the bpy wheel: it expects to run inside a Blender of its own, and to install into it."""
+    spec = importlib.util.find_spec("blenderproc")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("rendering needs blenderproc and bpy; run: make setup")
+    setup = {"setup": staticmethod(lambda *_: sys.argv), "setup_pip": staticmethod(lambda *_, **__: "")}
+    _placeholder("blenderproc.python.utility.SetupUtility", SetupUtility=type("SetupUtility", (), setup))
+    # Only BlenderProc's Matterport loader uses these, and they take more than half of its import: 8 of 13 s.
+    slow = [name for name in ("sklearn", "sklearn.cluster") if name not in sys.modules]
+    for name in slow:
+        _placeholder(name, MeanShift=None, estimate_bandwidth=None)
+    os.environ["INSIDE_OF_THE_INTERNAL_BLENDER_PYTHON_ENVIRONMENT"] = "1"
+    search_path, python_path = list(sys.path), os.environ.get("PYTHONPATH")
+    # Its import removes one entry of site-packages from the path: give it one to remove.
+    sys.path.insert(0, str(Path(spec.origin).parent.parent.absolute()))
+    if not hasattr(np, "string_"):
+        # BlenderProc is written for NumPy 1.
+        np.string_ = np.bytes_  # type: ignore[attr-defined]
+    try:
+        import blenderproc
+    finally:
+        sys.path[:] = search_path
+        for name in slow:
+            del sys.modules[name]
+        if python_path is not None:
+            os.environ["PYTHONPATH"] = python_path
+    return blenderproc
+
+
+with silence():
+    bproc = _import_blenderproc()
+
+import bpy  # noqa: E402
+import cv2  # noqa: E402
+from blenderproc.python.renderer.RendererUtility import render_init  # noqa: E402
+from blenderproc.python.utility.GlobalStorage import GlobalStorage  # noqa: E402
+from blenderproc.python.utility.Initializer import clean_up  # noqa: E402
+from blenderproc.python.utility.Utility import Utility, reset_keyframes  # noqa: E402
+from mathutils import Matrix  # noqa: E402
+
+TEXTURE_PX = 256
+
+
+class Renderer:
+    """Blender, loaded with one setting's meshes and materials. One at a time in a process: a new one replaces the old.
+
+    Raises MissingAssetError when a package of the pools is absent.
+    """
+
+    def __init__(self, setting: RenderSetting) -> None:
+        self.setting = setting
+        memory = Path("/dev/shm")
+        self._folder = tempfile.mkdtemp(prefix="render-", dir=memory if os.access(memory, os.W_OK) else None)
+        with silence():
+            _start_blender(setting, self._folder)
+            self._class_meshes = [_load_mesh(entry, setting) for entry in classes_of(setting)]
+            slots = 1 if setting.appearance == "single" else setting.max_objects
+            self._slots = [_object_slot(f"slot{k}", self._class_meshes[0]) for k in range(slots)]
+            self._floor, self._walls = _build_room()
+            self._covers = _build_covers(setting)
+            self._lights = {"point": bproc.types.Light("POINT"), "area": bproc.types.Light("AREA")}
+            for light in self._lights.values():
+                # A lamp's disc in the image would be a bright object without a label.
+                light.blender_obj.visible_camera = False
+            _enable_outputs(self._slots, setting, self._folder)
+            # What the mesh files brought along: materials and full-size textures.
+            bpy.data.orphans_purge(do_recursive=True)
+
+    def render(self, scene: SceneSpec) -> list[RenderedImage]:
+        """The scene's images in the order of its cameras, indices scene.index * poses_per_scene + pose."""
+        with silence():
+            self._arrange(scene)
+            bproc.renderer.render(
+                output_dir=self._folder, output_key=None, load_keys=set(), return_data=False, verbose=True
+            )
+            first = scene.index * self.setting.poses_per_scene
+            class_ids = [placed.class_id for placed in scene.objects]
+            return [
+                self._read_image(first + pose, pose, class_ids, np.array(camera))
+                for pose, camera in enumerate(scene.cameras)
+            ]
+
+    def close(self) -> None:
+        """Remove the temporary folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _arrange(self, scene: SceneSpec) -> None:
+        if len(scene.objects) > len(self._slots):
+            raise ValueError(f"scene {scene.index}: {len(scene.objects)} objects for a setting of {len(self._slots)}")
+        for slot, placed in zip(self._slots, scene.objects, strict=False):
+            _place(slot, placed, self._class_meshes[placed.class_id])
+        for slot in self._slots[len(scene.objects) :]:
+            slot.hide_render = True
+        for light in scene.lights:
+            _set_light(self._lights[light.kind], light)
+        self._cover(self._floor, scene.floor, FIXED_FLOOR)
+        self._cover(self._walls, scene.walls, FIXED_WALL)
+        reset_keyframes()
+        bpy.context.scene.frame_end = 0
+        side = self.setting.resolution
+        bproc.camera.set_intrinsics_from_blender_params(FIELD_OF_VIEW, side, side, lens_unit="FOV")
+        for pose in scene.cameras:
+            bproc.camera.add_camera_pose(np.array(pose))
+        bpy.context.scene.cycles.seed = scene.noise_seed
+
+    def _cover(self, room_part: Any, surface: Surface, fixed: Material) -> None:
+        material = fixed if surface.material < 0 else SURFACES[surface.material]
+        room_part.material_slots[0].material = self._covers[material.name]
+        room_part.color = (*surface.tint, surface.scale)
+
+    def _read_image(self, index: int, pose: int, class_ids: list[int], camera: NDArray[np.float64]) -> RenderedImage:
+        def read(name: str, suffix: str = "exr") -> NDArray:
+            # BlenderProc's own reader takes a millisecond more an image, 4 % of a small one's render.
+            bgr = cv2.imread(f"{self._folder}/{name}_{pose:04d}.{suffix}", cv2.IMREAD_UNCHANGED)
+            return np.ascontiguousarray(bgr[:, :, ::-1])
+
+        instances = read("segmap")[:, :, 0].astype(np.uint8)
+        smallest = self.setting.min_visible_share * self.setting.resolution**2
+        image = image_of_maps(index, read("rgb", "png"), instances, class_ids, smallest)
+        if "normals" in self.setting.labels:
+            # The pass is in world axes; labels are in the camera's.
+            image = replace(image, normals=(read("normals") @ camera[:3, :3]).astype(np.float16))
+        if "depth" in self.setting.labels:
+            image = replace(image, depth=np.ascontiguousarray(read("depth")[:, :, 0], dtype=np.float32))
+        return image
+
+
+def _start_blender(setting: RenderSetting, folder: str) -> None:
+    """What bproc.init() does, less what fails under the bpy wheel (it sets a locale the wheel lacks)."""
+    clean_up(clean_up_camera=True)
+    GlobalStorage.set("output", [])
+    Utility.temp_dir = folder
+    scene = bpy.context.scene
+    scene.use_nodes = True
+    scene.node_tree.nodes.clear()
+    scene.node_tree.nodes.new("CompositorNodeComposite")
+    layers = scene.node_tree.nodes.new("CompositorNodeRLayers")
+    scene.node_tree.links.new(layers.outputs["Image"], scene.node_tree.nodes["Composite"].inputs["Image"])
+    bproc.renderer.set_render_devices(use_only_cpu=True)
+    render_init()
+    bproc.renderer.set_cpu_threads(1)
+    bproc.renderer.set_denoiser(None)
+    bproc.renderer.set_noise_threshold(0)
+    bproc.renderer.set_max_amount_of_samples(setting.samples)
+    bounces = setting.max_bounces
+    bproc.renderer.set_light_bounces(bounces, bounces, 0, bounces, 0, 0, 0)
+    bproc.renderer.toggle_light_tree(False)
+    scene.cycles.caustics_reflective = scene.cycles.caustics_refractive = False
+    bproc.renderer.set_world_background([0, 0, 0], 0)
+    bproc.renderer.set_output_format("PNG", 8, False, view_transform="Standard")
+    # The file is read at once and thrown away: speed over size.
+    scene.render.image_settings.compression = 0
+    scene.render.dither_intensity = 0
+    # A pattern of its own for each pose: the seed is mixed with the frame number.
+    scene.cycles.use_animated_seed = True
+    scene.cycles.use_auto_tile = False
+
+
+def _load_mesh(entry: ObjectClass, setting: RenderSetting) -> Any:
+    """The class's mesh in the unit sphere, with its one material."""
+    # The importer reports each texture it finds, or misses, on stderr; the files' own materials are not used.
+    with silence(2):
+        loaded = bproc.loader.load_obj(str(entry.mesh_path()), forward_axis="Y", up_axis="Z")
+    first, rest = loaded[0], loaded[1:]
+    if rest:
+        first.join_with_other_objects(rest)
+    first.set_shading_mode("smooth")
+    mesh = first.get_mesh()
+    mesh.set_sharp_from_angle(angle=0.6)
+    centre, radius = normalisation(entry)
+    mesh.transform(Matrix.Scale(1 / radius, 4) @ Matrix.Translation([-x for x in centre]))
+    mesh.materials.clear()
+    mesh.materials.append(_build_material(class_material(entry, setting), f"class-{entry.name}"))
+    # Without a user of its own a class that no slot shows would be purged.
+    mesh.use_fake_user = True
+    first.delete()
+    return mesh
+
+
+def _build_material(material: Material, name: str) -> Any:
+    built = bproc.material.create(name).blender_obj
+    image = _load_texture(material.image) if material.image else None
+    build_nodes(built.node_tree, material, image)
+    built.use_fake_user = True
+    return built
+
+
+def _load_texture(name: str) -> Any:
+    """A packaged texture, shrunk: Cycles reads every pixel of a texture again at each scene."""
+    image = bpy.data.images.new(name, TEXTURE_PX, TEXTURE_PX)
+    image.pixels.foreach_set(np.ascontiguousarray(np.flipud(texture_pixels(name, TEXTURE_PX))).ravel())
+    image.pack()
+    return image
+
+
+def _object_slot(name: str, mesh: Any) -> Any:
+    slot = bproc.object.create_from_blender_mesh(mesh, name).blender_obj
+    slot.rotation_mode = "QUATERNION"
+    return slot
+
+
+def _build_room() -> tuple[Any, Any]:
+    """Floor and walls (with the ceiling); texture coordinates are in metres because the size is in the mesh."""
+    floor = bproc.object.create_primitive("PLANE", scale=[ROOM_HALF_M] * 3)
+    # A centimetre lower than the floor, so that the two never flicker through each other.
+    walls = bproc.object.create_primitive("CUBE", scale=[ROOM_HALF_M] * 3, location=[0, 0, ROOM_HALF_M - 0.01])
+    for part in (floor, walls):
+        part.persist_transformation_into_mesh()
+        part.blender_obj.data.materials.append(None)
+        part.blender_obj.material_slots[0].link = "OBJECT"
+    return floor.blender_obj, walls.blender_obj
+
+
+def _build_covers(setting: RenderSetting) -> dict[str, Any]:
+    pool = SURFACES if setting.background == "random" else (FIXED_FLOOR, FIXED_WALL)
+    return {material.name: _build_material(material, f"surface-{material.name}") for material in pool}
+
+
+def _enable_outputs(slots: list[Any], setting: RenderSetting, folder: str) -> None:
+    bproc.renderer.enable_segmentation_output(map_by="instance", output_dir=folder)
+    # BlenderProc numbers every mesh; objects are 1, 2, ... in the scene's order and the room is background.
+    for thing in bpy.context.scene.objects:
+        thing.pass_index = slots.index(thing) + 1 if thing in slots else 0
+    if "normals" in setting.labels:
+        bpy.context.view_layer.use_pass_normal = True
+        _write_pass("Normal", f"{folder}/normals_")
+    if "depth" in setting.labels:
+        bpy.context.view_layer.use_pass_z = True
+        _write_pass("Depth", f"{folder}/depth_")
+
+
+def _write_pass(socket: str, prefix: str) -> None:
+    """Write a pass as 32-bit floats. BlenderProc's normals output adds keyframes for every scene, which never go."""
+    tree = bpy.context.scene.node_tree
+    output = tree.nodes.new("CompositorNodeOutputFile")
+    output.base_path, output.file_slots[0].path = os.path.split(prefix)
+    output.format.file_format, output.format.color_depth = "OPEN_EXR", "32"
+    source = tree.nodes["Render Layers"].outputs[socket]
+    # A pass that is no colour makes a file that readers refuse or cut to one channel: write it as one.
+    colour = tree.nodes.new("CompositorNodeCombineColor")
+    if socket == "Normal":
+        axes = tree.nodes.new("CompositorNodeSeparateXYZ")
+        tree.links.new(source, axes.inputs[0])
+    for channel in range(3):
+        tree.links.new(axes.outputs[channel] if socket == "Normal" else source, colour.inputs[channel])
+    tree.links.new(colour.outputs["Image"], output.inputs[0])
+
+
+def _place(slot: Any, placed: ObjectPlacement, mesh: Any) -> None:
+    slot.data = mesh
+    slot.hide_render = False
+    slot.location = placed.position
+    slot.rotation_quaternion = Matrix(placed.rotation).to_quaternion()
+    slot.scale = (placed.radius,) * 3
+    slot.color = (*placed.tint, 1.0)
+
+
+def _set_light(light: Any, spec: Light) -> None:
+    light.set_location(spec.position)
+    light.set_color(spec.colour)
+    light.set_energy(spec.power)
+    size_of = {"area": "size", "point": "shadow_soft_size"}
+    setattr(light.blender_obj.data, size_of[spec.kind], spec.size)

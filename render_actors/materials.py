@@ -1,0 +1,105 @@
+"""Materials as data: what covers objects, walls and floor. `nodes.py` builds the shader graphs from these."""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Colour = tuple[float, float, float]
+Pattern = Literal["plain", "image", "stripes", "checker", "dots", "noise", "bricks"]
+
+
+class MissingAssetError(FileNotFoundError):
+    """An object or texture package is not installed, or lacks a file the pools name."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A surface's look.
+
+    `colours` are linear RGB in [0, 1]; `scale` is pattern repeats per unit of object space (objects: bounding sphere of
+    radius 1; walls and floor: metres); `image` is a file of robosuite's texture folder, mapped by the mesh's own UV
+    coordinates or by projection along the three axes.
+    """
+
+    name: str
+    pattern: Pattern = "plain"
+    colours: tuple[Colour, Colour] = ((0.8, 0.8, 0.8), (0.8, 0.8, 0.8))
+    image: str | None = None
+    mapping: Literal["box", "uv"] = "box"
+    scale: float = 1.0
+    roughness: float = 0.6
+    metallic: float = 0.0
+
+
+def package_folder(package: str, hint: str) -> Path:
+    """Folder of an installed package, found WITHOUT importing it (robosuite would pull in mujoco).
+
+    Raises MissingAssetError with the install command `hint` when it is absent.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise MissingAssetError(f"object and texture pool: package {package} is not installed; run: {hint}")
+    return Path(spec.origin).parent
+
+
+ROBOSUITE_HINT = "uv pip install --no-deps robosuite==1.5.2 (or make setup)"
+PYBULLET_HINT = "uv pip install pybullet==3.2.7 (or make setup)"
+
+
+def asset_path(package: str, relative: str) -> Path:
+    """Path of a packaged mesh or texture. Raises MissingAssetError naming the file and what to install."""
+    hint = ROBOSUITE_HINT if package == "robosuite" else PYBULLET_HINT
+    path = package_folder(package, hint) / relative
+    if not path.is_file():
+        raise MissingAssetError(f"object and texture pool: {path} is missing; reinstall it: {hint}")
+    return path
+
+
+def texture_pixels(image: str, side: int) -> NDArray[np.float32]:
+    """A packaged texture (robosuite, MIT), resized: (side, side, 4) RGBA in [0, 1], top row first."""
+    with Image.open(asset_path("robosuite", f"models/assets/textures/{image}")) as source:
+        small = source.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(small).astype(np.float32) / np.float32(255)
+
+
+def _image(name: str, scale: float, roughness: float = 0.7) -> Material:
+    return Material(name, "image", image=f"{name}.png", scale=scale, roughness=roughness)
+
+
+# Two-colour patterns are kept mild: a tint per scene does the varying, and walls must not drown the objects.
+SURFACES: tuple[Material, ...] = (
+    _image("blue-wood", 0.5),
+    _image("brass-ambra", 0.4, 0.4),
+    _image("ceramic", 0.4, 0.3),
+    _image("clay", 0.4),
+    _image("cream-plaster", 0.4),
+    _image("dark-wood", 0.5),
+    _image("dirt", 0.5),
+    _image("gray-felt", 0.5),
+    _image("gray-woodgrain", 0.5),
+    _image("green-wood", 0.5),
+    _image("light-gray-floor-tile", 0.4),
+    _image("light-wood", 0.5),
+    _image("pink-plaster", 0.4),
+    _image("red-wood", 0.5),
+    _image("steel-scratched", 0.4, 0.4),
+    _image("white-bricks", 0.5),
+    _image("wood-tiles", 0.4),
+    _image("wood-varnished-panels", 0.5, 0.4),
+    _image("yellow-plaster", 0.4),
+    Material("checks", "checker", ((0.75, 0.75, 0.75), (0.35, 0.35, 0.4)), scale=1.2),
+    Material("planks", "stripes", ((0.5, 0.3, 0.15), (0.35, 0.2, 0.1)), scale=1.5),
+    Material("bricks", "bricks", ((0.45, 0.15, 0.1), (0.6, 0.55, 0.5)), scale=1.2),
+    Material("terrazzo", "dots", ((0.7, 0.7, 0.65), (0.35, 0.3, 0.3)), scale=4.0),
+    Material("marble", "noise", ((0.85, 0.85, 0.85), (0.45, 0.45, 0.5)), scale=1.0, roughness=0.3),
+    Material("moss", "noise", ((0.15, 0.3, 0.08), (0.35, 0.4, 0.2)), scale=2.0),
+)
+FIXED_WALL = Material("fixed-wall", colours=((0.6, 0.6, 0.58), (0.6, 0.6, 0.58)), roughness=0.9)
+FIXED_FLOOR = Material("fixed-floor", colours=((0.35, 0.34, 0.33), (0.35, 0.34, 0.33)), roughness=0.9)
+# Objects of a setting "without texture": one grey for all, as T-LESS and ITODD are.
+TEXTURELESS = Material("textureless", colours=((0.55, 0.55, 0.55), (0.55, 0.55, 0.55)), roughness=0.5)

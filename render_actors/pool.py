@@ -1,0 +1,197 @@
+"""A pool of render actors that turns missing shards into committed ones, inside a Ray that the caller started."""
+
+import contextlib
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+
+from render_actors.actor import RenderActor, ShardSink, shard_identity
+from render_actors.scene import RenderSetting
+
+# Ray may first have to find a free CPU or a node for the actor; Blender itself starts in about 10 s.
+START_TIMEOUT_S = 600.0
+
+
+class RenderFailedError(RuntimeError):
+    """A shard could not be rendered within the allowed retries."""
+
+
+@dataclass
+class _Worker:
+    """A running actor, the shard it makes and the one call it is busy with."""
+
+    handle: Any
+    pending: ray.ObjectRef
+    deadline: float
+    shard: int | None = None
+    next_scene: int = 0
+    committing: bool = False
+    images: int = 0
+
+
+@dataclass
+class _Job:
+    """One call of render_shards: what is asked for, what is queued and what is done."""
+
+    setting: RenderSetting
+    seed: int
+    scenes_per_shard: int
+    sink: ShardSink
+    cpus_per_actor: float
+    scene_timeout_s: float
+    retries: int
+    on_progress: Callable[[int, float], None]
+    queue: deque[int]
+    manifests: dict[int, dict[str, Any]]
+    failures: dict[int, int] = field(default_factory=dict)
+    workers: list[_Worker] = field(default_factory=list)
+
+
+def render_shards(
+    setting: RenderSetting,
+    seed: int,
+    shards: Sequence[int],
+    scenes_per_shard: int,
+    sink: ShardSink,
+    actors: int,
+    cpus_per_actor: float,
+    scene_timeout_s: float,
+    retries: int,
+    on_progress: Callable[[int, float], None],
+) -> list[dict[str, Any]]:
+    """Manifests of the shards, in the order asked for; only those the sink lacks are rendered.
+
+    Shard k holds scenes [k * scenes_per_shard, (k + 1) * scenes_per_shard). At most `actors` actors run, never more
+    than missing shards, each taking cpus_per_actor CPUs; all end with the call. on_progress gets the number of images
+    just rendered and the actor seconds they took; a negative number takes back the images of a shard that was lost.
+    A scene over scene_timeout_s or a dead actor costs the shard one of its `retries` and the actor is replaced.
+
+    Raises RenderFailedError (a RuntimeError) naming setting, seed, shard and scene when the retries are used up;
+    ValueError for bad arguments; MissingAssetError (a FileNotFoundError) when a pool package is absent.
+    """
+    if actors < 1 or scenes_per_shard < 1 or scene_timeout_s <= 0 or retries < 0:
+        raise ValueError(
+            f"render pool: actors = {actors}, scenes_per_shard = {scenes_per_shard}, scene_timeout_s = "
+            f"{scene_timeout_s}, retries = {retries}; the first three must be above 0, retries 0 or more"
+        )
+    found = {k: sink.find(shard_identity(setting, seed, k, scenes_per_shard)) for k in dict.fromkeys(shards)}
+    job = _Job(
+        setting=setting,
+        seed=seed,
+        scenes_per_shard=scenes_per_shard,
+        sink=sink,
+        cpus_per_actor=cpus_per_actor,
+        scene_timeout_s=scene_timeout_s,
+        retries=retries,
+        on_progress=on_progress,
+        queue=deque(k for k, manifest in found.items() if manifest is None),
+        manifests={k: manifest for k, manifest in found.items() if manifest is not None},
+    )
+    try:
+        job.workers = [_start(job) for _ in range(min(actors, len(job.queue)))]
+        while job.workers:
+            _wait_and_advance(job)
+            _end_spare(job)
+    finally:
+        _end([worker.handle for worker in job.workers])
+    return [job.manifests[k] for k in shards]
+
+
+def _start(job: _Job) -> _Worker:
+    # An actor is not restarted by Ray: a shard in memory would be lost without a word. The pool replaces it.
+    options = {"num_cpus": job.cpus_per_actor, "max_restarts": 0, "max_task_retries": 0}
+    actor_class = ray.remote(RenderActor).options(**options)
+    handle = actor_class.remote(job.setting, job.seed, job.scenes_per_shard, job.sink)
+    return _Worker(handle, handle.start.remote(), time.monotonic() + START_TIMEOUT_S)
+
+
+def _wait_and_advance(job: _Job) -> None:
+    """Wait for the next call to end or to run out of time, and give each worker concerned its next call."""
+    pending = [worker.pending for worker in job.workers]
+    first_deadline = min(worker.deadline for worker in job.workers)
+    done, _ = ray.wait(pending, num_returns=1, timeout=max(0.0, first_deadline - time.monotonic()))
+    for worker in list(job.workers):
+        if worker.pending in done:
+            try:
+                result = ray.get(worker.pending)
+            except ray.exceptions.RayTaskError as error:
+                if isinstance(error.cause, (ValueError, FileNotFoundError)):
+                    raise error.cause from None
+                _replace(job, worker, str(error.cause))
+            except ray.exceptions.RayError as error:
+                _replace(job, worker, f"its actor died ({type(error).__name__})")
+            else:
+                _advance(job, worker, result)
+        elif time.monotonic() >= worker.deadline:
+            _replace(job, worker, "it ran past its time limit")
+
+
+def _advance(job: _Job, worker: _Worker, result: Any) -> None:
+    """A call of the worker ended well: note its result and make the next call, or end the worker."""
+    if worker.committing and worker.shard is not None:
+        job.manifests[worker.shard] = result
+        worker.shard, worker.committing, worker.images = None, False, 0
+    elif worker.shard is not None:
+        images, seconds = result
+        worker.images += images
+        worker.next_scene += 1
+        job.on_progress(images, seconds)
+    if worker.shard is None:
+        if not job.queue:
+            return
+        worker.shard = job.queue.popleft()
+        worker.next_scene = worker.shard * job.scenes_per_shard
+    if worker.next_scene < (worker.shard + 1) * job.scenes_per_shard:
+        worker.pending = worker.handle.render_scene.remote(worker.next_scene)
+    else:
+        worker.committing = True
+        worker.pending = worker.handle.commit_shard.remote(worker.shard)
+    worker.deadline = time.monotonic() + job.scene_timeout_s
+
+
+def _end_spare(job: _Job) -> None:
+    """With nothing queued, end the workers without a shard: idle ones, and ones whose start others have outrun."""
+    if not job.queue:
+        spare = [worker for worker in job.workers if worker.shard is None]
+        job.workers = [worker for worker in job.workers if worker.shard is not None]
+        _end([worker.handle for worker in spare])
+
+
+def _replace(job: _Job, worker: _Worker, reason: str) -> None:
+    """End a failed worker, put its shard back in front of the queue and start another; or give up on the shard."""
+    job.workers.remove(worker)
+    ray.kill(worker.handle)
+    if worker.shard is None and not job.queue:
+        return
+    # A worker that dies while starting fails the shard it would have taken.
+    shard = job.queue.popleft() if worker.shard is None else worker.shard
+    job.failures[shard] = job.failures.get(shard, 0) + 1
+    if worker.images:
+        job.on_progress(-worker.images, 0.0)
+    if job.failures[shard] > job.retries:
+        where = "at its commit" if worker.committing else f"at scene {worker.next_scene}"
+        if worker.shard is None:
+            where = "while its actor started"
+        content = json.dumps(job.setting.content(), sort_keys=True)
+        raise RenderFailedError(
+            f"rendering failed {job.failures[shard]} times: shard {shard} of seed {job.seed} {where}: {reason}; "
+            f"setting {content}"
+        )
+    job.queue.appendleft(shard)
+    job.workers.append(_start(job))
+
+
+def _end(handles: Sequence[Any]) -> None:
+    """Let actors clean up, then end them; one that cannot answer at once is ended all the same."""
+    if not handles:
+        return
+    # Blender may crash at interpreter exit: actors are killed, and success is a committed manifest only.
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.get([handle.close.remote() for handle in handles], timeout=2.0)
+    for handle in handles:
+        ray.kill(handle)

@@ -1,0 +1,126 @@
+"""The command line. Exit codes: 0 done, 2 bad input, 3 stopped by budget before a verdict, 1 anything else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweeper.errors import BadInput
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Render more, or change how you render? Finds out for the least money.",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(help="A sweep file, such as configs/quickstart.yaml.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, such as budget.minutes=30.")]
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a sweep, such as runs/quickstart.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for machines.")]
+
+
+@app.command()
+def plan(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Arms, ladder, stages, cache hits and estimated cost; spends nothing."""
+    from sweeper.config import load_config
+    from sweeper.planning import describe
+
+    print(describe(load_config(config, overrides or ())))
+
+
+@app.command()
+def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -> None:
+    """Run a sweep, or go on with it; safe to repeat."""
+    from sweeper.config import load_config
+    from sweeper.progress import Reporter
+    from sweeper.status import verdict_lines
+    from sweeper.sweep import run_sweep
+
+    reporter = Reporter("json" if json else "auto")
+    try:
+        outcome = run_sweep(load_config(config, overrides or ()), reporter)
+    finally:
+        reporter.close()
+    for line in verdict_lines(outcome):
+        print(line, file=sys.stderr if json else sys.stdout)
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+def status(run: RunFolder) -> None:
+    """Spend, stages, fits, verdicts and the next proposal of a sweep."""
+    from sweeper.status import describe
+
+    print(describe(run))
+
+
+@app.command()
+def report(run: RunFolder) -> None:
+    """Write report.html, figures and tables of a sweep anew."""
+    from sweeper.reporting import write_report
+
+    print(write_report(run).report)
+
+
+@app.command()
+def render(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    images: Annotated[int, typer.Option(min=1, help="How many images of each rendering setting.")] = 40,
+    preview: Annotated[bool, typer.Option("--preview", help="Write a contact sheet with the labels drawn.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Only render."""
+    from sweeper.config import load_config
+    from sweeper.progress import Reporter
+    from sweeper.rendering_only import render_only
+
+    reporter = Reporter("json" if json else "auto")
+    try:
+        for line in render_only(load_config(config, overrides or ()), images, preview, reporter):
+            print(line)
+    finally:
+        reporter.close()
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine can do, what is missing and how to get it."""
+    from sweeper.doctor import examine
+
+    checks = examine()
+    for check in checks:
+        print(check)
+    raise typer.Exit(0 if all(check.ok or not check.needed for check in checks) else 1)
+
+
+def main() -> None:
+    """Run a command; a user's mistake is one line on stderr and exit code 2."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        app()
+    except BadInput as error:
+        print(f"sweeper: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("sweeper: interrupted; run the same command again to go on", file=sys.stderr)
+        code = 130
+    except RuntimeError as error:
+        print(f"sweeper: {error}", file=sys.stderr)
+        code = 1
+    else:
+        return
+    sys.stderr.flush()
+    sys.stdout.flush()
+    # Threads of an interrupted stage must not keep the process alive.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,321 @@
+"""A sweep file: frozen models of every key, read from YAML with `key=value` overrides, refused in one line.
+
+Unknown keys, wrong types and impossible values raise `BadInput`, naming the file, the key and what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sweeper.errors import BadInput
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(gt=0, strict=True)]
+
+SIMULATED = "simulated"
+
+
+class Model(BaseModel):
+    """Frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rendering(Model):
+    """One rendering setting: the four attributes of the paper's appendix B."""
+
+    appearance: Literal["single", "multiple"] = "multiple"
+    light: Literal["fix", "random"] = "random"
+    background: Literal["fix", "random"] = "random"
+    texture: Literal["with", "without"] = "with"
+
+
+class Render(Model):
+    """What all rendering settings share, and how the rendering is spread over actors."""
+
+    resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] = 64
+    samples: Count = 4
+    classes: Annotated[int, Field(ge=2, strict=True)] = 20
+    max_objects: Count = 5
+    poses_per_scene: Count = 10
+    scenes_per_shard: Count = 10
+    actors: Count = 2
+    cpus_per_actor: Positive = 1.0
+    scene_timeout_s: Positive = 120.0
+    retries: Annotated[int, Field(ge=0, strict=True)] = 3
+
+
+class Pretrain(Model):
+    """The pre-training tasks and backbones under study, and the recipe they share.
+
+    `validation_images` synthetic images, rendered under another seed, choose the best checkpoint.
+    """
+
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("mulclass",)
+    backbones: Annotated[tuple[str, ...], Field(min_length=1)] = ("small_resnet",)
+    recipe: dict[str, Any] = {}
+    workers: Count = 2
+    cpus_per_worker: Positive = 1.0
+    gpu: bool = False
+    validation_images: Count = 200
+    checkpoint_every: Count = 200
+    max_failures: Annotated[int, Field(ge=0, strict=True)] = 3
+
+
+class Finetune(Model):
+    """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given."""
+
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("sinclass",)
+    dataset: str = "fashion-mnist"
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    count: Count | None = None
+    recipe: dict[str, Any] = {}
+    repeats: Count = 3
+    cpus: Positive = 1.0
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+    max_failures: Annotated[int, Field(ge=0, strict=True)] = 2
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Finetune:
+        if self.fraction is not None and self.count is not None:
+            raise ValueError("give either fraction or count, not both")
+        return self
+
+    @property
+    def whole(self) -> float | None:
+        """`fraction` as the data sets take it: all training images where neither fraction nor count is given."""
+        return 1.0 if self.fraction is None and self.count is None else self.fraction
+
+
+class Tune(Model):
+    """The fine-tuning learning rate, tuned by Optuna on folds of the real training images."""
+
+    lr: tuple[Positive, Positive] = (3e-4, 1e-2)
+    trials: Annotated[int, Field(ge=0, strict=True)] = 5
+    folds: Annotated[int, Field(ge=2, strict=True)] = 2
+
+    @field_validator("lr")
+    @classmethod
+    def _ordered(cls, lr: tuple[float, float]) -> tuple[float, float]:
+        if lr[0] >= lr[1]:
+            raise ValueError("the first learning rate must be below the second")
+        return lr
+
+
+class Ladder(Model):
+    """The candidate sizes n: either listed, or start * factor^i."""
+
+    sizes: tuple[Count, ...] | None = None
+    start: Count = 1000
+    factor: Annotated[float, Field(gt=1)] = 2.0
+    rungs: Count = 7
+
+    @field_validator("sizes")
+    @classmethod
+    def _increasing(cls, sizes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if sizes is not None and len(sizes) == 0:
+            raise ValueError("the ladder is empty: list at least three sizes, or give start, factor and rungs")
+        if sizes is not None and list(sizes) != sorted(set(sizes)):
+            raise ValueError("sizes must increase")
+        return sizes
+
+    def values(self) -> tuple[int, ...]:
+        """The sizes n, increasing."""
+        if self.sizes is not None:
+            return self.sizes
+        return tuple(round(self.start * self.factor**i) for i in range(self.rungs))
+
+
+class Policy(Model):
+    """How the next size is chosen. `in_flight` proposals are carried out at a time."""
+
+    name: Literal["adaptive", "grid", "random"] = "adaptive"
+    in_flight: Count = 2
+    reference_seeds: Count = 3
+    max_seeds: Count = 5
+
+
+class Stop(Model):
+    """The precision at which the sweep is content: posterior standard deviations of every arm."""
+
+    alpha_sd: Positive | None = None
+    c_sd: Positive | None = None
+
+
+class Target(Model):
+    """What the user needs: an error (a fraction, not per cent), or a least gain for each doubling of n."""
+
+    error: Fraction | None = None
+    min_gain: Fraction = 0.01
+    n_limit: Count | None = None
+    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+
+
+class Budget(Model):
+    """Hard caps; the sweep keeps within each that is given. `minutes` is wall-clock time over all restarts."""
+
+    minutes: Positive | None = None
+    device_hours: Positive | None = None
+    usd: Positive | None = None
+
+
+class Prices(Model):
+    """Dollars for an hour of one CPU core and of one GPU."""
+
+    cpu_core_hour: Annotated[float, Field(ge=0)] = 0.05
+    gpu_hour: Annotated[float, Field(ge=0)] = 2.5
+
+
+class SimulatedArm(Model):
+    """The known law of one rendering setting in a simulated sweep (`pretrain.tasks: [simulated]`)."""
+
+    alpha: Positive
+    C: Annotated[float, Field(ge=0, lt=1)]
+    D: Positive
+    sigma: Annotated[float, Field(ge=0)] = 0.01
+    zero_error: Fraction = 0.9
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+
+
+class SweepConfig(Model):
+    """A whole sweep file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    output: str | None = None
+    store: str = "runs/artifacts"
+    data_root: str | None = None
+    renderings: Annotated[dict[str, Rendering], Field(min_length=1)]
+    render: Render = Render()
+    pretrain: Pretrain = Pretrain()
+    finetune: Finetune = Finetune()
+    tune: Tune = Tune()
+    ladder: Ladder = Ladder()
+    policy: Policy = Policy()
+    stop: Stop = Stop()
+    target: Target = Target()
+    budget: Budget = Budget()
+    prices: Prices = Prices()
+    simulated: dict[str, SimulatedArm] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SweepConfig:
+        simulated_tasks = SIMULATED in self.pretrain.tasks
+        if simulated_tasks and set(self.simulated) != set(self.renderings):
+            raise ValueError("a simulated sweep needs a law under `simulated` for each of its renderings")
+        if self.simulated and not simulated_tasks:
+            raise ValueError("laws under `simulated` need pretrain.tasks: [simulated]")
+        if len(self.ladder.values()) < 3:
+            raise ValueError(
+                f"the ladder has {len(self.ladder.values())} sizes; the law needs three at least: add sizes"
+            )
+        return self
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether errors are drawn from known laws instead of being measured."""
+        return bool(self.simulated)
+
+    @property
+    def run_folder(self) -> Path:
+        """Where results, ledger, decisions and report go."""
+        return Path(self.output or f"runs/{self.name}")
+
+    def to_yaml(self) -> str:
+        """The resolved config, readable by `load_config`."""
+        return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False)
+
+    def digest(self) -> str:
+        """Hash of all that decides when the sweep is finished."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
+    """Read a sweep file and apply `dotted.key=value` overrides; raises BadInput with one line."""
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such config file; configs/ lists those shipped") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path}: a sweep file is a mapping of keys; see configs/quickstart.yaml")
+    for override in overrides:
+        _apply_override(raw, override)
+    try:
+        return SweepConfig.model_validate(raw)
+    except ValidationError as error:
+        raise BadInput(f"{path}: {_one_line(error)}") from None
+
+
+def _apply_override(raw: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise BadInput(f"override {override!r}: write key=value, for example budget.minutes=30")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise BadInput(f"override {override!r}: the value is not valid YAML") from None
+    *parents, last = key.split(".")
+    node = raw
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise BadInput(f"override {override!r}: {parent} is a value, not a section")
+        node = child
+    node[last] = value
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {where}{_suggestion(first['loc'])}"
+    if first["type"] == "missing":
+        return f"{where} is missing; add it"
+    message = first["msg"].removeprefix("Value error, ")
+    if not where:
+        return message
+    return f"{where}: {message} (got {first['input']!r})"
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    """Known keys beside the unknown one, the nearest spelling first."""
+    node: Any = SweepConfig
+    for part in location[:-1]:
+        field = node.model_fields.get(part) if isinstance(node, type) and issubclass(node, BaseModel) else None
+        if field is None:
+            break
+        node = {"renderings": Rendering, "simulated": SimulatedArm}.get(str(part), field.annotation)
+
+    known = list(node.model_fields) if isinstance(node, type) and issubclass(node, BaseModel) else []
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known keys: {', '.join(known)}" if known else ""
+
+
+def as_plain(value: Any) -> Any:
+    """Dataclasses and models as JSON-ready data, for artifact identities."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return as_plain(dataclasses.asdict(value))
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {str(k): as_plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_plain(v) for v in value]
+    return value

@@ -1,0 +1,129 @@
+"""What to run next, from what is known: references and pilot first, then the policy; and when to stop. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis import LawFit, fit_laws
+from analysis.baselines import propose_grid, propose_random
+from analysis.belief import ArmState, Run
+from analysis.policy import Goals, Policy, Proposal, Stop, Terms, money, pilot, propose, should_stop
+from analysis.verdict import Verdict, verdict
+from sweeper.config import SweepConfig
+from sweeper.ledger import read_events
+from sweeper.plan import Plan
+from sweeper.results import Run as MeasuredRun
+
+# A law has three unknowns: below three sizes there is nothing to fit.
+FEWEST_SIZES = 3
+
+DECISIONS = "decisions.jsonl"
+
+POLICIES: dict[str, Policy] = {"adaptive": propose, "grid": propose_grid, "random": propose_random}
+
+
+def read_decisions(path: Path) -> list[Proposal]:
+    """The decisions written down so far, in order."""
+    return [Proposal(e["arm"], e["n"], e["seed"], e["gain"], e["cost"], e["reason"]) for e in read_events(path)]
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What the results table says: a fit and a verdict for each arm that has enough runs."""
+
+    runs: tuple[MeasuredRun, ...]
+    fits: dict[str, LawFit]
+    verdicts: dict[str, Verdict]
+
+
+def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_image: float | None) -> Knowledge:
+    """Fit every arm's law (n = 0 stays outside) and judge it."""
+    observed = {arm.name: [r for r in runs if r.arm == arm.name and r.n > 0] for arm in plan.arms}
+    ready = {name: rows for name, rows in observed.items() if len({r.n for r in rows}) >= FEWEST_SIZES}
+    columns = {
+        name: ([r.n for r in rows], [r.error for r in rows], [r.variance or 0.0 for r in rows])
+        for name, rows in ready.items()
+    }
+    fits = fit_laws(columns, seed=config.seed) if columns else {}
+    target = config.target
+    verdicts = {
+        name: verdict(
+            fit,
+            arm=name,
+            target_error=target.error,
+            min_gain=target.min_gain,
+            n_limit=target.n_limit,
+            cost_per_image=usd_per_image,
+            level=target.level,
+        )
+        for name, fit in fits.items()
+    }
+    return Knowledge(tuple(runs), fits, verdicts)
+
+
+def goals_of(config: SweepConfig) -> Goals:
+    """The precision the config wants, or the policy's own where it says nothing."""
+    given = {"alpha_sd": config.stop.alpha_sd, "c_sd": config.stop.c_sd}
+    return Goals(**{name: value for name, value in given.items() if value is not None})
+
+
+def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
+    """The runs every sweep begins with: n = 0 for each reference, then the pilot of each arm.
+
+    An arm's largest size comes first: rendering it renders the others too.
+    """
+    references = []
+    for arm in plan.references:
+        for seed in range(config.policy.reference_seeds):
+            price = cost(Run(arm.name, 0, seed))
+            reason = f"reference: the error without pre-training, seed {seed}, for {money(price, unit)}"
+            references.append(Proposal(arm.name, 0, seed, None, price, reason))
+    names = [arm.name for arm in plan.arms]
+    if not names:
+        return references
+    first = names[0]
+    looks = pilot(names, plan.ladder, lambda n: cost(Run(first, n, 0)), unit, config.seed)
+    return references + sorted(looks, key=lambda look: (names.index(look.arm), -look.n))
+
+
+def choose(
+    config: SweepConfig,
+    plan: Plan,
+    known: Knowledge,
+    pending: Sequence[Run],
+    refused: Sequence[Run],
+    cost: Callable[[Run, Sequence[Run]], float],
+    budget_left: float,
+    unit: str,
+) -> Proposal | Stop:
+    """The policy's next run once the pilot is in, or the reason to stop.
+
+    `refused`: runs that failed for good; they are not asked for again.
+    """
+    if not known.fits:
+        return Stop("failed", "no arm has runs at three sizes, so no law can be fitted")
+    terms = Terms(goals_of(config), budget_left, unit)
+    done = (*refused, *(Run(r.arm, r.n, r.seed) for r in known.runs))
+    arms = [ArmState(name, fit, tuple(run for run in done if run.arm == name)) for name, fit in known.fits.items()]
+    # A grid is run to its end: that is what it is for.
+    stop = None if config.policy.name == "grid" else should_stop(arms, known.verdicts, 0.0, terms)
+    if stop is not None:
+        return stop
+    candidates = {state.arm: _candidates(config, plan, state, pending) for state in arms}
+    arms = [state for state in arms if candidates[state.arm]]
+    if not arms:
+        return Stop("exhausted", "every size on the ladder has been run as often as the policy allows")
+    options = POLICIES[config.policy.name](
+        arms, candidates, cost, pending, k=1, seed=config.seed + len(known.runs), terms=terms
+    )
+    if options:
+        return options[0]
+    return Stop("budget", f"no run fits into what is left of the budget: {money(max(0.0, budget_left), unit)}")
+
+
+def _candidates(config: SweepConfig, plan: Plan, state: ArmState, pending: Sequence[Run]) -> list[int]:
+    most = 1 if config.policy.name == "grid" else config.policy.max_seeds
+    taken = [run.n for run in (*state.done, *pending) if run.arm == state.arm]
+    return [n for n in plan.ladder if taken.count(n) < most]

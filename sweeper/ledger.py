@@ -1,0 +1,285 @@
+"""Money and time: what stages cost, what has been reserved and spent, and the hard cap.
+
+The ledger is a file of JSON lines that is only ever appended to, each line forced to disk. A reservation that
+a dead driver left open is charged in full when the sweep goes on: the cap holds whatever happened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeper.config import Budget, Prices
+
+STAGES = ("render", "pretrain", "finetune")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall-clock seconds a stage keeps its devices, the device-seconds that makes, and their price in dollars."""
+
+    wall_s: float
+    device_s: float
+    usd: float
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.wall_s + other.wall_s, self.device_s + other.device_s, self.usd + other.usd)
+
+    def scaled(self, factor: float) -> Cost:
+        """The same work, `factor` times."""
+        return Cost(self.wall_s * factor, self.device_s * factor, self.usd * factor)
+
+
+NOTHING = Cost(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a stage is thought to cost; `high` is what is reserved. `source` says what it is measured from."""
+
+    low: Cost
+    expected: Cost
+    high: Cost
+    source: str
+
+    def __add__(self, other: Estimate) -> Estimate:
+        sources = sorted({s for e in (self, other) if e.expected != NOTHING for s in e.source.split(" + ")})
+        return Estimate(
+            self.low + other.low,
+            self.expected + other.expected,
+            self.high + other.high,
+            " + ".join(sources) or self.source,
+        )
+
+
+FREE = Estimate(NOTHING, NOTHING, NOTHING, "cached")
+
+
+def cost_of(prices: Prices, wall_s: float, *, cpus: float = 0.0, gpus: float = 0.0) -> Cost:
+    """Price `wall_s` seconds of some CPU cores and GPUs; a GPU second counts as one device-second, as a core's does."""
+    usd = wall_s / 3600 * (cpus * prices.cpu_core_hour + gpus * prices.gpu_hour)
+    return Cost(wall_s, wall_s * (gpus or cpus), usd)
+
+
+class Ledger:
+    """The reservations and spend of one sweep, over all its restarts.
+
+    `wall` spend is the time `sweeper run` has been alive on this run folder. Thread-safe.
+    """
+
+    def __init__(self, path: Path, budget: Budget, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._budget, self._clock = path, budget, clock
+        self._lock = threading.RLock()
+        self._started: float | None = None
+        self._wall_before = 0.0
+        self._open: dict[str, dict[str, Any]] = {}
+        self._since: dict[str, float] = {}
+        self._settled: list[dict[str, Any]] = []
+        for event in read_events(path):
+            self._replay(event)
+
+    def start(self) -> None:
+        """Begin (or go on with) the sweep: start the clock and charge what a dead driver left open."""
+        with self._lock:
+            self._started = self._clock()
+            for id_, event in list(self._open.items()):
+                self._close(id_, event["stage"], Cost(**event["cost"]), event["units"], lost=True)
+            self._write({"event": "start"})
+
+    def spent(self) -> Cost:
+        """Wall seconds since the first start, and the device-seconds and dollars settled so far."""
+        with self._lock:
+            settled = sum((Cost(**e["cost"]) for e in self._settled), NOTHING)
+            return Cost(self._wall(), settled.device_s, settled.usd)
+
+    def reserved(self) -> Cost:
+        """What running stages may still cost."""
+        with self._lock:
+            return sum((Cost(**e["cost"]) for e in self._open.values()), NOTHING)
+
+    def left(self) -> dict[str, float]:
+        """What each given cap still allows beyond spend and reservations: minutes, device_hours, usd."""
+        spent, reserved = self.spent(), self.reserved()
+        left: dict[str, float] = {}
+        if self._budget.minutes is not None:
+            left["minutes"] = self._budget.minutes - (spent.wall_s + self._open_wall()) / 60
+        if self._budget.device_hours is not None:
+            left["device_hours"] = self._budget.device_hours - (spent.device_s + reserved.device_s) / 3600
+        if self._budget.usd is not None:
+            left["usd"] = self._budget.usd - (spent.usd + reserved.usd)
+        return left
+
+    def affords(self, cost: Cost) -> bool:
+        """Whether a further cost stays within every cap."""
+        needs = {"minutes": cost.wall_s / 60, "device_hours": cost.device_s / 3600, "usd": cost.usd}
+        return all(needs[name] <= left for name, left in self.left().items())
+
+    def reserve(self, what: str, parts: Mapping[str, tuple[Cost, float]]) -> dict[str, str] | None:
+        """Set money aside for stages that follow one another; None when a cap would be passed.
+
+        `parts` maps each stage to its cost and its units (images, runs); the answer maps it to a reservation.
+        """
+        with self._lock:
+            total = sum((cost for cost, _ in parts.values()), NOTHING)
+            if not self.affords(total):
+                return None
+            ids = {}
+            for stage, (cost, units) in parts.items():
+                id_ = uuid.uuid4().hex[:12]
+                event = {"event": "reserve", "id": id_, "stage": stage, "what": what, "units": units}
+                event["cost"] = asdict(cost)
+                self._write(event)
+                self._replay(event)
+                ids[stage] = id_
+            return ids
+
+    def settle(self, id_: str, cost: Cost, units: float) -> None:
+        """Replace a reservation by what the work did cost."""
+        with self._lock:
+            event = self._open[id_]
+            self._close(id_, event["stage"], cost, units)
+
+    def charge(self, stage: str, what: str, cost: Cost, units: float) -> None:
+        """Charge work that had no reservation: the repair of something that was thought to exist."""
+        with self._lock:
+            event = {
+                "event": "settle",
+                "id": uuid.uuid4().hex[:12],
+                "stage": stage,
+                "what": what,
+                "units": units,
+            }
+            event["cost"] = asdict(cost)
+            self._write(event)
+            self._replay(event)
+
+    def refund(self, id_: str, spent: Cost = NOTHING) -> None:
+        """Give back the reservation of work that failed or was not needed; what it used is charged."""
+        with self._lock:
+            self._close(id_, self._open[id_]["stage"], spent, 0.0)
+
+    def tick(self) -> None:
+        """Record the wall clock, so that a kill loses no more than the time since the last tick."""
+        with self._lock:
+            self._write({"event": "tick"})
+
+    def by_stage(self) -> dict[str, dict[str, float]]:
+        """For each stage: how often, units, device-seconds and dollars, what lost work cost included."""
+        totals: dict[str, dict[str, float]] = {
+            s: {"count": 0.0, "units": 0.0, "wall_s": 0.0, "device_s": 0.0, "usd": 0.0} for s in STAGES
+        }
+        for event in self._settled:
+            row = totals.setdefault(event["stage"], defaultdict(float))
+            row["count"] += 1
+            row["units"] += event["units"]
+            for name in ("wall_s", "device_s", "usd"):
+                row[name] += event["cost"][name]
+        return totals
+
+    def measured(self, stage: str) -> list[tuple[float, Cost]]:
+        """(units, cost) of each piece of finished work, what was lost or refunded left out."""
+        return [
+            (e["units"], Cost(**e["cost"]))
+            for e in self._settled
+            if e["stage"] == stage and not e.get("lost") and e["units"] > 0
+        ]
+
+    def _open_wall(self) -> float:
+        """Wall seconds until the last open reservation ends: stages of one run follow, runs go side by side."""
+        now = self._wall()
+        left: dict[str, float] = defaultdict(float)
+        for event in self._open.values():
+            left[event["what"]] += event["cost"]["wall_s"]
+        return max(
+            (max(0.0, self._since[what] + seconds - now) for what, seconds in left.items()),
+            default=0.0,
+        )
+
+    def _wall(self) -> float:
+        running = 0.0 if self._started is None else self._clock() - self._started
+        return self._wall_before + running
+
+    def _close(self, id_: str, stage: str, cost: Cost, units: float, *, lost: bool = False) -> None:
+        event = {"event": "settle", "id": id_, "stage": stage, "units": units, "cost": asdict(cost)}
+        if lost:
+            event["lost"] = True
+        self._write(event)
+        self._replay(event)
+
+    def _replay(self, event: dict[str, Any]) -> None:
+        if self._started is None:
+            self._wall_before = max(self._wall_before, event.get("wall_s", 0.0))
+        if event["event"] == "reserve":
+            self._open[event["id"]] = event
+            self._since[event["what"]] = event["wall_s"]
+        elif event["event"] == "settle":
+            reservation = self._open.pop(event["id"], None)
+            if reservation is not None:
+                self._since[reservation["what"]] = event["wall_s"]
+            self._settled.append(event)
+
+    def _write(self, event: dict[str, Any]) -> None:
+        event["wall_s"] = round(self._wall(), 3)
+        append_event(self._path, event)
+
+
+def append_event(path: Path, event: dict[str, Any]) -> None:
+    """Append one JSON line and force it to disk; a line cut short by a kill is ended first."""
+    with path.open("a+b") as stream:
+        cut_short = False
+        if stream.tell() > 0:
+            stream.seek(-1, os.SEEK_END)
+            cut_short = stream.read(1) != b"\n"
+        stream.write(b"\n" * cut_short + json.dumps(event).encode() + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_events(path: Path) -> Iterable[dict[str, Any]]:
+    """The events of a JSON-lines file; a last line cut short by a kill is passed over."""
+    if not path.exists():
+        return
+    for line in path.read_bytes().splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Seconds of a stage before anything was measured: `fixed` for starting it and `per_unit` for each unit."""
+
+    fixed: float
+    per_unit: float
+
+
+def estimate(
+    guess: Guess, measured: list[tuple[float, Cost]], units: float, prices: Prices, cpus: float, gpus: float
+) -> Estimate:
+    """Cost of `units` more (images, or runs): from this sweep's own measurements where there are any.
+
+    Guesses are good to a factor of two; measurements spread as they did, and by a tenth at least.
+    """
+    if units <= 0:
+        return FREE
+    seconds = guess.fixed + guess.per_unit * units
+    spread, source = (0.5, 2.0), "guess"
+    if measured:
+        ratios = sorted(cost.wall_s / (guess.fixed + guess.per_unit * n) for n, cost in measured)
+        middle = ratios[len(ratios) // 2]
+        seconds *= middle
+        spread = (min(0.9, ratios[0] / middle), max(1.1, ratios[-1] / middle))
+        source = "measured"
+    low, expected, high = (
+        cost_of(prices, seconds * factor, cpus=cpus, gpus=gpus) for factor in (spread[0], 1.0, spread[1])
+    )
+    return Estimate(low, expected, high, source)

@@ -1,0 +1,257 @@
+"""The loop: propose -> render what is missing -> pretrain -> finetune -> observe -> fit, until it is time to stop.
+
+Ray Tune drives it: whenever there is room for a fine-tune, its searcher asks `next_trial`, and what was measured comes
+back through `observed`. Rendering and pre-training go on in a thread beside it. All that is known is in the artifact
+store, the results table and the ledger: running the same command again is the resume.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from analysis.belief import Run as PolicyRun
+from analysis.policy import Proposal, Stop
+from sweeper import results
+from sweeper.config import SweepConfig
+from sweeper.decisions import DECISIONS, Knowledge, choose, learn, opening, read_decisions
+from sweeper.finetune import Trial
+from sweeper.flight import Flight
+from sweeper.ledger import Ledger, append_event
+from sweeper.plan import Arm, Plan
+from sweeper.pricing import Pricing
+from sweeper.progress import Reporter
+from sweeper.stages import RunKey, Stages
+from sweeper.tuning import LearningRate
+
+TICK_S = 10.0
+MOST_FAILURES = 3
+
+
+class Loop:
+    """One sweep in progress. Asked by the searcher from one thread only."""
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        plan: Plan,
+        stages: Stages,
+        ledger: Ledger,
+        reporter: Reporter,
+        s: int,
+        slots: float,
+    ) -> None:
+        self.config, self.plan, self.stages, self.ledger, self.reporter, self.s = (
+            config, plan, stages, ledger, reporter, s,
+        )  # fmt: skip
+        self.observations = results.read(config.run_folder / "results")
+        self.pricing = Pricing(config, ledger, stages, slots, self._trials_left)
+        self.flights: dict[RunKey, Flight] = {}
+        self.failed: dict[RunKey, str] = {}
+        self.stop: Stop | None = None
+        self._queue: deque[Trial] = deque()
+        self._rates: dict[str, LearningRate] = {}
+        self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
+        self._ticked = 0.0
+        self._planned = self._decided_or_opening()
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a reason to stop and nothing is under way."""
+        return self.stop is not None and not self.flights
+
+    def next_trial(self) -> Trial | None:
+        """The next fine-tune; None while none is ready."""
+        self._tick()
+        while self.stop is None and len(self.flights) < self.config.policy.in_flight:
+            decision = self._decide()
+            if decision is None:
+                break
+            if isinstance(decision, Stop):
+                self._end(decision)
+            else:
+                self._dispatch(decision)
+        for flight in list(self.flights.values()):
+            self._advance(flight)
+        return self._queue.popleft() if self._queue else None
+
+    def observed(self, trial: Trial, result: dict[str, Any] | None) -> None:
+        """A fine-tune ended: into the table with it. None: it failed for good."""
+        flight = self.flights.get(RunKey(trial.arm, trial.n, trial.seed))
+        if flight is None:
+            return
+        if result is None:
+            self._fail(flight, f"fine-tune {trial.what} failed {self.config.finetune.max_failures + 1} times")
+            return
+        error, seconds = float(result["error"]), float(result["seconds"])
+        flight.take(trial, error, seconds)
+        self._record(trial, error, seconds)
+        if flight.complete:
+            self._complete(flight)
+
+    def runs(self) -> list[results.Run]:
+        """The runs of which every repeat has been measured."""
+        return [r for r in results.runs(self.observations) if r.repeats >= self.config.finetune.repeats]
+
+    def knowledge(self) -> Knowledge:
+        """Fits and verdicts from all that has been measured."""
+        return learn(self.config, self.plan, self.runs(), self.pricing.usd_per_image())
+
+    def close(self) -> None:
+        """Leave the background work where it is: its artifacts are whole or absent."""
+        self._background.shutdown(wait=False, cancel_futures=True)
+
+    def _decided_or_opening(self) -> Iterator[Proposal]:
+        """What was decided before a restart and is unfinished, then the opening; each run once."""
+        yield from read_decisions(self.config.run_folder / DECISIONS)
+        yield from opening(self.config, self.plan, lambda run: self.pricing.of(self._key(run)), self.pricing.unit)
+
+    def _decide(self) -> Proposal | Stop | None:
+        """The next run or the reason to stop; None while the pilot is still coming in."""
+        if len(self.failed) >= MOST_FAILURES:
+            return Stop("failed", f"{len(self.failed)} runs failed; the last: {list(self.failed.values())[-1]}")
+        taken = {(r.arm, r.n, r.seed) for r in self.runs()}
+        taken |= {(key.arm.name, key.n, key.seed) for key in (*self.flights, *self.failed)}
+        for proposal in self._planned:
+            if (proposal.arm, proposal.n, proposal.seed) not in taken:
+                return proposal
+        if any(flight.is_pilot for flight in self.flights.values()):
+            return None
+        pending = [PolicyRun(key.arm.name, key.n, key.seed) for key in self.flights]
+        refused = [PolicyRun(key.arm.name, key.n, key.seed) for key in self.failed]
+
+        def price(run: PolicyRun, alongside: Sequence[PolicyRun]) -> float:
+            return self.pricing.of(self._key(run), [self._key(other) for other in alongside])
+
+        return choose(
+            self.config,
+            self.plan,
+            self.knowledge(),
+            pending,
+            refused,
+            price,
+            self.pricing.left(),
+            self.pricing.unit,
+        )
+
+    def _dispatch(self, proposal: Proposal) -> None:
+        """Reserve the money, write the decision down, and begin."""
+        key = self._key(PolicyRun(proposal.arm, proposal.n, proposal.seed))
+        rate, tunes = self._rate(key.arm)
+        reserved = self.pricing.reserve(key)
+        if reserved is None:
+            self._end(Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left"))
+            return
+        decisions = self.config.run_folder / DECISIONS
+        record = {
+            "step": 1 + len(list(read_decisions(decisions))),
+            "arm": proposal.arm,
+            "n": proposal.n,
+            "seed": proposal.seed,
+            "gain": proposal.gain,
+            "cost": proposal.cost,
+            "unit": self.pricing.unit,
+            "reason": proposal.reason,
+        }
+        append_event(decisions, record)
+        self.reporter.event("decided", f"decision {record['step']}: {proposal.reason}", **record)
+        work = self._background.submit(self.stages.prepare, key, reserved)
+        self.flights[key] = Flight(key, proposal, reserved, work, rate, tunes, self.config.finetune.repeats)
+
+    def _advance(self, flight: Flight) -> None:
+        """Queue the fine-tunes that can start; what the store already knows is taken from there."""
+        failure = flight.checkpoint.exception() if flight.checkpoint.done() else None
+        if failure is not None:
+            self._fail(flight, f"{flight.key.what}: {type(failure).__name__}: {' '.join(str(failure).split())[:300]}")
+            return
+        for trial in flight.trials():
+            known = self.stages.measured(trial)
+            if known is None:
+                self._queue.append(trial)
+            else:
+                self.observed(trial, known.metrics)
+
+    def _record(self, trial: Trial, error: float, seconds: float) -> None:
+        settings, arm = self.config.finetune, trial.arm
+        row = results.Observation(
+            arm=arm.name,
+            rendering=arm.rendering,
+            pretrain_task=arm.pretrain_task,
+            backbone=arm.backbone,
+            finetune_task=arm.finetune_task,
+            n=trial.n,
+            s=self.s,
+            seed=trial.seed,
+            repeat=trial.repeat,
+            split=trial.split,
+            error=error,
+            lr=trial.lr,
+            cost=seconds * (settings.gpus or settings.cpus),
+            seconds=seconds,
+            checkpoint=trial.checkpoint.key if trial.checkpoint else "",
+            versions=results.VERSIONS,
+        )
+        results.write(self.config.run_folder / "results", row)
+        self.observations = [o for o in self.observations if o.file_name != row.file_name] + [row]
+
+    def _complete(self, flight: Flight) -> None:
+        key = flight.key
+        del self.flights[key]
+        self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.finetunes)
+        run = next(r for r in self.runs() if (r.arm, r.n, r.seed) == (key.arm.name, key.n, key.seed))
+        spread = f" (standard error {run.error * run.variance**0.5:.2%})" if run.variance else ""
+        text = f"observed {key.what}: error {run.error:.2%}{spread}, learning rate {run.lr:.1e}"
+        self.reporter.event("observed", text, arm=key.arm.name, n=key.n, seed=key.seed, error=run.error)
+
+    def _fail(self, flight: Flight, cause: str) -> None:
+        del self.flights[flight.key]
+        for id_ in flight.reserved.values():
+            self.ledger.refund(id_)
+        self._queue = deque(t for t in self._queue if RunKey(t.arm, t.n, t.seed) != flight.key)
+        if flight.tunes and flight.rate.remaining:
+            self._hand_over_tuning(flight)
+        self.failed[flight.key] = cause
+        self.reporter.event("failed", f"failed: {cause}", arm=flight.key.arm.name, n=flight.key.n)
+
+    def _end(self, stop: Stop) -> None:
+        self.stop = stop
+        self.reporter.event("stop", f"stop: {stop.reason}", kind=stop.kind)
+
+    def _key(self, run: PolicyRun) -> RunKey:
+        return RunKey(self.plan.arm(run.arm), run.n, run.seed)
+
+    def _rate(self, arm: Arm) -> tuple[LearningRate, bool]:
+        """The arm's learning rate, and whether the asking run is the first, on whose checkpoint it is tuned."""
+        first = arm.name not in self._rates
+        if first:
+            tried = [(o.lr, o.error) for o in self._tried(arm)]
+            self._rates[arm.name] = LearningRate(
+                self.config.tune, self.pricing.default_lr(arm), tried, self.config.seed
+            )
+        return self._rates[arm.name], first
+
+    def _tried(self, arm: Arm) -> list[results.Observation]:
+        return [o for o in self.observations if o.arm == arm.name and o.split == "validation"]
+
+    def _trials_left(self, arm: Arm) -> int:
+        """Learning rates the arm's next run will try: none once a run under way or done has taken them on."""
+        return 0 if arm.name in self._rates else max(0, self.config.tune.trials - len(self._tried(arm)))
+
+    def _hand_over_tuning(self, flight: Flight) -> None:
+        """The run that tuned the learning rate is gone: another of its arm goes on, or the next one begins anew."""
+        flight.rate.abandon()
+        heirs = [other for other in self.flights.values() if other.rate is flight.rate]
+        if heirs:
+            heirs[0].tunes = True
+        else:
+            del self._rates[flight.key.arm.name]
+
+    def _tick(self) -> None:
+        """Keep the ledger's clock, and pass on what workers report."""
+        if time.monotonic() - self._ticked > TICK_S:
+            self._ticked = time.monotonic()
+            self.ledger.tick()
+        self.stages.pass_on_progress()

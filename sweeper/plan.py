@@ -1,0 +1,157 @@
+"""config -> arms, ladder, stages and what they will cost. Pure: it reads nothing and spends nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sweeper.config import SweepConfig
+from sweeper.errors import BadInput
+from sweeper.ledger import FREE, Cost, Estimate, Guess, estimate
+from tasks.recipes import Recipe, recipe
+
+NO_PRETRAINING = "none"
+
+# Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
+GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
+GUESSED_GPU_IN_CORES = 50.0
+
+
+@dataclass(frozen=True, order=True)
+class Arm:
+    """One combination under study; the reference without pre-training has rendering and task "none"."""
+
+    rendering: str
+    pretrain_task: str
+    backbone: str
+    finetune_task: str
+
+    @property
+    def name(self) -> str:
+        """The same in every table."""
+        return "/".join((self.rendering, self.pretrain_task, self.backbone, self.finetune_task))
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is n = 0, the error without pre-training."""
+        return self.rendering == NO_PRETRAINING
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one run would still need: images to render, whether to pre-train, fine-tunes, learning rates to try."""
+
+    images: int
+    pretrain: bool
+    finetunes: int
+    tuning_trials: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The arms, their references without pre-training, and the ladder."""
+
+    arms: tuple[Arm, ...]
+    references: tuple[Arm, ...]
+    ladder: tuple[int, ...]
+
+    def arm(self, name: str) -> Arm:
+        """The arm or reference of this name."""
+        return next(a for a in self.arms + self.references if a.name == name)
+
+
+def make_plan(config: SweepConfig) -> Plan:
+    """Every combination of rendering, pre-training task, backbone and fine-tuning task."""
+    combinations = [
+        (backbone, finetune_task) for backbone in config.pretrain.backbones for finetune_task in config.finetune.tasks
+    ]
+    arms = tuple(
+        Arm(rendering, pretrain_task, backbone, finetune_task)
+        for rendering in config.renderings
+        for pretrain_task in config.pretrain.tasks
+        for backbone, finetune_task in combinations
+    )
+    references = tuple(Arm(NO_PRETRAINING, NO_PRETRAINING, b, f) for b, f in combinations)
+    return Plan(arms, references, config.ladder.values())
+
+
+class CostModel:
+    """What work costs, from the config's guesses and then from what this sweep has measured.
+
+    `slots`: how many fine-tunes run side by side on the machine or cluster at hand.
+    """
+
+    def __init__(self, config: SweepConfig, slots: float = 2.0) -> None:
+        self._config, self.slots = config, slots
+
+    def stage(self, stage: str, units: float, measured: list[tuple[float, Cost]], backbone: str) -> Estimate:
+        """Estimate of `units` of a stage: images to render, pre-trainings, or fine-tunes."""
+        cpus, gpus = self._devices(stage)
+        return estimate(self._guess(stage, backbone), measured, units, self._config.prices, cpus, gpus)
+
+    def run(self, work: Work, measured: dict[str, list[tuple[float, Cost]]], backbone: str) -> dict[str, Estimate]:
+        """Estimate by stage of one run; a fold of a learning-rate trial costs no more than a fine-tune."""
+        units = self.units(work)
+        return {stage: self.stage(stage, n, measured.get(stage, []), backbone) for stage, n in units.items()}
+
+    def units(self, work: Work) -> dict[str, float]:
+        """Work by stage: images, pre-trainings, fine-tunes (learning-rate trials counted once a fold)."""
+        finetunes = work.finetunes + work.tuning_trials * self._config.tune.folds
+        return {"render": float(work.images), "pretrain": float(work.pretrain), "finetune": float(finetunes)}
+
+    def _devices(self, stage: str) -> tuple[float, float]:
+        """CPU cores and GPUs a stage holds while it runs."""
+        config = self._config
+        if config.is_simulated:
+            return 1.0, 0.0
+        if stage == "render":
+            return config.render.actors * config.render.cpus_per_actor, 0.0
+        if stage == "pretrain":
+            workers = config.pretrain.workers
+            return workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
+        return config.finetune.cpus * self.slots, config.finetune.gpus * self.slots
+
+    def _guess(self, stage: str, backbone: str) -> Guess:
+        config = self._config
+        if config.is_simulated:
+            seconds = max(law.seconds for law in config.simulated.values())
+            return Guess(0.5, seconds if stage == "finetune" else 0.0)
+        pixels = (config.render.resolution / 64) ** 2
+        if stage == "render":
+            seconds = 0.02 + 0.014 * config.render.samples * pixels
+            return Guess(12.0, seconds / config.render.actors)
+        speed = GUESSED_SPEED.get(backbone, GUESSED_SPEED["resnet50"]) / pixels
+        if stage == "pretrain":
+            work = resolve_recipe("pretrain", config.pretrain.tasks[0], config.pretrain.recipe)
+            devices = config.pretrain.workers * (GUESSED_GPU_IN_CORES if config.pretrain.gpu else 1.0)
+            return Guess(10.0, work.iterations * work.batch_size / speed / devices)
+        work = resolve_recipe("finetune", config.finetune.tasks[0], config.finetune.recipe)
+        devices = GUESSED_GPU_IN_CORES * config.finetune.gpus or 1.0
+        return Guess(0.0, (3.0 + work.iterations * work.batch_size / speed / devices) / self.slots)
+
+
+def total(estimates: Iterable[Estimate]) -> Estimate:
+    """Sum of estimates."""
+    result = FREE
+    for part in estimates:
+        result = result + part
+    return result
+
+
+def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recipe:
+    """The recipe `overrides["base"]` names (default: the task's quick one) with the other keys replaced.
+
+    Raises BadInput naming the key.
+    """
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in overrides.items()}
+    base = values.pop("base", f"{stage}-{task}-quick")
+    known = [field.name for field in dataclasses.fields(Recipe)]
+    for key in values:
+        if key not in known:
+            raise BadInput(f"{stage}.recipe: unknown key {key}; known keys: base, {', '.join(known)}")
+    try:
+        return dataclasses.replace(recipe(base), **values)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{stage}.recipe: {error}") from None

@@ -1,0 +1,86 @@
+"""`sweeper plan`: what a sweep will do and cost, in text. It looks into the store and spends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from analysis.belief import Run as PolicyRun
+from sweeper import results
+from sweeper.artifacts import ArtifactStore
+from sweeper.config import SweepConfig
+from sweeper.decisions import opening
+from sweeper.ledger import Estimate, Ledger
+from sweeper.plan import Plan, make_plan, total
+from sweeper.pricing import Pricing
+from sweeper.progress import Reporter
+from sweeper.reporting import LEDGER
+from sweeper.stages import RunKey, Stages
+from sweeper.sweep import check, cpu_count
+
+
+def describe(config: SweepConfig) -> str:
+    """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
+    s = check(config)
+    plan = make_plan(config)
+    folder = config.run_folder
+    ledger = Ledger(folder / LEDGER, config.budget)
+    stages = Stages(config, ArtifactStore(config.store), ledger, Reporter(), Path(), None)
+    observations = results.read(folder / "results")
+    tried = [o.arm for o in observations if o.split == "validation"]
+    slots = max(1.0, cpu_count() // config.finetune.cpus)
+    pricing = Pricing(config, ledger, stages, slots, lambda arm: max(0, config.tune.trials - tried.count(arm.name)))
+    pilot = [
+        RunKey(plan.arm(p.arm), p.n, p.seed)
+        for p in opening(config, plan, lambda run: pricing.of(_key(plan, run)), pricing.unit)
+    ]
+    grid = [key for key in pilot if key.arm.is_reference]
+    grid += [RunKey(arm, n, 0) for arm in plan.arms for n in reversed(plan.ladder)]
+    lines = [
+        f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on the test split",
+        *(f"  {arm.name}" for arm in plan.arms),
+        f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
+        f"in the store already: {_cached(stages, grid)}",
+        "cost            low / expected / high",
+        *_costs("opening (n = 0 and pilot)", pricing, pilot),
+        *_costs("the whole ladder once (fixed grid)", pricing, grid),
+        f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
+    ]
+    return "\n".join(lines)
+
+
+def _key(plan: Plan, run: PolicyRun) -> RunKey:
+    return RunKey(plan.arm(run.arm), run.n, run.seed)
+
+
+def _cached(stages: Stages, grid: Sequence[RunKey]) -> str:
+    checkpoints = sum(1 for key in grid if not key.arm.is_reference and not stages.work(key).pretrain)
+    wanted = sum(1 for key in grid if not key.arm.is_reference)
+    return f"{checkpoints} of {wanted} checkpoints of the ladder, {stages.images_there(grid)} of its images"
+
+
+def _costs(title: str, pricing: Pricing, keys: Sequence[RunKey]) -> Iterator[str]:
+    """Cost by stage of a set of runs, each shared image and learning rate counted once."""
+    by_stage: dict[str, list[Estimate]] = {}
+    tuned: set[str] = set()
+    for i, key in enumerate(keys):
+        for stage, estimate in pricing.estimates(key, keys[:i], tunes=key.arm.name not in tuned).items():
+            by_stage.setdefault(stage, []).append(estimate)
+        tuned.add(key.arm.name)
+    yield f"{title}: {len(keys)} runs"
+    for stage, estimates in by_stage.items():
+        yield f"  {stage:9s} {_amounts(total(estimates))}"
+    yield f"  {'total':9s} {_amounts(total(e for es in by_stage.values() for e in es))}"
+
+
+def _amounts(estimate: Estimate) -> str:
+    low, expected, high = estimate.low, estimate.expected, estimate.high
+    return (
+        f"{low.wall_s / 60:.1f} / {expected.wall_s / 60:.1f} / {high.wall_s / 60:.1f} min,"
+        f" ${low.usd:.3f} / {expected.usd:.3f} / {high.usd:.3f} ({estimate.source})"
+    )
+
+
+def _budget(config: SweepConfig) -> str:
+    caps = config.budget.model_dump(exclude_none=True)
+    return ", ".join(f"{value:g} {name.replace('_', '-')}" for name, value in caps.items()) or "none set"

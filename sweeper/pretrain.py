@@ -1,0 +1,164 @@
+"""The pre-training stage: DDP in Ray Train on the first n images, cached under everything that determines it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from render_actors.actor import SHARD_FILE, shard_identity
+from render_actors.objects import class_names
+from render_actors.shards import load_arrays
+from sweeper.artifacts import ArtifactStore, Manifest, artifact_key
+from sweeper.config import SweepConfig, as_plain
+from sweeper.plan import Arm, resolve_recipe
+from sweeper.rendering import ImageSet, training_images, validation_images
+
+MODEL_FILE = "model.pt"
+
+# Raise when the same identity would leave another checkpoint.
+PRETRAIN_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """All that Ray Train's workers need; plain data and the store."""
+
+    identity: dict[str, Any]
+    config: SweepConfig
+    arm: Arm
+    n: int
+    seed: int
+    training: tuple[Manifest, ...]
+    validation: tuple[Manifest, ...]
+    store: ArtifactStore
+    board: Any
+
+
+def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[str, Any]:
+    """Everything that determines a checkpoint; neither fine-tuning nor the number of workers does."""
+    render = config.render
+    recipe = resolve_recipe("pretrain", arm.pretrain_task, config.pretrain.recipe)
+    images, held_out = training_images(config, arm.rendering, n), validation_images(config, arm.rendering)
+    return {
+        "stage": "pretrain",
+        "version": PRETRAIN_VERSION,
+        "task": arm.pretrain_task,
+        "backbone": arm.backbone,
+        "recipe": as_plain(recipe),
+        "n": n,
+        "seed": seed,
+        "images": as_plain(shard_identity(images.setting, images.seed, 0, render.scenes_per_shard)),
+        "validation_images": held_out.n,
+    }
+
+
+def pretrain(job: Pretraining, scratch: Path) -> Manifest:
+    """Run Ray Train to a committed checkpoint. A run that was killed goes on from its last checkpoint in `scratch`."""
+    settings = job.config.pretrain
+    name = f"pretrain-{artifact_key(job.identity)}"
+    resources = {"CPU": settings.cpus_per_worker} | ({"GPU": 1.0} if settings.gpu else {})
+    trainer = TorchTrainer(
+        _worker,
+        train_loop_config={"job": job},
+        scaling_config=ScalingConfig(
+            num_workers=settings.workers, use_gpu=settings.gpu, resources_per_worker=resources
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=str(scratch.absolute()),
+            failure_config=FailureConfig(max_failures=settings.max_failures),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
+        ),
+    )
+    trainer.fit()
+    # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
+    shutil.rmtree(scratch / name, ignore_errors=True)
+    manifest = job.store.find(job.identity)
+    if manifest is None:
+        raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n} ended without leaving a checkpoint")
+    return manifest
+
+
+def _worker(train_loop_config: dict[str, Any]) -> None:
+    """One DDP worker."""
+    import torch
+
+    from tasks.base import task
+    from tasks.models import seeded_model
+    from tasks.train import train
+
+    job: Pretraining = train_loop_config["job"]
+    config, context = job.config, ray.train.get_context()
+    torch.set_num_threads(max(1, int(config.pretrain.cpus_per_worker)))
+    started = time.monotonic()
+    recipe = resolve_recipe("pretrain", job.arm.pretrain_task, config.pretrain.recipe)
+    training = _arrays(job, training_images(config, job.arm.rendering, job.n), job.training)
+    validation = _arrays(job, validation_images(config, job.arm.rendering), job.validation)
+    learnt = task(job.arm.pretrain_task)
+    model = seeded_model(job.arm.backbone, learnt, len(training.class_names), job.seed)
+    is_first = context.get_world_rank() == 0
+
+    def on_progress(step: int, images_per_s: float, loss: float) -> None:
+        if is_first:
+            done, total = step * recipe.batch_size, recipe.iterations * recipe.batch_size
+            job.board.post.remote("pretrain", f"{job.arm.name} n={job.n}", done, total, images_per_s, "images")
+
+    def on_checkpoint(step: int, path: Path) -> None:
+        checkpoint = Checkpoint.from_directory(path.parent) if is_first else None
+        ray.train.report({"step": step}, checkpoint=checkpoint)
+
+    with tempfile.TemporaryDirectory() as folder:
+        _restore(Path(folder) / "progress")
+        result = train(
+            model,
+            learnt,
+            training,
+            recipe,
+            seed=job.seed,
+            device="cuda" if config.pretrain.gpu else "cpu",
+            validation=validation,
+            checkpoint_dir=Path(folder) / "progress",
+            checkpoint_every=config.pretrain.checkpoint_every,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+        )
+        if is_first:
+            left = Path(folder) / "artifact"
+            left.mkdir()
+            torch.save(result.best_state["backbone"], left / MODEL_FILE)
+            metrics = {
+                "metric": result.best_metric,
+                "best_step": result.best_step,
+                "images_per_s": result.images_per_s,
+                "seconds": time.monotonic() - started,
+            }
+            job.store.commit(job.identity, left, metrics)
+        ray.train.report({"done": True})
+
+
+def _restore(folder: Path) -> None:
+    checkpoint = ray.train.get_checkpoint()
+    if checkpoint is not None:
+        folder.mkdir(parents=True)
+        checkpoint.to_directory(str(folder))
+
+
+def _arrays(job: Pretraining, images: ImageSet, manifests: Sequence[Manifest]) -> Any:
+    """The first n images decoded once a node into a memory map shared by its workers."""
+    from tasks.base import ArraySet
+    from tasks.datasets import cache_root
+
+    paths = [job.store.path(manifest, SHARD_FILE) for manifest in manifests]
+    key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
+    arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key)
+    return ArraySet(arrays.images, arrays.class_sets, class_names(images.setting))

@@ -1,0 +1,90 @@
+"""What a run costs at the margin: images that exist and checkpoints that exist are free, measured prices are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from analysis.policy import money
+from sweeper.config import SweepConfig
+from sweeper.ledger import Cost, Estimate, Ledger, cost_of
+from sweeper.plan import Arm, CostModel, resolve_recipe, total
+from sweeper.stages import RunKey, Stages
+
+
+class Pricing:
+    """Prices runs in the unit of the budget's first cap, and moves their money in the ledger.
+
+    `trials_left(arm)`: learning rates that the arm's next run will have to try.
+    """
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        ledger: Ledger,
+        stages: Stages,
+        slots: float,
+        trials_left: Callable[[Arm], int],
+    ) -> None:
+        self._config, self._ledger, self._stages, self._slots = config, ledger, stages, slots
+        self._trials_left = trials_left
+        self._model = CostModel(config, slots)
+
+    @property
+    def unit(self) -> str:
+        """What the policy pays in: minutes, unless only dollars or device-hours are capped."""
+        budget = self._config.budget
+        if budget.minutes is not None or (budget.usd is None and budget.device_hours is None):
+            return "minutes"
+        return "$" if budget.usd is not None else "device-hours"
+
+    def of(self, key: RunKey, alongside: Sequence[RunKey] = ()) -> float:
+        """Expected marginal cost of a run, in `unit`, once the runs alongside it are done."""
+        return self._in_unit(total(self.estimates(key, alongside).values()).expected)
+
+    def most(self, key: RunKey) -> str:
+        """In words, what is reserved for a run."""
+        return money(self._in_unit(total(self.estimates(key).values()).high), self.unit)
+
+    def left(self) -> float:
+        """What may still be reserved, in `unit`; infinite where nothing is capped."""
+        names = {"minutes": "minutes", "$": "usd", "device-hours": "device_hours"}
+        return self._ledger.left().get(names[self.unit], float("inf"))
+
+    def estimates(self, key: RunKey, alongside: Sequence[RunKey] = (), tunes: bool = True) -> dict[str, Estimate]:
+        """Cost by stage, from this sweep's own measurements where there are any.
+
+        `tunes` False: the arm's learning rate is tuned by another run.
+        """
+        work = self._stages.work(key, alongside, self._trials_left(key.arm) if tunes else 0)
+        measured = {stage: self._ledger.measured(stage) for stage in ("render", "pretrain", "finetune")}
+        return self._model.run(work, measured, key.arm.backbone)
+
+    def reserve(self, key: RunKey) -> dict[str, str] | None:
+        """Set a run's money aside; None when it does not fit into the budget."""
+        units = self._model.units(self._stages.work(key, (), self._trials_left(key.arm)))
+        parts = {stage: (e.high, units[stage]) for stage, e in self.estimates(key).items() if units[stage] > 0}
+        return self._ledger.reserve(key.what, parts)
+
+    def settle_finetunes(self, reserved: dict[str, str], key: RunKey, seconds: float, finetunes: int) -> None:
+        """Charge a run's fine-tunes, `seconds` of work in all."""
+        settings = self._config.finetune
+        cost = cost_of(self._config.prices, seconds, cpus=settings.cpus, gpus=settings.gpus)
+        wall = Cost(seconds / min(self._slots, max(1, finetunes)), cost.device_s, cost.usd)
+        if "finetune" in reserved:
+            self._ledger.settle(reserved.pop("finetune"), wall, finetunes)
+        else:
+            self._ledger.charge("finetune", key.what, wall, finetunes)
+
+    def usd_per_image(self) -> float | None:
+        """Measured price of rendering one image."""
+        rendered = self._ledger.by_stage()["render"]
+        return rendered["usd"] / rendered["units"] if rendered["units"] else None
+
+    def default_lr(self, arm: Arm) -> float:
+        """The learning rate of the fine-tuning recipe."""
+        if self._config.is_simulated:
+            return self._config.tune.lr[0]
+        return resolve_recipe("finetune", arm.finetune_task, self._config.finetune.recipe).lr
+
+    def _in_unit(self, cost: Cost) -> float:
+        return {"minutes": cost.wall_s / 60, "$": cost.usd, "device-hours": cost.device_s / 3600}[self.unit]

@@ -1,0 +1,111 @@
+"""What the user sees while a sweep runs: one line an event, a live line on a terminal, JSON lines for machines.
+
+Lines go to stderr; JSON lines (`--json`) to stdout. Workers of a Ray job report through a small actor.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+Mode = Literal["auto", "json"]
+
+# Without a terminal a stage that goes on says so this often.
+QUIET_S = 10.0
+
+
+class Reporter:
+    """Events of one sweep. Thread-safe: stages run side by side."""
+
+    def __init__(self, mode: Mode = "auto", money: Callable[[], str] | None = None) -> None:
+        self._json = mode == "json"
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._money = money or (lambda: "")
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._said: dict[str, float] = {}
+        self._bars: dict[str, TaskID] = {}
+        self._live: Progress | None = None
+        if not self._json and self._console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
+            self._live = Progress(*columns, console=self._console, transient=True)
+            self._live.start()
+
+    def close(self) -> None:
+        """Put the terminal back."""
+        if self._live is not None:
+            self._live.stop()
+
+    def with_money(self, money: Callable[[], str]) -> None:
+        """Say what was spent and what is left at the end of each line."""
+        self._money = money
+
+    def event(self, name: str, text: str, **fields: Any) -> None:
+        """One thing that happened, in words, with its figures for machines."""
+        with self._lock:
+            self._finish_bar(fields.get("stage"), fields.get("what"))
+            self._print(name, text, fields)
+
+    def progress(self, stage: str, what: str, done: float, total: float, rate: float, unit: str) -> None:
+        """How far a stage is: `done` of `total` units, `rate` a second."""
+        key = f"{stage} {what}"
+        speed = f"{done:.0f}/{total:.0f} {unit}, {rate:.0f} {unit}/s"
+        with self._lock:
+            if self._live is not None:
+                if key not in self._bars:
+                    self._bars[key] = self._live.add_task(key, total=total, rate="")
+                self._live.update(self._bars[key], completed=done, total=total, rate=f"{speed}  {self._money()}")
+                return
+            now = time.monotonic()
+            if now - self._said.get(key, self._started) < QUIET_S and done < total:
+                return
+            self._said[key] = now
+            fields = {"stage": stage, "what": what, "done": done, "total": total, "rate": rate, "unit": unit}
+            self._print("progress", f"{key}: {speed}", fields)
+
+    def counter(self, stage: str, what: str, total: float, unit: str) -> Callable[[int, float], None]:
+        """A function that is told of units as they are done (and the seconds they took), and shows how far it is."""
+        started, done = time.monotonic(), 0
+
+        def count(units: int, _: float) -> None:
+            nonlocal done
+            done += units
+            self.progress(stage, what, done, total, done / max(1e-3, time.monotonic() - started), unit)
+
+        return count
+
+    def _finish_bar(self, stage: Any, what: Any) -> None:
+        bar = self._bars.pop(f"{stage} {what}", None)
+        if bar is not None and self._live is not None:
+            self._live.remove_task(bar)
+
+    def _print(self, name: str, text: str, fields: dict[str, Any]) -> None:
+        seconds = round(time.monotonic() - self._started, 1)
+        if self._json:
+            print(json.dumps({"event": name, "t": seconds, "text": text, **fields}), file=sys.stdout, flush=True)
+            return
+        money = self._money()
+        self._console.print(f"[{seconds:6.0f} s] {text}{'  | ' + money if money else ''}", markup=False)
+
+
+class Board:
+    """Where Ray workers leave their latest progress for the driver to read; run as an actor."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, tuple[str, str, float, float, float, str]] = {}
+
+    def post(self, stage: str, what: str, done: float, total: float, rate: float, unit: str) -> None:
+        """Replace the latest progress of a stage."""
+        self._latest[f"{stage} {what}"] = (stage, what, done, total, rate, unit)
+
+    def take(self) -> list[tuple[str, str, float, float, float, str]]:
+        """Everything posted since the last call."""
+        latest, self._latest = list(self._latest.values()), {}
+        return latest

@@ -1,0 +1,199 @@
+"""From a run folder to its report: everything is read back from config, results, decisions, ledger and store."""
+
+from __future__ import annotations
+
+import io
+import platform
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from analysis.report import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend
+from analysis.report import write_report as write_page
+from analysis.verdict import Verdict
+from render_actors.actor import SHARD_FILE, shard_identity
+from render_actors.objects import class_names
+from render_actors.preview import contact_sheet
+from render_actors.shards import read_shard
+from sweeper import results
+from sweeper.artifacts import ArtifactStore
+from sweeper.config import SweepConfig, load_config
+from sweeper.decisions import DECISIONS, Knowledge, learn
+from sweeper.errors import BadInput
+from sweeper.ledger import Ledger, read_events
+from sweeper.plan import Plan, make_plan
+from sweeper.rendering import training_images
+
+LEDGER = "ledger.jsonl"
+STOPPED = "stopped.jsonl"
+SHEET_IMAGES = 24
+STAGE_UNITS = {"render": "images", "pretrain": "checkpoints", "finetune": "fine-tunes"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where the report is, how the sweep ended, and what it says of each arm."""
+
+    report: Path
+    stop_kind: str
+    stop_reason: str
+    verdicts: dict[str, Verdict]
+    undecided: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the budget ended the sweep before every arm had a verdict, else 0."""
+        return 3 if self.stop_kind == "budget" and self.undecided else 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run folder, read back."""
+
+    folder: Path
+    config: SweepConfig
+    plan: Plan
+    observations: list[results.Observation]
+    ledger: Ledger
+    knowledge: Knowledge
+    stop_kind: str
+    stop_reason: str
+
+
+def read_record(folder: Path) -> Record:
+    """Read a run folder; raises BadInput where it is none."""
+    if not (folder / "config.yaml").exists():
+        raise BadInput(f"{folder}: not a run folder (no config.yaml in it); runs/ holds those of `sweeper run`")
+    config = load_config(folder / "config.yaml")
+    plan = make_plan(config)
+    observations = results.read(folder / "results")
+    ledger = Ledger(folder / LEDGER, config.budget)
+    runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
+    rendered = ledger.by_stage()["render"]
+    per_image = rendered["usd"] / rendered["units"] if rendered["units"] else None
+    stops = [event for event in read_events(folder / STOPPED) if event.get("config") == config.digest()]
+    stop = stops[-1] if stops else {"kind": "", "reason": ""}
+    knowledge = learn(config, plan, runs, per_image)
+    return Record(folder, config, plan, observations, ledger, knowledge, stop["kind"], stop["reason"])
+
+
+def write_report(folder: Path) -> Outcome:
+    """Write report.html, figures/ and tables/ of a run folder."""
+    record = read_record(folder)
+    page = write_page(folder, _report_data(record))
+    verdicts = record.knowledge.verdicts
+    undecided = tuple(
+        arm.name
+        for arm in record.plan.arms
+        if arm.name not in verdicts or verdicts[arm.name].label == "not identified yet"
+    )
+    return Outcome(page, record.stop_kind, record.stop_reason, verdicts, undecided)
+
+
+def _report_data(record: Record) -> ReportData:
+    config, knowledge = record.config, record.knowledge
+    events = list(read_events(record.folder / DECISIONS))
+    return ReportData(
+        title=config.name,
+        question="Render more images, or change how they are rendered?",
+        arms=[arm.name for arm in record.plan.arms],
+        observations=list(_observations(record, events)),
+        fits=knowledge.fits,
+        verdicts=knowledge.verdicts,
+        references=_references(record),
+        decisions=[_decision(event, knowledge) for event in events],
+        ledger=list(_spend(record.ledger)),
+        unit=str(events[0]["unit"]) if events else "minutes",
+        stop_reason=record.stop_reason,
+        config_text=config.to_yaml(),
+        versions=_versions(config),
+        seeds={"sweep": config.seed, "images": config.seed, "real subset": config.seed},
+        sheets=() if config.is_simulated else tuple(_sheets(config)),
+        target_error=config.target.error,
+        simulated=config.is_simulated,
+        notes=_notes(record),
+    )
+
+
+def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
+    order = {(e["arm"], e["n"], e["seed"]): e["step"] for e in reversed(events)}
+    errors: dict[tuple[str, int, int], list[results.Observation]] = defaultdict(list)
+    for row in record.observations:
+        if row.split == "test" and row.n > 0:
+            errors[row.arm, row.n, row.seed].append(row)
+    for (arm, n, seed), rows in errors.items():
+        seconds = sum(row.seconds for row in rows)
+        yield Observation(
+            arm, n, seed, tuple(r.error for r in rows), order.get((arm, n, seed), 0), sum(r.cost for r in rows), seconds
+        )
+
+
+def _references(record: Record) -> dict[str, Reference]:
+    """Each arm's n = 0: the same backbone on the same real task."""
+    references = {}
+    for arm in record.plan.arms:
+        none = [
+            row
+            for row in record.observations
+            if row.n == 0
+            and row.split == "test"
+            and (row.backbone, row.finetune_task) == (arm.backbone, arm.finetune_task)
+        ]
+        own = [row.lr for row in record.observations if row.arm == arm.name and row.split == "test"]
+        if none:
+            errors = tuple(row.error for row in none)
+            references[arm.name] = Reference(arm.name, errors, none[-1].lr, own[-1] if own else None)
+    return references
+
+
+def _decision(event: dict, knowledge: Knowledge) -> Decision:
+    found = [r for r in knowledge.runs if (r.arm, r.n, r.seed) == (event["arm"], event["n"], event["seed"])]
+    return Decision(
+        event["step"],
+        event["arm"],
+        event["n"],
+        event["seed"],
+        event["gain"],
+        event["cost"],
+        event["reason"],
+        found[0].error if found else None,
+    )
+
+
+def _spend(ledger: Ledger) -> Iterator[StageSpend]:
+    for stage, row in ledger.by_stage().items():
+        yield StageSpend(stage, round(row["units"]), STAGE_UNITS[stage], row["wall_s"], row["usd"])
+
+
+def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
+    """The first images of each rendering setting, with their labels drawn."""
+    store = ArtifactStore(config.store)
+    for rendering in config.renderings:
+        images = training_images(config, rendering, 1)
+        identity = shard_identity(images.setting, images.seed, 0, config.render.scenes_per_shard)
+        manifest = store.find_sound(identity)
+        if manifest is None:
+            continue
+        shown = read_shard(store.path(manifest, SHARD_FILE))[:SHEET_IMAGES]
+        buffer = io.BytesIO()
+        contact_sheet(shown, class_names(images.setting)).save(buffer, "PNG")
+        caption = f"{rendering}: the first {len(shown)} images, with the boxes and classes of what is visible"
+        yield ContactSheet(rendering, caption, buffer.getvalue())
+
+
+def _versions(config: SweepConfig) -> dict[str, str]:
+    names = ("ray", "torch", "torchvision", "bpy", "blenderproc", "optuna", "numpy", "scipy", "pyarrow")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def _notes(record: Record) -> list[str]:
+    """What a reader must know that no table says."""
+    spent = record.ledger.spent()
+    notes = [f"The sweep was alive for {spent.wall_s / 60:.1f} minutes on {platform.machine()}, over all its restarts."]
+    for arm in record.plan.arms:
+        if arm.name not in record.knowledge.fits:
+            sizes = len({row.n for row in record.observations if row.arm == arm.name})
+            notes.append(f"{arm.name}: not identified yet, with runs at {sizes} sizes; a law needs three.")
+    return notes

@@ -1,0 +1,54 @@
+"""A thin adapter: Ray Tune asks for the next fine-tune, the loop answers."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ray.tune.search import Searcher
+
+from sweeper.finetune import Trial
+
+
+class Asked(Protocol):
+    """What the searcher needs of the loop."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the sweep is over."""
+
+    def next_trial(self) -> Trial | None:
+        """The next fine-tune, or None while its checkpoint is being made."""
+
+    def observed(self, trial: Trial, result: dict[str, Any] | None) -> None:
+        """A fine-tune ended; None when it failed for good."""
+
+
+class PolicySearcher(Searcher):
+    """Suggests what the loop decides. It keeps no state of its own: the loop rebuilds it from the results."""
+
+    def __init__(self, loop: Asked) -> None:
+        super().__init__(metric="error", mode="min")
+        self._loop = loop
+        self._trials: dict[str, Trial] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune writes its searchers to disk; this one is never read back.
+        return {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial's parameters, None to be asked again, FINISHED at the end."""
+        trial = self._loop.next_trial()
+        if trial is not None:
+            self._trials[trial_id] = trial
+            return {"trial": trial}
+        return Searcher.FINISHED if self._loop.finished else None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Hand the measured error to the loop."""
+        self._loop.observed(self._trials.pop(trial_id), None if error else result)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: there is no searcher state to keep."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: running the same command again is the resume."""

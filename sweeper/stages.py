@@ -1,0 +1,191 @@
+"""What must exist before a run can be fine-tuned: its images and its checkpoint, made when missing and charged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from render_actors.actor import shard_identity
+from render_actors.scene import RenderSetting
+from sweeper.artifacts import ArtifactStore, Manifest
+from sweeper.config import SweepConfig
+from sweeper.finetune import Trial, finetune_identity
+from sweeper.ledger import Cost, Ledger, cost_of
+from sweeper.plan import Arm, Work
+from sweeper.pretrain import Pretraining, pretrain, pretrain_identity
+from sweeper.progress import Reporter
+from sweeper.rendering import (
+    ImageSet,
+    ensure_rendered,
+    missing_images,
+    shards_of,
+    training_images,
+    validation_images,
+)
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """One run: an arm, a size and a seed."""
+
+    arm: Arm
+    n: int
+    seed: int
+
+    @property
+    def what(self) -> str:
+        """For the ledger and for lines of progress."""
+        return f"{self.arm.name} n={self.n} seed={self.seed}"
+
+
+# One shard: its setting, the seed of its scenes, its index.
+Shard = tuple[RenderSetting, int, int]
+
+
+class Stages:
+    """Renders and pre-trains for runs, one at a time: the stages of one machine would only slow each other down."""
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        store: ArtifactStore,
+        ledger: Ledger,
+        reporter: Reporter,
+        scratch: Path,
+        board: Any,
+    ) -> None:
+        self._config, self._store, self._ledger = config, store, ledger
+        self._reporter, self._scratch, self._board = reporter, scratch, board
+        self._one_at_a_time = threading.Lock()
+        self._there: set[Shard] = set()
+
+    def work(self, run: RunKey, alongside: Sequence[RunKey] = (), tuning_trials: int = 0) -> Work:
+        """What a run still needs once the runs alongside it are done, as far as the store knows."""
+        finetunes = self._config.finetune.repeats
+        if run.arm.is_reference or self._config.is_simulated or self.checkpoint(run) is not None:
+            return Work(0, False, finetunes, tuning_trials)
+        render = self._config.render
+        shared = {shard for other in alongside for shard in self._shards(other)}
+        missing = [shard for shard in self._shards(run) if shard not in shared and not self._exists(shard)]
+        return Work(len(missing) * render.poses_per_scene * render.scenes_per_shard, True, finetunes, tuning_trials)
+
+    def checkpoint(self, run: RunKey) -> Manifest | None:
+        """The checkpoint of a run, if it exists and its bytes are sound."""
+        return self._store.find_sound(pretrain_identity(self._config, run.arm, run.n, run.seed))
+
+    def measured(self, trial: Trial) -> Manifest | None:
+        """What a fine-tune measured, if it was done before."""
+        return self._store.find(finetune_identity(self._config, trial))
+
+    def images_there(self, runs: Sequence[RunKey]) -> int:
+        """How many of the images that these runs read are rendered."""
+        render = self._config.render
+        shards = {shard for run in runs for shard in self._shards(run)}
+        return sum(self._exists(shard) for shard in shards) * render.poses_per_scene * render.scenes_per_shard
+
+    def pass_on_progress(self) -> None:
+        """Show what Ray's workers have posted since the last call."""
+        if self._board is not None:
+            for stage, what, done, total, rate, unit in ray.get(self._board.take.remote()):
+                self._reporter.progress(stage, what, done, total, rate, unit)
+
+    def prepare(self, run: RunKey, reserved: dict[str, str]) -> Manifest | None:
+        """Render and pre-train what a run lacks; its checkpoint, or None for one that needs none."""
+        if run.arm.is_reference or self._config.is_simulated:
+            return None
+        with self._one_at_a_time:
+            checkpoint = self.checkpoint(run)
+            if checkpoint is None:
+                training, validation = (self._render(run, wanted, reserved) for wanted in self._image_sets(run))
+                checkpoint = self._pretrain(run, training, validation, reserved)
+            for stage in ("render", "pretrain"):
+                if stage in reserved:
+                    self._ledger.refund(reserved.pop(stage))
+        return checkpoint
+
+    def _image_sets(self, run: RunKey) -> tuple[ImageSet, ImageSet]:
+        rendering = run.arm.rendering
+        return training_images(self._config, rendering, run.n), validation_images(self._config, rendering)
+
+    def _shards(self, run: RunKey) -> list[Shard]:
+        if run.arm.is_reference or self._config.is_simulated:
+            return []
+        render = self._config.render
+        return [(w.setting, w.seed, i) for w in self._image_sets(run) for i in shards_of(w, render)]
+
+    def _exists(self, shard: Shard) -> bool:
+        """Whether a shard is in the store; one that was seen there is not looked for again."""
+        if shard not in self._there:
+            setting, seed, index = shard
+            identity = shard_identity(setting, seed, index, self._config.render.scenes_per_shard)
+            if self._store.find(identity) is not None:
+                self._there.add(shard)
+        return shard in self._there
+
+    def _render(self, run: RunKey, wanted: ImageSet, reserved: dict[str, str]) -> list[Manifest]:
+        absent = missing_images(wanted, self._config.render, self._store)
+        if absent:
+            # A damaged shard was just withdrawn, and will be made again.
+            self._there.clear()
+        what = f"{run.arm.rendering} n={wanted.n}"
+        started = time.monotonic()
+        count = self._reporter.counter("render", what, absent, "images")
+        manifests = ensure_rendered(wanted, self._config.render, self._store, count)
+        if absent:
+            seconds = time.monotonic() - started
+            render = self._config.render
+            cost = cost_of(self._config.prices, seconds, cpus=render.actors * render.cpus_per_actor)
+            self._settle(reserved, "render", run, cost, absent)
+            rate = absent / seconds
+            text = f"render {what}: {absent} images in {seconds:.0f} s ({rate:.0f} images/s)"
+            self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)
+        return manifests
+
+    def _pretrain(
+        self, run: RunKey, training: list[Manifest], validation: list[Manifest], reserved: dict[str, str]
+    ) -> Manifest:
+        config = self._config
+        identity = pretrain_identity(config, run.arm, run.n, run.seed)
+        job = Pretraining(
+            identity,
+            config,
+            run.arm,
+            run.n,
+            run.seed,
+            tuple(training),
+            tuple(validation),
+            self._store,
+            self._board,
+        )
+        started = time.monotonic()
+        manifest = pretrain(job, self._scratch)
+        seconds = time.monotonic() - started
+        workers = config.pretrain.workers
+        cost = cost_of(
+            config.prices,
+            seconds,
+            cpus=workers * config.pretrain.cpus_per_worker,
+            gpus=float(workers * config.pretrain.gpu),
+        )
+        self._settle(reserved, "pretrain", run, cost, 1.0)
+        measured = manifest.metrics
+        text = (
+            f"pretrain {run.what}: synthetic metric {measured['metric']:.3f}"
+            f" in {seconds:.0f} s ({measured['images_per_s']:.0f} images/s)"
+        )
+        fields = {"metric": measured["metric"], "seconds": seconds, "images_per_s": measured["images_per_s"]}
+        self._reporter.event("pretrained", text, stage="pretrain", what=f"{run.arm.name} n={run.n}", **fields)
+        return manifest
+
+    def _settle(self, reserved: dict[str, str], stage: str, run: RunKey, cost: Cost, units: float) -> None:
+        """Charge work; work that turned out necessary without a reservation (a repair) is charged all the same."""
+        if stage in reserved:
+            self._ledger.settle(reserved.pop(stage), cost, units)
+        else:
+            self._ledger.charge(stage, run.what, cost, units)

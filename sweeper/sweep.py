@@ -1,0 +1,172 @@
+"""One sweep from config to report: check the input, open the run folder, start Ray, run the loop, report."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from sweeper.artifacts import ArtifactStore
+from sweeper.config import SIMULATED, SweepConfig
+from sweeper.errors import BadInput
+from sweeper.finetune import run_experiment
+from sweeper.ledger import Ledger, append_event, read_events
+from sweeper.loop import Loop
+from sweeper.plan import make_plan, resolve_recipe
+from sweeper.progress import Board, Reporter
+from sweeper.rendering import setting_of
+from sweeper.reporting import LEDGER, STOPPED, Outcome, write_report
+from sweeper.searcher import PolicySearcher
+from sweeper.stages import Stages
+
+
+def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
+    """Run or resume a sweep to its report. Raises BadInput for what the user can mend."""
+    s = check(config)
+    folder = open_run_folder(config)
+    with only_driver(folder):
+        ledger = Ledger(folder / LEDGER, config.budget)
+        if not already_stopped(config, folder):
+            (folder / "config.yaml").write_text(config.to_yaml())
+            reporter.with_money(lambda: spending(ledger, config))
+            ledger.start()
+            _search(config, s, ledger, reporter)
+        else:
+            reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
+    outcome = write_report(folder)
+    reporter.event("report", f"report: {outcome.report}", path=str(outcome.report))
+    return outcome
+
+
+def check(config: SweepConfig) -> int:
+    """Look at everything that can be wrong before anything is spent; the number s of real training images."""
+    for rendering in config.renderings:
+        setting_of(config, rendering)
+    if config.is_simulated:
+        if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
+            raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
+        return 0
+    from tasks.base import task
+    from tasks.datasets import load_real, subset
+    from tasks.models import backbone_names
+
+    for stage, names, recipe in (
+        ("pretrain", config.pretrain.tasks, config.pretrain.recipe),
+        ("finetune", config.finetune.tasks, config.finetune.recipe),
+    ):
+        for name in names:
+            try:
+                task(name)
+            except ValueError as error:
+                raise BadInput(f"{stage}.tasks: {error}") from None
+            resolve_recipe(stage, name, recipe)
+    for backbone in config.pretrain.backbones:
+        if backbone not in backbone_names():
+            raise BadInput(f"pretrain.backbones: unknown {backbone!r}; known: {', '.join(backbone_names())}")
+    try:
+        real = load_real(config.finetune.dataset, config.data_root, config.render.resolution)
+        return len(subset(real.train, fraction=config.finetune.whole, count=config.finetune.count, seed=config.seed))
+    except (ValueError, OSError) as error:
+        raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
+
+
+def open_run_folder(config: SweepConfig) -> Path:
+    """The run folder, made when missing; raises BadInput where it cannot be written."""
+    folder = config.run_folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise BadInput(f"run folder {folder}: cannot be written ({error.strerror}); set output=FOLDER") from None
+    return folder
+
+
+@contextmanager
+def only_driver(folder: Path) -> Iterator[None]:
+    """Hold the run folder: a second driver on the same sweep would decide and pay twice."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(f"run folder {folder}: another sweep is running on it; wait, or set output=FOLDER") from None
+        yield
+
+
+def already_stopped(config: SweepConfig, folder: Path) -> bool:
+    """Whether this very config has been run to its end here."""
+    return any(event.get("config") == config.digest() for event in read_events(folder / STOPPED))
+
+
+def spending(ledger: Ledger, config: SweepConfig) -> str:
+    """For every line of progress: what was spent, and what each cap leaves."""
+    spent = ledger.spent()
+    text = f"{spent.wall_s / 60:.1f} min, ${spent.usd:.3f} spent"
+    budget = config.budget.model_dump(exclude_none=True)
+    caps = [f"{value:g} {name.replace('_', '-')}" for name, value in budget.items()]
+    return f"{text} of {', '.join(caps)}" if caps else text
+
+
+@contextmanager
+def ray_session(config: SweepConfig) -> Iterator[float]:
+    """A Ray to run on: the cluster this job was submitted to, or one of our own on this machine. Yields its CPUs."""
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    env = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}}
+    # A plain address could pick up a stale cluster of somebody else's.
+    address = os.environ.get("RAY_ADDRESS", "local")
+    ray.init(address=address, runtime_env=env, **quiet)
+    try:
+        resources = ray.cluster_resources()
+        require_resources(config, resources)
+        yield resources.get("CPU", 1.0)
+    finally:
+        ray.shutdown()
+
+
+def cpu_count() -> int:
+    """The CPU cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def require_resources(config: SweepConfig, resources: dict[str, float]) -> None:
+    """Refuse a sweep whose stages could never be scheduled."""
+    if config.is_simulated:
+        return
+    pretrain, finetune = config.pretrain, config.finetune
+    needs = {
+        "pretrain.workers": ("CPU", pretrain.workers * pretrain.cpus_per_worker),
+        "pretrain.gpu": ("GPU", float(pretrain.workers * pretrain.gpu)),
+        "render.cpus_per_actor": ("CPU", config.render.cpus_per_actor),
+        "finetune.cpus": ("CPU", finetune.cpus),
+        "finetune.gpus": ("GPU", finetune.gpus),
+    }
+    for key, (kind, amount) in needs.items():
+        if amount > resources.get(kind, 0.0):
+            raise BadInput(f"{key} asks for {amount:g} {kind}s, but Ray has {resources.get(kind, 0):g}: lower {key}")
+
+
+def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> None:
+    folder = config.run_folder
+    store = ArtifactStore(config.store)
+    with ray_session(config) as cpus:
+        slots = max(1.0, cpus // config.finetune.cpus)
+        board = None if config.is_simulated else ray.remote(num_cpus=0)(Board).remote()
+        stages = Stages(config, store, ledger, reporter, folder / "scratch", board)
+        loop = Loop(config, make_plan(config), stages, ledger, reporter, s, slots)
+        try:
+            run_experiment(config, store, PolicySearcher(loop), folder / "scratch")
+        finally:
+            loop.close()
+            ledger.tick()
+    if loop.stop is None:
+        raise RuntimeError("Ray Tune ended before the sweep did; run the same command again to go on")
+    if loop.stop.kind == "failed":
+        raise RuntimeError(f"{loop.stop.reason}; run the same command again to go on")
+    append_event(folder / STOPPED, {"config": config.digest(), "kind": loop.stop.kind, "reason": loop.stop.reason})

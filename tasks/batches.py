@@ -1,0 +1,119 @@
+"""Which images a step sees and how they are changed: a function of (seed, step), for any number of workers."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tasks.base import ArraySet
+from tasks.recipes import Recipe
+
+# smallest side of a random crop as a share of the image, and the share by which it may leave the frame
+_SMALLEST_CROP = 0.75
+_COLOUR_JITTER = 0.3
+# a data set may fill this share of an accelerator's free memory; else it stays on the host
+_RESIDENT_SHARE = 0.5
+# draws for augmentation never share a stream with draws for the order
+_ORDER, _AUGMENT = 0, 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """This worker's place: worker `rank` of `world`."""
+
+    rank: int = 0
+    world: int = 1
+
+
+class Order:
+    """Image indices of each global batch: epoch after epoch, each a fresh permutation by (seed, epoch)."""
+
+    def __init__(self, size: int, batch_size: int, seed: int) -> None:
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self._epochs: dict[int, np.ndarray] = {}
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        if epoch not in self._epochs:
+            self._epochs = {key: value for key, value in self._epochs.items() if key == epoch - 1}
+            self._epochs[epoch] = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.size)
+        return self._epochs[epoch]
+
+    def batch(self, step: int) -> np.ndarray:
+        """Indices (batch_size,) of the global batch of `step`; no step needs the ones before it."""
+        positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        epochs = positions // self.size
+        return np.concatenate([self._epoch(e)[positions[epochs == e] % self.size] for e in np.unique(epochs)])
+
+
+def _as_tensor(array: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        # read-only memory maps are only ever read here
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.from_numpy(array)
+
+
+class Feed:
+    """Batches of one data set on one device: gathered, augmented and normalised in single vectorised steps."""
+
+    def __init__(self, data: ArraySet, device: torch.device) -> None:
+        self.device = device
+        self.images = _as_tensor(data.images)
+        self.labels = _as_tensor(np.ascontiguousarray(data.labels)).to(device)
+        if device.type == "cuda" and data.images.nbytes < _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+            self.images = self.images.to(device)
+
+    def plain(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Images as they are, float (B, 3, H, W) in [-1, 1], and their labels."""
+        chosen = torch.from_numpy(indices).to(self.images.device)
+        return _normalise(self.images[chosen].to(self.device)), self.labels[chosen.to(self.device)]
+
+    def training(self, order: Order, step: int, recipe: Recipe, seed: int, shard: Shard) -> tuple[Tensor, Tensor]:
+        """This worker's part of the batch of `step`, augmented as the recipe says."""
+        rng = np.random.default_rng((seed, _AUGMENT, step))
+        height, width = self.images.shape[1:3]
+        # drawn for the whole global batch, then cut, so that every number of workers sees the same images
+        rows, columns = _crop_grid(rng, recipe, order.batch_size, height, width)
+        gains = rng.uniform(-1, 1, (2, order.batch_size)).astype(np.float32)
+        share = order.batch_size // shard.world
+        mine = slice(shard.rank * share, (shard.rank + 1) * share)
+
+        where = self.images.device
+        chosen = torch.from_numpy(order.batch(step)[mine]).to(where)
+        y, x = torch.from_numpy(rows[mine]).to(where), torch.from_numpy(columns[mine]).to(where)
+        cut = self.images[chosen[:, None, None], y[:, :, None], x[:, None, :]]
+        images = _normalise(cut.to(self.device))
+        if "colour" in recipe.augment:
+            images = _jitter(images, torch.from_numpy(gains[:, mine]).to(self.device))
+        return images, self.labels[chosen.to(self.device)]
+
+
+def _crop_grid(
+    rng: np.random.Generator, recipe: Recipe, count: int, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Source rows (count, height) and columns (count, width) of a random crop and flip, nearest neighbour.
+
+    One gather with these indices picks, crops, zooms and flips at once: the cheapest form on a CPU.
+    """
+    unit_y, unit_x = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    scale, top, left, coin = rng.uniform(size=(4, count, 1))
+    scale = _SMALLEST_CROP + (1 - _SMALLEST_CROP) * scale if "crop" in recipe.augment else np.ones_like(scale)
+    y, x = top * (1 - scale) + scale * unit_y, left * (1 - scale) + scale * unit_x
+    if "flip" in recipe.augment:
+        x = np.where(coin < 0.5, x[:, ::-1], x)
+    return (y * height).astype(np.int64), (x * width).astype(np.int64)
+
+
+def _normalise(images: Tensor) -> Tensor:
+    # a (B, H, W, 3) buffer seen as (B, 3, H, W) already is channels_last: no copy
+    return images.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
+
+
+def _jitter(images: Tensor, gains: Tensor) -> Tensor:
+    """Brightness and contrast changed by up to `_COLOUR_JITTER`; gains (2, B) in [-1, 1]."""
+    shift, stretch = (_COLOUR_JITTER * gains).view(2, -1, 1, 1, 1)
+    centre = images.mean(dim=(1, 2, 3), keepdim=True)
+    return (images - centre) * (1 + stretch) + centre + shift

@@ -1,0 +1,68 @@
+"""Classification: `mulclass` (which classes are in the image) and `sinclass` (which one class it is).
+
+Section 4 and appendix A of the paper: pre-training on `mulclass` with binary cross entropy, scored by mAP;
+fine-tuning on `sinclass` with cross entropy, scored by top-1 accuracy. The error of a run is 1 - metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics.functional.classification import multiclass_accuracy, multilabel_average_precision
+
+from tasks.base import Task, TaskError
+
+
+class PooledLinear(nn.Module):
+    """Global average pooling of the last stage map and one linear layer: stage maps -> (B, outputs) logits."""
+
+    def __init__(self, channels: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels[-1], outputs)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Logits (B, outputs) from stage maps of which the last is (B, C, h, w)."""
+        logits: Tensor = self.linear(stages[-1].mean(dim=(2, 3)))
+        return logits
+
+
+def _stack(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    logits, labels = zip(*batches, strict=True)
+    return torch.cat(logits).float(), torch.cat(labels)
+
+
+def mean_average_precision(batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Macro mAP over the classes present in at least one image, in [0, 1]; logits and class sets are (B, K).
+
+    A class that no image shows has no recall, so it takes no part. TaskError where no class is present at all.
+    """
+    logits, labels = _stack(batches)
+    present = labels.bool().any(dim=0)
+    if not present.any():
+        raise TaskError("mulclass: no image of the evaluation set shows any class, so mAP is undefined")
+    scores, truth = logits[:, present].sigmoid(), labels[:, present].long()
+    each = multilabel_average_precision(scores, truth, num_labels=int(present.sum()), average="none")
+    return float(each.mean())
+
+
+def top1(batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Share of images whose largest logit (B, K) is at the right class index (B,), in [0, 1]."""
+    logits, labels = _stack(batches)
+    return float(multiclass_accuracy(logits, labels, num_classes=logits.shape[1], average="micro"))
+
+
+def _class_set_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits.float(), labels.float())
+
+
+def _class_index_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    return functional.cross_entropy(logits.float(), labels)
+
+
+TASKS = {
+    "mulclass": Task("mulclass", "class_set", "mAP", PooledLinear, _class_set_loss, mean_average_precision),
+    "sinclass": Task("sinclass", "class_index", "top-1", PooledLinear, _class_index_loss, top1),
+}

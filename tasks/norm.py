@@ -1,0 +1,79 @@
+"""Batch normalisation over the global batch, so that 1, 2 or 4 workers train the same model.
+
+torch's SyncBatchNorm exists for GPUs only; on the CPU the same arithmetic is done here over gloo.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn import functional
+
+
+class _GlobalStatistics(torch.autograd.Function):
+    """Normalise by the mean and variance of all workers' images, with the gradient through both."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        world = distributed.get_world_size()
+        var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), correction=0)
+        moments = torch.stack([mean, var + mean * mean])
+        distributed.all_reduce(moments)
+        mean = moments[0] / world
+        var = (moments[1] / world - mean * mean).clamp_(min=0)
+        ctx.save_for_backward(x, weight, mean, var)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, var)
+        return functional.batch_norm(x, mean, var, weight, bias, False, 0.0, eps), mean, var
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, var = ctx.saved_tensors
+        grad = grads[0]
+        # the fused kernel gives the gradient with the statistics held fixed, and both sums the rest needs
+        fixed, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
+            grad, x, weight, mean, var, None, None, False, ctx.eps, [True, True, True]
+        )
+        sums = torch.stack([grad_bias, grad_weight]).float()
+        distributed.all_reduce(sums)
+        sums /= distributed.get_world_size() * (x.numel() // x.shape[1])
+        inverse = torch.rsqrt(var + ctx.eps)
+        slope = weight * inverse * inverse * sums[1]
+        offset = weight * inverse * sums[0] - slope * mean
+        shape = (1, -1, 1, 1)
+        grad_x = fixed - (x * slope.view(shape).to(x.dtype) + offset.view(shape).to(x.dtype))
+        return grad_x, grad_weight, grad_bias, None
+
+
+class GlobalBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm2d whose training statistics are those of all workers together; every worker holds as many images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised (B, C, H, W); in eval mode exactly BatchNorm2d."""
+        if not self.training:
+            return super().forward(x)
+        normalised, mean, var = _GlobalStatistics.apply(x, self.weight, self.bias, self.eps)
+        count = x.numel() // x.shape[1] * distributed.get_world_size()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr, arg-type]
+            self.running_var.lerp_(var * count / (count - 1), self.momentum)  # type: ignore[union-attr, arg-type]
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        out: Tensor = normalised
+        return out
+
+
+def synchronise_batch_norm(model: nn.Module, device: torch.device) -> None:
+    """Replace every BatchNorm2d in `model` by one that spans all workers; weights, buffers and names stay."""
+    for name, child in model.named_children():
+        if type(child) is not nn.BatchNorm2d:
+            synchronise_batch_norm(child, device)
+        elif device.type == "cuda":
+            setattr(model, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
+        else:
+            shared = GlobalBatchNorm2d(child.num_features, child.eps, child.momentum)
+            shared.weight, shared.bias = child.weight, child.bias
+            for buffer in ("running_mean", "running_var", "num_batches_tracked"):
+                setattr(shared, buffer, getattr(child, buffer))
+            setattr(model, name, shared)

@@ -1,0 +1,103 @@
+"""How a model is trained, as plain data: a recipe is part of the identity of the artifact it makes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from tasks.base import TaskError
+
+Optimizer = Literal["adamw", "sgd"]
+Schedule = Literal["cosine", "constant", "poly"]
+Precision = Literal["fp32", "bf16"]
+Augmentation = Literal["flip", "crop", "colour"]
+
+# the power of the polynomial schedule in appendix A of the paper
+_POLY_POWER = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One training run's settings; a wrong value raises TaskError naming the field.
+
+    iterations: optimiser steps. batch_size: images a step over all workers together. lr: peak learning rate.
+    momentum: of SGD (AdamW ignores it). warmup_images: images over which lr rises linearly from 0.
+    schedule: after the warm-up, to 0 at the end (cosine, poly with power 0.9) or constant.
+    augment: any of flip (left-right), crop (random zoom and shift), colour (brightness and contrast).
+    eval_every: steps between validations; 0 = only after the last step.
+    """
+
+    iterations: int
+    batch_size: int
+    lr: float
+    optimizer: Optimizer = "adamw"
+    weight_decay: float = 1e-2
+    momentum: float = 0.9
+    warmup_images: int = 0
+    schedule: Schedule = "cosine"
+    augment: tuple[Augmentation, ...] = ()
+    precision: Precision = "fp32"
+    eval_every: int = 0
+    channels_last: bool = True
+
+    def __post_init__(self) -> None:
+        for field, low in (("iterations", 1), ("batch_size", 1), ("warmup_images", 0), ("eval_every", 0)):
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise TaskError(f"recipe: {field} must be a whole number of at least {low}, not {value!r}")
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise TaskError(f"recipe: lr must be positive, not {self.lr!r}")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise TaskError(f"recipe: weight_decay must be 0 or more, not {self.weight_decay!r}")
+        if not 0 <= self.momentum < 1:
+            raise TaskError(f"recipe: momentum must lie in [0, 1), not {self.momentum!r}")
+        if self.warmup_images > self.iterations * self.batch_size:
+            raise TaskError("recipe: warmup_images is longer than the whole training; shorten it")
+        self._check_choices()
+
+    def _check_choices(self) -> None:
+        for field, known in (("optimizer", Optimizer), ("schedule", Schedule), ("precision", Precision)):
+            if getattr(self, field) not in get_args(known):
+                choices = ", ".join(get_args(known))
+                raise TaskError(f"recipe: unknown {field} {getattr(self, field)!r}; known: {choices}")
+        for name in self.augment:
+            if name not in get_args(Augmentation):
+                known_names = ", ".join(get_args(Augmentation))
+                raise TaskError(f"recipe: unknown augmentation {name!r}; known: {known_names}")
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of step `step` in 0 .. iterations - 1."""
+        warmup = self.warmup_images / self.batch_size
+        if step + 1 < warmup:
+            return self.lr * (step + 1) / warmup
+        done = (step - warmup) / max(1.0, self.iterations - warmup)
+        done = min(1.0, max(0.0, done))
+        if self.schedule == "cosine":
+            return self.lr * 0.5 * (1 + math.cos(math.pi * done))
+        return self.lr * (1 - done) ** _POLY_POWER if self.schedule == "poly" else self.lr
+
+
+_RECIPES: dict[str, Recipe] = {
+    "pretrain-mulclass-quick": Recipe(
+        iterations=1250, batch_size=64, lr=2e-3, warmup_images=3200, augment=("flip", "crop"), eval_every=250
+    ),
+    # small grey images: 600 of Fashion-MNIST at 32 px
+    "finetune-sinclass-quick": Recipe(iterations=200, batch_size=32, lr=2e-3, warmup_images=640, augment=("flip",)),
+    # photographs: 1,000 of the clothing set at 64 px
+    "finetune-sinclass-photographs": Recipe(
+        iterations=400, batch_size=32, lr=3e-3, warmup_images=1280, augment=("flip", "crop", "colour")
+    ),
+}
+
+
+def recipe_names() -> tuple[str, ...]:
+    """All known recipe names."""
+    return tuple(_RECIPES)
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called `name`; TaskError listing the known names otherwise."""
+    if name not in _RECIPES:
+        raise TaskError(f"unknown recipe {name!r}; known recipes: {', '.join(_RECIPES)}")
+    return _RECIPES[name]

@@ -1,0 +1,295 @@
+"""The training loop, for pre-training and fine-tuning alike; one process, or DDP where torch.distributed is set up.
+
+Batches, augmentation, learning rate and random numbers are functions of (seed, step), so a training that was killed and
+resumed equals an undisturbed one, bit for bit on the CPU, and the number of workers changes only rounding.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from tasks import checkpoint
+from tasks.base import ArraySet, Task, TaskError
+from tasks.batches import Feed, Order, Shard
+from tasks.loss_watch import LossWatch
+from tasks.models import State, TransferModel, backbone_state
+from tasks.norm import synchronise_batch_norm
+from tasks.recipes import Precision, Recipe
+
+OnProgress = Callable[[int, float, float], None]
+OnCheckpoint = Callable[[int, Path], None]
+
+_EVAL_BATCH = 256
+_PROGRESS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a training leaves; metrics are in [0, 1], None without a validation set.
+
+    best_state: {"backbone": ..., "head": ...}, CPU tensors of the step with the best validation metric, or of the
+    last step without a validation set. seconds: training and validation; images_per_s: training alone, all workers.
+    """
+
+    metric: float | None
+    best_metric: float | None
+    best_step: int
+    best_state: dict[str, State]
+    steps: int
+    seconds: float
+    images_per_s: float
+
+
+@dataclass
+class _Progress:
+    """What must survive a kill besides model and optimiser."""
+
+    step: int = 0
+    seconds: float = 0.0
+    train_seconds: float = 0.0
+    metric: float | None = None
+    best_metric: float | None = None
+    best_step: int = 0
+    best_state: dict[str, State] | None = None
+
+
+def require_device(name: str) -> torch.device:
+    """The device called `name`; RuntimeError where cuda is asked for and absent, never another device instead."""
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(f"device {name!r} was asked for but this machine has no usable GPU; use device 'cpu'")
+    return device
+
+
+def check_precision(device: torch.device, precision: Precision) -> None:
+    """TaskError where `device` would have to imitate `precision`: a hundred times slower on a CPU without bf16."""
+    if precision == "bf16" and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise TaskError("precision bf16: this CPU has no instructions for it and would crawl; use precision fp32")
+
+
+def _autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def evaluate(
+    model: nn.Module,
+    task: Task,
+    data: ArraySet,
+    *,
+    device: str = "cpu",
+    batch_size: int = _EVAL_BATCH,
+    precision: Precision = "fp32",
+) -> float:
+    """The task's metric of `model` on all of `data`, in [0, 1]; error = 1 - metric. In this process alone."""
+    task.check(data)
+    where = require_device(device)
+    check_precision(where, precision)
+    return _score(model.to(where), task, Feed(data, where), len(data), Shard(), batch_size, precision)
+
+
+def _score(
+    model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, precision: Precision
+) -> float:
+    """Each worker predicts its share; all score the whole."""
+    was_training = model.training
+    model.eval()
+    mine = np.arange(shard.rank, size, shard.world)
+    pairs: list[tuple[Tensor, Tensor]] = []
+    with torch.inference_mode(), _autocast(feed.device, precision):
+        for start in range(0, len(mine), batch_size):
+            images, labels = feed.plain(mine[start : start + batch_size])
+            pairs.append((model(images).float().cpu(), labels.cpu()))
+    model.train(was_training)
+    if shard.world > 1:
+        parts: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(shard.world)]
+        distributed.all_gather_object(parts, pairs)
+        pairs = [pair for part in parts for pair in part]
+    return task.metric(pairs)
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.SGD(
+        model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
+    )
+
+
+def _parallel(model: nn.Module, device: torch.device) -> DistributedDataParallel:
+    ids = [device] if device.type == "cuda" else None
+    with warnings.catch_warnings():
+        # the argument's new name is not in older releases of torch; its meaning here is the same under both
+        warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
+        return DistributedDataParallel(model, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+
+def _model_state(model: TransferModel) -> dict[str, State]:
+    head = {name: value.detach().cpu().clone() for name, value in model.head.state_dict().items()}
+    return {"backbone": backbone_state(model), "head": head}
+
+
+class _Training:
+    """One training in progress: the parts that every step needs, and what survives a kill."""
+
+    def __init__(
+        self, model: TransferModel, task: Task, data: ArraySet, recipe: Recipe, seed: int, device: torch.device
+    ) -> None:
+        parallel = distributed.is_available() and distributed.is_initialized()
+        self.shard = Shard(distributed.get_rank(), distributed.get_world_size()) if parallel else Shard()
+        if recipe.batch_size % self.shard.world:
+            raise TaskError(
+                f"recipe: batch_size {recipe.batch_size} cannot be split evenly over {self.shard.world} workers"
+            )
+        self.task, self.recipe, self.seed, self.device = task, recipe, seed, device
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.model = model.to(device)
+        self.model.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs leave this form out
+        self.feed = Feed(data, device)
+        self.order = Order(len(data), recipe.batch_size, seed)
+        self.progress = _Progress()
+        self.runner: nn.Module = self.model
+        self.identity = {"task": task.name, "images": len(data), "seed": seed, "recipe": asdict(recipe)}
+        if self.shard.world > 1:
+            synchronise_batch_norm(self.model, device)
+            self.runner = _parallel(self.model, device)
+        self.optimizer = _optimizer(self.model, recipe)
+
+    def resume(self, folder: Path) -> None:
+        content = checkpoint.load(folder, self.identity)
+        if content is not None:
+            self.model.load_state_dict(content["model"])
+            self.optimizer.load_state_dict(content["optimizer"])
+            self.progress = _Progress(**content["progress"])
+
+    def save(self, folder: Path, on_checkpoint: OnCheckpoint | None) -> None:
+        if self.shard.rank == 0:
+            content = {
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "progress": dict(vars(self.progress)),
+            }
+            checkpoint.save(folder, self.identity, content)
+        if self.shard.world > 1:
+            distributed.barrier()
+        if on_checkpoint is not None:
+            on_checkpoint(self.progress.step, folder / checkpoint.NAME)
+
+    def step(self) -> Tensor:
+        """One optimiser step on the next global batch; returns this worker's loss."""
+        step = self.progress.step
+        # dropout and the like draw from (seed, step, worker): nothing to save for an exact resume
+        draw = np.random.SeedSequence((self.seed, step, self.shard.rank)).generate_state(1)[0]
+        torch.manual_seed(int(draw))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.lr_at(step)
+        images, labels = self.feed.training(self.order, step, self.recipe, self.seed, self.shard)
+        if not self.recipe.channels_last:
+            images = images.contiguous()
+        with _autocast(self.device, self.recipe.precision):
+            predictions = self.runner(images)
+        loss = self.task.loss(predictions, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.progress.step = step + 1
+        return loss
+
+    def validate(self, feed: Feed, size: int) -> None:
+        now = self.progress
+        now.metric = _score(self.model, self.task, feed, size, self.shard, _EVAL_BATCH, self.recipe.precision)
+        if now.best_metric is None or now.metric > now.best_metric:
+            now.best_metric, now.best_step, now.best_state = now.metric, now.step, _model_state(self.model)
+
+
+def train(
+    model: TransferModel,
+    task: Task,
+    data: ArraySet,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: str = "cpu",
+    validation: ArraySet | None = None,
+    checkpoint_dir: Path | None = None,
+    checkpoint_every: int = 0,
+    on_progress: OnProgress | None = None,
+    on_checkpoint: OnCheckpoint | None = None,
+) -> TrainResult:
+    """Train all of `model` in place; it ends as the last iterate, the best one is in the result.
+
+    Under torch.distributed the recipe's batch is split over the workers, each of which calls this with the same
+    arguments. checkpoint_dir: where last.pt is written every `checkpoint_every` steps (0 = never) and resumed from
+    where it exists. on_progress(step, images_per_s, loss): about once a second. on_checkpoint(step, path): on every
+    worker, after each checkpoint. Raises FloatingPointError naming the step at a loss that is not finite, TaskError
+    on data or recipes that cannot work, RuntimeError where `device` is absent.
+    """
+    task.check(data)
+    where = require_device(device)
+    check_precision(where, recipe.precision)
+    training = _Training(model, task, data, recipe, seed, where)
+    if validation is not None:
+        task.check(validation)
+    held_out = None if validation is None else (Feed(validation, where), len(validation))
+    if checkpoint_dir is not None:
+        training.resume(checkpoint_dir)
+    devices = [where] if where.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        _loop(training, held_out, checkpoint_dir, checkpoint_every, on_progress, on_checkpoint)
+    return _result(training)
+
+
+def _loop(
+    training: _Training,
+    held_out: tuple[Feed, int] | None,
+    checkpoint_dir: Path | None,
+    checkpoint_every: int,
+    on_progress: OnProgress | None,
+    on_checkpoint: OnCheckpoint | None,
+) -> None:
+    now, recipe = training.progress, training.recipe
+    watch = LossWatch(training.task.name, training.device)
+    training.model.train()
+    mark, mark_step = time.perf_counter(), now.step
+    while now.step < recipe.iterations:
+        started = time.perf_counter()
+        watch.add(now.step + 1, training.step())
+        last = now.step == recipe.iterations
+        evaluates = held_out is not None and (last or (recipe.eval_every and now.step % recipe.eval_every == 0))
+        saves = checkpoint_dir is not None and checkpoint_every and now.step % checkpoint_every == 0
+        if evaluates or saves or last:
+            watch.check()
+        trained = time.perf_counter()
+        now.train_seconds += trained - started
+        if evaluates and held_out is not None:
+            training.validate(*held_out)
+        now.seconds += time.perf_counter() - started
+        if saves and checkpoint_dir is not None:
+            training.save(checkpoint_dir, on_checkpoint)
+        if on_progress is not None and (last or trained - mark > _PROGRESS_EVERY_S):
+            watch.check()
+            speed = (now.step - mark_step) * recipe.batch_size / (trained - mark)
+            on_progress(now.step, speed, watch.last)
+            mark, mark_step = time.perf_counter(), now.step
+
+
+def _result(training: _Training) -> TrainResult:
+    now = training.progress
+    images = now.step * training.recipe.batch_size
+    return TrainResult(
+        metric=now.metric,
+        best_metric=now.best_metric,
+        best_step=now.best_step or now.step,
+        best_state=now.best_state or _model_state(training.model),
+        steps=now.step,
+        seconds=now.seconds,
+        images_per_s=images / now.train_seconds if now.train_seconds else 0.0,
+    )

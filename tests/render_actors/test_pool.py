@@ -1,0 +1,143 @@
+"""The pool on real Ray with real Blender: only missing shards are rendered, lost actors are replaced."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from render_actors.actor import SHARD_FILE, shard_identity
+from render_actors.pool import render_shards
+from render_actors.scene import RenderSetting
+from render_actors.shards import read_shard
+
+pytestmark = pytest.mark.slow
+
+SETTING = RenderSetting(resolution=16, samples=1, poses_per_scene=3, max_objects=2)
+SCENES = 3
+
+
+@dataclass(frozen=True)
+class FolderSink:
+    """A sink that keeps each artifact in a folder named by its identity's hash."""
+
+    root: Path
+
+    def place(self, identity: dict[str, Any]) -> Path:
+        return self.root / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+    def find(self, identity: dict[str, Any]) -> dict[str, Any] | None:
+        manifest = self.place(identity) / "manifest.json"
+        return json.loads(manifest.read_text()) if manifest.exists() else None
+
+    def commit(self, identity: dict[str, Any], folder: Path) -> dict[str, Any]:
+        target = self.place(identity)
+        shutil.copytree(folder, target)
+        manifest = {"identity": identity, "shard": str(target / SHARD_FILE)}
+        (target / "manifest.json").write_text(json.dumps(manifest))
+        return manifest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    # The workers unpickle this module's sink by name: they need the project's folder on their path.
+    variables = {"PYTHONPATH": str(Path(__file__).parents[2]), "RENDER_POOL_TEST": str(os.getpid())}
+    ray.init(address="local", num_cpus=2, logging_level="error", runtime_env={"env_vars": variables})
+    yield
+    ray.shutdown()
+
+
+@dataclass
+class Progress:
+    """Counts images, and may kill the actors when the first scene is done and the second is being rendered."""
+
+    kill: bool = False
+    images: int = 0
+    events: int = 0
+
+    def __call__(self, images: int, seconds: float) -> None:
+        self.images += images
+        self.events += 1
+        if self.kill:
+            self.kill = False
+            for process_id in render_processes():
+                os.kill(process_id, signal.SIGKILL)
+
+
+def render_processes() -> list[int]:
+    """Process ids of this test's own render actors: other Rays may run on the machine."""
+    mark = f"RENDER_POOL_TEST={os.getpid()}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_actor = b"RenderActor" in (process / "cmdline").read_bytes()
+            if is_actor and mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
+
+
+def render(
+    sink: FolderSink, shards: list[int], progress: Progress, retries: int = 1, timeout_s: float = 60
+) -> list[dict]:
+    return render_shards(SETTING, 0, shards, SCENES, sink, 1, 1.0, timeout_s, retries, progress)
+
+
+def test_a_killed_actor_is_replaced_and_growing_renders_only_what_is_missing(tmp_path: Path) -> None:
+    sink = FolderSink(tmp_path)
+    # given an actor killed in mid-scene, when the shard is asked for, then it arrives whole all the same
+    killed = Progress(kill=True)
+    (first,) = render(sink, [0], killed)
+    assert not killed.kill
+    assert killed.images == 9, "the lost images are taken back"
+    assert [image.index for image in read_shard(Path(first["shard"]))] == list(range(9))
+    before = Path(first["shard"]).stat().st_mtime_ns
+
+    # when it is asked for with another, then only the other is rendered
+    grown = Progress()
+    manifests = render(sink, [0, 1], grown)
+    assert grown.images == 9
+    assert Path(first["shard"]).stat().st_mtime_ns == before
+    assert manifests[0] == first
+    assert [image.index for image in read_shard(Path(manifests[1]["shard"]))] == list(range(9, 18))
+
+    # and when all is there, then no actor starts; none is left over either
+    idle = Progress()
+    assert render(sink, [1, 0], idle) == manifests[::-1]
+    assert idle.events == 0
+    deadline = time.monotonic() + 20
+    while render_processes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert render_processes() == []
+
+
+def test_a_scene_that_never_ends_is_given_up_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(
+        RuntimeError, match=r"failed 1 times: shard 2 of seed 0 at scene 6: .*time limit; .*\"samples\": 1"
+    ):
+        render(FolderSink(tmp_path), [2], Progress(), retries=0, timeout_s=0.001)
+
+
+def test_bad_arguments_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="render pool: actors = 1"):
+        render(FolderSink(tmp_path), [0], Progress(), timeout_s=0)
+
+
+def test_the_identity_holds_what_determines_a_shard() -> None:
+    identity = shard_identity(SETTING, 4, 2, SCENES)
+    assert json.loads(json.dumps(identity)) == identity
+    others = [
+        shard_identity(SETTING, 5, 2, SCENES),
+        shard_identity(SETTING, 4, 3, SCENES),
+        shard_identity(SETTING, 4, 2, SCENES + 1),
+        shard_identity(RenderSetting(resolution=17), 4, 2, SCENES),
+    ]
+    assert all(other != identity for other in others)

@@ -1,0 +1,109 @@
+"""Scenes as data: pure functions of (setting, seed, index), objects on the floor, apart, cameras inside the room."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from render_actors.objects import CLASSES, class_names, unit_vertices
+from render_actors.scene import ROOM_HALF_M, RenderSetting, SceneSpec, sample_scene
+
+CROWDED = RenderSetting(max_objects=10)
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[SceneSpec]:
+    return [sample_scene(CROWDED, 5, index) for index in range(60)]
+
+
+def test_a_scene_is_a_function_of_setting_seed_and_index() -> None:
+    # given scene 7 sampled after others, when it is sampled again alone, then it is the same to the last bit
+    for index in range(7):
+        sample_scene(CROWDED, 1, index)
+    after_others = sample_scene(CROWDED, 1, 7)
+    assert sample_scene(RenderSetting(max_objects=10), 1, 7) == after_others
+    # and seed, index and setting each change it
+    assert sample_scene(CROWDED, 2, 7).cameras != after_others.cameras
+    assert sample_scene(CROWDED, 1, 8).cameras != after_others.cameras
+    assert sample_scene(dataclasses.replace(CROWDED, samples=5), 1, 7).cameras != after_others.cameras
+
+
+def test_labels_do_not_change_the_scene() -> None:
+    more = dataclasses.replace(CROWDED, labels=("classes", "depth"))
+    assert sample_scene(more, 1, 3) == sample_scene(CROWDED, 1, 3)
+
+
+def test_objects_rest_on_the_floor_without_touching(scenes: list[SceneSpec]) -> None:
+    for scene in scenes:
+        for placed in scene.objects:
+            points = unit_vertices(CLASSES[placed.class_id]) @ np.array(placed.rotation).T * placed.radius
+            assert abs((points + placed.position)[:, 2].min()) < 1e-9
+        for a, first in enumerate(scene.objects):
+            for second in scene.objects[a + 1 :]:
+                apart = math.dist(first.position[:2], second.position[:2])
+                assert apart > first.radius + second.radius
+
+
+def test_rotations_and_cameras_are_rigid_and_inside_the_room(scenes: list[SceneSpec]) -> None:
+    for scene in scenes:
+        assert len(scene.cameras) == 10
+        for rotation in [np.array(o.rotation) for o in scene.objects] + [np.array(c)[:3, :3] for c in scene.cameras]:
+            np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-9)
+            assert np.linalg.det(rotation) > 0
+        positions = np.array(scene.cameras)[:, :3, 3]
+        assert (np.abs(positions[:, :2]) < ROOM_HALF_M).all()
+        assert (positions[:, 2] > 0).all()
+        assert (positions[:, 2] < 2 * ROOM_HALF_M).all()
+
+
+def test_cameras_look_at_the_objects(scenes: list[SceneSpec]) -> None:
+    for scene in scenes:
+        middle = np.mean([placed.position for placed in scene.objects], axis=0)
+        for camera in np.array(scene.cameras):
+            towards = middle - camera[:3, 3]
+            cosine = -camera[:3, 2] @ towards / np.linalg.norm(towards)
+            assert cosine > math.cos(math.radians(25))
+
+
+def test_each_attribute_fixes_or_frees_what_it_names() -> None:
+    still = RenderSetting(appearance="single", light="fix", background="fix")
+    free = RenderSetting(appearance="multiple", light="random", background="random")
+    calm = [sample_scene(still, 0, index) for index in range(20)]
+    varied = [sample_scene(free, 0, index) for index in range(20)]
+    assert {len(scene.objects) for scene in calm} == {1}
+    assert {len(scene.objects) for scene in varied} == {1, 2, 3, 4, 5}
+    assert len({(scene.lights, scene.walls, scene.floor) for scene in calm}) == 1
+    assert len({scene.lights for scene in varied}) == 20
+    assert len({scene.floor.material for scene in varied}) > 5
+
+
+def test_every_class_appears_and_has_its_own_name() -> None:
+    seen = {placed.class_id for index in range(100) for placed in sample_scene(CROWDED, 0, index).objects}
+    assert seen == set(range(20))
+    assert len(set(class_names(CROWDED))) == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"light": "dim"}, "light = 'dim'; choose fix or random"),
+        ({"resolution": 8}, "resolution = 8"),
+        ({"samples": 0}, "samples = 0"),
+        ({"samples": 2.5}, "samples = 2.5; give a whole number"),
+        ({"classes": 21}, "classes = 21"),
+        ({"max_objects": 11}, "max_objects = 11"),
+        ({"min_visible_share": 1.0}, "min_visible_share"),
+        ({"labels": ("boxes", "poses")}, "unknown label 'poses'"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_name(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        RenderSetting(**change)
+
+
+def test_negative_seed_and_index_are_refused() -> None:
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        sample_scene(CROWDED, -1, 0)
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        sample_scene(CROWDED, 0, -1)

@@ -1,0 +1,113 @@
+"""Shards: what is written comes back, damage is found, arrays are made once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from render_actors.preview import contact_sheet
+from render_actors.shards import CorruptShardError, RenderedImage, image_of_maps, load_arrays, read_shard, write_shard
+
+
+def drawn_image(index: int, side: int = 24) -> RenderedImage:
+    """Two squares, of classes 3 and 1, the second one px large."""
+    rgb = np.random.default_rng(index).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    instances = np.zeros((side, side), dtype=np.uint8)
+    instances[2:8, 4 + index : 9 + index] = 1
+    instances[20, 20] = 2
+    return image_of_maps(index, rgb, instances, class_ids=[3, 1], smallest_px=2)
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for number, path in enumerate(paths):
+        write_shard(path, [drawn_image(3 * number + k) for k in range(3)], classes=5)
+    return paths
+
+
+def test_labels_come_from_the_instance_map() -> None:
+    image = drawn_image(1)
+    assert [(seen.class_id, seen.box, seen.visible_px) for seen in image.objects] == [(3, (5, 2, 10, 8), 30)]
+    assert image.instances[20, 20] == 2, "the mask keeps what is too small to be listed"
+
+
+def test_a_shard_comes_back_as_it_was(shards: list[Path]) -> None:
+    for number, image in enumerate(read_shard(shards[1])):
+        wanted = drawn_image(3 + number)
+        assert (image.index, image.objects) == (wanted.index, wanted.objects)
+        np.testing.assert_array_equal(image.rgb, wanted.rgb)
+        np.testing.assert_array_equal(image.instances, wanted.instances)
+
+
+def test_the_same_images_make_the_same_bytes(shards: list[Path], tmp_path: Path) -> None:
+    write_shard(tmp_path / "again.parquet", [drawn_image(k) for k in range(3)], classes=5)
+    assert (tmp_path / "again.parquet").read_bytes() == shards[0].read_bytes()
+
+
+def test_a_flipped_byte_in_an_image_is_found(shards: list[Path]) -> None:
+    data = bytearray(shards[0].read_bytes())
+    data[data.index(b"IDAT") + 50] ^= 0x40
+    shards[0].write_bytes(data)
+    with pytest.raises(CorruptShardError, match=r"a\.parquet is corrupt"):
+        read_shard(shards[0])
+
+
+def test_no_flipped_byte_gives_other_images(shards: list[Path]) -> None:
+    # given a shard with one byte flipped anywhere, then it is refused or reads as it was (a byte nobody needs)
+    data = shards[0].read_bytes()
+    refused, tried = 0, range(0, len(data), 41)
+    for position in tried:
+        damaged = bytearray(data)
+        damaged[position] ^= 0x21
+        shards[0].write_bytes(damaged)
+        try:
+            images = read_shard(shards[0])
+        except CorruptShardError:
+            refused += 1
+            continue
+        for number, image in enumerate(images):
+            assert image.objects == drawn_image(number).objects
+            np.testing.assert_array_equal(image.rgb, drawn_image(number).rgb)
+    assert refused > len(tried) / 2
+
+
+def test_a_cut_shard_is_found(shards: list[Path], tmp_path: Path) -> None:
+    shards[1].write_bytes(shards[1].read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"b\.parquet is corrupt"):
+        load_arrays(shards, 5, tmp_path / "cache", "key")
+    assert list((tmp_path / "cache").iterdir()) == [], "nothing half-made is left"
+
+
+def test_a_missing_shard_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.parquet does not exist"):
+        read_shard(tmp_path / "none.parquet")
+
+
+def test_arrays_hold_the_first_n_images_and_their_classes(shards: list[Path], tmp_path: Path) -> None:
+    arrays = load_arrays(shards, 5, tmp_path / "cache", "key")
+    assert arrays.images.shape == (5, 24, 24, 3)
+    np.testing.assert_array_equal(arrays.images[4], drawn_image(4).rgb)
+    np.testing.assert_array_equal(arrays.class_sets, [[0, 0, 0, 1, 0]] * 5)
+
+
+def test_arrays_are_decoded_once(shards: list[Path], tmp_path: Path) -> None:
+    load_arrays(shards, 5, tmp_path / "cache", "key")
+    for path in shards:
+        path.unlink()
+    assert load_arrays(shards, 5, tmp_path / "cache", "key").images[0].any()
+
+
+def test_asking_for_more_than_there_is_says_so(shards: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="7 images asked for, the 2 shards given hold 6"):
+        load_arrays(shards, 7, tmp_path / "cache", "key")
+
+
+def test_the_contact_sheet_draws_every_image(shards: list[Path]) -> None:
+    sheet = contact_sheet(read_shard(shards[0]), ["a", "b", "c", "d", "e"], columns=2)
+    assert sheet.size == (324, 324)
+    # the third image is in the second row, the fourth place stays empty
+    assert len(set(sheet.crop((0, 164, 160, 324)).get_flattened_data())) > 10
+    assert set(sheet.crop((164, 164, 324, 324)).get_flattened_data()) == {(255, 255, 255)}
+    with pytest.raises(ValueError, match="0 images"):
+        contact_sheet([], ["a"])

@@ -1,0 +1,47 @@
+"""The metrics against cases worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tasks.base import ArraySet, TaskError, task
+from tests.tasks.arrays import coloured_squares
+
+
+def test_map_is_the_mean_of_each_present_classs_average_precision() -> None:
+    # class 0 ranks its two images 1st and 3rd: (1/1 + 2/3) / 2; class 1 has its one image 2nd: 1/2; class 2 is absent
+    logits = torch.tensor([[4.0, 1.0, 9.0], [3.0, 2.0, 8.0], [2.0, -5.0, 7.0]])
+    labels = torch.tensor([[1, 1, 0], [0, 0, 0], [1, 0, 0]], dtype=torch.uint8)
+
+    score = task("mulclass").metric([(logits[:1], labels[:1]), (logits[1:], labels[1:])])
+
+    assert score == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2) / 2, abs=1e-6)
+
+
+def test_map_without_any_class_present_is_refused_rather_than_zero() -> None:
+    with pytest.raises(TaskError, match="no image of the evaluation set shows any class"):
+        task("mulclass").metric([(torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.uint8))])
+
+
+def test_top1_counts_images_whatever_their_class() -> None:
+    logits = torch.tensor([[2.0, 1.0], [2.0, 1.0], [2.0, 1.0], [0.0, 1.0]])
+    labels = torch.tensor([0, 0, 1, 1])
+
+    assert task("sinclass").metric([(logits, labels)]) == pytest.approx(3 / 4)
+
+
+def test_an_unknown_task_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"unknown task 'detect'; known tasks: mulclass, sinclass"):
+        task("detect")
+
+
+def test_labels_of_the_wrong_kind_are_refused() -> None:
+    with pytest.raises(TaskError, match="mulclass needs class_set labels, the data set has class_index"):
+        task("mulclass").check(coloured_squares(4))
+
+
+def test_a_label_outside_the_class_names_is_refused() -> None:
+    data = coloured_squares(8)
+    with pytest.raises(TaskError, match=r"outside 0\.\.2"):
+        ArraySet(data.images, data.labels, data.class_names[:3])

@@ -1,0 +1,52 @@
+"""Recipes are plain data that refuse what cannot be trained."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from tasks.recipes import Recipe, recipe, recipe_names
+
+PLAIN = Recipe(iterations=100, batch_size=10, lr=0.1, warmup_images=200)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"iterations": 0}, "iterations must be a whole number of at least 1"),
+        ({"lr": float("nan")}, "lr must be positive"),
+        ({"optimizer": "adam"}, "unknown optimizer 'adam'; known: adamw, sgd"),
+        ({"augment": ("flipp",)}, "unknown augmentation 'flipp'; known: flip, crop, colour"),
+        ({"warmup_images": 1001}, "warmup_images is longer than the whole training"),
+    ],
+)
+def test_a_wrong_value_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(PLAIN, **change)
+
+
+def test_the_learning_rate_rises_over_the_warm_up_and_falls_to_zero() -> None:
+    rates = [PLAIN.lr_at(step) for step in range(100)]
+
+    assert rates[0] == pytest.approx(0.1 / 20)
+    assert max(rates) == pytest.approx(0.1)
+    assert rates.index(max(rates)) in (19, 20)
+    assert rates[-1] < 1e-4
+
+
+def test_a_constant_schedule_stays_and_a_polynomial_one_ends_low() -> None:
+    assert replace(PLAIN, schedule="constant").lr_at(99) == pytest.approx(0.1)
+    assert replace(PLAIN, schedule="poly", warmup_images=0).lr_at(50) == pytest.approx(0.1 * 0.5**0.9)
+
+
+def test_every_named_recipe_can_be_written_into_an_identity() -> None:
+    for name in recipe_names():
+        assert json.loads(json.dumps(asdict(recipe(name))))["iterations"] > 0
+
+
+def test_an_unknown_recipe_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="known recipes: pretrain-mulclass-quick, finetune-sinclass-quick"):
+        recipe("best")

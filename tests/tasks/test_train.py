@@ -1,0 +1,205 @@
+"""The training loop: it learns, stops on nonsense, resumes exactly, and agrees with itself on two workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import distributed, multiprocessing
+
+from tasks.base import task
+from tasks.models import TransferModel, backbone_state, seeded_model
+from tasks.recipes import Recipe
+from tasks.train import TrainResult, evaluate, train
+from tests.tasks.arrays import coloured_squares
+
+SINCLASS = task("sinclass")
+RECIPE = Recipe(
+    iterations=24, batch_size=16, lr=3e-3, warmup_images=64, augment=("flip", "crop", "colour"), eval_every=6
+)
+# importing torch costs seconds: one server imports it, every worker is forked from that
+FORKSERVER = multiprocessing.get_context("forkserver")
+FORKSERVER.set_forkserver_preload(["tests.tasks.test_train"])
+
+
+def _model(seed: int = 0) -> TransferModel:
+    return seeded_model("small_resnet", SINCLASS, 4, seed)
+
+
+def _states_equal(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_training_learns_and_reports_what_it_did() -> None:
+    heard: list[tuple[int, float, float]] = []
+    model = _model()
+
+    result = train(
+        model,
+        SINCLASS,
+        coloured_squares(128),
+        replace(RECIPE, iterations=40),
+        seed=0,
+        validation=coloured_squares(64, seed=1),
+        on_progress=lambda step, speed, loss: heard.append((step, speed, loss)),
+    )
+
+    assert result.steps == 40
+    assert result.metric is not None
+    assert result.metric > 0.8
+    assert result.best_metric is not None
+    assert result.best_metric >= result.metric
+    assert heard[-1][0] == 40
+    assert all(speed > 0 and 0 <= loss < 5 for _, speed, loss in heard)
+    assert evaluate(model, SINCLASS, coloured_squares(64, seed=1)) == pytest.approx(result.metric)
+
+
+def test_the_best_state_is_of_the_best_step_and_the_model_keeps_the_last() -> None:
+    model = _model()
+    result = train(model, SINCLASS, coloured_squares(64), RECIPE, seed=0, validation=coloured_squares(64, seed=1))
+
+    best = _model(seed=9)
+    best.backbone.load_state_dict(result.best_state["backbone"])
+    best.head.load_state_dict(result.best_state["head"])
+
+    assert result.best_step % RECIPE.eval_every == 0
+    assert evaluate(best, SINCLASS, coloured_squares(64, seed=1)) == pytest.approx(result.best_metric)
+    assert evaluate(model, SINCLASS, coloured_squares(64, seed=1)) == pytest.approx(result.metric)
+
+
+def _train_until_killed(folder: str, die_at: int) -> None:
+    torch.set_num_threads(1)
+
+    def die(step: int, path: Path) -> None:
+        if step == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train(
+        _model(),
+        SINCLASS,
+        coloured_squares(64),
+        RECIPE,
+        seed=0,
+        validation=coloured_squares(32, seed=1),
+        checkpoint_dir=Path(folder),
+        checkpoint_every=5,
+        on_checkpoint=die,
+    )
+
+
+def _run(folder: Path | None) -> tuple[TransferModel, TrainResult]:
+    model = _model()
+    result = train(
+        model,
+        SINCLASS,
+        coloured_squares(64),
+        RECIPE,
+        seed=0,
+        validation=coloured_squares(32, seed=1),
+        checkpoint_dir=folder,
+        checkpoint_every=5,
+    )
+    return model, result
+
+
+def test_a_killed_and_resumed_training_equals_an_undisturbed_one_bit_for_bit(tmp_path: Path) -> None:
+    process = FORKSERVER.Process(target=_train_until_killed, args=(str(tmp_path), 15))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["progress"]["step"] == 15
+
+    resumed_model, resumed = _run(tmp_path)
+    model, undisturbed = _run(None)
+
+    assert _states_equal(resumed_model.state_dict(), model.state_dict())
+    assert (resumed.metric, resumed.best_metric, resumed.best_step) == (
+        undisturbed.metric,
+        undisturbed.best_metric,
+        undisturbed.best_step,
+    )
+    assert _states_equal(resumed.best_state["backbone"], undisturbed.best_state["backbone"])
+
+
+def test_a_checkpoint_of_another_training_is_refused_with_what_differs(tmp_path: Path) -> None:
+    data = coloured_squares(64)
+    first = replace(RECIPE, iterations=2, warmup_images=0)
+    train(_model(), SINCLASS, data, first, seed=0, checkpoint_dir=tmp_path, checkpoint_every=1)
+
+    with pytest.raises(ValueError, match=r"is of another training \(seed, recipe differ\)"):
+        train(_model(), SINCLASS, data, replace(first, lr=1.0), seed=1, checkpoint_dir=tmp_path)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"half of a file")
+
+    with pytest.raises(ValueError, match=r"last\.pt cannot be read .*delete it to start again"):
+        train(_model(), SINCLASS, coloured_squares(64), RECIPE, seed=0, checkpoint_dir=tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_at_its_step(tmp_path: Path) -> None:
+    model = _model()
+    with torch.no_grad():
+        model.head.linear.bias.fill_(float("nan"))  # type: ignore[union-attr, operator]
+
+    with pytest.raises(FloatingPointError, match="sinclass: the loss is nan at step 1"):
+        train(model, SINCLASS, coloured_squares(64), RECIPE, seed=0, checkpoint_dir=tmp_path, checkpoint_every=1)
+    assert not list(tmp_path.iterdir()), "a broken model must not be saved"
+
+
+def test_a_gpu_that_is_not_there_is_not_replaced_in_silence() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(RuntimeError, match="'cuda' was asked for but this machine has no usable GPU"):
+        train(_model(), SINCLASS, coloured_squares(64), RECIPE, seed=0, device="cuda")
+
+
+def test_bf16_trains_where_the_cpu_has_it_and_is_refused_where_not() -> None:
+    half = replace(RECIPE, iterations=4, warmup_images=0, precision="bf16")
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        result = train(_model(), SINCLASS, coloured_squares(64), half, seed=0)
+        assert result.steps == 4
+    else:
+        with pytest.raises(ValueError, match="this CPU has no instructions for it"):
+            train(_model(), SINCLASS, coloured_squares(64), half, seed=0)
+
+
+def _worker(rank: int, world: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
+    # only rank 0's first weights may count
+    model = _model(seed=rank)
+    result = train(model, SINCLASS, coloured_squares(66), SGD, seed=0, validation=coloured_squares(33, seed=1))
+    if rank == 0:
+        torch.save({"model": model.state_dict(), "metric": result.metric}, f"{folder}/result.pt")
+    distributed.destroy_process_group()
+
+
+# AdamW divides by the gradient's own size and so magnifies rounding; SGD shows the arithmetic itself
+SGD = Recipe(
+    iterations=10, batch_size=16, lr=0.02, optimizer="sgd", weight_decay=1e-4, augment=("flip", "crop", "colour")
+)
+
+
+def test_two_workers_train_the_model_that_one_trains(tmp_path: Path) -> None:
+    multiprocessing.start_processes(_worker, args=(2, str(tmp_path)), nprocs=2, start_method="forkserver")
+    two = torch.load(tmp_path / "result.pt", weights_only=True)
+
+    one = _model()
+    result = train(one, SINCLASS, coloured_squares(66), SGD, seed=0, validation=coloured_squares(33, seed=1))
+
+    start = backbone_state(_model())
+    for name, value in one.state_dict().items():
+        torch.testing.assert_close(two["model"][name], value, rtol=2e-3, atol=2e-4, msg=f"{name} differs")
+    moved = (one.state_dict()["backbone.stem.0.weight"] - start["stem.0.weight"]).abs().max()
+    assert moved > 0.01, "the tolerance means something only where the weights moved further"
+    assert two["metric"] == pytest.approx(result.metric, abs=1 / 33 + 1e-6)
