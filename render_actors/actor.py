@@ -18,10 +18,10 @@ SHARD_FILE = "shard.parquet"
 class ShardSink(Protocol):
     """Where shards go: the artifact store. It is pickled to the actors."""
 
-    def find(self, identity: dict[str, Any]) -> dict[str, Any] | None:
+    def find(self, identity: dict[str, Any]) -> Any | None:
         """The manifest of a committed artifact, or None."""
 
-    def commit(self, identity: dict[str, Any], folder: Path) -> dict[str, Any]:
+    def commit(self, identity: dict[str, Any], folder: Path) -> Any:
         """Store the folder's files under the identity, manifest last; returns the manifest."""
 
 
@@ -64,7 +64,7 @@ class RenderActor:
         self._rendered[scene_index] = images
         return len(images), time.perf_counter() - began
 
-    def commit_shard(self, shard: int) -> dict[str, Any]:
+    def commit_shard(self, shard: int) -> Any:
         """Write the shard of the scenes rendered, hand it to the sink and forget the images; returns the manifest."""
         first = shard * self._scenes_per_shard
         wanted = range(first, first + self._scenes_per_shard)

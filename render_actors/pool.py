@@ -47,7 +47,7 @@ class _Job:
     retries: int
     on_progress: Callable[[int, float], None]
     queue: deque[int]
-    manifests: dict[int, dict[str, Any]]
+    manifests: dict[int, Any]
     failures: dict[int, int] = field(default_factory=dict)
     workers: list[_Worker] = field(default_factory=list)
 
@@ -63,7 +63,7 @@ def render_shards(
     scene_timeout_s: float,
     retries: int,
     on_progress: Callable[[int, float], None],
-) -> list[dict[str, Any]]:
+) -> list[Any]:
     """Manifests of the shards, in the order asked for; only those the sink lacks are rendered.
 
     Shard k holds scenes [k * scenes_per_shard, (k + 1) * scenes_per_shard). At most `actors` actors run, never more

@@ -27,6 +27,9 @@ log = logging.getLogger("sweeper")
 
 MANIFEST = "manifest.json"
 
+# The file of a pre-training's artifact: the backbone's tensors by name.
+MODEL_FILE = "model.pt"
+
 
 class CorruptArtifactError(Exception):
     """A stored file does not match its manifest. The artifact has been withdrawn; make it again."""

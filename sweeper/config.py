@@ -296,7 +296,7 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
     """Known keys beside the unknown one, the nearest spelling first."""
     node: Any = SweepConfig
     for part in location[:-1]:
-        field = node.model_fields.get(part) if isinstance(node, type) and issubclass(node, BaseModel) else None
+        field = node.model_fields.get(str(part)) if isinstance(node, type) and issubclass(node, BaseModel) else None
         if field is None:
             break
         node = {"renderings": Rendering, "simulated": SimulatedArm}.get(str(part), field.annotation)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from analysis.policy import Proposal
 from sweeper.artifacts import Manifest
-from sweeper.finetune import Split, Trial
 from sweeper.stages import RunKey
+from sweeper.trial import Split, Trial
 from sweeper.tuning import LearningRate
 
 

@@ -18,13 +18,13 @@ from analysis.policy import Proposal, Stop
 from sweeper import results
 from sweeper.config import SweepConfig
 from sweeper.decisions import DECISIONS, Knowledge, choose, learn, opening, read_decisions
-from sweeper.finetune import Trial
 from sweeper.flight import Flight
 from sweeper.ledger import Ledger, append_event
 from sweeper.plan import Arm, Plan
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
 from sweeper.stages import RunKey, Stages
+from sweeper.trial import Trial
 from sweeper.tuning import LearningRate
 
 TICK_S = 10.0

@@ -18,12 +18,10 @@ from ray.train.torch import TorchTrainer
 from render_actors.actor import SHARD_FILE, shard_identity
 from render_actors.objects import class_names
 from render_actors.shards import load_arrays
-from sweeper.artifacts import ArtifactStore, Manifest, artifact_key
+from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.config import SweepConfig, as_plain
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.rendering import ImageSet, training_images, validation_images
-
-MODEL_FILE = "model.pt"
 
 # Raise when the same identity would leave another checkpoint.
 PRETRAIN_VERSION = 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import ray
 from ray.tune.search import Searcher
+from ray.util.placement_group import PlacementGroup
 
-from sweeper.finetune import Trial
+from sweeper.trial import Trial
 
 
 class Asked(Protocol):
@@ -30,6 +32,7 @@ class PolicySearcher(Searcher):
         super().__init__(metric="error", mode="min")
         self._loop = loop
         self._trials: dict[str, Trial] = {}
+        self._held: list[str] = []
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune writes its searchers to disk; this one is never read back.
@@ -41,11 +44,23 @@ class PolicySearcher(Searcher):
         if trial is not None:
             self._trials[trial_id] = trial
             return {"trial": trial}
+        self._give_back()
         return Searcher.FINISHED if self._loop.finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hand the measured error to the loop."""
+        if result and "placement_group" in result:
+            self._held.append(result["placement_group"])
         self._loop.observed(self._trials.pop(trial_id), None if error else result)
+
+    def _give_back(self) -> None:
+        """Free what finished trials hold: while Tune waits for a suggestion it keeps its last trial's resources,
+
+        and a pre-training that waits for them would never start.
+        """
+        while self._held:
+            group = ray.PlacementGroupID(bytes.fromhex(self._held.pop()))
+            ray.util.remove_placement_group(PlacementGroup(group))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: there is no searcher state to keep."""

@@ -15,7 +15,6 @@ from render_actors.actor import shard_identity
 from render_actors.scene import RenderSetting
 from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import SweepConfig
-from sweeper.finetune import Trial, finetune_identity
 from sweeper.ledger import Cost, Ledger, cost_of
 from sweeper.plan import Arm, Work
 from sweeper.pretrain import Pretraining, pretrain, pretrain_identity
@@ -28,6 +27,7 @@ from sweeper.rendering import (
     training_images,
     validation_images,
 )
+from sweeper.trial import Trial, finetune_identity
 
 
 @dataclass(frozen=True)
