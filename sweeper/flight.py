@@ -17,7 +17,8 @@ class Flight:
     """A run that was decided and reserved, and is not measured to the end yet.
 
     `reserved`: open ledger entries by stage. `checkpoint`: the background work that renders and pre-trains.
-    `tunes`: whether this run is the one on whose checkpoint the arm's learning rate is tuned.
+    `tunes`: whether this run is the one on whose checkpoint the arm's learning rate is tuned; each trial takes `folds`
+    fine-tunes.
     """
 
     key: RunKey
@@ -27,6 +28,7 @@ class Flight:
     rate: LearningRate
     tunes: bool
     repeats: int
+    folds: int
     lr: float | None = None
     measured: set[int] = field(default_factory=set)
     seconds: float = 0.0
@@ -57,7 +59,7 @@ class Flight:
     def take(self, trial: Trial, error: float, seconds: float) -> None:
         """Note what a fine-tune measured."""
         self.seconds += seconds
-        self.finetunes += 1
+        self.finetunes += self.folds if trial.split == "validation" else 1
         if trial.split == "validation":
             self.rate.tell(trial.lr, error)
         else:

@@ -7,6 +7,7 @@ store, the results table and the ledger: running the same command again is the r
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -159,13 +160,15 @@ class Loop:
         append_event(decisions, record)
         self.reporter.event("decided", f"decision {record['step']}: {proposal.reason}", **record)
         work = self._background.submit(self.stages.prepare, key, reserved)
-        self.flights[key] = Flight(key, proposal, reserved, work, rate, tunes, self.config.finetune.repeats)
+        self.flights[key] = Flight(
+            key, proposal, reserved, work, rate, tunes, self.config.finetune.repeats, self.config.tune.folds
+        )
 
     def _advance(self, flight: Flight) -> None:
         """Queue the fine-tunes that can start; what the store already knows is taken from there."""
         failure = flight.checkpoint.exception() if flight.checkpoint.done() else None
         if failure is not None:
-            self._fail(flight, f"{flight.key.what}: {type(failure).__name__}: {' '.join(str(failure).split())[:300]}")
+            self._fail(flight, f"{flight.key.what}: {cause_of(failure)}")
             return
         for trial in flight.trials():
             known = self.stages.measured(trial)
@@ -255,3 +258,9 @@ class Loop:
             self._ticked = time.monotonic()
             self.ledger.tick()
         self.stages.pass_on_progress()
+
+
+def cause_of(failure: BaseException) -> str:
+    """One line of an exception: the last line that names an error, since Ray puts a worker's traceback into its own."""
+    named = [line.strip() for line in str(failure).splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b", line)]
+    return named[-1] if named else f"{type(failure).__name__}: {' '.join(str(failure).split())}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from render_actors.actor import shard_identity
@@ -13,17 +13,18 @@ from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import Render, SweepConfig
 from sweeper.errors import BadInput
 
-# Validation images come from scenes that no training image shows.
-VALIDATION_SEED_OFFSET = 1_000_003
+# Validation images come from scenes that no training image shows: shards that no ladder reaches.
+FIRST_VALIDATION_SHARD = 10_000_000
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The first `n` images of a rendering setting under a seed."""
+    """`n` images of a rendering setting under a seed, from the scenes of shard `first_shard` on."""
 
     setting: RenderSetting
     seed: int
     n: int
+    first_shard: int = 0
 
 
 def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
@@ -52,43 +53,44 @@ def training_images(config: SweepConfig, rendering: str, n: int) -> ImageSet:
 
 def validation_images(config: SweepConfig, rendering: str) -> ImageSet:
     """The synthetic images that choose the best checkpoint."""
-    seed = config.seed + VALIDATION_SEED_OFFSET
-    return ImageSet(setting_of(config, rendering), seed, config.pretrain.validation_images)
+    setting = setting_of(config, rendering)
+    return ImageSet(setting, config.seed, config.pretrain.validation_images, FIRST_VALIDATION_SHARD)
 
 
 def shards_of(images: ImageSet, render: Render) -> range:
-    """Indices of the shards that hold the first n images."""
-    return range(math.ceil(images.n / (render.poses_per_scene * render.scenes_per_shard)))
+    """Indices of the shards that hold an image set."""
+    count = math.ceil(images.n / (render.poses_per_scene * render.scenes_per_shard))
+    return range(images.first_shard, images.first_shard + count)
 
 
 def found(images: ImageSet, render: Render, store: ArtifactStore) -> dict[int, Manifest]:
     """The shards that exist, by index, each verified against its checksum."""
-    identities = {
-        i: shard_identity(images.setting, images.seed, i, render.scenes_per_shard) for i in shards_of(images, render)
-    }
-    manifests = {index: store.find_sound(identity) for index, identity in identities.items()}
-    return {index: manifest for index, manifest in manifests.items() if manifest is not None}
+    shards = {}
+    for index in shards_of(images, render):
+        manifest = store.find_sound(shard_identity(images.setting, images.seed, index, render.scenes_per_shard))
+        if manifest is not None:
+            shards[index] = manifest
+    return shards
 
 
-def missing_images(images: ImageSet, render: Render, store: ArtifactStore) -> int:
+def missing_images(sets: Sequence[ImageSet], render: Render, store: ArtifactStore) -> int:
     """How many images rendering would have to make: whole shards."""
     per_shard = render.poses_per_scene * render.scenes_per_shard
-    return (len(shards_of(images, render)) - len(found(images, render, store))) * per_shard
+    return sum(len(shards_of(images, render)) - len(found(images, render, store)) for images in sets) * per_shard
 
 
 def ensure_rendered(
-    images: ImageSet, render: Render, store: ArtifactStore, on_progress: Callable[[int, float], None]
-) -> list[Manifest]:
-    """Render what is missing of an image set; the manifests of all its shards, in order.
+    sets: Sequence[ImageSet], render: Render, store: ArtifactStore, on_progress: Callable[[int, float], None]
+) -> list[list[Manifest]]:
+    """Render what is missing of image sets of one setting and seed; the manifests of each set's shards, in order.
 
     Runs inside an initialised Ray. `on_progress(images, seconds)` is told of images as they are made.
     """
-    shards = found(images, render, store)
-    absent = [index for index in shards_of(images, render) if index not in shards]
+    absent = [i for images in sets for i in shards_of(images, render) if i not in found(images, render, store)]
     if absent:
         render_shards(
-            images.setting,
-            images.seed,
+            sets[0].setting,
+            sets[0].seed,
             absent,
             render.scenes_per_shard,
             store,
@@ -98,5 +100,4 @@ def ensure_rendered(
             retries=render.retries,
             on_progress=on_progress,
         )
-        shards = found(images, render, store)
-    return [shards[index] for index in shards_of(images, render)]
+    return [list(found(images, render, store).values()) for images in sets]

@@ -25,12 +25,12 @@ def render_only(config: SweepConfig, n: int, preview: bool, reporter: Reporter) 
         raise BadInput("a simulated sweep renders nothing; choose another config")
     wanted = {rendering: training_images(config, rendering, n) for rendering in config.renderings}
     folder, store = open_run_folder(config), ArtifactStore(config.store)
-    absent = {name: missing_images(images, config.render, store) for name, images in wanted.items()}
+    absent = {name: missing_images([images], config.render, store) for name, images in wanted.items()}
     with ray_session(config):
         for name, images in wanted.items():
             started = time.monotonic()
             count = reporter.counter("render", name, absent[name], "images")
-            manifests = ensure_rendered(images, config.render, store, count)
+            [manifests] = ensure_rendered([images], config.render, store, count)
             seconds = time.monotonic() - started
             yield f"{name}: {n} images, {absent[name]} of them rendered now in {seconds:.1f} s, in {store.uri}"
             if preview:

@@ -102,7 +102,7 @@ class Stages:
         with self._one_at_a_time:
             checkpoint = self.checkpoint(run)
             if checkpoint is None:
-                training, validation = (self._render(run, wanted, reserved) for wanted in self._image_sets(run))
+                training, validation = self._render(run, reserved)
                 checkpoint = self._pretrain(run, training, validation, reserved)
             for stage in ("render", "pretrain"):
                 if stage in reserved:
@@ -117,7 +117,7 @@ class Stages:
         if run.arm.is_reference or self._config.is_simulated:
             return []
         render = self._config.render
-        return [(w.setting, w.seed, i) for w in self._image_sets(run) for i in shards_of(w, render)]
+        return [(images.setting, images.seed, i) for images in self._image_sets(run) for i in shards_of(images, render)]
 
     def _exists(self, shard: Shard) -> bool:
         """Whether a shard is in the store; one that was seen there is not looked for again."""
@@ -128,22 +128,20 @@ class Stages:
                 self._there.add(shard)
         return shard in self._there
 
-    def _render(self, run: RunKey, wanted: ImageSet, reserved: dict[str, str]) -> list[Manifest]:
-        absent = missing_images(wanted, self._config.render, self._store)
-        if absent:
-            # A damaged shard was just withdrawn, and will be made again.
-            self._there.clear()
-        what = f"{run.arm.rendering} n={wanted.n}"
+    def _render(self, run: RunKey, reserved: dict[str, str]) -> list[list[Manifest]]:
+        """The shards of a run's training and validation images, the missing ones rendered in one go."""
+        sets, render = self._image_sets(run), self._config.render
+        absent = missing_images(sets, render, self._store)
+        what = f"{run.arm.rendering} n={run.n}"
         started = time.monotonic()
-        count = self._reporter.counter("render", what, absent, "images")
-        manifests = ensure_rendered(wanted, self._config.render, self._store, count)
+        manifests = ensure_rendered(sets, render, self._store, self._reporter.counter("render", what, absent, "images"))
         if absent:
+            # A damaged shard was withdrawn just now: what is there must be looked at afresh.
+            self._there.clear()
             seconds = time.monotonic() - started
-            render = self._config.render
             cost = cost_of(self._config.prices, seconds, cpus=render.actors * render.cpus_per_actor)
             self._settle(reserved, "render", run, cost, absent)
-            rate = absent / seconds
-            text = f"render {what}: {absent} images in {seconds:.0f} s ({rate:.0f} images/s)"
+            text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"
             self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)
         return manifests
 

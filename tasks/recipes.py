@@ -26,6 +26,8 @@ class Recipe:
     schedule: after the warm-up, to 0 at the end (cosine, poly with power 0.9) or constant.
     augment: any of flip (left-right), crop (random zoom and shift), colour (brightness and contrast).
     eval_every: steps between validations; 0 = only after the last step.
+    sync_batch_norm: batch norm over all workers' images, so that their number changes nothing; without it each worker
+    normalises its own share, twice as fast on CPU cores (measured for `small_resnet` at 32 px).
     """
 
     iterations: int
@@ -40,6 +42,7 @@ class Recipe:
     precision: Precision = "fp32"
     eval_every: int = 0
     channels_last: bool = True
+    sync_batch_norm: bool = True
 
     def __post_init__(self) -> None:
         for field, low in (("iterations", 1), ("batch_size", 1), ("warmup_images", 0), ("eval_every", 0)):
@@ -80,9 +83,14 @@ class Recipe:
 
 _RECIPES: dict[str, Recipe] = {
     "pretrain-mulclass-quick": Recipe(
-        iterations=1250, batch_size=64, lr=2e-3, warmup_images=3200, augment=("flip", "crop"), eval_every=250
+        iterations=450,
+        batch_size=128,
+        lr=3e-3,
+        warmup_images=3200,
+        augment=("flip", "crop"),
+        eval_every=90,
+        sync_batch_norm=False,
     ),
-    # small grey images: 600 of Fashion-MNIST at 32 px
     "finetune-sinclass-quick": Recipe(iterations=200, batch_size=32, lr=2e-3, warmup_images=640, augment=("flip",)),
     # photographs: 1,000 of the clothing set at 64 px
     "finetune-sinclass-photographs": Recipe(

@@ -159,7 +159,8 @@ class _Training:
         self.runner: nn.Module = self.model
         self.identity = {"task": task.name, "images": len(data), "seed": seed, "recipe": asdict(recipe)}
         if self.shard.world > 1:
-            synchronise_batch_norm(self.model, device)
+            if recipe.sync_batch_norm:
+                synchronise_batch_norm(self.model, device)
             self.runner = _parallel(self.model, device)
         self.optimizer = _optimizer(self.model, recipe)
 

@@ -1,0 +1,82 @@
+"""Small sweeps, rows and clocks that the tests of `sweeper` begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sweeper.config import SweepConfig, load_config
+from sweeper.ledger import Cost
+from sweeper.results import Observation
+
+ARM = "plain/mulclass/small_resnet/sinclass"
+
+
+def real_sweep(**changes: Any) -> dict[str, Any]:
+    """The content of a sweep file that renders and trains."""
+    return {"name": "tiny", "renderings": {"plain": {}, "fixed": {"light": "fix"}}} | changes
+
+
+def simulated_sweep(**changes: Any) -> dict[str, Any]:
+    """The content of a sweep file whose errors are drawn from a known law."""
+    sweep = {
+        "name": "toy",
+        "renderings": {"plain": {}},
+        "pretrain": {"tasks": ["simulated"]},
+        "finetune": {"tasks": ["simulated"]},
+        "simulated": {"plain": {"alpha": 0.5, "C": 0.1, "D": 2.0}},
+    }
+    return sweep | changes
+
+
+def written(folder: Path, content: dict[str, Any]) -> Path:
+    """A sweep file with this content."""
+    path = folder / "sweep.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def sweep_of(folder: Path, content: dict[str, Any], *overrides: str) -> SweepConfig:
+    """The config that this content gives."""
+    return load_config(written(folder, content), overrides)
+
+
+def dollars(usd: float) -> Cost:
+    """A cost that only the dollar cap notices."""
+    return Cost(0.0, 0.0, usd)
+
+
+def row(**changes: Any) -> Observation:
+    """One fine-tune of the results table."""
+    values: dict[str, Any] = {
+        "arm": ARM,
+        "rendering": "plain",
+        "pretrain_task": "mulclass",
+        "backbone": "small_resnet",
+        "finetune_task": "sinclass",
+        "n": 200,
+        "s": 600,
+        "seed": 0,
+        "repeat": 0,
+        "split": "test",
+        "error": 0.25,
+        "lr": 2e-3,
+        "cost": 7.0,
+        "seconds": 7.0,
+        "checkpoint": "c0ffee",
+        "versions": "torch=2",
+    }
+    return Observation(**(values | changes))
+
+
+@dataclass
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now

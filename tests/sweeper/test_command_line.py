@@ -1,0 +1,59 @@
+"""What a person sees after a mistake: exit code 2, one line that says what to do, no traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sweeper.examples import real_sweep, simulated_sweep, written
+
+ROOT = Path(__file__).parents[2]
+
+
+def complaint(*arguments: str) -> str:
+    """The one line on stderr of a command that must end with code 2."""
+    command = [sys.executable, "-m", "sweeper", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in lines[0]
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("command", "override", "said"),
+    [
+        ("run", "budgett.minutes=3", "unknown key budgett; did you mean budget?"),
+        ("plan", "budget.minutes=-5", "budget.minutes: Input should be greater than 0 (got -5)"),
+        ("plan", "pretrain.tasks=[mulclas]", "pretrain.tasks: unknown task 'mulclas'; known tasks: "),
+        ("run", "pretrain.backbones=[resnet9000]", "pretrain.backbones: unknown 'resnet9000'; known: "),
+        ("run", "data_root=/no/such/folder", "finetune.dataset: data_root /no/such/folder is not a folder"),
+    ],
+)
+def test_bad_input_ends_a_sweep_before_it_begins(tmp_path: Path, command: str, override: str, said: str) -> None:
+    config = written(tmp_path, real_sweep(output=str(tmp_path / "run"), store=str(tmp_path / "store")))
+
+    assert said in complaint(command, str(config), override)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
+    file = tmp_path / "a-file"
+    file.write_text("in the way")
+    config = written(tmp_path, simulated_sweep(output=str(file / "run"), store=str(tmp_path / "store")))
+
+    line = complaint("run", str(config))
+
+    assert f"run folder {file / 'run'}: cannot be written" in line
+    assert "set output=FOLDER" in line
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_a_folder_that_holds_no_sweep_is_not_reported_on(tmp_path: Path, command: str) -> None:
+    assert f"{tmp_path}: not a run folder (no config.yaml in it)" in complaint(command, str(tmp_path))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,243 @@
+"""Money first: reserved before it is spent, within every cap, and nothing forgotten whatever is killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeper.config import Budget, Prices
+from sweeper.ledger import FREE, Cost, Guess, Ledger, append_event, cost_of, estimate, read_events
+from tests.sweeper.examples import Clock, dollars
+
+RUN = "plain n=200 seed=0"
+
+
+def opened(path: Path, clock: Clock | None = None, **caps: float) -> Ledger:
+    ledger = Ledger(path, Budget(**caps), clock or Clock())
+    ledger.start()
+    return ledger
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.jsonl"
+
+
+def reserve(ledger: Ledger, cost: Cost, stage: str = "render", what: str = RUN) -> str:
+    ids = ledger.reserve(what, {stage: (cost, 100.0)})
+    assert ids is not None
+    return ids[stage]
+
+
+def test_what_is_reserved_is_not_left_and_what_was_not_needed_comes_back(path: Path) -> None:
+    ledger = opened(path, usd=10)
+
+    id_ = reserve(ledger, dollars(4))
+    assert (ledger.spent().usd, ledger.reserved().usd, ledger.left()["usd"]) == (0, 4, 6)
+
+    ledger.settle(id_, dollars(1.5), 100)
+    assert (ledger.spent().usd, ledger.reserved().usd, ledger.left()["usd"]) == (1.5, 0, 8.5)
+
+
+def test_a_refund_charges_only_what_the_failed_work_used(path: Path) -> None:
+    ledger = opened(path, usd=10)
+
+    ledger.refund(reserve(ledger, dollars(4)))
+    assert ledger.left()["usd"] == 10
+
+    ledger.refund(reserve(ledger, dollars(4)), dollars(0.5))
+    assert ledger.left()["usd"] == 9.5
+
+
+def test_a_repair_without_a_reservation_is_charged_all_the_same(path: Path) -> None:
+    ledger = opened(path, usd=10)
+
+    ledger.charge("render", RUN, dollars(2), 100)
+
+    assert ledger.left()["usd"] == 8
+    assert ledger.by_stage()["render"]["units"] == 100
+
+
+def test_a_run_is_reserved_whole_or_not_at_all(path: Path) -> None:
+    ledger = opened(path, usd=10)
+
+    assert ledger.reserve(RUN, {"render": (dollars(6), 100), "pretrain": (dollars(5), 1)}) is None
+
+    assert ledger.left()["usd"] == 10
+
+
+@pytest.mark.parametrize(
+    ("cap", "fits", "too_much"),
+    [
+        ({"usd": 10.0}, dollars(10), dollars(10.01)),
+        ({"device_hours": 2.0}, Cost(0, 7200, 0), Cost(0, 7201, 0)),
+        ({"minutes": 5.0}, Cost(300, 0, 0), Cost(301, 0, 0)),
+    ],
+)
+def test_each_cap_is_hard(path: Path, cap: dict[str, float], fits: Cost, too_much: Cost) -> None:
+    ledger = opened(path, **cap)
+
+    assert ledger.reserve(RUN, {"render": (too_much, 1)}) is None
+    assert ledger.reserve(RUN, {"render": (fits, 1)}) is not None
+    assert ledger.left() == {next(iter(cap)): 0}
+
+
+def test_every_cap_that_is_given_holds(path: Path) -> None:
+    ledger = opened(path, usd=100, device_hours=1)
+    assert not ledger.affords(Cost(0, 3601, 1))
+    assert not ledger.affords(Cost(0, 1, 101))
+    assert ledger.affords(Cost(1e9, 3600, 100)), "no cap on minutes was given"
+
+
+def test_minutes_run_out_while_nothing_is_bought(path: Path) -> None:
+    clock = Clock()
+    ledger = opened(path, clock, minutes=10)
+
+    clock.now = 480.0
+
+    assert ledger.left()["minutes"] == pytest.approx(2)
+    assert ledger.reserve(RUN, {"render": (Cost(121, 0, 0), 1)}) is None
+    assert ledger.reserve(RUN, {"render": (Cost(119, 0, 0), 1)}) is not None
+
+
+def test_stages_of_a_run_follow_one_another_and_runs_go_side_by_side(path: Path) -> None:
+    clock = Clock()
+    ledger = opened(path, clock, minutes=10)
+
+    ledger.reserve("first", {"render": (Cost(120, 0, 0), 1), "pretrain": (Cost(120, 0, 0), 1)})
+    ledger.reserve("second", {"finetune": (Cost(180, 0, 0), 1)})
+
+    assert ledger.left()["minutes"] == pytest.approx(6)
+    clock.now = 60.0
+    assert ledger.left()["minutes"] == pytest.approx(6), "the first run goes on until 240 s"
+
+
+def test_the_clock_goes_on_after_a_restart_from_the_last_tick(path: Path) -> None:
+    clock = Clock(1000.0)
+    ledger = opened(path, clock, minutes=10)
+    clock.now += 90
+    ledger.tick()
+    clock.now += 5
+
+    # Another process, killed in between; its monotonic clock counts from elsewhere.
+    later = Clock(7.0)
+    again = opened(path, later, minutes=10)
+    later.now += 30
+
+    assert again.spent().wall_s == pytest.approx(120)
+
+
+def test_what_a_dead_driver_left_open_is_charged_in_full(path: Path) -> None:
+    dead = opened(path, usd=10)
+    reserve(dead, dollars(4))
+
+    ledger = opened(path, usd=10)
+
+    assert (ledger.spent().usd, ledger.reserved().usd) == (4, 0)
+    assert ledger.measured("render") == [], "lost work is no measurement of what work costs"
+    assert opened(path, usd=10).spent().usd == 4, "it is charged once"
+
+
+@pytest.mark.parametrize("left_of_line", [b'{"event": "settle", "id', b'{"event": "settle", "units": 1', b'{"caf\xc3'])
+def test_a_line_cut_short_by_a_kill_costs_neither_what_was_before_nor_what_comes_next(
+    path: Path, left_of_line: bytes
+) -> None:
+    ledger = opened(path, usd=10)
+    ledger.settle(reserve(ledger, dollars(3)), dollars(2), 100)
+    with path.open("ab") as stream:
+        stream.write(left_of_line)
+
+    again = opened(path, usd=10)
+    again.settle(reserve(again, dollars(3)), dollars(1), 100)
+
+    assert opened(path, usd=10).spent().usd == 3
+
+
+def test_events_come_back_in_order(path: Path) -> None:
+    for step in range(3):
+        append_event(path, {"step": step, "reason": "for 1 €\nand more"})
+    assert [event["step"] for event in read_events(path)] == [0, 1, 2]
+    assert list(read_events(path.with_name("absent.jsonl"))) == []
+
+
+# In quarters of a dollar, so that every sum is exact.
+CAP = 40
+AMOUNTS = st.integers(0, 16)
+ACTIONS = st.one_of(
+    st.tuples(st.just("reserve"), AMOUNTS),
+    st.tuples(st.just("settle"), AMOUNTS),
+    st.tuples(st.just("refund"), st.just(0)),
+    st.tuples(st.just("crash"), st.integers(0, 40)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(actions=st.lists(ACTIONS, max_size=15))
+def test_no_order_of_events_overspends_or_forgets(actions: list[tuple[str, int]]) -> None:
+    """Settling never above what was reserved, killed at any moment, even within a line."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.jsonl"
+        ledger = opened(path, usd=CAP / 4)
+        charged = 0
+        open_: dict[str, int] = {}
+        for action, amount in actions:
+            if action == "reserve":
+                ids = ledger.reserve(RUN, {"finetune": (dollars(amount / 4), 1)})
+                fits = charged + sum(open_.values()) + amount <= CAP
+                assert (ids is not None) == fits
+                if ids is not None:
+                    open_[ids["finetune"]] = amount
+            elif action == "settle" and open_:
+                id_, reserved = open_.popitem()
+                ledger.settle(id_, dollars(min(amount, reserved) / 4), 1)
+                charged += min(amount, reserved)
+            elif action == "refund" and open_:
+                id_, _ = open_.popitem()
+                ledger.refund(id_)
+            elif action == "crash":
+                with path.open("ab") as stream:
+                    stream.write(b'{"event": "settle", "id": "0123456789ab", "units": 1}'[:amount])
+                ledger = opened(path, usd=CAP / 4)
+                charged, open_ = charged + sum(open_.values()), {}
+            assert ledger.spent().usd == charged / 4
+            assert ledger.reserved().usd == sum(open_.values()) / 4
+            assert ledger.left()["usd"] >= 0
+
+
+PRICES = Prices(cpu_core_hour=0.36, gpu_hour=3.6)
+GUESS = Guess(fixed=10, per_unit=1)
+
+
+def test_devices_are_priced_by_the_hour() -> None:
+    assert cost_of(PRICES, 100, cpus=2) == Cost(100, 200, pytest.approx(0.02))
+    assert cost_of(PRICES, 100, cpus=8, gpus=1) == Cost(100, 100, pytest.approx(0.18))
+
+
+def test_before_anything_is_measured_a_cost_is_a_guess_good_to_a_factor_of_two() -> None:
+    guessed = estimate(GUESS, [], 90, PRICES, cpus=2, gpus=0)
+
+    assert (guessed.low.wall_s, guessed.expected.wall_s, guessed.high.wall_s) == (50, 100, 200)
+    assert guessed.source == "guess"
+
+
+def test_measured_work_replaces_the_guess_and_narrows_it(path: Path) -> None:
+    ledger = opened(path)
+    for units, seconds in ((90, 50.0), (190, 100.0), (90, 40.0)):
+        ids = ledger.reserve(RUN, {"render": (Cost(400, 400, 0), units)})
+        assert ids is not None
+        ledger.settle(ids["render"], Cost(seconds, seconds, 0), units)
+    ledger.refund(reserve(ledger, Cost(400, 400, 0)))
+
+    measured = estimate(GUESS, ledger.measured("render"), 390, PRICES, cpus=2, gpus=0)
+
+    assert measured.source == "measured"
+    assert measured.expected.wall_s == pytest.approx(200)
+    assert (measured.low.wall_s, measured.high.wall_s) == (pytest.approx(160), pytest.approx(220))
+
+
+def test_nothing_to_do_costs_nothing() -> None:
+    assert estimate(GUESS, [], 0, PRICES, cpus=2, gpus=0) == FREE
