@@ -133,7 +133,7 @@ class Ladder(Model):
         """The sizes n, increasing."""
         if self.sizes is not None:
             return self.sizes
-        return tuple(round(self.start * self.factor**i) for i in range(self.rungs))
+        return tuple(sorted({round(self.start * self.factor**i) for i in range(self.rungs)}))
 
 
 class Policy(Model):

@@ -250,7 +250,7 @@ def read_events(path: Path) -> Iterable[dict[str, Any]]:
     for line in path.read_bytes().splitlines():
         try:
             yield json.loads(line)
-        except json.JSONDecodeError:
+        except ValueError:
             continue
 
 

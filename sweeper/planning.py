@@ -9,12 +9,12 @@ from analysis.belief import Run as PolicyRun
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
-from sweeper.decisions import opening
+from sweeper.decisions import choose, opening
 from sweeper.ledger import Estimate, Ledger
-from sweeper.plan import Plan, make_plan, total
+from sweeper.plan import Arm, Plan, make_plan, total
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
-from sweeper.reporting import LEDGER
+from sweeper.reporting import LEDGER, Record
 from sweeper.stages import RunKey, Stages
 from sweeper.sweep import check, cpu_count
 
@@ -23,13 +23,7 @@ def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
     s = check(config)
     plan = make_plan(config)
-    folder = config.run_folder
-    ledger = Ledger(folder / LEDGER, config.budget)
-    stages = Stages(config, ArtifactStore(config.store), ledger, Reporter(), Path(), None)
-    observations = results.read(folder / "results")
-    tried = [o.arm for o in observations if o.split == "validation"]
-    slots = max(1.0, cpu_count() // config.finetune.cpus)
-    pricing = Pricing(config, ledger, stages, slots, lambda arm: max(0, config.tune.trials - tried.count(arm.name)))
+    stages, pricing = offline_pricing(config)
     pilot = [
         RunKey(plan.arm(p.arm), p.n, p.seed)
         for p in opening(config, plan, lambda run: pricing.of(_key(plan, run)), pricing.unit)
@@ -47,6 +41,35 @@ def describe(config: SweepConfig) -> str:
         f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
     ]
     return "\n".join(lines)
+
+
+def offline_pricing(config: SweepConfig) -> tuple[Stages, Pricing]:
+    """What the store has and what runs cost, for looking ahead: nothing can be made or paid through these."""
+    folder = config.run_folder
+    ledger = Ledger(folder / LEDGER, config.budget)
+    stages = Stages(config, ArtifactStore(config.store), ledger, Reporter(), Path(), None)
+    tried = [o.arm for o in results.read(folder / "results") if o.split == "validation"]
+    slots = max(1.0, cpu_count() // config.finetune.cpus)
+
+    def trials_left(arm: Arm) -> int:
+        return max(0, config.tune.trials - tried.count(arm.name))
+
+    return stages, Pricing(config, ledger, stages, slots, trials_left)
+
+
+def next_proposal(record: Record) -> str:
+    """The reason of the run that would be decided next, or why there is none."""
+    config, plan = record.config, record.plan
+    _, pricing = offline_pricing(config)
+    measured = {(r.arm, r.n, r.seed) for r in record.knowledge.runs}
+    for look in opening(config, plan, lambda run: pricing.of(_key(plan, run)), pricing.unit):
+        if (look.arm, look.n, look.seed) not in measured:
+            return look.reason
+
+    def price(run: PolicyRun, alongside: Sequence[PolicyRun]) -> float:
+        return pricing.of(_key(plan, run), [_key(plan, other) for other in alongside])
+
+    return choose(config, plan, record.knowledge, [], [], price, pricing.left(), pricing.unit).reason
 
 
 def _key(plan: Plan, run: PolicyRun) -> RunKey:

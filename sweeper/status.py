@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sweeper.decisions import DECISIONS, read_decisions
 from sweeper.ledger import STAGES
+from sweeper.planning import next_proposal
 from sweeper.reporting import STAGE_UNITS, Outcome, Record, read_record
 
 
@@ -62,4 +63,4 @@ def _next(record: Record) -> Iterator[str]:
     for proposal in unfinished:
         yield f"under way or unfinished: {proposal.reason}"
     if not unfinished and not record.stop_reason:
-        yield "next: decided when the sweep goes on"
+        yield f"next: {next_proposal(record)}"

@@ -29,7 +29,7 @@ class LearningRate:
         for lr, error in tried:
             if tune.lr[0] <= lr <= tune.lr[1]:
                 self._study.add_trial(create_trial(params={LR: lr}, distributions={LR: self._space}, value=error))
-        if tune.lr[0] <= default <= tune.lr[1] and not self._study.trials:
+        if tune.lr[0] <= default <= tune.lr[1] and default not in [t.params[LR] for t in self._study.trials]:
             self._study.enqueue_trial({LR: default})
 
     @property

@@ -14,10 +14,11 @@ from sweeper.ledger import FREE, Cost, Guess, Ledger, append_event, cost_of, est
 from tests.sweeper.examples import Clock, dollars
 
 RUN = "plain n=200 seed=0"
+STOPPED = Clock()
 
 
-def opened(path: Path, clock: Clock | None = None, **caps: float) -> Ledger:
-    ledger = Ledger(path, Budget(**caps), clock or Clock())
+def opened(path: Path, clock: Clock = STOPPED, **caps: float) -> Ledger:
+    ledger = Ledger(path, Budget(**caps), clock)
     ledger.start()
     return ledger
 
@@ -79,7 +80,7 @@ def test_a_run_is_reserved_whole_or_not_at_all(path: Path) -> None:
     ],
 )
 def test_each_cap_is_hard(path: Path, cap: dict[str, float], fits: Cost, too_much: Cost) -> None:
-    ledger = opened(path, **cap)
+    ledger = opened(path, STOPPED, **cap)
 
     assert ledger.reserve(RUN, {"render": (too_much, 1)}) is None
     assert ledger.reserve(RUN, {"render": (fits, 1)}) is not None
@@ -142,7 +143,7 @@ def test_what_a_dead_driver_left_open_is_charged_in_full(path: Path) -> None:
     assert opened(path, usd=10).spent().usd == 4, "it is charged once"
 
 
-@pytest.mark.parametrize("left_of_line", [b'{"event": "settle", "id', b'{"event": "settle", "units": 1', b'{"caf\xc3'])
+@pytest.mark.parametrize("left_of_line", [b'{"event": "settle", "id', b'{"event": "settle", "units": 1', b"\0" * 7])
 def test_a_line_cut_short_by_a_kill_costs_neither_what_was_before_nor_what_comes_next(
     path: Path, left_of_line: bytes
 ) -> None:
@@ -162,6 +163,16 @@ def test_events_come_back_in_order(path: Path) -> None:
         append_event(path, {"step": step, "reason": "for 1 €\nand more"})
     assert [event["step"] for event in read_events(path)] == [0, 1, 2]
     assert list(read_events(path.with_name("absent.jsonl"))) == []
+
+
+def test_the_first_event_after_a_line_that_was_cut_short_is_kept(path: Path) -> None:
+    append_event(path, {"step": 0})
+    with path.open("ab") as stream:
+        stream.write(b'{"step": 1, "rea')
+
+    append_event(path, {"step": 2})
+
+    assert list(read_events(path)) == [{"step": 0}, {"step": 2}]
 
 
 # In quarters of a dollar, so that every sum is exact.
@@ -213,8 +224,10 @@ GUESS = Guess(fixed=10, per_unit=1)
 
 
 def test_devices_are_priced_by_the_hour() -> None:
-    assert cost_of(PRICES, 100, cpus=2) == Cost(100, 200, pytest.approx(0.02))
-    assert cost_of(PRICES, 100, cpus=8, gpus=1) == Cost(100, 100, pytest.approx(0.18))
+    cores, gpu = cost_of(PRICES, 100, cpus=2), cost_of(PRICES, 100, cpus=8, gpus=1)
+
+    assert (cores.wall_s, cores.device_s, gpu.wall_s, gpu.device_s) == (100, 200, 100, 100)
+    assert (cores.usd, gpu.usd) == (pytest.approx(0.02), pytest.approx(0.18))
 
 
 def test_before_anything_is_measured_a_cost_is_a_guess_good_to_a_factor_of_two() -> None:
