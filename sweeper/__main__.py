@@ -1,4 +1,6 @@
-"""The command line. Exit codes: 0 done, 2 bad input, 3 stopped by budget before a verdict, 1 anything else."""
+"""The command line. What is heavy is imported in the commands, after the config is found sound: mistakes show at once.
+
+Exit codes: 0 done, 2 bad input, 3 stopped by budget before a verdict, 1 anything else."""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, InterruptedSweep
 
 app = typer.Typer(
     add_completion=False,
@@ -29,22 +31,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for 
 def plan(config: ConfigFile, overrides: Overrides = None) -> None:
     """Arms, ladder, stages, cache hits and estimated cost; spends nothing."""
     from sweeper.config import load_config
+
+    loaded = load_config(config, overrides or ())
     from sweeper.planning import describe
 
-    print(describe(load_config(config, overrides or ())))
+    print(describe(loaded))
 
 
 @app.command()
 def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -> None:
     """Run a sweep, or go on with it; safe to repeat."""
     from sweeper.config import load_config
+
+    loaded = load_config(config, overrides or ())
     from sweeper.progress import Reporter
     from sweeper.status import verdict_lines
     from sweeper.sweep import run_sweep
 
     reporter = Reporter("json" if json else "auto")
     try:
-        outcome = run_sweep(load_config(config, overrides or ()), reporter)
+        outcome = run_sweep(loaded, reporter)
+    except KeyboardInterrupt:
+        raise InterruptedSweep("interrupted; run the same command again to go on") from None
     finally:
         reporter.close()
     for line in verdict_lines(outcome):
@@ -55,6 +63,9 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
 @app.command()
 def status(run: RunFolder) -> None:
     """Spend, stages, fits, verdicts and the next proposal of a sweep."""
+    from sweeper.config import load_run_config
+
+    load_run_config(run)
     from sweeper.status import describe
 
     print(describe(run))
@@ -63,6 +74,9 @@ def status(run: RunFolder) -> None:
 @app.command()
 def report(run: RunFolder) -> None:
     """Write report.html, figures and tables of a sweep anew."""
+    from sweeper.config import load_run_config
+
+    load_run_config(run)
     from sweeper.reporting import write_report
 
     print(write_report(run).report)
@@ -108,9 +122,6 @@ def main() -> None:
     except BadInput as error:
         print(f"sweeper: {error}", file=sys.stderr)
         code = 2
-    except KeyboardInterrupt:
-        print("sweeper: interrupted; run the same command again to go on", file=sys.stderr)
-        code = 130
     except RuntimeError as error:
         print(f"sweeper: {error}", file=sys.stderr)
         code = 1

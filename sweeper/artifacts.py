@@ -77,17 +77,20 @@ class ArtifactStore:
         return ArtifactStore, (self.uri, str(self.cache))
 
     def find(self, identity: dict[str, Any]) -> Manifest | None:
-        """The manifest of a finished artifact, or None."""
-        key = artifact_key(identity)
-        path = self._path(str(identity["stage"]), key, MANIFEST)
+        """The manifest of a finished artifact, or None; a damaged one is withdrawn, and said so."""
+        key, stage = artifact_key(identity), str(identity["stage"])
         try:
-            with self._fs.open_input_stream(path) as stream:
-                return Manifest(**json.loads(stream.read()))
+            with self._fs.open_input_stream(self._path(stage, key, MANIFEST)) as stream:
+                content = json.loads(stream.read())
+            checksum = content.pop("sha256")
+            if checksum != artifact_key(content) or content["key"] != key:
+                raise ValueError("checksum")
+            return Manifest(**content)
         except FileNotFoundError:
             return None
-        except (json.JSONDecodeError, UnicodeDecodeError, TypeError):
-            log.warning("artifact %s: its manifest is damaged; withdrawn, to be made again", key)
-            self._fs.delete_file(path)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            log.warning("artifact %s/%s: its manifest is damaged; withdrawn, to be made again", stage, key)
+            self._remove(stage, key)
             return None
 
     def find_sound(self, identity: dict[str, Any]) -> Manifest | None:
@@ -138,8 +141,12 @@ class ArtifactStore:
         return local
 
     def withdraw(self, manifest: Manifest) -> None:
-        """Forget an artifact: its manifest goes first, so that nobody reads what is left."""
-        folder = self._path(manifest.stage, manifest.key)
+        """Forget an artifact, so that it is made again."""
+        self._remove(manifest.stage, manifest.key)
+
+    def _remove(self, stage: str, key: str) -> None:
+        """The manifest goes first, so that nobody reads what is left."""
+        folder = self._path(stage, key)
         for delete, path in ((self._fs.delete_file, f"{folder}/{MANIFEST}"), (self._fs.delete_dir, folder)):
             with contextlib.suppress(FileNotFoundError):
                 delete(path)
@@ -164,7 +171,8 @@ class ArtifactStore:
         part = f"{path}.{manifest.attempt}"
         self._fs.create_dir(path.rsplit("/", 1)[0], recursive=True)
         with self._fs.open_output_stream(part) as stream:
-            stream.write(json.dumps(asdict(manifest), indent=1).encode())
+            content = asdict(manifest)
+            stream.write(json.dumps({"sha256": artifact_key(content)} | content, indent=1).encode())
         self._fs.move(part, path)
 
 

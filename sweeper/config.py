@@ -14,15 +14,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sweeper.errors import BadInput
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not yes or no")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+Fraction = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(gt=0, strict=True)]
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
 SIMULATED = "simulated"
+
+# Rendering and pre-training task of the reference, n = 0.
+NO_PRETRAINING = "none"
 
 
 class Model(BaseModel):
@@ -77,12 +90,12 @@ class Finetune(Model):
 
     tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("sinclass",)
     dataset: str = "fashion-mnist"
-    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
     recipe: dict[str, Any] = {}
     repeats: Count = 3
     cpus: Positive = 1.0
-    gpus: Annotated[float, Field(ge=0)] = 0.0
+    gpus: Annotated[Number, Field(ge=0)] = 0.0
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 2
 
     @model_validator(mode="after")
@@ -117,8 +130,8 @@ class Ladder(Model):
 
     sizes: tuple[Count, ...] | None = None
     start: Count = 1000
-    factor: Annotated[float, Field(gt=1)] = 2.0
-    rungs: Count = 7
+    factor: Annotated[Number, Field(gt=1, le=100)] = 2.0
+    rungs: Annotated[int, Field(ge=1, le=40, strict=True)] = 7
 
     @field_validator("sizes")
     @classmethod
@@ -158,7 +171,7 @@ class Target(Model):
     error: Fraction | None = None
     min_gain: Fraction = 0.01
     n_limit: Count | None = None
-    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    level: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
 
 
 class Budget(Model):
@@ -172,30 +185,30 @@ class Budget(Model):
 class Prices(Model):
     """Dollars for an hour of one CPU core and of one GPU."""
 
-    cpu_core_hour: Annotated[float, Field(ge=0)] = 0.05
-    gpu_hour: Annotated[float, Field(ge=0)] = 2.5
+    cpu_core_hour: Annotated[Number, Field(ge=0)] = 0.05
+    gpu_hour: Annotated[Number, Field(ge=0)] = 2.5
 
 
 class SimulatedArm(Model):
     """The known law of one rendering setting in a simulated sweep (`pretrain.tasks: [simulated]`)."""
 
     alpha: Positive
-    C: Annotated[float, Field(ge=0, lt=1)]
+    C: Annotated[Number, Field(ge=0, lt=1)]
     D: Positive
-    sigma: Annotated[float, Field(ge=0)] = 0.01
+    sigma: Annotated[Number, Field(ge=0)] = 0.01
     zero_error: Fraction = 0.9
-    seconds: Annotated[float, Field(ge=0)] = 0.0
+    seconds: Annotated[Number, Field(ge=0)] = 0.0
 
 
 class SweepConfig(Model):
     """A whole sweep file."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Name
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     output: str | None = None
     store: str = "runs/artifacts"
     data_root: str | None = None
-    renderings: Annotated[dict[str, Rendering], Field(min_length=1)]
+    renderings: Annotated[dict[Name, Rendering], Field(min_length=1)]
     render: Render = Render()
     pretrain: Pretrain = Pretrain()
     finetune: Finetune = Finetune()
@@ -210,6 +223,8 @@ class SweepConfig(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepConfig:
+        if NO_PRETRAINING in self.renderings:
+            raise ValueError(f"renderings: {NO_PRETRAINING!r} is the name of the reference; choose another")
         simulated_tasks = SIMULATED in self.pretrain.tasks
         if simulated_tasks and set(self.simulated) != set(self.renderings):
             raise ValueError("a simulated sweep needs a law under `simulated` for each of its renderings")
@@ -237,7 +252,35 @@ class SweepConfig(Model):
 
     def digest(self) -> str:
         """Hash of all that decides when the sweep is finished."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+        return _digest(self.model_dump(mode="json"))
+
+    def error_digest(self, rendering: str) -> str:
+        """Hash of all that the errors of a rendering's arms depend on, and no budget, policy or machine.
+
+        Rows of the results table that were measured under another one belong to another sweep.
+        """
+        everything = self.model_dump(mode="json")
+        finetune = {key: everything["finetune"][key] for key in ("dataset", "fraction", "count", "recipe")}
+        matters: list[Any] = [self.seed, self.render.resolution, finetune, self.tune.folds]
+        if rendering != NO_PRETRAINING:
+            spread = ("actors", "cpus_per_actor", "scene_timeout_s", "retries")
+            render = {key: value for key, value in everything["render"].items() if key not in spread}
+            matters += [everything["renderings"][rendering], render, everything["simulated"].get(rendering)]
+            matters += [self.pretrain.recipe, self.pretrain.validation_images]
+        elif self.is_simulated:
+            matters += [everything["simulated"]]
+        return _digest(matters)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_run_config(folder: Path) -> SweepConfig:
+    """The resolved config of a run folder; raises BadInput where it is none."""
+    if not (folder / "config.yaml").is_file():
+        raise BadInput(f"{folder}: not a run folder (no config.yaml in it); runs/ holds those of `sweeper run`")
+    return load_config(folder / "config.yaml")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
@@ -272,7 +315,9 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     node = raw
     for parent in parents:
-        child = node.setdefault(parent, {})
+        child = node.get(parent)
+        if child is None:
+            child = node[parent] = {}
         if not isinstance(child, dict):
             raise BadInput(f"override {override!r}: {parent} is a value, not a section")
         node = child

@@ -102,10 +102,11 @@ def choose(
 
     `refused`: runs that failed for good; they are not asked for again.
     """
-    if not known.fits:
-        return Stop("failed", "no arm has runs at three sizes, so no law can be fitted")
     terms = Terms(goals_of(config), budget_left, unit)
     done = (*refused, *(Run(r.arm, r.n, r.seed) for r in known.runs))
+    for arm in plan.arms:
+        if arm.name not in known.fits:
+            return _substitute(plan, arm.name, (*done, *pending), cost, terms)
     arms = [ArmState(name, fit, tuple(run for run in done if run.arm == name)) for name, fit in known.fits.items()]
     # A grid is run to its end: that is what it is for.
     stop = None if config.policy.name == "grid" else should_stop(arms, known.verdicts, 0.0, terms)
@@ -121,6 +122,21 @@ def choose(
     if options:
         return options[0]
     return Stop("budget", f"no run fits into what is left of the budget: {money(max(0.0, budget_left), unit)}")
+
+
+def _substitute(
+    plan: Plan, arm: str, tried: Sequence[Run], cost: Callable[[Run, Sequence[Run]], float], terms: Terms
+) -> Proposal | Stop:
+    """Another size for an arm whose pilot failed: without three sizes it has no law, and no verdict."""
+    sizes = [n for n in plan.ladder if (arm, n) not in {(run.arm, run.n) for run in tried}]
+    if not sizes:
+        return Stop("failed", f"{arm} has failed at too many sizes to fit its law")
+    run = Run(arm, sizes[0], 0)
+    price = cost(run, ())
+    if price > terms.budget_left:
+        return Stop("budget", f"{arm} still needs a size, which costs {money(price, terms.unit)}, more than is left")
+    reason = f"pilot: {arm} has too few sizes for a law, n = {run.n:,} instead, for {money(price, terms.unit)}"
+    return Proposal(arm, run.n, 0, None, price, reason)
 
 
 def _candidates(config: SweepConfig, plan: Plan, state: ArmState, pending: Sequence[Run]) -> list[int]:

@@ -48,7 +48,7 @@ class Loop:
         self.config, self.plan, self.stages, self.ledger, self.reporter, self.s = (
             config, plan, stages, ledger, reporter, s,
         )  # fmt: skip
-        self.observations = results.read(config.run_folder / "results")
+        self.observations = results.read(config.run_folder / "results", config)
         self.pricing = Pricing(config, ledger, stages, slots, self._trials_left)
         self.flights: dict[RunKey, Flight] = {}
         self.failed: dict[RunKey, str] = {}
@@ -107,7 +107,9 @@ class Loop:
 
     def _decided_or_opening(self) -> Iterator[Proposal]:
         """What was decided before a restart and is unfinished, then the opening; each run once."""
-        yield from read_decisions(self.config.run_folder / DECISIONS)
+        known = {arm.name for arm in (*self.plan.arms, *self.plan.references)}
+        decided = read_decisions(self.config.run_folder / DECISIONS)
+        yield from (d for d in decided if d.arm in known and d.n in (0, *self.plan.ladder))
         yield from opening(self.config, self.plan, lambda run: self.pricing.of(self._key(run)), self.pricing.unit)
 
     def _decide(self) -> Proposal | Stop | None:
@@ -195,6 +197,7 @@ class Loop:
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
+            study=self.config.error_digest(arm.rendering),
             versions=results.VERSIONS,
         )
         results.write(self.config.run_folder / "results", row)

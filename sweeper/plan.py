@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweeper.config import SweepConfig
+from pydantic import TypeAdapter, ValidationError
+
+from sweeper.config import NO_PRETRAINING, SweepConfig
 from sweeper.errors import BadInput
 from sweeper.ledger import FREE, Cost, Estimate, Guess, estimate
 from tasks.recipes import Recipe, recipe
-
-NO_PRETRAINING = "none"
 
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
 GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
@@ -145,13 +145,17 @@ def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recip
 
     Raises BadInput naming the key.
     """
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in overrides.items()}
-    base = values.pop("base", f"{stage}-{task}-quick")
+    values = {key: value for key, value in overrides.items() if key != "base"}
     known = [field.name for field in dataclasses.fields(Recipe)]
     for key in values:
         if key not in known:
             raise BadInput(f"{stage}.recipe: unknown key {key}; known keys: base, {', '.join(known)}")
     try:
-        return dataclasses.replace(recipe(base), **values)
-    except (TypeError, ValueError) as error:
+        base = recipe(str(overrides.get("base", f"{stage}-{task}-quick")))
+        return TypeAdapter(Recipe).validate_python(dataclasses.asdict(base) | values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in (f"{stage}.recipe", *first["loc"]))
+        raise BadInput(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+    except ValueError as error:
         raise BadInput(f"{stage}.recipe: {error}") from None

@@ -48,7 +48,7 @@ def offline_pricing(config: SweepConfig) -> tuple[Stages, Pricing]:
     folder = config.run_folder
     ledger = Ledger(folder / LEDGER, config.budget)
     stages = Stages(config, ArtifactStore(config.store), ledger, Reporter(), Path(), None)
-    tried = [o.arm for o in results.read(folder / "results") if o.split == "validation"]
+    tried = [o.arm for o in results.read(folder / "results", config) if o.split == "validation"]
     slots = max(1.0, cpu_count() // config.finetune.cpus)
 
     def trials_left(arm: Arm) -> int:

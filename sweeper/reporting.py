@@ -19,9 +19,8 @@ from render_actors.preview import contact_sheet
 from render_actors.shards import read_shard
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
-from sweeper.config import SweepConfig, load_config
+from sweeper.config import SweepConfig, load_run_config
 from sweeper.decisions import DECISIONS, Knowledge, learn
-from sweeper.errors import BadInput
 from sweeper.ledger import Ledger, read_events
 from sweeper.plan import Plan, make_plan
 from sweeper.rendering import training_images
@@ -64,11 +63,9 @@ class Record:
 
 def read_record(folder: Path) -> Record:
     """Read a run folder; raises BadInput where it is none."""
-    if not (folder / "config.yaml").exists():
-        raise BadInput(f"{folder}: not a run folder (no config.yaml in it); runs/ holds those of `sweeper run`")
-    config = load_config(folder / "config.yaml")
+    config = load_run_config(folder)
     plan = make_plan(config)
-    observations = results.read(folder / "results")
+    observations = results.read(folder / "results", config)
     ledger = Ledger(folder / LEDGER, config.budget)
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
     rendered = ledger.by_stage()["render"]

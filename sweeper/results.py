@@ -18,12 +18,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sweeper.config import NO_PRETRAINING, SweepConfig
+
 VERSIONS = " ".join(f"{name}={version(name)}" for name in ("ray", "torch", "bpy", "blenderproc", "numpy"))
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One fine-tune. `error` = 1 - metric in [0, 1]; `cost` in device-seconds; n = 0: no pre-training."""
+    """One fine-tune. `error` = 1 - metric in [0, 1]; `cost` in device-seconds; n = 0: no pre-training.
+
+    `study`: the config's `error_digest` under which it was measured.
+    """
 
     arm: str
     rendering: str
@@ -40,6 +45,7 @@ class Observation:
     cost: float
     seconds: float
     checkpoint: str
+    study: str
     versions: str
 
     @property
@@ -47,7 +53,7 @@ class Observation:
         """Name of its part: the same fine-tune always has the same."""
         arm = self.arm.replace("/", "~")
         kind = f"lr{self.lr:.3e}" if self.split == "validation" else f"r{self.repeat}"
-        return f"{arm}_n{self.n}_seed{self.seed}_{self.split}_{kind}.parquet"
+        return f"{arm}_n{self.n}_seed{self.seed}_{self.split}_{kind}_{self.study}.parquet"
 
 
 @dataclass(frozen=True)
@@ -81,14 +87,19 @@ def write(folder: Path, observation: Observation) -> None:
     part.replace(target)
 
 
-def read(folder: Path) -> list[Observation]:
-    """All rows, ordered by arm, n, seed, split and repeat."""
+def read(folder: Path, config: SweepConfig) -> list[Observation]:
+    """The rows that belong to this config, ordered by arm, n, seed, split and repeat.
+
+    Rows measured under another recipe, data set or rendering setting are left where they are and left out.
+    """
     names = {f.name for f in fields(Observation)}
     rows: list[dict[str, Any]] = []
     for part in sorted(folder.glob("*.parquet")):
         rows.extend(pq.read_table(part).to_pylist())
+    studies = {name: config.error_digest(name) for name in (*config.renderings, NO_PRETRAINING)}
     observations = [Observation(**{k: v for k, v in row.items() if k in names}) for row in rows]
-    return sorted(observations, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.lr))
+    current = [o for o in observations if studies.get(o.rendering) == o.study]
+    return sorted(current, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.lr))
 
 
 def runs(observations: Iterable[Observation]) -> list[Run]:

@@ -23,8 +23,8 @@ class LearningRate:
         self._tune, self._default = tune, default
         self._space = FloatDistribution(*tune.lr, log=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=3, constant_liar=True)
-        self._study = optuna.create_study(sampler=sampler)
+        self._seed = seed
+        self._study = optuna.create_study()
         self._running: dict[float, Trial] = {}
         for lr, error in tried:
             if tune.lr[0] <= lr <= tune.lr[1]:
@@ -46,6 +46,9 @@ class LearningRate:
         """The next learning rate to try, or None while the last ones run or all are done."""
         if self.done + len(self._running) >= self._tune.trials:
             return None
+        # A sampler for each trial, so that a resumed study goes on as an undisturbed one would.
+        seed = 1000 * self._seed + len(self._study.trials)
+        self._study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=3, constant_liar=True)
         trial = self._study.ask({LR: self._space})
         lr = float(trial.params[LR])
         self._running[lr] = trial

@@ -49,6 +49,10 @@ def dollars(usd: float) -> Cost:
     return Cost(0.0, 0.0, usd)
 
 
+# The sweep that the rows below were measured in.
+STUDY = SweepConfig.model_validate(real_sweep())
+
+
 def row(**changes: Any) -> Observation:
     """One fine-tune of the results table."""
     values: dict[str, Any] = {
@@ -69,7 +73,8 @@ def row(**changes: Any) -> Observation:
         "checkpoint": "c0ffee",
         "versions": "torch=2",
     }
-    return Observation(**(values | changes))
+    values |= changes
+    return Observation(**{"study": STUDY.error_digest(values["rendering"])} | values)
 
 
 @dataclass

@@ -92,7 +92,6 @@ def test_a_law_in_a_sweep_that_trains_is_refused(tmp_path: Path) -> None:
     assert "need pretrain.tasks: [simulated]" in refusal(tmp_path, real_sweep(simulated=laws))
 
 
-@pytest.mark.xfail(strict=True, reason="an arm of a rendering called `none` is taken for the reference")
 def test_the_name_of_the_reference_is_no_name_for_a_rendering(tmp_path: Path) -> None:
     assert "none" in refusal(tmp_path, real_sweep(renderings={"none": {}}))
 
