@@ -76,6 +76,21 @@ from mathutils import Matrix  # noqa: E402
 TEXTURE_PX = 256
 
 
+def blender_version() -> str:
+    """Blender's own version, for `sweeper doctor`."""
+    return str(bpy.app.version_string)
+
+
+def _scratch_folder() -> str:
+    """A folder in memory for what Blender writes; those that killed processes left behind are removed."""
+    memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+    for left in memory.glob("sweeper-render-*-*"):
+        owner = left.name.split("-")[2]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"sweeper-render-{os.getpid()}-", dir=memory)
+
+
 class Renderer:
     """Blender, loaded with one setting's meshes and materials. One at a time in a process: a new one replaces the old.
 
@@ -84,8 +99,7 @@ class Renderer:
 
     def __init__(self, setting: RenderSetting) -> None:
         self.setting = setting
-        memory = Path("/dev/shm")
-        self._folder = tempfile.mkdtemp(prefix="render-", dir=memory if os.access(memory, os.W_OK) else None)
+        self._folder = _scratch_folder()
         with silence():
             _start_blender(setting, self._folder)
             self._class_meshes = [_load_mesh(entry, setting) for entry in classes_of(setting)]

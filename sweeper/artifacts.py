@@ -115,7 +115,9 @@ class ArtifactStore:
         manifest = Manifest(key, identity, attempt, files, metrics or {})
         existing = self.find(identity)
         if existing is not None:
-            self._fs.delete_dir(self._path(stage, key, attempt))
+            # An artifact without files, such as a fine-tune's error, has made no folder.
+            if files:
+                self._fs.delete_dir(self._path(stage, key, attempt))
             return existing
         self._write_manifest(stage, manifest)
         return manifest

@@ -143,11 +143,12 @@ class Loop:
     def _dispatch(self, proposal: Proposal) -> None:
         """Reserve the money, write the decision down, and begin."""
         key = self._key(PolicyRun(proposal.arm, proposal.n, proposal.seed))
-        rate, tunes = self._rate(key.arm)
+        # Reserved first: once the run has taken the learning rate on, no more trials are counted for its arm.
         reserved = self.pricing.reserve(key)
         if reserved is None:
             self._end(Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left"))
             return
+        rate, tunes = self._rate(key.arm)
         decisions = self.config.run_folder / DECISIONS
         record = {
             "step": 1 + len(list(read_decisions(decisions))),

@@ -86,7 +86,9 @@ def ensure_rendered(
 
     Runs inside an initialised Ray. `on_progress(images, seconds)` is told of images as they are made.
     """
-    absent = [i for images in sets for i in shards_of(images, render) if i not in found(images, render, store)]
+    # Each set is looked through once: every shard is verified.
+    there = [found(images, render, store) for images in sets]
+    absent = [i for images, has in zip(sets, there, strict=True) for i in shards_of(images, render) if i not in has]
     if absent:
         render_shards(
             sets[0].setting,
