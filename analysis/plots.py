@@ -106,8 +106,9 @@ def comparison_figure(
 
 
 def decision_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -> bytes:
-    """The decision path: n against step, by arm."""
+    """The decision path: n against step, by arm; the references, n = 0, have no place on it."""
     figure, axes = _canvas(9, 3.6)
+    decisions = [d for d in decisions if d.n > 0]
     axes.plot([d.step for d in decisions], [d.n for d in decisions], color=_PALE, linewidth=0.8, zorder=1)
     for i, arm in enumerate(colours):
         own = [d for d in decisions if d.arm == arm]

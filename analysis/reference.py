@@ -28,7 +28,7 @@ class Comparison:
 
 
 def compare(fit: LawFit, n: int, reference_errors: tuple[float, ...]) -> Comparison:
-    """Compare the law at n with the reference's repeats; a single repeat borrows the arm's run noise."""
+    """Compare the law at n with the reference's repeats; raises ValueError where there are none."""
     if not reference_errors:
         raise ValueError("the n = 0 reference has no errors; run it at least once")
     arm = fit.samples.error(n)
@@ -53,10 +53,12 @@ def _say(n: int, saved: float, low: float, high: float) -> str:
 
 
 def _reference_draws(fit: LawFit, errors: Floats) -> Floats:
-    """Draws of the reference's mean error, from a t distribution on its repeats' log errors."""
+    """Draws of the reference's mean error: its repeats scatter at least as runs of the arm do.
+
+    Two or three repeats alone say too little of their own scatter for a mean to be stated from them.
+    """
     rng = np.random.default_rng(0)
     log_error = np.log(errors)
-    if errors.size == 1:
-        return np.exp(log_error[0] + fit.samples.sigma * rng.standard_normal(fit.samples.sigma.size))
-    noise = rng.standard_t(errors.size - 1, fit.samples.sigma.size)
-    return np.exp(log_error.mean() + log_error.std(ddof=1) / np.sqrt(errors.size) * noise)
+    own = float(log_error.var(ddof=1)) if errors.size > 1 else 0.0
+    scatter = np.sqrt(np.maximum(fit.samples.sigma**2, own) / errors.size)
+    return np.exp(log_error.mean() + scatter * rng.standard_normal(fit.samples.sigma.size))

@@ -79,7 +79,7 @@ def draw_figures(data: ReportData) -> Figures:
             )
             for arm, fit in fits.items()
         },
-        decisions=decision_figure(data.decisions, colours) if data.decisions else None,
+        decisions=decision_figure(data.decisions, colours) if any(d.n > 0 for d in data.decisions) else None,
         spending=spending_figure(data.ledger) if data.ledger else None,
     )
 
