@@ -49,7 +49,7 @@ else
     if [ ! -x .uv/bin/uv ]; then
         say "fetching uv"
         rm -rf .uv
-        python3 -m venv .uv 2>/dev/null || { rm -rf .uv; apt_install python3-venv && python3 -m venv .uv; } || {
+        python3 -m venv .uv >/dev/null 2>&1 || { rm -rf .uv; apt_install python3-venv && python3 -m venv .uv >/dev/null; } || {
             rm -rf .uv
             say "uv cannot be fetched without Python's venv module; install it: apt-get install python3-venv"
             exit 1

@@ -44,6 +44,8 @@ def _import_blenderproc() -> Any:
     slow = [name for name in ("sklearn", "sklearn.cluster") if name not in sys.modules]
     for name in slow:
         _placeholder(name, MeanShift=None, estimate_bandwidth=None)
+    # It imports GitPython, which refuses to be imported on a machine without git unless told to be quiet.
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ["INSIDE_OF_THE_INTERNAL_BLENDER_PYTHON_ENVIRONMENT"] = "1"
     search_path, python_path = list(sys.path), os.environ.get("PYTHONPATH")
     # Its import removes one entry of site-packages from the path: give it one to remove.
