@@ -98,7 +98,7 @@ def render(
     reporter = Reporter("json" if json else "auto")
     try:
         for line in render_only(load_config(config, overrides or ()), images, preview, reporter):
-            print(line)
+            print(line, file=sys.stderr if json else sys.stdout)
     finally:
         reporter.close()
 
