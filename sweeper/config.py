@@ -242,6 +242,11 @@ class SweepConfig(Model):
         return bool(self.simulated)
 
     @property
+    def finetunes_per_rate(self) -> int:
+        """Fine-tunes that trying one learning rate takes: one a fold, and one draw where they are simulated."""
+        return 1 if self.is_simulated else self.tune.folds
+
+    @property
     def run_folder(self) -> Path:
         """Where results, ledger, decisions and report go."""
         return Path(self.output or f"runs/{self.name}")

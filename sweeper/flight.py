@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -33,6 +34,7 @@ class Flight:
     measured: set[int] = field(default_factory=set)
     seconds: float = 0.0
     finetunes: int = 0
+    began: float | None = None
 
     @property
     def is_pilot(self) -> bool:
@@ -48,6 +50,7 @@ class Flight:
         """The fine-tunes that can start now and were not handed out before."""
         if not self.checkpoint.done() or self.lr is not None:
             return []
+        self.began = self.began or time.monotonic()
         trials = []
         while self.tunes and (lr := self.rate.ask()) is not None:
             trials.append(self._trial(0, lr, "validation"))
@@ -56,14 +59,20 @@ class Flight:
             trials = [self._trial(repeat, self.lr, "test") for repeat in range(self.repeats)]
         return trials
 
-    def take(self, trial: Trial, error: float, seconds: float) -> None:
-        """Note what a fine-tune measured."""
-        self.seconds += seconds
-        self.finetunes += self.folds if trial.split == "validation" else 1
+    def take(self, trial: Trial, error: float, seconds: float, cached: bool) -> None:
+        """Note what a fine-tune measured; a `cached` one cost nothing."""
+        if not cached:
+            self.seconds += seconds
+            self.finetunes += self.folds if trial.split == "validation" else 1
         if trial.split == "validation":
             self.rate.tell(trial.lr, error)
         else:
             self.measured.add(trial.repeat)
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds since its first fine-tune could start: waiting and starting processes are part of the time."""
+        return 0.0 if self.began is None else time.monotonic() - self.began
 
     def _trial(self, repeat: int, lr: float, split: Split) -> Trial:
         return Trial(self.key.arm, self.key.n, self.key.seed, repeat, lr, split, self.checkpoint.result())

@@ -87,8 +87,11 @@ class Loop:
         if result is None:
             self._fail(flight, f"fine-tune {trial.what} failed {self.config.finetune.max_failures + 1} times")
             return
+        self._take(flight, trial, result, cached=False)
+
+    def _take(self, flight: Flight, trial: Trial, result: dict[str, Any], *, cached: bool) -> None:
         error, seconds = float(result["error"]), float(result["seconds"])
-        flight.take(trial, error, seconds)
+        flight.take(trial, error, seconds, cached)
         self._record(trial, error, seconds)
         if flight.complete:
             self._complete(flight)
@@ -178,7 +181,7 @@ class Loop:
             if known is None:
                 self._queue.append(trial)
             else:
-                self.observed(trial, known.metrics)
+                self._take(flight, trial, known.metrics, cached=True)
 
     def _record(self, trial: Trial, error: float, seconds: float) -> None:
         settings, arm = self.config.finetune, trial.arm
@@ -207,7 +210,7 @@ class Loop:
     def _complete(self, flight: Flight) -> None:
         key = flight.key
         del self.flights[key]
-        self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.finetunes)
+        self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.wall_s, flight.finetunes)
         run = next(r for r in self.runs() if (r.arm, r.n, r.seed) == (key.arm.name, key.n, key.seed))
         spread = f" (standard error {run.error * run.variance**0.5:.2%})" if run.variance else ""
         text = f"observed {key.what}: error {run.error:.2%}{spread}, learning rate {run.lr:.1e}"

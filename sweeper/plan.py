@@ -98,7 +98,7 @@ class CostModel:
 
     def units(self, work: Work) -> dict[str, float]:
         """Work by stage: images, pre-trainings, fine-tunes (learning-rate trials counted once a fold)."""
-        finetunes = work.finetunes + work.tuning_trials * self._config.tune.folds
+        finetunes = work.finetunes + work.tuning_trials * self._config.finetunes_per_rate
         return {"render": float(work.images), "pretrain": float(work.pretrain), "finetune": float(finetunes)}
 
     def _devices(self, stage: str) -> tuple[float, float]:

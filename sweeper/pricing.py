@@ -25,7 +25,7 @@ class Pricing:
         slots: float,
         trials_left: Callable[[Arm], int],
     ) -> None:
-        self._config, self._ledger, self._stages, self._slots = config, ledger, stages, slots
+        self._config, self._ledger, self._stages = config, ledger, stages
         self._trials_left = trials_left
         self._model = CostModel(config, slots)
 
@@ -65,15 +65,17 @@ class Pricing:
         parts = {stage: (e.high, units[stage]) for stage, e in self.estimates(key).items() if units[stage] > 0}
         return self._ledger.reserve(key.what, parts)
 
-    def settle_finetunes(self, reserved: dict[str, str], key: RunKey, seconds: float, finetunes: int) -> None:
-        """Charge a run's fine-tunes, `seconds` of work in all."""
+    def settle_finetunes(
+        self, reserved: dict[str, str], key: RunKey, seconds: float, wall_s: float, finetunes: int
+    ) -> None:
+        """Charge a run's fine-tunes: `seconds` of work in all, done within `wall_s`."""
         settings = self._config.finetune
-        cost = cost_of(self._config.prices, seconds, cpus=settings.cpus, gpus=settings.gpus)
-        wall = Cost(seconds / min(self._slots, max(1, finetunes)), cost.device_s, cost.usd)
+        worked = cost_of(self._config.prices, seconds, cpus=settings.cpus, gpus=settings.gpus)
+        cost = Cost(wall_s, worked.device_s, worked.usd)
         if "finetune" in reserved:
-            self._ledger.settle(reserved.pop("finetune"), wall, finetunes)
+            self._ledger.settle(reserved.pop("finetune"), cost, finetunes)
         else:
-            self._ledger.charge("finetune", key.what, wall, finetunes)
+            self._ledger.charge("finetune", key.what, cost, finetunes)
 
     def usd_per_image(self) -> float | None:
         """Measured price of rendering one image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import optuna
@@ -11,6 +12,9 @@ from optuna.trial import Trial, TrialState, create_trial
 from sweeper.config import Tune
 
 LR = "lr"
+
+# Optuna learns from the trials that are done: more at a time would be drawn blindly.
+MOST_AT_ONCE = 2
 
 
 class LearningRate:
@@ -26,11 +30,13 @@ class LearningRate:
         self._seed = seed
         self._study = optuna.create_study()
         self._running: dict[float, Trial] = {}
+        tried = list(tried)
         for lr, error in tried:
             if tune.lr[0] <= lr <= tune.lr[1]:
                 self._study.add_trial(create_trial(params={LR: lr}, distributions={LR: self._space}, value=error))
-        if tune.lr[0] <= default <= tune.lr[1] and default not in [t.params[LR] for t in self._study.trials]:
-            self._study.enqueue_trial({LR: default})
+        for lr in _first_rates(tune, default):
+            if not any(math.isclose(lr, other, rel_tol=1e-6) for other, _ in tried):
+                self._study.enqueue_trial({LR: lr})
 
     @property
     def done(self) -> int:
@@ -43,8 +49,9 @@ class LearningRate:
         return max(0, self._tune.trials - self.done)
 
     def ask(self) -> float | None:
-        """The next learning rate to try, or None while the last ones run or all are done."""
-        if self.done + len(self._running) >= self._tune.trials:
+        """The next learning rate to try, or None while enough are running or all are done."""
+        running = len(self._running)
+        if running >= MOST_AT_ONCE or self.done + running >= self._tune.trials:
             return None
         # A sampler for each trial, so that a resumed study goes on as an undisturbed one would.
         seed = 1000 * self._seed + len(self._study.trials)
@@ -69,3 +76,10 @@ class LearningRate:
         if self.done == 0:
             return self._default
         return float(self._study.best_params[LR])
+
+
+def _first_rates(tune: Tune, default: float) -> list[float]:
+    """Where every study begins: the recipe's own rate and both quarters of the range; random ones may coincide."""
+    low, high = tune.lr
+    quarters = [low ** (1 - share) * high**share for share in (0.25, 0.75)]
+    return ([default] if low <= default <= high else []) + quarters

@@ -90,20 +90,43 @@ def test_the_recipes_own_learning_rate_is_tried_first_and_kept_where_none_was_tr
     assert rate.ask() == DEFAULT
 
 
+def off(lr: float) -> float:
+    """A validation error that is lowest at 1e-2."""
+    return abs(math.log(lr / 1e-2))
+
+
+def tune_to_the_end(rate: LearningRate) -> list[float]:
+    """The rates that are asked for, one after the other."""
+    asked = []
+    while (lr := rate.ask()) is not None:
+        asked.append(lr)
+        rate.tell(lr, off(lr))
+    return asked
+
+
 def test_learning_rates_differ_stay_in_range_and_end_after_the_agreed_number() -> None:
     rate = LearningRate(TUNE, DEFAULT, [], seed=0)
 
-    asked = [rate.ask() for _ in range(5)]
+    asked = tune_to_the_end(rate)
 
-    given = [lr for lr in asked if lr is not None]
-    assert asked[4] is None
-    assert len(set(given)) == 4
-    assert all(1e-4 <= lr <= 1e-1 for lr in given)
-    assert rate.remaining == 4, "none of them is finished"
-    for lr in given:
-        rate.tell(lr, abs(math.log(lr / 1e-2)))
+    assert len(set(asked)) == 4
+    assert all(1e-4 <= lr <= 1e-1 for lr in asked)
+    assert max(asked) / min(asked) > 10, "the range is looked at from end to end"
     assert (rate.done, rate.remaining) == (4, 0)
-    assert rate.best() == min(given, key=lambda lr: abs(math.log(lr / 1e-2)))
+    assert rate.best() == min(asked, key=off)
+
+
+def test_no_more_than_two_rates_are_tried_at_a_time() -> None:
+    rate = LearningRate(TUNE, DEFAULT, [], seed=0)
+
+    first, second, third = rate.ask(), rate.ask(), rate.ask()
+
+    assert first is not None
+    assert second is not None
+    assert third is None
+    assert rate.remaining == 4, "none of them is finished"
+    rate.tell(first, 0.5)
+    assert rate.ask() not in (None, first, second)
 
 
 def test_rebuilt_from_its_rows_it_goes_on_where_it_was() -> None:
@@ -117,13 +140,13 @@ def test_rows_outside_the_range_that_is_tuned_now_do_not_count() -> None:
     assert LearningRate(TUNE, DEFAULT, [(0.5, 0.1)], seed=0).done == 0
 
 
-def test_rebuilt_from_its_rows_it_asks_for_the_rates_it_would_have_asked_for() -> None:
-    whole = LearningRate(TUNE, DEFAULT, [], seed=0)
-    asked = [lr for lr in (whole.ask() for _ in range(4)) if lr is not None]
+@pytest.mark.parametrize("finished", [1, 2, 3])
+def test_rebuilt_from_its_rows_it_asks_for_the_rates_it_would_have_asked_for(finished: int) -> None:
+    asked = tune_to_the_end(LearningRate(TUNE, DEFAULT, [], seed=0))
 
-    rebuilt = LearningRate(TUNE, DEFAULT, [(lr, 0.5) for lr in asked[:2]], seed=0)
+    rebuilt = LearningRate(TUNE, DEFAULT, [(lr, off(lr)) for lr in asked[:finished]], seed=0)
 
-    assert rebuilt.ask() == asked[2]
+    assert tune_to_the_end(rebuilt) == pytest.approx(asked[finished:])
 
 
 def test_the_default_is_tried_even_where_another_rate_was_finished_before_a_kill() -> None:
