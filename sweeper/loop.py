@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 from analysis.belief import Run as PolicyRun
@@ -57,7 +58,7 @@ class Loop:
         self._rates: dict[str, LearningRate] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._ticked = 0.0
-        self._planned = self._decided_or_opening()
+        self._planned: Iterator[Proposal] = self._decided_or_opening()
 
     @property
     def finished(self) -> bool:
@@ -69,12 +70,13 @@ class Loop:
         self._tick()
         while self.stop is None and len(self.flights) < self.config.policy.in_flight:
             decision = self._decide()
-            if decision is None:
+            stop = self._dispatch(decision) if isinstance(decision, Proposal) else decision
+            if stop is None and isinstance(decision, Proposal):
+                continue
+            # What is under way may cost less than was reserved for it: money is short only once nothing is.
+            if stop is None or (stop.kind == "budget" and self.flights):
                 break
-            if isinstance(decision, Stop):
-                self._end(decision)
-            else:
-                self._dispatch(decision)
+            self._end(stop)
         for flight in list(self.flights.values()):
             self._advance(flight)
         return self._queue.popleft() if self._queue else None
@@ -143,14 +145,15 @@ class Loop:
             self.pricing.unit,
         )
 
-    def _dispatch(self, proposal: Proposal) -> None:
-        """Reserve the money, write the decision down, and begin."""
+    def _dispatch(self, proposal: Proposal) -> Stop | None:
+        """Reserve the money, write the decision down, and begin; the reason to stop where the money is short."""
         key = self._key(PolicyRun(proposal.arm, proposal.n, proposal.seed))
         # Reserved first: once the run has taken the learning rate on, no more trials are counted for its arm.
         reserved = self.pricing.reserve(key)
         if reserved is None:
-            self._end(Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left"))
-            return
+            if proposal.gain is None:
+                self._planned = chain([proposal], self._planned)
+            return Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left")
         rate, tunes = self._rate(key.arm)
         decisions = self.config.run_folder / DECISIONS
         record = {
@@ -166,9 +169,9 @@ class Loop:
         append_event(decisions, record)
         self.reporter.event("decided", f"decision {record['step']}: {proposal.reason}", **record)
         work = self._background.submit(self.stages.prepare, key, reserved)
-        self.flights[key] = Flight(
-            key, proposal, reserved, work, rate, tunes, self.config.finetune.repeats, self.config.tune.folds
-        )
+        repeats, per_rate = self.config.finetune.repeats, self.config.finetunes_per_rate
+        self.flights[key] = Flight(key, proposal, reserved, work, rate, tunes, repeats, per_rate)
+        return None
 
     def _advance(self, flight: Flight) -> None:
         """Queue the fine-tunes that can start; what the store already knows is taken from there."""
