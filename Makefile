@@ -31,4 +31,4 @@ format: setup
 # Pin anew what pyproject.toml asks for.
 lock: setup
 	.venv/bin/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 \
-		--no-emit-index-url --no-header --no-annotate -o requirements.txt
+		--no-header --no-annotate -o requirements.txt

@@ -45,3 +45,18 @@ def test_a_label_outside_the_class_names_is_refused() -> None:
     data = coloured_squares(8)
     with pytest.raises(TaskError, match=r"outside 0\.\.2"):
         ArraySet(data.images, data.labels, data.class_names[:3])
+
+
+def test_map_and_top_1_agree_with_torchmetrics_on_random_scores() -> None:
+    from torchmetrics.functional.classification import multiclass_accuracy, multilabel_average_precision
+
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(200, 8, generator=generator)
+    class_sets = (torch.rand(200, 8, generator=generator) < 0.2).to(torch.uint8)
+    classes = torch.randint(8, (200,), generator=generator)
+
+    their_map = multilabel_average_precision(logits.sigmoid(), class_sets.long(), num_labels=8, average="macro")
+    their_top1 = multiclass_accuracy(logits, classes, num_classes=8, average="micro")
+
+    assert task("mulclass").metric([(logits, class_sets)]) == pytest.approx(float(their_map), abs=1e-6)
+    assert task("sinclass").metric([(logits, classes)]) == pytest.approx(float(their_top1), abs=1e-6)
