@@ -271,7 +271,7 @@ class SweepConfig(Model):
             spread = ("actors", "cpus_per_actor", "scene_timeout_s", "retries")
             render = {key: value for key, value in everything["render"].items() if key not in spread}
             matters += [everything["renderings"][rendering], render, everything["simulated"].get(rendering)]
-            matters += [self.pretrain.recipe, self.pretrain.validation_images]
+            matters += [self.pretrain.recipe, self.pretrain.validation_images, self.pretrain.workers]
         elif self.is_simulated:
             matters += [everything["simulated"]]
         return _digest(matters)

@@ -249,9 +249,11 @@ def read_events(path: Path) -> Iterable[dict[str, Any]]:
         return
     for line in path.read_bytes().splitlines():
         try:
-            yield json.loads(line)
+            event = json.loads(line)
         except ValueError:
             continue
+        if isinstance(event, dict):
+            yield event
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,9 @@ class Loop:
             return Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left")
         rate, tunes = self._rate(key.arm)
         decisions = self.config.run_folder / DECISIONS
+        written = read_decisions(decisions)
         record = {
-            "step": 1 + len(list(read_decisions(decisions))),
+            "step": 1 + len(written),
             "arm": proposal.arm,
             "n": proposal.n,
             "seed": proposal.seed,
@@ -166,7 +167,8 @@ class Loop:
             "unit": self.pricing.unit,
             "reason": proposal.reason,
         }
-        append_event(decisions, record)
+        if not any((d.arm, d.n, d.seed) == (proposal.arm, proposal.n, proposal.seed) for d in written):
+            append_event(decisions, record)
         self.reporter.event("decided", f"decision {record['step']}: {proposal.reason}", **record)
         work = self._background.submit(self.stages.prepare, key, reserved)
         repeats, per_rate = self.config.finetune.repeats, self.config.finetunes_per_rate

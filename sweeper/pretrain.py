@@ -43,7 +43,7 @@ class Pretraining:
 
 
 def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[str, Any]:
-    """Everything that determines a checkpoint; neither fine-tuning nor the number of workers does."""
+    """Everything that determines a checkpoint; the number of workers only where each normalises its own share."""
     render = config.render
     recipe = resolve_recipe("pretrain", arm.pretrain_task, config.pretrain.recipe)
     images, held_out = training_images(config, arm.rendering, n), validation_images(config, arm.rendering)
@@ -57,6 +57,7 @@ def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[
         "seed": seed,
         "images": as_plain(shard_identity(images.setting, images.seed, 0, render.scenes_per_shard)),
         "validation_images": held_out.n,
+        "workers": None if recipe.sync_batch_norm else config.pretrain.workers,
     }
 
 

@@ -89,7 +89,11 @@ class Reporter:
     def _print(self, name: str, text: str, fields: dict[str, Any]) -> None:
         seconds = round(time.monotonic() - self._started, 1)
         if self._json:
-            print(json.dumps({"event": name, "t": seconds, "text": text, **fields}), file=sys.stdout, flush=True)
+            print(
+                json.dumps({"event": name, "t": seconds, "text": text, "money": self._money(), **fields}),
+                file=sys.stdout,
+                flush=True,
+            )
             return
         money = self._money()
         self._console.print(f"[{seconds:6.0f} s] {text}{'  | ' + money if money else ''}", markup=False)

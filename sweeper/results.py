@@ -6,6 +6,7 @@ rows with "validation" are learning rates that were tried on folds of the real t
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeper.config import NO_PRETRAINING, SweepConfig
+
+log = logging.getLogger("sweeper")
 
 VERSIONS = " ".join(f"{name}={version(name)}" for name in ("ray", "torch", "bpy", "blenderproc", "numpy"))
 
@@ -95,7 +98,12 @@ def read(folder: Path, config: SweepConfig) -> list[Observation]:
     names = {f.name for f in fields(Observation)}
     rows: list[dict[str, Any]] = []
     for part in sorted(folder.glob("*.parquet")):
-        rows.extend(pq.read_table(part).to_pylist())
+        try:
+            rows.extend(pq.read_table(part).to_pylist())
+        except (pa.ArrowException, OSError) as error:
+            log.warning(
+                "results part %s is damaged (%s) and left out; it is measured anew when the sweep goes on", part, error
+            )
     studies = {name: config.error_digest(name) for name in (*config.renderings, NO_PRETRAINING)}
     observations = [Observation(**{k: v for k, v in row.items() if k in names}) for row in rows]
     current = [o for o in observations if studies.get(o.rendering) == o.study]

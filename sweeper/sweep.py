@@ -64,7 +64,9 @@ def check(config: SweepConfig) -> int:
                 task(name)
             except ValueError as error:
                 raise BadInput(f"{stage}.tasks: {error}") from None
-            resolve_recipe(stage, name, recipe)
+            batch = resolve_recipe(stage, name, recipe).batch_size
+            if stage == "pretrain" and batch % config.pretrain.workers:
+                raise BadInput(f"pretrain.workers: {config.pretrain.workers} do not share batches of {batch} evenly")
     for backbone in config.pretrain.backbones:
         if backbone not in backbone_names():
             raise BadInput(f"pretrain.backbones: unknown {backbone!r}; known: {', '.join(backbone_names())}")

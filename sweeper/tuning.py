@@ -75,7 +75,9 @@ class LearningRate:
         """The learning rate with the lowest validation error; the recipe's own where none was tried."""
         if self.done == 0:
             return self._default
-        return float(self._study.best_params[LR])
+        done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        # Of equals the smallest, in whatever order they were told: a resumed sweep must choose the same.
+        return float(min((trial.value, trial.params[LR]) for trial in done)[1])
 
 
 def _first_rates(tune: Tune, default: float) -> list[float]:
