@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from typing import Any
 
 from analysis.belief import Run as PolicyRun
@@ -58,7 +57,7 @@ class Loop:
         self._rates: dict[str, LearningRate] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._ticked = 0.0
-        self._planned: Iterator[Proposal] = self._decided_or_opening()
+        self._planned = deque(self._decided_or_opening())
 
     @property
     def finished(self) -> bool:
@@ -123,7 +122,8 @@ class Loop:
             return Stop("failed", f"{len(self.failed)} runs failed; the last: {list(self.failed.values())[-1]}")
         taken = {(r.arm, r.n, r.seed) for r in self.runs()}
         taken |= {(key.arm.name, key.n, key.seed) for key in (*self.flights, *self.failed)}
-        for proposal in self._planned:
+        while self._planned:
+            proposal = self._planned.popleft()
             if (proposal.arm, proposal.n, proposal.seed) not in taken:
                 return proposal
         if any(flight.is_pilot for flight in self.flights.values()):
@@ -152,7 +152,7 @@ class Loop:
         reserved = self.pricing.reserve(key)
         if reserved is None:
             if proposal.gain is None:
-                self._planned = chain([proposal], self._planned)
+                self._planned.appendleft(proposal)
             return Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left")
         rate, tunes = self._rate(key.arm)
         decisions = self.config.run_folder / DECISIONS
