@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scr
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "64")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Tune uploads its snapshot of the experiment while it writes the next one, and logs a traceback where they meet.
+    # Nothing reads the snapshot: the sweep goes on from the store and the results table.
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
     trainable = tune.with_resources(tune.with_parameters(finetune_trial, config=config, store=store), resources)
     tuner = tune.Tuner(
