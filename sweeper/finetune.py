@@ -11,6 +11,7 @@ from ray import tune
 
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
+from sweeper.study import sweep_digest
 from sweeper.trial import finetune_trial
 
 
@@ -29,7 +30,7 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scr
         trainable,
         tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1),
         run_config=tune.RunConfig(
-            name=f"finetune-{config.digest()}",
+            name=f"finetune-{sweep_digest(config)}",
             storage_path=str(scratch.absolute()),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=config.finetune.max_failures),

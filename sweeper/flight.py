@@ -70,6 +70,12 @@ class Flight:
             self.measured.add(trial.repeat)
 
     @property
+    def finetunes_left(self) -> int:
+        """Fine-tunes still to come: learning rates to try, each once a fold, and repeats."""
+        tuning = self.rate.remaining * self.folds if self.tunes and self.lr is None else 0
+        return tuning + self.repeats - len(self.measured)
+
+    @property
     def wall_s(self) -> float:
         """Seconds since its first fine-tune could start: waiting and starting processes are part of the time."""
         return 0.0 if self.began is None else time.monotonic() - self.began

@@ -81,7 +81,7 @@ class Ledger:
         self._started: float | None = None
         self._wall_before = 0.0
         self._open: dict[str, dict[str, Any]] = {}
-        self._since: dict[str, float] = {}
+        self._begun: dict[str, float] = {}
         self._settled: list[dict[str, Any]] = []
         for event in read_events(path):
             self._replay(event)
@@ -141,11 +141,38 @@ class Ledger:
                 ids[stage] = id_
             return ids
 
-    def settle(self, id_: str, cost: Cost, units: float) -> None:
-        """Replace a reservation by what the work did cost."""
+    def begin(self, id_: str) -> None:
+        """The work of a reservation begins now: from here on its time runs off."""
         with self._lock:
-            event = self._open[id_]
-            self._close(id_, event["stage"], cost, units)
+            self._begun[id_] = self._wall()
+
+    def used(self, id_: str) -> Cost:
+        """What the work of a reservation has used since it began, at the rate that was reserved."""
+        with self._lock:
+            cost, begun = Cost(**self._open[id_]["cost"]), self._begun.get(id_)
+            if begun is None or cost.wall_s == 0:
+                return NOTHING
+            return cost.scaled((self._wall() - begun) / cost.wall_s)
+
+    def exceeded(self) -> str | None:
+        """The cap that work under way has used up, for it may take longer than was reserved; None while all hold."""
+        with self._lock:
+            spent = sum((self.used(id_) for id_ in self._open), self.spent())
+            caps = self._budget
+            for cap, used, name in (
+                (caps.minutes, self._wall() / 60, "minutes"),
+                (caps.device_hours, spent.device_s / 3600, "device-hours"),
+                (caps.usd, spent.usd, "usd"),
+            ):
+                if cap is not None and used > cap:
+                    return f"{cap:g} {name}"
+            return None
+
+    def settle(self, id_: str, cost: Cost, units: float) -> None:
+        """Replace a reservation by what the work did cost; one that was given back already stays as it is."""
+        with self._lock:
+            if id_ in self._open:
+                self._close(id_, self._open[id_]["stage"], cost, units)
 
     def charge(self, stage: str, what: str, cost: Cost, units: float) -> None:
         """Charge work that had no reservation: the repair of something that was thought to exist."""
@@ -162,7 +189,7 @@ class Ledger:
             self._replay(event)
 
     def refund(self, id_: str, spent: Cost = NOTHING) -> None:
-        """Give back the reservation of work that failed or was not needed; what it used is charged."""
+        """Give back the reservation of work that was given up or not needed; what it used is charged."""
         with self._lock:
             self._close(id_, self._open[id_]["stage"], spent, 0.0)
 
@@ -193,15 +220,8 @@ class Ledger:
         ]
 
     def _open_wall(self) -> float:
-        """Wall seconds until the last open reservation ends: stages of one run follow, runs go side by side."""
-        now = self._wall()
-        left: dict[str, float] = defaultdict(float)
-        for event in self._open.values():
-            left[event["what"]] += event["cost"]["wall_s"]
-        return max(
-            (max(0.0, self._since[what] + seconds - now) for what, seconds in left.items()),
-            default=0.0,
-        )
+        """Wall seconds that open reservations may still take, one after the other: each is for the whole machine."""
+        return sum(max(0.0, event["cost"]["wall_s"] - self.used(id_).wall_s) for id_, event in self._open.items())
 
     def _wall(self) -> float:
         running = 0.0 if self._started is None else self._clock() - self._started
@@ -219,11 +239,9 @@ class Ledger:
             self._wall_before = max(self._wall_before, event.get("wall_s", 0.0))
         if event["event"] == "reserve":
             self._open[event["id"]] = event
-            self._since[event["what"]] = event["wall_s"]
         elif event["event"] == "settle":
-            reservation = self._open.pop(event["id"], None)
-            if reservation is not None:
-                self._since[reservation["what"]] = event["wall_s"]
+            self._open.pop(event["id"], None)
+            self._begun.pop(event["id"], None)
             self._settled.append(event)
 
     def _write(self, event: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from sweeper.config import NO_PRETRAINING, SweepConfig
 from sweeper.errors import BadInput
 from sweeper.ledger import FREE, Cost, Estimate, Guess, estimate
-from tasks.recipes import Recipe, recipe
+from tasks.recipes import Recipe, recipe, recipe_names
 
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
 GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
@@ -150,8 +150,14 @@ def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recip
     for key in values:
         if key not in known:
             raise BadInput(f"{stage}.recipe: unknown key {key}; known keys: base, {', '.join(known)}")
+    default = f"{stage}-{task}-quick"
+    if "base" not in overrides and default not in recipe_names():
+        names = ", ".join(name for name in recipe_names() if name.startswith(stage))
+        raise BadInput(
+            f"{stage}.tasks: {task} has no recipe here; choose another task, or set {stage}.recipe.base: {names}"
+        )
     try:
-        base = recipe(str(overrides.get("base", f"{stage}-{task}-quick")))
+        base = recipe(str(overrides.get("base", default)))
         return TypeAdapter(Recipe).validate_python(dataclasses.asdict(base) | values)
     except ValidationError as error:
         first = error.errors()[0]

@@ -21,7 +21,7 @@ from sweeper.sweep import check, cpu_count
 
 def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
-    s = check(config)
+    config, s = check(config)
     plan = make_plan(config)
     stages, pricing = offline_pricing(config)
     pilot = [

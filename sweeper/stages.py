@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from render_actors.actor import shard_identity
 from render_actors.scene import RenderSetting
 from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import SweepConfig
-from sweeper.ledger import Cost, Ledger, cost_of
+from sweeper.ledger import Ledger, cost_of
 from sweeper.plan import Arm, Work
 from sweeper.pretrain import Pretraining, pretrain, pretrain_identity
 from sweeper.progress import Reporter
@@ -133,16 +134,17 @@ class Stages:
         sets, render = self._image_sets(run), self._config.render
         absent = missing_images(sets, render, self._store)
         what = f"{run.arm.rendering} n={run.n}"
+        show = self._reporter.counter("render", what, absent, "images")
+        if not absent:
+            return ensure_rendered(sets, render, self._store, show)
+        # A damaged shard was withdrawn just now: what is there must be looked at afresh.
+        self._there.clear()
         started = time.monotonic()
-        manifests = ensure_rendered(sets, render, self._store, self._reporter.counter("render", what, absent, "images"))
-        if absent:
-            # A damaged shard was withdrawn just now: what is there must be looked at afresh.
-            self._there.clear()
-            seconds = time.monotonic() - started
-            cost = cost_of(self._config.prices, seconds, cpus=render.actors * render.cpus_per_actor)
-            self._settle(reserved, "render", run, cost, absent)
-            text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"
-            self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)
+        with self._charged(reserved, "render", run, absent, cpus=render.actors * render.cpus_per_actor):
+            manifests = ensure_rendered(sets, render, self._store, show)
+        seconds = time.monotonic() - started
+        text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"
+        self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)
         return manifests
 
     def _pretrain(
@@ -161,17 +163,11 @@ class Stages:
             self._store,
             self._board,
         )
-        started = time.monotonic()
-        manifest = pretrain(job, self._scratch)
+        started, workers = time.monotonic(), config.pretrain.workers
+        cpus, gpus = workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
+        with self._charged(reserved, "pretrain", run, 1.0, cpus=cpus, gpus=gpus):
+            manifest = pretrain(job, self._scratch)
         seconds = time.monotonic() - started
-        workers = config.pretrain.workers
-        cost = cost_of(
-            config.prices,
-            seconds,
-            cpus=workers * config.pretrain.cpus_per_worker,
-            gpus=float(workers * config.pretrain.gpu),
-        )
-        self._settle(reserved, "pretrain", run, cost, 1.0)
         measured = manifest.metrics
         text = (
             f"pretrain {run.what}: synthetic metric {measured['metric']:.3f}"
@@ -181,9 +177,23 @@ class Stages:
         self._reporter.event("pretrained", text, stage="pretrain", what=f"{run.arm.name} n={run.n}", **fields)
         return manifest
 
-    def _settle(self, reserved: dict[str, str], stage: str, run: RunKey, cost: Cost, units: float) -> None:
-        """Charge work; work that turned out necessary without a reservation (a repair) is charged all the same."""
+    @contextmanager
+    def _charged(
+        self, reserved: dict[str, str], stage: str, run: RunKey, units: float, cpus: float, gpus: float = 0.0
+    ) -> Iterator[None]:
+        """Charge the time of a piece of work, `units` of it if it succeeds; what fails costs as much.
+
+        Work that turned out necessary without a reservation (a repair) is charged all the same.
+        """
+        started, done = time.monotonic(), 0.0
         if stage in reserved:
-            self._ledger.settle(reserved.pop(stage), cost, units)
-        else:
-            self._ledger.charge(stage, run.what, cost, units)
+            self._ledger.begin(reserved[stage])
+        try:
+            yield
+            done = units
+        finally:
+            cost = cost_of(self._config.prices, time.monotonic() - started, cpus=cpus, gpus=gpus)
+            if stage in reserved:
+                self._ledger.settle(reserved.pop(stage), cost, done)
+            else:
+                self._ledger.charge(stage, run.what, cost, done)
