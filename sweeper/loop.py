@@ -18,9 +18,10 @@ from analysis.belief import Run as PolicyRun
 from analysis.policy import Proposal, Stop
 from sweeper import results
 from sweeper.config import SweepConfig
+from sweeper.costs import Cost
 from sweeper.decisions import DECISIONS, Knowledge, choose, learn, opening, read_decisions
 from sweeper.flight import Flight
-from sweeper.ledger import Cost, Ledger, append_event
+from sweeper.ledger import Ledger, append_event
 from sweeper.plan import Arm, Plan
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from sweeper.config import NO_PRETRAINING, SweepConfig
+from sweeper.costs import FREE, Cost, Estimate, Guess, estimate
 from sweeper.errors import BadInput
-from sweeper.ledger import FREE, Cost, Estimate, Guess, estimate
 from tasks.recipes import Recipe, recipe, recipe_names
 
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from analysis.policy import money
 from sweeper.config import SweepConfig
-from sweeper.ledger import Cost, Estimate, Ledger, cost_of
+from sweeper.costs import Cost, Estimate, cost_of
+from sweeper.ledger import Ledger
 from sweeper.plan import Arm, CostModel, resolve_recipe, total
 from sweeper.stages import RunKey, Stages
 

@@ -16,7 +16,8 @@ from render_actors.actor import shard_identity
 from render_actors.scene import RenderSetting
 from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import SweepConfig
-from sweeper.ledger import Ledger, cost_of
+from sweeper.costs import cost_of
+from sweeper.ledger import Ledger
 from sweeper.plan import Arm, Work
 from sweeper.pretrain import Pretraining, pretrain, pretrain_identity
 from sweeper.progress import Reporter

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from sweeper.config import SweepConfig, load_config
-from sweeper.ledger import Cost
+from sweeper.costs import Cost
 from sweeper.plan import Arm
 from sweeper.results import Observation
 from sweeper.study import study

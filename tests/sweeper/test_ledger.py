@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.config import Budget, Prices
-from sweeper.ledger import FREE, Cost, Guess, Ledger, append_event, cost_of, estimate, read_events
+from sweeper.costs import FREE, Cost, Guess, cost_of, estimate
+from sweeper.ledger import Ledger, append_event, read_events
 from tests.sweeper.examples import Clock, dollars
 
 RUN = "plain n=200 seed=0"
