@@ -34,6 +34,7 @@ class Flight:
     measured: set[int] = field(default_factory=set)
     seconds: float = 0.0
     finetunes: int = 0
+    processes: int = 0
     began: float | None = None
 
     @property
@@ -63,6 +64,7 @@ class Flight:
         """Note what a fine-tune measured; a `cached` one cost nothing."""
         if not cached:
             self.seconds += seconds
+            self.processes += 1
             self.finetunes += self.folds if trial.split == "validation" else 1
         if trial.split == "validation":
             self.rate.tell(trial.lr, error)

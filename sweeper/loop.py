@@ -235,7 +235,7 @@ class Loop:
     def _complete(self, flight: Flight) -> None:
         key = flight.key
         del self.flights[key]
-        self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.wall_s, flight.finetunes)
+        self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.processes, flight.finetunes)
         run = next(r for r in self.runs() if (r.arm, r.n, r.seed) == (key.arm.name, key.n, key.seed))
         spread = f" (standard error {run.error * run.variance**0.5:.2%})" if run.variance else ""
         text = f"observed {key.what}: error {run.error:.2%}{spread}, learning rate {run.lr:.1e}"
@@ -246,7 +246,9 @@ class Loop:
         del self.flights[flight.key]
         if flight.began is not None:
             # The time of attempts that failed is not reported; the run's own wall time bounds it.
-            self.pricing.settle_finetunes(flight.reserved, flight.key, flight.seconds + flight.wall_s, flight.wall_s, 0)
+            self.pricing.settle_finetunes(
+                flight.reserved, flight.key, flight.seconds + flight.wall_s, flight.processes, 0
+            )
         self._give_back(flight)
         self._queue = deque(t for t in self._queue if RunKey(t.arm, t.n, t.seed) != flight.key)
         if flight.tunes and flight.rate.remaining:

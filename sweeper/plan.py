@@ -18,6 +18,11 @@ from tasks.recipes import Recipe, recipe, recipe_names
 GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
 GUESSED_GPU_IN_CORES = 50.0
 
+# Seconds from the moment that a stage has its devices to its first line of work, as measured on a laptop's two cores:
+# starting Ray Train's workers, and starting a fine-tune's process.
+TRAIN_START_S = 18.0
+FINETUNE_START_S = 4.0
+
 
 @dataclass(frozen=True, order=True)
 class Arm:
@@ -126,10 +131,10 @@ class CostModel:
         if stage == "pretrain":
             work = resolve_recipe("pretrain", config.pretrain.tasks[0], config.pretrain.recipe)
             devices = config.pretrain.workers * (GUESSED_GPU_IN_CORES if config.pretrain.gpu else 1.0)
-            return Guess(10.0, work.iterations * work.batch_size / speed / devices)
+            return Guess(TRAIN_START_S, work.iterations * work.batch_size / speed / devices)
         work = resolve_recipe("finetune", config.finetune.tasks[0], config.finetune.recipe)
         devices = GUESSED_GPU_IN_CORES * config.finetune.gpus or 1.0
-        return Guess(0.0, (3.0 + work.iterations * work.batch_size / speed / devices) / self.slots)
+        return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed / devices) / self.slots)
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:

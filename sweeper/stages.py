@@ -18,7 +18,7 @@ from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import SweepConfig
 from sweeper.costs import cost_of
 from sweeper.ledger import Ledger
-from sweeper.plan import Arm, Work
+from sweeper.plan import TRAIN_START_S, Arm, Work
 from sweeper.pretrain import Pretraining, pretrain, pretrain_identity
 from sweeper.progress import Reporter
 from sweeper.rendering import (
@@ -44,6 +44,13 @@ class RunKey:
     def what(self) -> str:
         """For the ledger and for lines of progress."""
         return f"{self.arm.name} n={self.n} seed={self.seed}"
+
+
+@dataclass
+class Charge:
+    """Seconds that a piece of work kept its devices; None: all the time it took."""
+
+    seconds: float | None = None
 
 
 # One shard: its setting, the seed of its scenes, its index.
@@ -166,8 +173,10 @@ class Stages:
         )
         started, workers = time.monotonic(), config.pretrain.workers
         cpus, gpus = workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
-        with self._charged(reserved, "pretrain", run, 1.0, cpus=cpus, gpus=gpus):
+        with self._charged(reserved, "pretrain", run, 1.0, cpus=cpus, gpus=gpus) as charge:
             manifest = pretrain(job, self._scratch)
+            # Waiting for devices that others hold is no cost of this work.
+            charge.seconds = TRAIN_START_S + manifest.metrics["seconds"]
         seconds = time.monotonic() - started
         measured = manifest.metrics
         text = (
@@ -181,19 +190,21 @@ class Stages:
     @contextmanager
     def _charged(
         self, reserved: dict[str, str], stage: str, run: RunKey, units: float, cpus: float, gpus: float = 0.0
-    ) -> Iterator[None]:
+    ) -> Iterator[Charge]:
         """Charge the time of a piece of work, `units` of it if it succeeds; what fails costs as much.
 
         Work that turned out necessary without a reservation (a repair) is charged all the same.
         """
-        started, done = time.monotonic(), 0.0
+        started, done, charge = time.monotonic(), 0.0, Charge()
         if stage in reserved:
             self._ledger.begin(reserved[stage])
         try:
-            yield
+            yield charge
             done = units
         finally:
-            cost = cost_of(self._config.prices, time.monotonic() - started, cpus=cpus, gpus=gpus)
+            elapsed = time.monotonic() - started
+            seconds = elapsed if charge.seconds is None else min(elapsed, charge.seconds)
+            cost = cost_of(self._config.prices, seconds, cpus=cpus, gpus=gpus)
             if stage in reserved:
                 self._ledger.settle(reserved.pop(stage), cost, done)
             else:
