@@ -126,7 +126,7 @@ def spending(ledger: Ledger, config: SweepConfig) -> str:
     spent = ledger.spent()
     text = f"{spent.wall_s / 60:.1f} min, ${spent.usd:.3f} spent"
     caps = config.budget.model_dump(exclude_none=True)
-    left = [f"{left:.3g} of {caps[name]:g} {name.replace('_', '-')}" for name, left in ledger.left().items()]
+    left = [f"{max(0.0, left):.3g} of {caps[name]:g} {name.replace('_', '-')}" for name, left in ledger.left().items()]
     return f"{text}, {', '.join(left)} left" if left else text
 
 
