@@ -127,6 +127,7 @@ class Loop:
 
     def close(self) -> None:
         """Leave the background work where it is: its artifacts are whole or absent."""
+        self.stages.close()
         self._background.shutdown(wait=False, cancel_futures=True)
 
     def _decided_or_opening(self) -> Iterator[Proposal]:

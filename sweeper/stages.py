@@ -17,6 +17,7 @@ from render_actors.scene import RenderSetting
 from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import SweepConfig
 from sweeper.costs import cost_of
+from sweeper.errors import InterruptedSweep
 from sweeper.ledger import Ledger
 from sweeper.plan import TRAIN_START_S, Arm, Work
 from sweeper.pretrain import Pretraining, pretrain, pretrain_identity
@@ -72,6 +73,7 @@ class Stages:
         self._config, self._store, self._ledger = config, store, ledger
         self._reporter, self._scratch, self._board = reporter, scratch, board
         self._one_at_a_time = threading.Lock()
+        self._closed = threading.Event()
         self._there: set[Shard] = set()
 
     def work(self, run: RunKey, alongside: Sequence[RunKey] = (), tuning_trials: int = 0) -> Work:
@@ -109,14 +111,24 @@ class Stages:
         if run.arm.is_reference or self._config.is_simulated:
             return None
         with self._one_at_a_time:
+            self._require_open()
             checkpoint = self.checkpoint(run)
             if checkpoint is None:
                 training, validation = self._render(run, reserved)
+                self._require_open()
                 checkpoint = self._pretrain(run, training, validation, reserved)
             for stage in ("render", "pretrain"):
                 if stage in reserved:
                     self._ledger.refund(reserved.pop(stage))
         return checkpoint
+
+    def close(self) -> None:
+        """Begin nothing more: Ray is about to go, and a stage that asked for it would start another."""
+        self._closed.set()
+
+    def _require_open(self) -> None:
+        if self._closed.is_set():
+            raise InterruptedSweep("the sweep has ended")
 
     def _image_sets(self, run: RunKey) -> tuple[ImageSet, ImageSet]:
         rendering = run.arm.rendering

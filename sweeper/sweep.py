@@ -190,7 +190,7 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
             loop.close()
             ledger.tick()
     if loop.stop is None:
-        raise RuntimeError("Ray Tune ended before the sweep did; run the same command again to go on")
+        raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
     if loop.stop.kind == "failed":
         raise RuntimeError(f"{loop.stop.reason}; run the same command again to go on")
     append_event(folder / STOPPED, {"sweep": sweep_digest(config), "kind": loop.stop.kind, "reason": loop.stop.reason})
