@@ -177,9 +177,10 @@ class Loop:
             return Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left")
         rate, tunes = self._rate(key.arm)
         decisions = self.config.run_folder / DECISIONS
-        written = read_decisions(decisions)
+        written = [(d.arm, d.n, d.seed) for d in read_decisions(decisions)]
+        decided = (proposal.arm, proposal.n, proposal.seed)
         record = {
-            "step": 1 + len(written),
+            "step": 1 + (written.index(decided) if decided in written else len(written)),
             "arm": proposal.arm,
             "n": proposal.n,
             "seed": proposal.seed,
@@ -188,7 +189,7 @@ class Loop:
             "unit": self.pricing.unit,
             "reason": proposal.reason,
         }
-        if not any((d.arm, d.n, d.seed) == (proposal.arm, proposal.n, proposal.seed) for d in written):
+        if decided not in written:
             append_event(decisions, record)
         self.reporter.event("decided", f"decision {record['step']}: {proposal.reason}", **record)
         work = self._background.submit(self.stages.prepare, key, reserved)
