@@ -44,17 +44,34 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ImageSource(Model):
+    """Images that Blender does not make (docs/own-renderer.md): a Python function or a labelled folder.
+
+    `path` is FILE.py:NAME or MODULE:NAME of a function, else the folder; class names may be left out where the folder
+    gives them.
+    """
+
+    kind: Literal["function", "coco", "imagefolder", "masks"]
+    path: str
+    class_names: tuple[str, ...] = ()
+
+
 class Rendering(Model):
-    """One rendering setting: the four attributes of the paper's appendix B."""
+    """One rendering setting: the four attributes of the paper's appendix B, or a source of images of the user's own."""
 
     appearance: Literal["single", "multiple"] = "multiple"
     light: Literal["fix", "random"] = "random"
     background: Literal["fix", "random"] = "random"
     texture: Literal["with", "without"] = "with"
+    source: ImageSource | None = None
 
 
 class Render(Model):
-    """What all rendering settings share, and how the rendering is spread over actors."""
+    """What all rendering settings share, and how the rendering is spread over actors.
+
+    `objects` and `textures` are folders of BOP data sets and CC0 textures, in place of the packaged pools. What is None
+    is render_actors.setting.RenderSetting's default.
+    """
 
     resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] = 64
     samples: Count = 4
@@ -62,10 +79,24 @@ class Render(Model):
     max_objects: Count = 5
     poses_per_scene: Count = 10
     scenes_per_shard: Count = 10
+    min_objects: Count | None = None
+    size_jitter: bool | None = None
+    min_visible_share: Annotated[Number, Field(ge=0, lt=1)] | None = None
+    labels: tuple[str, ...] | None = None
+    objects: str | None = None
+    textures: str | None = None
+    device: Literal["cpu", "cuda", "optix"] | None = None
     actors: Count = 2
     cpus_per_actor: Positive = 1.0
+    gpus_per_actor: Positive = 1.0
+    recycle_after: Count = 1000
     scene_timeout_s: Positive = 120.0
     retries: Annotated[int, Field(ge=0, strict=True)] = 3
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that all actors hold together."""
+        return self.actors * self.gpus_per_actor if self.device not in (None, "cpu") else 0.0
 
 
 class Pretrain(Model):
@@ -268,9 +299,11 @@ class SweepConfig(Model):
         finetune = {key: everything["finetune"][key] for key in ("dataset", "fraction", "count", "recipe")}
         matters: list[Any] = [self.seed, self.render.resolution, finetune, self.tune.folds]
         if rendering != NO_PRETRAINING:
-            spread = ("actors", "cpus_per_actor", "scene_timeout_s", "retries")
-            render = {key: value for key, value in everything["render"].items() if key not in spread}
-            matters += [everything["renderings"][rendering], render, everything["simulated"].get(rendering)]
+            spread = ("actors", "cpus_per_actor", "gpus_per_actor", "recycle_after", "scene_timeout_s", "retries")
+            # What is not set says nothing: keys that came later leave earlier rows where they were.
+            render = {key: v for key, v in everything["render"].items() if key not in spread and v is not None}
+            setting = {key: v for key, v in everything["renderings"][rendering].items() if v is not None}
+            matters += [setting, render, everything["simulated"].get(rendering)]
             matters += [self.pretrain.recipe, self.pretrain.validation_images, self.pretrain.workers]
         elif self.is_simulated:
             matters += [everything["simulated"]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from render_actors.actor import SHARD_FILE
 from render_actors.objects import class_names
-from render_actors.preview import contact_sheet
+from render_actors.preview import contact_sheet, side_by_side
 from render_actors.shards import read_shard
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
@@ -16,7 +16,7 @@ from sweeper.progress import Reporter
 from sweeper.rendering import ensure_rendered, missing_images, training_images
 from sweeper.sweep import open_run_folder, ray_session
 
-SHEET_IMAGES = 40
+SHEET_IMAGES = 60
 
 
 def render_only(config: SweepConfig, n: int, preview: bool, reporter: Reporter) -> Iterator[str]:
@@ -26,6 +26,7 @@ def render_only(config: SweepConfig, n: int, preview: bool, reporter: Reporter) 
     wanted = {rendering: training_images(config, rendering, n) for rendering in config.renderings}
     folder, store = open_run_folder(config), ArtifactStore(config.store)
     absent = {name: missing_images([images], config.render, store) for name, images in wanted.items()}
+    drawn = {}
     with ray_session(config):
         for name, images in wanted.items():
             started = time.monotonic()
@@ -36,5 +37,11 @@ def render_only(config: SweepConfig, n: int, preview: bool, reporter: Reporter) 
             if preview:
                 shown = [image for m in manifests for image in read_shard(store.path(m, SHARD_FILE))][:n]
                 sheet = folder / f"preview-{name}.png"
-                contact_sheet(shown[:SHEET_IMAGES], class_names(images.setting)).save(sheet)
+                drawn[name] = (shown[:SHEET_IMAGES], class_names(images.setting))
+                contact_sheet(*drawn[name]).save(sheet)
                 yield f"{name}: contact sheet {sheet}"
+    if len(drawn) > 1:
+        # The images of one scene show it from several sides: take one of each scene.
+        apart = {name: (shown[:: config.render.poses_per_scene], names) for name, (shown, names) in drawn.items()}
+        side_by_side(apart).save(folder / "preview.png")
+        yield f"all settings side by side: {folder / 'preview.png'}"

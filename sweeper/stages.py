@@ -139,7 +139,8 @@ class Stages:
             # A damaged shard was withdrawn just now: what is there must be looked at afresh.
             self._there.clear()
             seconds = time.monotonic() - started
-            cost = cost_of(self._config.prices, seconds, cpus=render.actors * render.cpus_per_actor)
+            cpus = render.actors * render.cpus_per_actor
+            cost = cost_of(self._config.prices, seconds, cpus=cpus, gpus=render.gpus)
             self._settle(reserved, "render", run, cost, absent)
             text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"
             self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)
