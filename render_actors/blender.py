@@ -116,9 +116,10 @@ class Renderer:
         self._folder = _scratch_folder()
         with silence():
             _start_blender(setting, self._folder)
-            self._class_meshes = [_load_mesh(entry) for entry in classes_of(setting)]
+            self._classes = classes_of(setting)
+            self._meshes: dict[int, Any] = {}
             slots = 1 if setting.appearance == "single" else setting.max_objects
-            self._slots = [_object_slot(f"slot{k}", self._class_meshes[0]) for k in range(slots)]
+            self._slots = [_object_slot(f"slot{k}") for k in range(slots)]
             self._floor, self._walls = _build_room()
             self._covers = _build_covers(setting)
             self._lights = {"point": bproc.types.Light("POINT"), "area": bproc.types.Light("AREA")}
@@ -126,7 +127,6 @@ class Renderer:
                 # A lamp's disc in the image would be a bright object without a label.
                 light.blender_obj.visible_camera = False
             _enable_outputs(self._slots, setting, self._folder)
-            # What the mesh files brought along: materials and full-size textures.
             bpy.data.orphans_purge(do_recursive=True)
 
     def render(self, scene: SceneSpec) -> list[RenderedImage]:
@@ -156,7 +156,7 @@ class Renderer:
         if len(scene.objects) > len(self._slots):
             raise ValueError(f"scene {scene.index}: {len(scene.objects)} objects for a setting of {len(self._slots)}")
         for slot, placed in zip(self._slots, scene.objects, strict=False):
-            _place(slot, placed, self._class_meshes[placed.class_id])
+            _place(slot, placed, self._mesh(placed.class_id))
         for slot in self._slots[len(scene.objects) :]:
             slot.hide_render = True
         for light in scene.lights:
@@ -170,6 +170,14 @@ class Renderer:
         for pose in scene.cameras:
             bproc.camera.add_camera_pose(np.array(pose))
         bpy.context.scene.cycles.seed = scene.noise_seed
+
+    def _mesh(self, class_id: int) -> Any:
+        """A class's mesh, loaded when a scene first shows it: a pool may hold many that a short run never does."""
+        if class_id not in self._meshes:
+            self._meshes[class_id] = _load_mesh(self._classes[class_id])
+            # What the mesh file brought along: materials and full-size textures.
+            bpy.data.orphans_purge(do_recursive=True)
+        return self._meshes[class_id]
 
     def _cover(self, room_part: Any, surface: Surface, fixed: Material) -> None:
         name = fixed.name if surface.material < 0 else surface_names(self.setting.textures)[surface.material]
@@ -185,10 +193,8 @@ class Renderer:
         setting, camera = self.setting, np.array(scene.cameras[pose])
         instances = read("segmap")[:, :, 0].astype(np.uint8)
         class_ids = [placed.class_id for placed in scene.objects]
-        index, smallest = (
-            scene.index * setting.poses_per_scene + pose,
-            setting.min_visible_share * setting.resolution**2,
-        )
+        index = scene.index * setting.poses_per_scene + pose
+        smallest = setting.min_visible_share * setting.resolution**2
         image = image_of_maps(index, read("rgb", "png"), instances, class_ids, smallest)
         if "semantic" in setting.labels:
             image = replace(image, semantic=semantic_map(instances, class_ids))
@@ -286,8 +292,8 @@ def _load_texture(name: str) -> Any:
     return image
 
 
-def _object_slot(name: str, mesh: Any) -> Any:
-    slot = bproc.object.create_from_blender_mesh(mesh, name).blender_obj
+def _object_slot(name: str) -> Any:
+    slot = bproc.object.create_from_blender_mesh(bpy.data.meshes.new(name), name).blender_obj
     slot.rotation_mode = "QUATERNION"
     return slot
 

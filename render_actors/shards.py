@@ -104,8 +104,11 @@ def _extra_columns(images: Sequence[RenderedImage]) -> dict[str, list[Any]]:
 def _digest(rows: list[dict], names: Sequence[str], notes: dict[str, str]) -> str:
     """SHA-256 of the content. Parquet's own checksums leave out the footer, where a flipped byte mixes up columns."""
     digest = hashlib.sha256(repr([notes[key] for key in ("classes", "height", "width")]).encode())
+    extra = [name for name in names if name not in SCHEMA.names]
+    if extra:
+        digest.update(repr(extra).encode())
     for row in rows:
-        for value in (row[name] for name in names):
+        for value in (row[name] for name in (*SCHEMA.names, *extra)):
             digest.update(value if isinstance(value, bytes) else repr(value).encode())
     return digest.hexdigest()
 

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -88,6 +88,7 @@ def render(
     overrides: Overrides = None,
     images: Annotated[int, typer.Option(min=1, help="How many images of each rendering setting.")] = 40,
     preview: Annotated[bool, typer.Option("--preview", help="Write a contact sheet with the labels drawn.")] = False,
+    export: Annotated[Literal["coco", "bop"] | None, typer.Option(help="Write the images in this format too.")] = None,
     json: AsJson = False,
 ) -> None:
     """Only render."""
@@ -97,7 +98,7 @@ def render(
 
     reporter = Reporter("json" if json else "auto")
     try:
-        for line in render_only(load_config(config, overrides or ()), images, preview, reporter):
+        for line in render_only(load_config(config, overrides or ()), images, preview, reporter, export):
             print(line, file=sys.stderr if json else sys.stdout)
     finally:
         reporter.close()
