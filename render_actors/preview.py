@@ -14,6 +14,8 @@ _IMAGE_PX = 160
 _LABEL_PX = 80
 _GAP_PX = 4
 _TITLE_PX = 16
+# More names than this would hide what they name.
+_MOST_NAMES = 5
 _WIDTH_PX = _IMAGE_PX + _LABEL_PX
 
 
@@ -84,6 +86,8 @@ def _with_boxes(image: RenderedImage, class_names: Sequence[str]) -> Image.Image
         colour = class_colour(seen.class_id, len(class_names))
         x0, y0, x1, y1 = (zoom * edge for edge in seen.box)
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour)
+        if len(image.objects) > _MOST_NAMES:
+            continue
         text_at = (min(x0 + 2, _IMAGE_PX - 40), max(y0 - 11, 0))
         draw.text(text_at, class_names[seen.class_id], fill="white", stroke_width=1, stroke_fill="black")
     return drawn

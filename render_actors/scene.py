@@ -151,14 +151,15 @@ def _sample_lights(rng: np.random.Generator, setting: RenderSetting) -> tuple[Li
         return (Light("point", (1.5, -1.5, 5.0), white, 450.0, 0.1), Light("area", (0.0, 0.0, 7.0), white, 320.0, 2.0))
     point_at = (*rng.uniform(-3, 3, 2), rng.uniform(2.5, 7))
     area_at = (*rng.uniform(-2, 2, 2), rng.uniform(5, 7.5))
-    point = Light("point", _vector(point_at), _light_colour(rng), _power(rng, point_at[2], 22.0), 0.1)
-    area = Light("area", _vector(area_at), _light_colour(rng), _power(rng, area_at[2], 8.0), 2.0)
+    point = Light("point", _vector(point_at), _light_colour(rng), _power(rng, setting, point_at[2], 22.0), 0.1)
+    area = Light("area", _vector(area_at), _light_colour(rng), _power(rng, setting, area_at[2], 8.0), 2.0)
     return point, area
 
 
-def _power(rng: np.random.Generator, height: float, watts_per_square_metre: float) -> float:
-    # Strength varies by a factor of 4.4 at the floor; with height squared, low lights do not bleach the image.
-    return float(watts_per_square_metre * height**2 * math.exp(rng.uniform(math.log(0.45), math.log(2.0))))
+def _power(rng: np.random.Generator, setting: RenderSetting, height: float, watts_per_square_metre: float) -> float:
+    # With height squared, low lights do not bleach the image.
+    weakest, strongest = (math.log(strength) for strength in setting.light_strength)
+    return float(watts_per_square_metre * height**2 * math.exp(rng.uniform(weakest, strongest)))
 
 
 def _light_colour(rng: np.random.Generator) -> Vector:

@@ -19,7 +19,7 @@ Device = Literal["cpu", "cuda", "optix"]
 DEFAULT_LABELS: tuple[Label, ...] = ("classes", "boxes", "masks")
 
 # Fields that came later: left out of the content at their defaults, so that what was rendered before keeps its name.
-_LATER = ("min_objects", "size_jitter", "device", "objects", "textures", "source")
+_LATER = ("min_objects", "size_jitter", "light_strength", "device", "objects", "textures", "source")
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "appearance": ("single", "multiple"),
@@ -45,9 +45,10 @@ class RenderSetting:
     appearance: one object a scene, or min_objects to max_objects of them (the paper: 10). texture: every class of the
     pool, or its texture-less ones only. resolution is the image side in px, samples are Cycles samples a pixel,
     min_visible_share is the share of the image's pixels an object must cover to count as visible. size_jitter varies
-    an object's size by -15 to +20 %. objects is a folder of BOP data sets and textures a folder of CC0 materials, in
-    place of the packaged pools. source renders with something else than Blender: then `appearance` to `texture` and the
-    pools say nothing. Raises ValueError for a value out of range.
+    an object's size by -15 to +20 %. light_strength: least and most of random lights; above 1, light surfaces may be
+    bleached. objects is a folder of BOP data sets and textures a folder of CC0 materials, in place of the packaged
+    pools. source renders with something else than Blender: then `appearance` to `texture` and the pools say nothing.
+    Raises ValueError for a value out of range.
     """
 
     appearance: Literal["single", "multiple"] = "multiple"
@@ -64,6 +65,7 @@ class RenderSetting:
     labels: tuple[Label, ...] = DEFAULT_LABELS
     min_objects: int = 1
     size_jitter: bool = True
+    light_strength: tuple[float, float] = (0.45, 2.0)
     device: Device = "cpu"
     objects: str | None = None
     textures: str | None = None
@@ -82,6 +84,11 @@ class RenderSetting:
         if not 0 <= self.min_visible_share < 1:
             raise ValueError(
                 f"rendering setting: min_visible_share = {self.min_visible_share!r}; give a share in [0, 1)"
+            )
+        weakest, strongest = self.light_strength
+        if not 0 < weakest <= strongest <= 10:
+            raise ValueError(
+                f"rendering setting: light_strength = {self.light_strength!r}; give least and most, above 0 up to 10"
             )
         self._check_labels()
         self._check_pools()
@@ -123,6 +130,8 @@ class RenderSetting:
             for name in defaults
             if name not in _LATER or getattr(self, name) != defaults[name]
         }
+        if "light_strength" in content:
+            content["light_strength"] = list(self.light_strength)
         for name in ("objects", "textures"):
             if getattr(self, name) is not None:
                 content[name] = tree_digest(Path(getattr(self, name)))

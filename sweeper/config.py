@@ -81,6 +81,7 @@ class Render(Model):
     scenes_per_shard: Count = 10
     min_objects: Count | None = None
     size_jitter: bool | None = None
+    light_strength: tuple[Positive, Positive] | None = None
     min_visible_share: Annotated[Number, Field(ge=0, lt=1)] | None = None
     labels: tuple[str, ...] | None = None
     objects: str | None = None

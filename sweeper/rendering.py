@@ -34,7 +34,7 @@ class ImageSet:
 def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
     """The rendering setting of this name; raises BadInput where its values cannot work."""
     render, choice = config.render, config.renderings[rendering]
-    later = ("min_objects", "size_jitter", "min_visible_share", "labels", "device")
+    later = ("min_objects", "size_jitter", "light_strength", "min_visible_share", "labels", "device")
     more: dict[str, Any] = {name: getattr(render, name) for name in later if getattr(render, name) is not None}
     for name in ("objects", "textures"):
         if getattr(render, name) is not None:

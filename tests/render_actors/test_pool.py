@@ -17,7 +17,7 @@ import ray
 
 from render_actors.actor import SHARD_FILE, shard_identity
 from render_actors.pool import render_shards
-from render_actors.scene import RenderSetting
+from render_actors.setting import RenderSetting
 from render_actors.shards import read_shard
 
 pytestmark = pytest.mark.slow
