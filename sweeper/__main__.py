@@ -105,6 +105,25 @@ def render(
 
 
 @app.command()
+def complexity(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    images: Annotated[int, typer.Option(min=2, help="How many images of each rendering setting to look at.")] = 1000,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A backbone's tensors, for all arms; else each arm's own of the largest n.")
+    ] = None,
+) -> None:
+    """The paper's complexity measure (section 4.5) of each arm's rendered set; shown in the report."""
+    from sweeper.config import load_config
+
+    loaded = load_config(config, overrides or ())
+    from sweeper.complexity import measure
+
+    for line in measure(loaded, images, checkpoint):
+        print(line)
+
+
+@app.command()
 def doctor() -> None:
     """What this machine can do, what is missing and how to get it."""
     from sweeper.doctor import examine

@@ -88,7 +88,7 @@ def test_the_classes_are_the_models_of_the_data_sets(folder: Path) -> None:
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no NAME/models/models_info.json"):
+    with pytest.raises(ValueError, match=r"holds no NAME/models/models_info\.json"):
         RenderSetting(objects=str(tmp_path))
 
 
