@@ -26,9 +26,10 @@ class Complexity:
     shrinkage: float
 
     def __str__(self) -> str:
+        each = self.negative_entropy / self.features
         return (
-            f"negative entropy {self.negative_entropy:.1f} nats "
-            f"({self.negative_entropy / self.features:.3f} a feature; {self.images} images, {self.features} features, shrinkage {self.shrinkage:.2f})"
+            f"negative entropy {self.negative_entropy:.1f} nats ({each:.3f} a feature; {self.images} images, "
+            f"{self.features} features, shrinkage {self.shrinkage:.2f})"
         )
 
 
