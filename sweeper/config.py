@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from render_actors.labelled_folder import folder_classes
+from render_actors.sources import Source, source_content
 from sweeper.errors import BadInput
 
 
@@ -54,6 +56,16 @@ class ImageSource(Model):
     kind: Literal["function", "coco", "imagefolder", "masks"]
     path: str
     class_names: tuple[str, ...] = ()
+
+    def resolved(self) -> Source:
+        """The source by absolute path; raises ValueError where it cannot work."""
+        if self.kind != "function":
+            folder = Path(self.path).expanduser().absolute()
+            return Source(self.kind, str(folder), self.class_names or folder_classes(self.kind, folder))
+        place, colon, name = self.path.rpartition(":")
+        is_file = place.endswith(".py")
+        where = f"{Path(place).expanduser().absolute()}{colon}{name}" if is_file else self.path
+        return Source("function", where, self.class_names)
 
 
 class Rendering(Model):
@@ -304,11 +316,22 @@ class SweepConfig(Model):
             # What is not set says nothing: keys that came later leave earlier rows where they were.
             render = {key: v for key, v in everything["render"].items() if key not in spread and v is not None}
             setting = {key: v for key, v in everything["renderings"][rendering].items() if v is not None}
+            source = self.renderings[rendering].source
+            if source is not None:
+                # Other code or files are another study.
+                setting["source"] = _content_of(source, rendering)
             matters += [setting, render, everything["simulated"].get(rendering)]
             matters += [self.pretrain.recipe, self.pretrain.validation_images, self.pretrain.workers]
         elif self.is_simulated:
             matters += [everything["simulated"]]
         return _digest(matters)
+
+
+def _content_of(source: ImageSource, rendering: str) -> dict[str, object]:
+    try:
+        return source_content(source.resolved())
+    except ValueError as error:
+        raise BadInput(f"renderings.{rendering}.source: {error}") from None
 
 
 def _digest(value: Any) -> str:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from render_actors.actor import shard_identity
-from render_actors.labelled_folder import FIRST_HELD_OUT_SCENE, folder_classes, folder_size
+from render_actors.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
 from render_actors.pool import render_shards
 from render_actors.setting import DEFAULT_LABELS, RenderSetting
-from render_actors.sources import Source
 from sweeper.artifacts import ArtifactStore, Manifest
-from sweeper.config import ImageSource, Render, SweepConfig
+from sweeper.config import Render, SweepConfig
 from sweeper.errors import BadInput
 
 # Validation images come from scenes that no training image shows: shards that no ladder reaches.
@@ -42,7 +41,7 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
             more[name] = str(Path(getattr(render, name)).expanduser().absolute())
     try:
         if choice.source is not None:
-            more["source"] = source = _source(choice.source)
+            more["source"] = source = choice.source.resolved()
             more.setdefault("labels", tuple(label for label in DEFAULT_LABELS if label in source.labels))
         return RenderSetting(
             appearance=choice.appearance,
@@ -58,17 +57,6 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
         )
     except ValueError as error:
         raise BadInput(f"renderings.{rendering}: {error}") from None
-
-
-def _source(choice: ImageSource) -> Source:
-    """Where a rendering's images come from, by absolute path; raises ValueError where that cannot work."""
-    place, colon, name = choice.path.rpartition(":")
-    if choice.kind != "function":
-        where = str(Path(choice.path).expanduser().absolute())
-        names = choice.class_names or folder_classes(choice.kind, Path(where))
-        return Source(choice.kind, where, tuple(names))
-    is_file = place.endswith(".py")
-    return Source("function", f"{Path(place).absolute()}{colon}{name}" if is_file else choice.path, choice.class_names)
 
 
 def _check_there_are(n: int, setting: RenderSetting, rendering: str, held_out: bool) -> None:
