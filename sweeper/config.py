@@ -14,25 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from render_actors.labelled_folder import folder_classes
-from render_actors.sources import Source, source_content
+from sweeper.config_types import CLOSED, Count, Fraction, Name, Number, Positive
 from sweeper.errors import BadInput
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not yes or no")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0)]
-Fraction = Annotated[Number, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(gt=0, strict=True)]
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+from sweeper.render_config import Render, Rendering, content_of
 
 SIMULATED = "simulated"
 
@@ -43,73 +29,7 @@ NO_PRETRAINING = "none"
 class Model(BaseModel):
     """Frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ImageSource(Model):
-    """Images that Blender does not make (docs/own-renderer.md): a Python function or a labelled folder.
-
-    `path` is FILE.py:NAME or MODULE:NAME of a function, else the folder; class names may be left out where the folder
-    gives them.
-    """
-
-    kind: Literal["function", "coco", "imagefolder", "masks"]
-    path: str
-    class_names: tuple[str, ...] = ()
-
-    def resolved(self) -> Source:
-        """The source by absolute path; raises ValueError where it cannot work."""
-        if self.kind != "function":
-            folder = Path(self.path).expanduser().absolute()
-            return Source(self.kind, str(folder), self.class_names or folder_classes(self.kind, folder))
-        place, colon, name = self.path.rpartition(":")
-        is_file = place.endswith(".py")
-        where = f"{Path(place).expanduser().absolute()}{colon}{name}" if is_file else self.path
-        return Source("function", where, self.class_names)
-
-
-class Rendering(Model):
-    """One rendering setting: the four attributes of the paper's appendix B, or a source of images of the user's own."""
-
-    appearance: Literal["single", "multiple"] = "multiple"
-    light: Literal["fix", "random"] = "random"
-    background: Literal["fix", "random"] = "random"
-    texture: Literal["with", "without"] = "with"
-    source: ImageSource | None = None
-
-
-class Render(Model):
-    """What all rendering settings share, and how the rendering is spread over actors.
-
-    `objects` and `textures` are folders of BOP data sets and CC0 textures, in place of the packaged pools. What is None
-    is render_actors.setting.RenderSetting's default.
-    """
-
-    resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] = 64
-    samples: Count = 4
-    classes: Annotated[int, Field(ge=2, strict=True)] = 20
-    max_objects: Count = 5
-    poses_per_scene: Count = 10
-    scenes_per_shard: Count = 10
-    min_objects: Count | None = None
-    size_jitter: bool | None = None
-    light_strength: tuple[Positive, Positive] | None = None
-    min_visible_share: Annotated[Number, Field(ge=0, lt=1)] | None = None
-    labels: tuple[str, ...] | None = None
-    objects: str | None = None
-    textures: str | None = None
-    device: Literal["cpu", "cuda", "optix"] | None = None
-    actors: Count = 2
-    cpus_per_actor: Positive = 1.0
-    gpus_per_actor: Positive = 1.0
-    recycle_after: Count = 1000
-    scene_timeout_s: Positive = 120.0
-    retries: Annotated[int, Field(ge=0, strict=True)] = 3
-
-    @property
-    def gpus(self) -> float:
-        """GPUs that all actors hold together."""
-        return self.actors * self.gpus_per_actor if self.device not in (None, "cpu") else 0.0
+    model_config = CLOSED
 
 
 class Pretrain(Model):
@@ -319,19 +239,12 @@ class SweepConfig(Model):
             source = self.renderings[rendering].source
             if source is not None:
                 # Other code or files are another study.
-                setting["source"] = _content_of(source, rendering)
+                setting["source"] = content_of(source, rendering)
             matters += [setting, render, everything["simulated"].get(rendering)]
             matters += [self.pretrain.recipe, self.pretrain.validation_images, self.pretrain.workers]
         elif self.is_simulated:
             matters += [everything["simulated"]]
         return _digest(matters)
-
-
-def _content_of(source: ImageSource, rendering: str) -> dict[str, object]:
-    try:
-        return source_content(source.resolved())
-    except ValueError as error:
-        raise BadInput(f"renderings.{rendering}.source: {error}") from None
 
 
 def _digest(value: Any) -> str:
