@@ -17,6 +17,9 @@ from render_actors.labelled_folder import FIRST_HELD_OUT_SCENE, folder_classes, 
 from render_actors.labels import RenderedImage
 from render_actors.setting import RenderSetting
 from render_actors.sources import Kind, Source
+from sweeper.config import load_config
+from sweeper.errors import BadInput
+from sweeper.rendering import setting_of as setting_of_config
 from tests.render_actors.drawn import drawn_image
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-renderer.md"
@@ -187,3 +190,22 @@ def test_an_image_without_a_mask_is_named(tmp_path: Path) -> None:
     (tmp_path / "masks" / "7.png").unlink()
     with pytest.raises(ValueError, match=r"7\.png has no mask; add masks/7\.png"):
         folder_size(source)
+
+
+def test_other_code_is_another_study_and_a_missing_file_is_bad_input(tmp_path: Path) -> None:
+    # given a sweep over a function, then rows measured under its old code do not count for the new
+    function(tmp_path, "    return []")
+    config = tmp_path / "sweep.yaml"
+    path = tmp_path / "mine.py"
+    config.write_text(
+        f"name: own\nrenderings:\n  mine: {{source: {{kind: function, class_names: [a], path: '{path}:render'}}}}\n"
+    )
+    before = load_config(config).error_digest("mine")
+    assert load_config(config).error_digest("mine") == before
+    function(tmp_path, "    return [1]")
+    assert load_config(config).error_digest("mine") != before
+    path.unlink()
+    with pytest.raises(BadInput, match=r"renderings\.mine\.source: .*mine\.py is not found"):
+        load_config(config).error_digest("mine")
+    with pytest.raises(BadInput, match=r"renderings\.mine: .*mine\.py is not found"):
+        setting_of_config(load_config(config), "mine")
