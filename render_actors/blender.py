@@ -26,7 +26,7 @@ from render_actors.nodes import build_nodes
 from render_actors.object_class import ObjectClass, normalisation
 from render_actors.objects import classes_of
 from render_actors.scene import FIELD_OF_VIEW, ROOM_HALF_M, Light, ObjectPlacement, SceneSpec, Surface
-from render_actors.setting import RenderSetting
+from render_actors.setting import MissingDeviceError, RenderSetting
 from render_actors.silence import silence
 
 
@@ -83,10 +83,6 @@ from blenderproc.python.utility.Utility import Utility, reset_keyframes  # noqa:
 from mathutils import Matrix  # noqa: E402
 
 TEXTURE_PX = 256
-
-
-class MissingDeviceError(ValueError):
-    """The setting asks for a device that this machine lacks."""
 
 
 def blender_version() -> str:

@@ -38,6 +38,10 @@ _RANGES = {
 }
 
 
+class MissingDeviceError(ValueError):
+    """The setting asks for a device that this machine lacks."""
+
+
 @dataclass(frozen=True)
 class RenderSetting:
     """A rendering setting: the paper's four attributes (appendix B), and what an image is.

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,6 +137,9 @@ def test_a_hanging_scene_is_ended_and_tried_again(drawing: Drawing) -> None:
     (shard,) = drawing.render(1, scene_timeout_s=3.0)
     assert len(read_shard(Path(shard))) == 4
     hung = drawing.processes()[1][1]
+    deadline = time.monotonic() + 20
+    while is_running(hung) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert not is_running(hung)
 
 
