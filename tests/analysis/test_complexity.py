@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.covariance import ledoit_wolf
 
+from analysis import fit_laws
 from analysis.complexity import complexity
+from analysis.report_data import ReportData
+from analysis.report_tables import page_tables
+from tests.analysis.truths import observe
 
 
 def gaussian(images: int, features: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -64,3 +70,20 @@ def test_features_that_never_vary_are_left_out() -> None:
 def test_activations_that_say_nothing_are_refused(activations: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         complexity(activations)
+
+
+def test_the_report_shows_it_beside_alpha_and_c_where_it_was_measured() -> None:
+    truth = observe(0.5, 0.15, 2.0, 0.01, np.array([200.0, 800, 3200]), 1)
+    fits = fit_laws(dict.fromkeys(("rich", "plain"), (truth.n, truth.error)))
+    values: dict = {key: {} for key in ("verdicts", "references", "versions", "seeds")}
+    values |= {key: [] for key in ("observations", "decisions", "ledger")}
+    values |= dict.fromkeys(("title", "question", "unit", "stop_reason", "config_text"), "")
+    bare = ReportData(arms=["rich", "plain"], fits=fits, **values)
+    shown = dataclasses.replace(bare, complexity={"rich": 123.4})
+    tables = [page_tables(data) for data in (bare, shown)]
+    [(without, with_it)] = [
+        (tables[0][name], tables[1][name]) for name in tables[0] if "alpha" in tables[0][name].columns
+    ]
+    assert not any("complexity" in column for column in without.columns)
+    column = with_it.columns.index("complexity (nats)")
+    assert [row[column] for row in with_it.rows] == ["123", "not measured"]
