@@ -118,8 +118,9 @@ def complexity(
 
     loaded = load_config(config, overrides or ())
     from sweeper.complexity import measure
+    from sweeper.sweep import open_run_folder
 
-    for line in measure(loaded, images, checkpoint):
+    for line in measure(loaded, open_run_folder(loaded), images, checkpoint):
         print(line)
 
 

@@ -19,19 +19,18 @@ from sweeper.errors import BadInput
 from sweeper.plan import Arm, make_plan
 from sweeper.pretrain import pretrain_identity
 from sweeper.rendering import found, setting_of, training_images
-from sweeper.sweep import open_run_folder
 
 RESULTS = "complexity.json"
 _BATCH = 64
 
 
-def measure(config: SweepConfig, images: int, checkpoint: Path | None) -> Iterator[str]:
+def measure(config: SweepConfig, folder: Path, images: int, checkpoint: Path | None) -> Iterator[str]:
     """One line an arm, kept in the run folder for the report; the first `images` rendered images must be in the store.
 
     checkpoint: a file of a backbone's tensors for all arms, so that sets are seen by the same eyes; None: each arm's
     own from its largest n. Raises BadInput where images or checkpoint are missing.
     """
-    store, folder = ArtifactStore(config.store), open_run_folder(config)
+    store = ArtifactStore(config.store)
     results = {}
     for arm in make_plan(config).arms:
         path, n = (checkpoint, None) if checkpoint is not None else _largest(config, arm, store)

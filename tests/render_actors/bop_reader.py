@@ -7,6 +7,7 @@ import json
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 from render_actors import blender
 
@@ -19,7 +20,7 @@ def answer_for_bop_toolkit(dataset: Path) -> None:
         "scene_camera_tpath": f"{split}/scene_camera.json",
         "im_size": (side, side),
     }
-    toolkit = sys.modules["bop_toolkit_lib"]
+    toolkit: Any = sys.modules["bop_toolkit_lib"]
     toolkit.dataset_params.get_split_params = lambda *_, **__: parameters
     toolkit.inout = types.SimpleNamespace(
         load_json=lambda path: json.loads(Path(path).read_text()),
