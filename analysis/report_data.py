@@ -84,7 +84,8 @@ class ReportData:
 
     `arms`: in the order to show them. `unit`: that of decisions' and observations' costs ("$", "minutes").
     `stop_reason`: why the sweep ended, empty while it runs. `simulated`: errors drawn from a known law, not
-    measured; said at the top of the page and in every table.
+    measured; said at the top of the page and in every table. `complexity`: negative entropy of the arm's rendered
+    set in nats (analysis/complexity.py), where it was measured.
     """
 
     title: str
@@ -105,3 +106,4 @@ class ReportData:
     target_error: float | None = None
     simulated: bool = False
     notes: Sequence[str] = field(default=())
+    complexity: Mapping[str, float] = field(default_factory=dict)

@@ -63,12 +63,18 @@ def _fit_table(data: ReportData) -> Table:
             _with_interval(data.fits[arm].alpha),
             _with_interval(data.fits[arm].C),
             f"{data.fits[arm].sigma.mean:.1%}",
+            *((_complexity(data, arm),) if data.complexity else ()),
             ("yes: " if data.fits[arm].identified else "no: ") + data.fits[arm].reason,
         )
         for arm in data.arms
         if arm in data.fits
     ]
-    return Table(("arm", "runs", "alpha", "C", "run noise", "identified"), rows, (1, 2, 3, 4))
+    measured = ("complexity (nats)",) if data.complexity else ()
+    return Table(("arm", "runs", "alpha", "C", "run noise", *measured, "identified"), rows, (1, 2, 3, 4))
+
+
+def _complexity(data: ReportData, arm: str) -> str:
+    return f"{data.complexity[arm]:.0f}" if arm in data.complexity else "not measured"
 
 
 def _reference_table(data: ReportData) -> Table:

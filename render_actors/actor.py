@@ -1,16 +1,20 @@
-"""A process that holds Blender and makes shards; run as a Ray actor by `pool.py`."""
+"""A process that holds Blender, or what stands in for it, and makes shards; run as a Ray actor by `pool.py`."""
 
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from render_actors.scene import RENDER_VERSION, RenderSetting, sample_scene
-from render_actors.shards import RenderedImage, write_shard
-
-if TYPE_CHECKING:
-    from render_actors.blender import Renderer
+from render_actors.labelled_folder import scene_of_folder
+from render_actors.labels import RenderedImage
+from render_actors.objects import class_names
+from render_actors.scene import sample_scene
+from render_actors.setting import RENDER_VERSION, RenderSetting
+from render_actors.shards import write_shard
+from render_actors.sources import load_function, scene_of_function
 
 SHARD_FILE = "shard.parquet"
 
@@ -37,30 +41,50 @@ def shard_identity(setting: RenderSetting, seed: int, shard: int, scenes_per_sha
     }
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """Whatever makes a setting's images: `scene(seed, index)` gives those of one scene, `close` ends it."""
+
+    scene: Callable[[int, int], list[RenderedImage]]
+    close: Callable[[], None]
+
+
+def drawing_of(setting: RenderSetting) -> Drawing:
+    """Blender with the setting's pools loaded (about 10 s), or the setting's own source of images."""
+    source = setting.source
+    if source is None:
+        from render_actors.blender import Renderer
+
+        renderer = Renderer(setting)
+        return Drawing(lambda seed, index: renderer.render(sample_scene(setting, seed, index)), renderer.close)
+    if source.kind == "function":
+        function = load_function(source.where)
+        return Drawing(lambda seed, index: scene_of_function(function, setting, seed, index), lambda: None)
+    return Drawing(lambda seed, index: scene_of_folder(setting, seed, index), lambda: None)
+
+
 class RenderActor:
     """Renders scenes one by one, keeps them until their shard is whole, commits it, returns the manifest."""
 
     def __init__(self, setting: RenderSetting, seed: int, scenes_per_shard: int, sink: ShardSink) -> None:
         self._setting, self._seed = setting, seed
         self._scenes_per_shard, self._sink = scenes_per_shard, sink
-        self._renderer: Renderer | None = None
+        self._drawing: Drawing | None = None
         self._rendered: dict[int, list[RenderedImage]] = {}
 
     def start(self) -> int:
-        """Load Blender and the setting's pools (about 10 s); returns the process id."""
+        """Load what draws; returns the process id."""
         # One thread an actor: the pool scales by actors, and a second thread does not help small images.
         os.environ["OMP_NUM_THREADS"] = "1"
-        from render_actors.blender import Renderer
-
-        self._renderer = Renderer(self._setting)
+        self._drawing = drawing_of(self._setting)
         return os.getpid()
 
     def render_scene(self, scene_index: int) -> tuple[int, float]:
         """Render one scene; returns the number of images and the seconds it took."""
-        if self._renderer is None:
+        if self._drawing is None:
             raise RuntimeError("start() must come before render_scene()")
         began = time.perf_counter()
-        images = self._renderer.render(sample_scene(self._setting, self._seed, scene_index))
+        images = self._drawing.scene(self._seed, scene_index)
         self._rendered[scene_index] = images
         return len(images), time.perf_counter() - began
 
@@ -70,13 +94,13 @@ class RenderActor:
         wanted = range(first, first + self._scenes_per_shard)
         images = [image for scene_index in wanted for image in self._rendered[scene_index]]
         with tempfile.TemporaryDirectory(prefix="shard-") as folder:
-            write_shard(Path(folder) / SHARD_FILE, images, self._setting.classes)
+            write_shard(Path(folder) / SHARD_FILE, images, len(class_names(self._setting)))
             identity = shard_identity(self._setting, self._seed, shard, self._scenes_per_shard)
             manifest = self._sink.commit(identity, Path(folder))
         self._rendered.clear()
         return manifest
 
     def close(self) -> None:
-        """Remove the renderer's temporary folder."""
-        if self._renderer is not None:
-            self._renderer.close()
+        """Leave nothing behind."""
+        if self._drawing is not None:
+            self._drawing.close()

@@ -19,11 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from render_actors.materials import FIXED_FLOOR, FIXED_WALL, SURFACES, Material, texture_pixels
+from render_actors.bop_objects import model_params
+from render_actors.labels import RenderedImage, camera_of, image_of_maps, pose_in_camera, semantic_map, unit_normals
+from render_actors.materials import FIXED_FLOOR, FIXED_WALL, SURFACES, Material, surface_names, texture_pixels
 from render_actors.nodes import build_nodes
-from render_actors.objects import ObjectClass, class_material, classes_of, normalisation
-from render_actors.scene import FIELD_OF_VIEW, ROOM_HALF_M, Light, ObjectPlacement, RenderSetting, SceneSpec, Surface
-from render_actors.shards import RenderedImage, image_of_maps
+from render_actors.object_class import ObjectClass, normalisation
+from render_actors.objects import classes_of
+from render_actors.scene import FIELD_OF_VIEW, ROOM_HALF_M, Light, ObjectPlacement, SceneSpec, Surface
+from render_actors.setting import MissingDeviceError, RenderSetting
 from render_actors.silence import silence
 
 
@@ -44,6 +47,10 @@ def _import_blenderproc() -> Any:
     slow = [name for name in ("sklearn", "sklearn.cluster") if name not in sys.modules]
     for name in slow:
         _placeholder(name, MeanShift=None, estimate_bandwidth=None)
+    if importlib.util.find_spec("bop_toolkit_lib") is None:
+        # BlenderProc's BOP loader would install it from a repository; it asks it for the files of the models only.
+        dataset_params = types.SimpleNamespace(get_model_params=model_params)
+        _placeholder("bop_toolkit_lib", dataset_params=dataset_params)
     # It imports GitPython, which refuses to be imported on a machine without git unless told to be quiet.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ["INSIDE_OF_THE_INTERNAL_BLENDER_PYTHON_ENVIRONMENT"] = "1"
@@ -96,7 +103,8 @@ def _scratch_folder() -> str:
 class Renderer:
     """Blender, loaded with one setting's meshes and materials. One at a time in a process: a new one replaces the old.
 
-    Raises MissingAssetError when a package of the pools is absent.
+    Raises MissingAssetError when a package of the pools is absent, MissingDeviceError (a ValueError) without the GPU
+    that the setting asks for.
     """
 
     def __init__(self, setting: RenderSetting) -> None:
@@ -104,9 +112,10 @@ class Renderer:
         self._folder = _scratch_folder()
         with silence():
             _start_blender(setting, self._folder)
-            self._class_meshes = [_load_mesh(entry, setting) for entry in classes_of(setting)]
+            self._classes = classes_of(setting)
+            self._meshes: dict[int, Any] = {}
             slots = 1 if setting.appearance == "single" else setting.max_objects
-            self._slots = [_object_slot(f"slot{k}", self._class_meshes[0]) for k in range(slots)]
+            self._slots = [_object_slot(f"slot{k}") for k in range(slots)]
             self._floor, self._walls = _build_room()
             self._covers = _build_covers(setting)
             self._lights = {"point": bproc.types.Light("POINT"), "area": bproc.types.Light("AREA")}
@@ -114,7 +123,6 @@ class Renderer:
                 # A lamp's disc in the image would be a bright object without a label.
                 light.blender_obj.visible_camera = False
             _enable_outputs(self._slots, setting, self._folder)
-            # What the mesh files brought along: materials and full-size textures.
             bpy.data.orphans_purge(do_recursive=True)
 
     def render(self, scene: SceneSpec) -> list[RenderedImage]:
@@ -124,12 +132,17 @@ class Renderer:
             bproc.renderer.render(
                 output_dir=self._folder, output_key=None, load_keys=set(), return_data=False, verbose=True
             )
-            first = scene.index * self.setting.poses_per_scene
-            class_ids = [placed.class_id for placed in scene.objects]
-            return [
-                self._read_image(first + pose, pose, class_ids, np.array(camera))
-                for pose, camera in enumerate(scene.cameras)
-            ]
+            return [self._read_image(scene, pose) for pose in range(len(scene.cameras))]
+
+    def render_bare(self) -> None:
+        """Draw the last scene again with nothing but bpy, its passes kept in memory: what the bench compares with."""
+        scene = bpy.context.scene
+        scene.render.use_compositing = False
+        with silence():
+            for frame in range(scene.frame_start, scene.frame_end):
+                scene.frame_set(frame)
+                bpy.ops.render.render(write_still=False)
+        scene.render.use_compositing = True
 
     def close(self) -> None:
         """Remove the temporary folder."""
@@ -139,7 +152,7 @@ class Renderer:
         if len(scene.objects) > len(self._slots):
             raise ValueError(f"scene {scene.index}: {len(scene.objects)} objects for a setting of {len(self._slots)}")
         for slot, placed in zip(self._slots, scene.objects, strict=False):
-            _place(slot, placed, self._class_meshes[placed.class_id])
+            _place(slot, placed, self._mesh(placed.class_id))
         for slot in self._slots[len(scene.objects) :]:
             slot.hide_render = True
         for light in scene.lights:
@@ -154,25 +167,42 @@ class Renderer:
             bproc.camera.add_camera_pose(np.array(pose))
         bpy.context.scene.cycles.seed = scene.noise_seed
 
+    def _mesh(self, class_id: int) -> Any:
+        """A class's mesh, loaded when a scene first shows it: a pool may hold many that a short run never does."""
+        if class_id not in self._meshes:
+            self._meshes[class_id] = _load_mesh(self._classes[class_id])
+            # What the mesh file brought along: materials and full-size textures.
+            bpy.data.orphans_purge(do_recursive=True)
+        return self._meshes[class_id]
+
     def _cover(self, room_part: Any, surface: Surface, fixed: Material) -> None:
-        material = fixed if surface.material < 0 else SURFACES[surface.material]
-        room_part.material_slots[0].material = self._covers[material.name]
+        name = fixed.name if surface.material < 0 else surface_names(self.setting.textures)[surface.material]
+        room_part.material_slots[0].material = self._covers[name]
         room_part.color = (*surface.tint, surface.scale)
 
-    def _read_image(self, index: int, pose: int, class_ids: list[int], camera: NDArray[np.float64]) -> RenderedImage:
+    def _read_image(self, scene: SceneSpec, pose: int) -> RenderedImage:
         def read(name: str, suffix: str = "exr") -> NDArray:
             # BlenderProc's own reader takes a millisecond more an image, 4 % of a small one's render.
             bgr = cv2.imread(f"{self._folder}/{name}_{pose:04d}.{suffix}", cv2.IMREAD_UNCHANGED)
             return np.ascontiguousarray(bgr[:, :, ::-1])
 
+        setting, camera = self.setting, np.array(scene.cameras[pose])
         instances = read("segmap")[:, :, 0].astype(np.uint8)
-        smallest = self.setting.min_visible_share * self.setting.resolution**2
+        class_ids = [placed.class_id for placed in scene.objects]
+        index = scene.index * setting.poses_per_scene + pose
+        smallest = setting.min_visible_share * setting.resolution**2
         image = image_of_maps(index, read("rgb", "png"), instances, class_ids, smallest)
-        if "normals" in self.setting.labels:
+        if "semantic" in setting.labels:
+            image = replace(image, semantic=semantic_map(instances, class_ids))
+        if "normals" in setting.labels:
             # The pass is in world axes; labels are in the camera's.
-            image = replace(image, normals=(read("normals") @ camera[:3, :3]).astype(np.float16))
-        if "depth" in self.setting.labels:
+            image = replace(image, normals=unit_normals(read("normals") @ camera[:3, :3]))
+        if "depth" in setting.labels:
             image = replace(image, depth=np.ascontiguousarray(read("depth")[:, :, 0], dtype=np.float32))
+        if "poses" in setting.labels:
+            placed = [(o.class_id, o.position, o.rotation, o.radius) for o in scene.objects]
+            poses = tuple(pose_in_camera(*where, camera) for where in placed)
+            image = replace(image, poses=poses, camera=camera_of(setting.resolution, FIELD_OF_VIEW, camera))
         return image
 
 
@@ -187,7 +217,7 @@ def _start_blender(setting: RenderSetting, folder: str) -> None:
     scene.node_tree.nodes.new("CompositorNodeComposite")
     layers = scene.node_tree.nodes.new("CompositorNodeRLayers")
     scene.node_tree.links.new(layers.outputs["Image"], scene.node_tree.nodes["Composite"].inputs["Image"])
-    bproc.renderer.set_render_devices(use_only_cpu=True)
+    _choose_device(setting.device)
     render_init()
     bproc.renderer.set_cpu_threads(1)
     bproc.renderer.set_denoiser(None)
@@ -207,11 +237,24 @@ def _start_blender(setting: RenderSetting, folder: str) -> None:
     scene.cycles.use_auto_tile = False
 
 
-def _load_mesh(entry: ObjectClass, setting: RenderSetting) -> Any:
-    """The class's mesh in the unit sphere, with its one material."""
-    # The importer reports each texture it finds, or misses, on stderr; the files' own materials are not used.
+def _choose_device(device: str) -> None:
+    """Render on the CPU, or on GPUs; BlenderProc goes back to the CPU in silence where there is none."""
+    bproc.renderer.set_render_devices(use_only_cpu=device == "cpu", desired_gpu_device_type=[device.upper()])
+    if device != "cpu" and bpy.context.scene.cycles.device != "GPU":
+        raise MissingDeviceError(
+            f"rendering setting: device = {device!r}, but Blender finds no such device here; "
+            "run where there is one, or set device to cpu"
+        )
+
+
+def _load_mesh(entry: ObjectClass) -> Any:
+    """The class's mesh in the unit sphere, with its one material or, where it has none, those of its file."""
+    # The importer reports each texture it finds, or misses, on stderr.
     with silence(2):
-        loaded = bproc.loader.load_obj(str(entry.mesh_path()), forward_axis="Y", up_axis="Z")
+        if entry.bop_id is not None:
+            loaded = bproc.loader.load_bop_objs(str(entry.mesh_path().parent.parent), obj_ids=[entry.bop_id])
+        else:
+            loaded = bproc.loader.load_obj(str(entry.mesh_path()), forward_axis="Y", up_axis="Z")
     first, rest = loaded[0], loaded[1:]
     if rest:
         first.join_with_other_objects(rest)
@@ -220,8 +263,9 @@ def _load_mesh(entry: ObjectClass, setting: RenderSetting) -> Any:
     mesh.set_sharp_from_angle(angle=0.6)
     centre, radius = normalisation(entry)
     mesh.transform(Matrix.Scale(1 / radius, 4) @ Matrix.Translation([-x for x in centre]))
-    mesh.materials.clear()
-    mesh.materials.append(_build_material(class_material(entry, setting), f"class-{entry.name}"))
+    if entry.material is not None:
+        mesh.materials.clear()
+        mesh.materials.append(_build_material(entry.material, f"class-{entry.name}"))
     # Without a user of its own a class that no slot shows would be purged.
     mesh.use_fake_user = True
     first.delete()
@@ -244,8 +288,8 @@ def _load_texture(name: str) -> Any:
     return image
 
 
-def _object_slot(name: str, mesh: Any) -> Any:
-    slot = bproc.object.create_from_blender_mesh(mesh, name).blender_obj
+def _object_slot(name: str) -> Any:
+    slot = bproc.object.create_from_blender_mesh(bpy.data.meshes.new(name), name).blender_obj
     slot.rotation_mode = "QUATERNION"
     return slot
 
@@ -263,8 +307,23 @@ def _build_room() -> tuple[Any, Any]:
 
 
 def _build_covers(setting: RenderSetting) -> dict[str, Any]:
+    """Materials of walls and floor by name."""
+    if setting.background == "random" and setting.textures is not None:
+        return _load_cc_materials(setting.textures)
     pool = SURFACES if setting.background == "random" else (FIXED_FLOOR, FIXED_WALL)
     return {material.name: _build_material(material, f"surface-{material.name}") for material in pool}
+
+
+def _load_cc_materials(folder: str) -> dict[str, Any]:
+    """BlenderProc's materials of a folder of CC0 textures, their images shrunk as the packaged ones are."""
+    with silence(2):
+        loaded = bproc.loader.load_ccmaterials(folder, use_all_materials=True)
+    for material in loaded:
+        for node in material.get_nodes_with_type("ShaderNodeTexImage"):
+            if max(node.image.size) > TEXTURE_PX:
+                node.image.scale(TEXTURE_PX, TEXTURE_PX)
+        material.blender_obj.use_fake_user = True
+    return {material.get_name(): material.blender_obj for material in loaded}
 
 
 def _enable_outputs(slots: list[Any], setting: RenderSetting, folder: str) -> None:

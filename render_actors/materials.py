@@ -2,6 +2,7 @@
 
 import importlib.util
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -101,5 +102,26 @@ SURFACES: tuple[Material, ...] = (
 )
 FIXED_WALL = Material("fixed-wall", colours=((0.6, 0.6, 0.58), (0.6, 0.6, 0.58)), roughness=0.9)
 FIXED_FLOOR = Material("fixed-floor", colours=((0.35, 0.34, 0.33), (0.35, 0.34, 0.33)), roughness=0.9)
-# Objects of a setting "without texture": one grey for all, as T-LESS and ITODD are.
-TEXTURELESS = Material("textureless", colours=((0.55, 0.55, 0.55), (0.55, 0.55, 0.55)), roughness=0.5)
+
+
+@cache
+def cc_textures(folder: Path) -> tuple[str, ...]:
+    """Names of the opaque materials in a folder of CC0 textures (ambientCG's, 2K JPG, as BlenderProc reads them).
+
+    Raises ValueError where there is none.
+    """
+    found = []
+    for asset in sorted(path for path in folder.iterdir() if path.is_dir()):
+        names = {path.name for path in asset.iterdir()}
+        for stem in (f"{asset.name}_2K", f"{asset.name}_2K-JPG"):
+            if f"{stem}_Color.jpg" in names and f"{stem}_Opacity.jpg" not in names:
+                found.append(asset.name)
+                break
+    if not found:
+        raise ValueError(f"textures: {folder} holds no NAME/NAME_2K-JPG_Color.jpg; give a folder of CC0 textures")
+    return tuple(found)
+
+
+def surface_names(textures: str | None) -> tuple[str, ...]:
+    """Names of the covers of walls and floor: the packaged ones, or those of a folder of CC0 textures."""
+    return tuple(cover.name for cover in SURFACES) if textures is None else cc_textures(Path(textures))

@@ -1,43 +1,21 @@
-"""The object pool: classes that can be told apart at 32 to 64 px, chosen by looking at renders.
+"""The packaged object pool: 173 classes as the paper's, 58 of them texture-less as T-LESS and ITODD are.
 
 Meshes come from packages: pybullet_data (zlib licence) and robosuite's household objects (MIT). Every class has a
-material of its own: shape alone is hardly learnt at these sizes.
+material of its own: shape alone is hardly learnt at 64 px. The first 20 classes can be told apart at 32 px: they were
+chosen by looking at renders; the others, in random_objects.csv, by the distance of their shapes from each other.
 """
 
-from dataclasses import dataclass
+import csv
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from render_actors.materials import TEXTURELESS, Material, asset_path
+from render_actors.bop_objects import bop_classes
+from render_actors.materials import Colour, Material, Pattern
+from render_actors.object_class import ObjectClass, Vector
 
 if TYPE_CHECKING:
-    from render_actors.scene import RenderSetting
-
-Vector = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class ObjectClass:
-    """One class: a packaged mesh, its material, its size and the sides it rests on.
-
-    `downs` are unit vectors in the mesh's frame that point to the floor in a stable pose (computed once with trimesh's
-    stable poses, upright poses added by hand); `size` multiplies the common object radius.
-    """
-
-    name: str
-    package: str
-    mesh: str
-    downs: tuple[Vector, ...]
-    material: Material
-    size: float = 1.0
-
-    def mesh_path(self) -> Path:
-        """Path of the OBJ file. Raises MissingAssetError when its package is absent."""
-        return asset_path(self.package, self.mesh)
+    from render_actors.setting import RenderSetting
 
 
 def _household(name: str, downs: tuple[Vector, ...], material: Material, mesh: str | None = None) -> ObjectClass:
@@ -60,7 +38,7 @@ def _uv(image: str) -> Material:
 _WHITE, _BLACK = (0.9, 0.9, 0.9), (0.02, 0.02, 0.02)
 _BACK, _FRONT, _BELOW = (0.0, 1.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0)
 
-CLASSES: tuple[ObjectClass, ...] = (
+_FIRST: tuple[ObjectClass, ...] = (
     _household("bottle", (_BELOW, (0.366, -0.931, 0.0)), _plain(0.02, 0.3, 0.06, 0.15)),
     _household("bread", (_BACK, _FRONT, (-0.998, 0.0, -0.057)), _uv("bread.png")),
     _household("can", (_BELOW, (1.0, 0.0, 0.0)), _uv("soda.png")),
@@ -141,38 +119,48 @@ CLASSES: tuple[ObjectClass, ...] = (
 )
 
 
+def _three(text: str) -> tuple[float, float, float]:
+    x, y, z = (float(number) for number in text.split())
+    return x, y, z
+
+
+def _listed(row: dict[str, str]) -> ObjectClass:
+    """One line of random_objects.csv: colours are linear RGB, downs are parted by semicolons."""
+    pattern: dict[str, Pattern] = {name: name for name in get_args(Pattern)}
+    colours: tuple[Colour, Colour] = (_three(row["first"]), _three(row["second"]))
+    scale, roughness, metallic = (float(row[name]) for name in ("scale", "roughness", "metallic"))
+    image = row["image"] or None
+    material = Material("own", pattern[row["pattern"]], colours, image, "box", scale, roughness, metallic)
+    downs = tuple(_three(text) for text in row["downs"].split(";"))
+    return _random(int(row["number"]), f"random-{int(row['number']):03d}", downs, material)
+
+
+def _read_list() -> tuple[ObjectClass, ...]:
+    with Path(__file__).with_name("random_objects.csv").open(newline="") as lines:
+        return tuple(_listed(row) for row in csv.DictReader(lines))
+
+
+CLASSES: tuple[ObjectClass, ...] = (*_FIRST, *_read_list())
+
+
+def pool_size(folder: str | None) -> int:
+    """Number of classes of the pool: the packaged one, or that of a folder of BOP data sets."""
+    return len(_pool(folder))
+
+
+@cache
+def _pool(folder: str | None) -> tuple[ObjectClass, ...]:
+    return CLASSES if folder is None else bop_classes(Path(folder))
+
+
 def classes_of(setting: "RenderSetting") -> tuple[ObjectClass, ...]:
-    """The first `setting.classes` classes of the pool; class_id is the position in it."""
-    return CLASSES[: setting.classes]
+    """The first `setting.classes` classes of the pool, or those of them without texture; class_id is the position."""
+    classes = _pool(setting.objects)[: setting.classes]
+    return classes if setting.texture == "with" else tuple(entry for entry in classes if entry.is_textureless)
 
 
 def class_names(setting: "RenderSetting") -> tuple[str, ...]:
     """Names of the setting's classes, by class_id."""
+    if setting.source is not None:
+        return setting.source.class_names
     return tuple(entry.name for entry in classes_of(setting))
-
-
-def class_material(entry: ObjectClass, setting: "RenderSetting") -> Material:
-    """The class's own material, or the common grey of a setting without texture."""
-    return entry.material if setting.texture == "with" else TEXTURELESS
-
-
-@cache
-def _vertices(path: Path) -> NDArray[np.float64]:
-    rows = [line.split()[1:4] for line in path.read_text().splitlines() if line.startswith("v ")]
-    return np.array(rows, dtype=np.float64)
-
-
-def normalisation(entry: ObjectClass) -> tuple[NDArray[np.float64], float]:
-    """Centre (3,) and radius of the mesh's bounding sphere about its box centre, in the mesh file's own units."""
-    points = _vertices(entry.mesh_path())
-    centre = (points.min(axis=0) + points.max(axis=0)) / 2
-    return centre, float(np.linalg.norm(points - centre, axis=1).max())
-
-
-@cache
-def unit_vertices(entry: ObjectClass) -> NDArray[np.float64]:
-    """Vertices (V, 3) of the mesh moved and scaled into the unit sphere, as the scene places it."""
-    centre, radius = normalisation(entry)
-    points = (_vertices(entry.mesh_path()) - centre) / radius
-    points.setflags(write=False)
-    return points

@@ -11,7 +11,7 @@ from typing import Any
 import ray
 
 from render_actors.actor import RenderActor, ShardSink, shard_identity
-from render_actors.scene import RenderSetting
+from render_actors.setting import RenderSetting
 
 # Ray may first have to find a free CPU or a node for the actor; Blender itself starts in about 10 s.
 START_TIMEOUT_S = 600.0
@@ -32,6 +32,7 @@ class _Worker:
     next_scene: int = 0
     committing: bool = False
     images: int = 0
+    scenes: int = 0
 
 
 @dataclass
@@ -43,6 +44,8 @@ class _Job:
     scenes_per_shard: int
     sink: ShardSink
     cpus_per_actor: float
+    gpus_per_actor: float
+    recycle_after: int
     scene_timeout_s: float
     retries: int
     on_progress: Callable[[int, float], None]
@@ -63,22 +66,27 @@ def render_shards(
     scene_timeout_s: float,
     retries: int,
     on_progress: Callable[[int, float], None],
+    gpus_per_actor: float = 0.0,
+    recycle_after: int = 1000,
 ) -> list[Any]:
     """Manifests of the shards, in the order asked for; only those the sink lacks are rendered.
 
     Shard k holds scenes [k * scenes_per_shard, (k + 1) * scenes_per_shard). At most `actors` actors run, never more
-    than missing shards, each taking cpus_per_actor CPUs; all end with the call. on_progress gets the number of images
-    just rendered and the actor seconds they took; a negative number takes back the images of a shard that was lost.
-    A scene over scene_timeout_s or a dead actor costs the shard one of its `retries` and the actor is replaced.
+    than missing shards, each taking cpus_per_actor CPUs and gpus_per_actor GPUs; all end with the call. on_progress
+    gets the number of images just rendered and the actor seconds they took; a negative number takes back the images of
+    a shard that was lost. A scene over scene_timeout_s or a dead actor costs the shard one of its `retries` and the
+    actor is replaced. One that has rendered recycle_after scenes is replaced when its shard is done.
 
     Raises RenderFailedError (a RuntimeError) naming setting, seed, shard and scene when the retries are used up;
-    ValueError for bad arguments; MissingAssetError (a FileNotFoundError) when a pool package is absent.
+    ValueError for bad arguments and for a GPU that is asked for and not there; MissingAssetError (a FileNotFoundError)
+    when a pool package is absent.
     """
-    if actors < 1 or scenes_per_shard < 1 or scene_timeout_s <= 0 or retries < 0:
+    if min(actors, scenes_per_shard, recycle_after) < 1 or scene_timeout_s <= 0 or retries < 0:
         raise ValueError(
-            f"render pool: actors = {actors}, scenes_per_shard = {scenes_per_shard}, scene_timeout_s = "
-            f"{scene_timeout_s}, retries = {retries}; the first three must be above 0, retries 0 or more"
+            f"render pool: actors = {actors}, scenes_per_shard = {scenes_per_shard}, recycle_after = {recycle_after}, "
+            f"scene_timeout_s = {scene_timeout_s}, retries = {retries}; all must be above 0, retries may be 0"
         )
+    _refuse_without_gpu(setting, gpus_per_actor)
     found = {k: sink.find(shard_identity(setting, seed, k, scenes_per_shard)) for k in dict.fromkeys(shards)}
     job = _Job(
         setting=setting,
@@ -86,6 +94,8 @@ def render_shards(
         scenes_per_shard=scenes_per_shard,
         sink=sink,
         cpus_per_actor=cpus_per_actor,
+        gpus_per_actor=gpus_per_actor,
+        recycle_after=recycle_after,
         scene_timeout_s=scene_timeout_s,
         retries=retries,
         on_progress=on_progress,
@@ -102,9 +112,21 @@ def render_shards(
     return [job.manifests[k] for k in shards]
 
 
+def _refuse_without_gpu(setting: RenderSetting, gpus_per_actor: float) -> None:
+    """An actor would wait for ever for a GPU that no node has, and one without a GPU would render on the CPU."""
+    if setting.device == "cpu":
+        return
+    there = ray.cluster_resources().get("GPU", 0.0)
+    if gpus_per_actor <= 0 or there < gpus_per_actor:
+        raise ValueError(
+            f"render pool: device = {setting.device!r} with {gpus_per_actor:g} GPUs an actor, but the nodes of this "
+            f"Ray have {there:g}; run where there is a GPU, or set device to cpu"
+        )
+
+
 def _start(job: _Job) -> _Worker:
     # An actor is not restarted by Ray: a shard in memory would be lost without a word. The pool replaces it.
-    options = {"num_cpus": job.cpus_per_actor, "max_restarts": 0, "max_task_retries": 0}
+    options = {"num_cpus": job.cpus_per_actor, "num_gpus": job.gpus_per_actor, "max_restarts": 0, "max_task_retries": 0}
     actor_class = ray.remote(RenderActor).options(**options)
     handle = actor_class.remote(job.setting, job.seed, job.scenes_per_shard, job.sink)
     return _Worker(handle, handle.start.remote(), time.monotonic() + START_TIMEOUT_S)
@@ -136,10 +158,16 @@ def _advance(job: _Job, worker: _Worker, result: Any) -> None:
     if worker.committing and worker.shard is not None:
         job.manifests[worker.shard] = result
         worker.shard, worker.committing, worker.images = None, False, 0
+        if worker.scenes >= job.recycle_after and job.queue:
+            job.workers.remove(worker)
+            _end([worker.handle])
+            job.workers.append(_start(job))
+            return
     elif worker.shard is not None:
         images, seconds = result
         worker.images += images
         worker.next_scene += 1
+        worker.scenes += 1
         job.on_progress(images, seconds)
     if worker.shard is None:
         if not job.queue:

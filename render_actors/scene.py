@@ -3,89 +3,28 @@ made again anywhere. Follows the paper's appendix B: a cube-shaped room, one poi
 floor by on-surface sampling without intersections, ten camera poses looking at the objects.
 """
 
-import dataclasses
 import hashlib
 import json
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from render_actors.materials import SURFACES
-from render_actors.objects import CLASSES, classes_of, unit_vertices
-
-# Part of every artifact's identity. Bump it whenever the same (setting, seed, index) gives other pixels or labels.
-RENDER_VERSION = 1
+from render_actors.materials import surface_names
+from render_actors.object_class import unit_vertices
+from render_actors.objects import classes_of
+from render_actors.setting import RenderSetting
 
 Vector = tuple[float, float, float]
 Matrix = tuple[tuple[float, ...], ...]
-Label = Literal["classes", "boxes", "masks", "normals", "depth"]
 
 ROOM_HALF_M = 4.0
 FIELD_OF_VIEW = math.radians(50)
 OBJECT_RADIUS_M = 0.45
 # Objects' footprints keep this distance, so that touching bounding spheres never touch on screen by rounding.
 CLEARANCE_M = 0.02
-
-
-@dataclass(frozen=True)
-class RenderSetting:
-    """A rendering setting: the paper's four attributes (appendix B), and what an image is.
-
-    resolution is the image side in px, samples are Cycles samples a pixel, min_visible_share is the share of the
-    image's pixels an object must cover to count as visible. Raises ValueError for a value out of range.
-    """
-
-    appearance: Literal["single", "multiple"] = "multiple"
-    light: Literal["fix", "random"] = "random"
-    background: Literal["fix", "random"] = "random"
-    texture: Literal["with", "without"] = "with"
-    resolution: int = 64
-    samples: int = 4
-    classes: int = 20
-    max_objects: int = 5
-    poses_per_scene: int = 10
-    max_bounces: int = 1
-    min_visible_share: float = 0.004
-    labels: tuple[Label, ...] = ("classes", "boxes", "masks")
-
-    def __post_init__(self) -> None:
-        choices = {
-            "appearance": ("single", "multiple"),
-            "light": ("fix", "random"),
-            "background": ("fix", "random"),
-            "texture": ("with", "without"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"rendering setting: {name} = {getattr(self, name)!r}; choose {' or '.join(allowed)}")
-        ranges = {
-            "resolution": (16, 1024),
-            "samples": (1, 4096),
-            "classes": (1, len(CLASSES)),
-            "max_objects": (1, 10),
-            "poses_per_scene": (1, 100),
-            "max_bounces": (0, 12),
-        }
-        for name, (low, high) in ranges.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"rendering setting: {name} = {value!r}; give a whole number from {low} to {high}")
-        if not 0 <= self.min_visible_share < 1:
-            raise ValueError(
-                f"rendering setting: min_visible_share = {self.min_visible_share!r}; give a share in [0, 1)"
-            )
-        unknown = [label for label in self.labels if label not in get_args(Label)]
-        if unknown:
-            raise ValueError(
-                f"rendering setting: unknown label {unknown[0]!r}; choose from {', '.join(get_args(Label))}"
-            )
-
-    def content(self) -> dict[str, object]:
-        """Everything that determines the images and labels, as JSON-ready values."""
-        return {**dataclasses.asdict(self), "labels": sorted(set(self.labels))}
 
 
 @dataclass(frozen=True)
@@ -112,7 +51,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Surface:
-    """Cover of walls or floor: index into materials.SURFACES (-1: the fixed one), tint, pattern scale factor."""
+    """Cover of walls or floor: index into the setting's surface names (-1: the fixed one), tint, pattern scale."""
 
     material: int
     tint: Vector
@@ -162,9 +101,11 @@ def sample_scene(setting: RenderSetting, seed: int, scene_index: int) -> SceneSp
 
 def _sample_objects(rng: np.random.Generator, setting: RenderSetting) -> tuple[ObjectPlacement, ...]:
     pool = classes_of(setting)
-    count = 1 if setting.appearance == "single" else int(rng.integers(1, setting.max_objects + 1))
+    fewest, most = setting.min_objects, setting.max_objects
+    count = 1 if setting.appearance == "single" else int(rng.integers(fewest, most + 1))
     class_ids = [int(rng.integers(len(pool))) for _ in range(count)]
-    radii = [OBJECT_RADIUS_M * pool[k].size * float(rng.uniform(0.85, 1.2)) for k in class_ids]
+    sizes = (0.85, 1.2) if setting.size_jitter else (1.0, 1.0)
+    radii = [OBJECT_RADIUS_M * pool[k].size * float(rng.uniform(*sizes)) for k in class_ids]
     placements = []
     for class_id, radius, (x, y) in zip(class_ids, radii, _sample_footprints(rng, radii), strict=True):
         down = np.array(pool[class_id].downs[int(rng.integers(len(pool[class_id].downs)))])
@@ -210,14 +151,15 @@ def _sample_lights(rng: np.random.Generator, setting: RenderSetting) -> tuple[Li
         return (Light("point", (1.5, -1.5, 5.0), white, 450.0, 0.1), Light("area", (0.0, 0.0, 7.0), white, 320.0, 2.0))
     point_at = (*rng.uniform(-3, 3, 2), rng.uniform(2.5, 7))
     area_at = (*rng.uniform(-2, 2, 2), rng.uniform(5, 7.5))
-    point = Light("point", _vector(point_at), _light_colour(rng), _power(rng, point_at[2], 22.0), 0.1)
-    area = Light("area", _vector(area_at), _light_colour(rng), _power(rng, area_at[2], 8.0), 2.0)
+    point = Light("point", _vector(point_at), _light_colour(rng), _power(rng, setting, point_at[2], 22.0), 0.1)
+    area = Light("area", _vector(area_at), _light_colour(rng), _power(rng, setting, area_at[2], 8.0), 2.0)
     return point, area
 
 
-def _power(rng: np.random.Generator, height: float, watts_per_square_metre: float) -> float:
-    # Strength varies by a factor of 4.4 at the floor; with height squared, low lights do not bleach the image.
-    return float(watts_per_square_metre * height**2 * math.exp(rng.uniform(math.log(0.45), math.log(2.0))))
+def _power(rng: np.random.Generator, setting: RenderSetting, height: float, watts_per_square_metre: float) -> float:
+    # With height squared, low lights do not bleach the image.
+    weakest, strongest = (math.log(strength) for strength in setting.light_strength)
+    return float(watts_per_square_metre * height**2 * math.exp(rng.uniform(weakest, strongest)))
 
 
 def _light_colour(rng: np.random.Generator) -> Vector:
@@ -229,7 +171,9 @@ def _sample_surface(rng: np.random.Generator, setting: RenderSetting) -> Surface
     if setting.background == "fix":
         return Surface(-1, (1.0, 1.0, 1.0), 1.0)
     tint = _vector(rng.uniform(0.55, 1.1, 3))
-    return Surface(int(rng.integers(len(SURFACES))), tint, float(math.exp(rng.uniform(-0.5, 0.7))))
+    return Surface(
+        int(rng.integers(len(surface_names(setting.textures)))), tint, float(math.exp(rng.uniform(-0.5, 0.7)))
+    )
 
 
 def _sample_camera(rng: np.random.Generator, objects: tuple[ObjectPlacement, ...]) -> Matrix:

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -88,6 +88,7 @@ def render(
     overrides: Overrides = None,
     images: Annotated[int, typer.Option(min=1, help="How many images of each rendering setting.")] = 40,
     preview: Annotated[bool, typer.Option("--preview", help="Write a contact sheet with the labels drawn.")] = False,
+    export: Annotated[Literal["coco", "bop"] | None, typer.Option(help="Write the images in this format too.")] = None,
     json: AsJson = False,
 ) -> None:
     """Only render."""
@@ -97,10 +98,30 @@ def render(
 
     reporter = Reporter("json" if json else "auto")
     try:
-        for line in render_only(load_config(config, overrides or ()), images, preview, reporter):
+        for line in render_only(load_config(config, overrides or ()), images, preview, reporter, export):
             print(line, file=sys.stderr if json else sys.stdout)
     finally:
         reporter.close()
+
+
+@app.command()
+def complexity(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    images: Annotated[int, typer.Option(min=2, help="How many images of each rendering setting to look at.")] = 1000,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A backbone's tensors, for all arms; else each arm's own of the largest n.")
+    ] = None,
+) -> None:
+    """The paper's complexity measure (section 4.5) of each arm's rendered set; shown in the report."""
+    from sweeper.config import load_config
+
+    loaded = load_config(config, overrides or ())
+    from sweeper.complexity import measure
+    from sweeper.sweep import open_run_folder
+
+    for line in measure(loaded, open_run_folder(loaded), images, checkpoint):
+        print(line)
 
 
 @app.command()

@@ -12,23 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from sweeper.config_types import CLOSED, Count, Fraction, Name, Number, Positive
 from sweeper.errors import BadInput
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not yes or no")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0)]
-Fraction = Annotated[Number, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(gt=0, strict=True)]
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+from sweeper.render_config import Render, Rendering
 
 SIMULATED = "simulated"
 
@@ -39,31 +27,7 @@ NO_PRETRAINING = "none"
 class Model(BaseModel):
     """Frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Rendering(Model):
-    """One rendering setting: the four attributes of the paper's appendix B."""
-
-    appearance: Literal["single", "multiple"] = "multiple"
-    light: Literal["fix", "random"] = "random"
-    background: Literal["fix", "random"] = "random"
-    texture: Literal["with", "without"] = "with"
-
-
-class Render(Model):
-    """What all rendering settings share, and how the rendering is spread over actors."""
-
-    resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] = 64
-    samples: Count = 4
-    classes: Annotated[int, Field(ge=2, strict=True)] = 20
-    max_objects: Count = 5
-    poses_per_scene: Count = 10
-    scenes_per_shard: Count = 10
-    actors: Count = 2
-    cpus_per_actor: Positive = 1.0
-    scene_timeout_s: Positive = 120.0
-    retries: Annotated[int, Field(ge=0, strict=True)] = 3
+    model_config = CLOSED
 
 
 class Pretrain(Model):

@@ -59,6 +59,7 @@ class Loop:
         self._rates: dict[str, LearningRate] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._ticked = 0.0
+        self._studies = {arm: study(config, arm) for arm in (*plan.references, *plan.arms)}
         self._short_of_money: tuple[int, int, Cost] | None = None
         self._learnt: tuple[tuple[list[results.Run], float | None], Knowledge] | None = None
         self._planned = deque(self._decided_or_opening())
@@ -228,7 +229,7 @@ class Loop:
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
-            study=study(self.config, arm),
+            study=self._studies[arm],
             versions=results.VERSIONS,
         )
         results.write(self.config.run_folder / "results", row)

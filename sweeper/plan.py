@@ -112,7 +112,7 @@ class CostModel:
         if config.is_simulated:
             return 1.0, 0.0
         if stage == "render":
-            return config.render.actors * config.render.cpus_per_actor, 0.0
+            return config.render.actors * config.render.cpus_per_actor, config.render.gpus
         if stage == "pretrain":
             workers = config.pretrain.workers
             return workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)

@@ -16,8 +16,8 @@ from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from render_actors.actor import SHARD_FILE, shard_identity
+from render_actors.arrays import load_arrays
 from render_actors.objects import class_names
-from render_actors.shards import load_arrays
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.config import SweepConfig, as_plain
 from sweeper.plan import Arm, resolve_recipe

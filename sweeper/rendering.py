@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from render_actors.actor import shard_identity
+from render_actors.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
 from render_actors.pool import render_shards
-from render_actors.scene import RenderSetting
+from render_actors.setting import DEFAULT_LABELS, RenderSetting
 from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import Render, SweepConfig
 from sweeper.errors import BadInput
 
 # Validation images come from scenes that no training image shows: shards that no ladder reaches.
-FIRST_VALIDATION_SHARD = 10_000_000
+FIRST_VALIDATION_SHARD = FIRST_HELD_OUT_SCENE
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,16 @@ class ImageSet:
 def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
     """The rendering setting of this name; raises BadInput where its values cannot work."""
     render, choice = config.render, config.renderings[rendering]
+    later = ("min_objects", "size_jitter", "light_strength", "min_visible_share", "labels", "device")
+    more: dict[str, Any] = {name: getattr(render, name) for name in later if getattr(render, name) is not None}
+    for name in ("objects", "textures"):
+        if getattr(render, name) is not None:
+            # Actors may run elsewhere on the machine.
+            more[name] = str(Path(getattr(render, name)).expanduser().absolute())
     try:
+        if choice.source is not None:
+            more["source"] = source = choice.source.resolved()
+            more.setdefault("labels", tuple(label for label in DEFAULT_LABELS if label in source.labels))
         return RenderSetting(
             appearance=choice.appearance,
             light=choice.light,
@@ -41,19 +53,38 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
             classes=render.classes,
             max_objects=render.max_objects,
             poses_per_scene=render.poses_per_scene,
+            **more,
         )
     except ValueError as error:
         raise BadInput(f"renderings.{rendering}: {error}") from None
 
 
+def _check_there_are(n: int, setting: RenderSetting, rendering: str, held_out: bool) -> None:
+    """Raises BadInput where a labelled folder has fewer images than are asked for."""
+    if setting.source is None or setting.source.kind == "function":
+        return
+    try:
+        there = folder_size(setting.source)[held_out]
+    except ValueError as error:
+        raise BadInput(f"renderings.{rendering}: {error}") from None
+    if n > there:
+        what, key = ("held-out", "pretrain.validation_images") if held_out else ("training", "the ladder")
+        raise BadInput(
+            f"renderings.{rendering}: {n} {what} images asked for, {setting.source.where} has {there}; lower {key}"
+        )
+
+
 def training_images(config: SweepConfig, rendering: str, n: int) -> ImageSet:
-    """The images that pre-training on n reads."""
-    return ImageSet(setting_of(config, rendering), config.seed, n)
+    """The images that pre-training on n reads; raises BadInput where a labelled folder has fewer."""
+    setting = setting_of(config, rendering)
+    _check_there_are(n, setting, rendering, held_out=False)
+    return ImageSet(setting, config.seed, n)
 
 
 def validation_images(config: SweepConfig, rendering: str) -> ImageSet:
     """The synthetic images that choose the best checkpoint."""
     setting = setting_of(config, rendering)
+    _check_there_are(config.pretrain.validation_images, setting, rendering, held_out=True)
     return ImageSet(setting, config.seed, config.pretrain.validation_images, FIRST_VALIDATION_SHARD)
 
 
@@ -84,22 +115,29 @@ def ensure_rendered(
 ) -> list[list[Manifest]]:
     """Render what is missing of image sets of one setting and seed; the manifests of each set's shards, in order.
 
-    Runs inside an initialised Ray. `on_progress(images, seconds)` is told of images as they are made.
+    Runs inside an initialised Ray. `on_progress(images, seconds)` is told of images as they are made. Raises BadInput
+    where the user's renderer, the pools or the devices are at fault.
     """
     # Each set is looked through once: every shard is verified.
     there = [found(images, render, store) for images in sets]
     absent = [i for images, has in zip(sets, there, strict=True) for i in shards_of(images, render) if i not in has]
     if absent:
-        render_shards(
-            sets[0].setting,
-            sets[0].seed,
-            absent,
-            render.scenes_per_shard,
-            store,
-            actors=render.actors,
-            cpus_per_actor=render.cpus_per_actor,
-            scene_timeout_s=render.scene_timeout_s,
-            retries=render.retries,
-            on_progress=on_progress,
-        )
+        try:
+            render_shards(
+                sets[0].setting,
+                sets[0].seed,
+                absent,
+                render.scenes_per_shard,
+                store,
+                actors=render.actors,
+                cpus_per_actor=render.cpus_per_actor,
+                scene_timeout_s=render.scene_timeout_s,
+                retries=render.retries,
+                gpus_per_actor=render.gpus_per_actor if render.gpus else 0.0,
+                recycle_after=render.recycle_after,
+                on_progress=on_progress,
+            )
+        except (ValueError, FileNotFoundError) as error:
+            # A function of the user's that draws what it may not, a missing package, a missing GPU.
+            raise BadInput(str(error)) from error
     return [list(found(images, render, store).values()) for images in sets]

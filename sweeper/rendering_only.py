@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
 
 from render_actors.actor import SHARD_FILE
+from render_actors.arrays import ImageView
+from render_actors.export_bop import export_bop
+from render_actors.export_coco import export_coco
 from render_actors.objects import class_names
-from render_actors.preview import contact_sheet
-from render_actors.shards import read_shard
+from render_actors.preview import contact_sheet, side_by_side
+from render_actors.setting import RenderSetting
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
 from sweeper.errors import BadInput
@@ -16,16 +21,22 @@ from sweeper.progress import Reporter
 from sweeper.rendering import ensure_rendered, missing_images, training_images
 from sweeper.sweep import open_run_folder, ray_session
 
-SHEET_IMAGES = 40
+SHEET_IMAGES = 60
 
 
-def render_only(config: SweepConfig, n: int, preview: bool, reporter: Reporter) -> Iterator[str]:
+Export = Literal["coco", "bop"]
+
+
+def render_only(
+    config: SweepConfig, n: int, preview: bool, reporter: Reporter, export: Export | None = None
+) -> Iterator[str]:
     """Render the first n images of every setting into the store; lines saying what was made and where."""
     if config.is_simulated:
         raise BadInput("a simulated sweep renders nothing; choose another config")
     wanted = {rendering: training_images(config, rendering, n) for rendering in config.renderings}
     folder, store = open_run_folder(config), ArtifactStore(config.store)
     absent = {name: missing_images([images], config.render, store) for name, images in wanted.items()}
+    drawn = {}
     with ray_session(config):
         for name, images in wanted.items():
             started = time.monotonic()
@@ -33,8 +44,28 @@ def render_only(config: SweepConfig, n: int, preview: bool, reporter: Reporter) 
             [manifests] = ensure_rendered([images], config.render, store, count)
             seconds = time.monotonic() - started
             yield f"{name}: {n} images, {absent[name]} of them rendered now in {seconds:.1f} s, in {store.uri}"
+            per_shard = config.render.poses_per_scene * config.render.scenes_per_shard
+            view = ImageView([store.path(m, SHARD_FILE) for m in manifests], per_shard, n)
+            if export is not None:
+                yield f"{name}: exported to {_exported(view, images.setting, folder / f'{export}-{name}', export)}"
             if preview:
-                shown = [image for m in manifests for image in read_shard(store.path(m, SHARD_FILE))][:n]
+                shown = list(view[:SHEET_IMAGES])
                 sheet = folder / f"preview-{name}.png"
-                contact_sheet(shown[:SHEET_IMAGES], class_names(images.setting)).save(sheet)
+                drawn[name] = (shown, class_names(images.setting))
+                contact_sheet(*drawn[name]).save(sheet)
                 yield f"{name}: contact sheet {sheet}"
+    if len(drawn) > 1:
+        # The images of one scene show it from several sides: take one of each scene.
+        apart = {name: (shown[:: config.render.poses_per_scene], names) for name, (shown, names) in drawn.items()}
+        side_by_side(apart).save(folder / "preview.png")
+        yield f"all settings side by side: {folder / 'preview.png'}"
+
+
+def _exported(view: ImageView, setting: RenderSetting, folder: Path, export: Export) -> Path:
+    """Images in a format of other people's; raises BadInput where they cannot be, or the folder is in use."""
+    try:
+        if export == "coco":
+            return export_coco(view, class_names(setting), folder)
+        return export_bop(view, setting, folder)
+    except (ValueError, FileExistsError) as error:
+        raise BadInput(str(error)) from None

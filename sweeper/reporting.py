@@ -20,6 +20,7 @@ from render_actors.preview import contact_sheet
 from render_actors.shards import read_shard
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
+from sweeper.complexity import read_complexity
 from sweeper.config import SweepConfig, load_run_config
 from sweeper.decisions import DECISIONS, Knowledge, learn
 from sweeper.ledger import Ledger, read_events
@@ -115,6 +116,7 @@ def _report_data(record: Record) -> ReportData:
         target_error=config.target.error,
         simulated=config.is_simulated,
         notes=_notes(record),
+        complexity=read_complexity(record.folder),
     )
 
 

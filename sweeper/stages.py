@@ -160,7 +160,8 @@ class Stages:
         # A damaged shard was withdrawn just now: what is there must be looked at afresh.
         self._there.clear()
         started = time.monotonic()
-        with self._charged(reserved, "render", run, absent, cpus=render.actors * render.cpus_per_actor):
+        cpus = render.actors * render.cpus_per_actor
+        with self._charged(reserved, "render", run, absent, cpus=cpus, gpus=render.gpus):
             manifests = ensure_rendered(sets, render, self._store, show)
         seconds = time.monotonic() - started
         text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"

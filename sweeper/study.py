@@ -6,9 +6,10 @@ import hashlib
 import json
 from typing import Any
 
-from render_actors.scene import RENDER_VERSION
+from render_actors.setting import RENDER_VERSION
 from sweeper.config import SweepConfig, as_plain
 from sweeper.plan import Arm, make_plan, resolve_recipe
+from sweeper.render_config import content_of
 
 # Raise when the same identity would leave another checkpoint.
 PRETRAIN_VERSION = 1
@@ -28,9 +29,15 @@ def study(config: SweepConfig, arm: Arm) -> str:
         return _hash([*matters, everything["simulated"].get(arm.rendering, everything["simulated"])])
     matters += [as_plain(resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe))]
     if not arm.is_reference:
-        spread = ("actors", "cpus_per_actor", "scene_timeout_s", "retries")
-        render = {key: value for key, value in everything["render"].items() if key not in spread}
-        matters += [RENDER_VERSION, everything["renderings"][arm.rendering], render]
+        spread = ("actors", "cpus_per_actor", "gpus_per_actor", "recycle_after", "scene_timeout_s", "retries")
+        # What is not set says nothing: keys that came later leave earlier rows where they were.
+        render = {key: v for key, v in everything["render"].items() if key not in spread and v is not None}
+        setting = {key: v for key, v in everything["renderings"][arm.rendering].items() if v is not None}
+        source = config.renderings[arm.rendering].source
+        if source is not None:
+            # Other code or files are another study.
+            setting["source"] = content_of(source, arm.rendering)
+        matters += [RENDER_VERSION, setting, render]
         matters += [PRETRAIN_VERSION, config.pretrain.validation_images, config.pretrain.workers]
         matters += [as_plain(resolve_recipe("pretrain", arm.pretrain_task, config.pretrain.recipe))]
     return _hash(matters)

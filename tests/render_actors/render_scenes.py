@@ -3,15 +3,20 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from render_actors.blender import Renderer
-from render_actors.scene import RenderSetting, sample_scene
+from render_actors.objects import class_names
+from render_actors.scene import sample_scene
+from render_actors.setting import RenderSetting
 from render_actors.shards import write_shard
 
 if __name__ == "__main__":
-    out, setting = Path(sys.argv[1]), RenderSetting(**json.loads(sys.argv[2]))
+    out = Path(sys.argv[1])
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(sys.argv[2]).items()}
+    setting = RenderSetting(**values)
     renderer = Renderer(setting)
     for number in map(int, sys.argv[3:]):
         images = renderer.render(sample_scene(setting, 0, number))
-        write_shard(out / f"{number}.parquet", images, setting.classes)
+        write_shard(out / f"{number}.parquet", images, len(class_names(setting)))
     renderer.close()

@@ -8,11 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render_actors.scene import ROOM_HALF_M, RenderSetting, sample_scene
-from render_actors.shards import RenderedImage, read_shard
+from render_actors.labels import RenderedImage, valid_normals
+from render_actors.object_class import unit_vertices
+from render_actors.objects import CLASSES
+from render_actors.scene import ROOM_HALF_M, sample_scene
+from render_actors.setting import RenderSetting
+from render_actors.shards import read_shard
 
 SETTING = RenderSetting(
-    resolution=32, samples=2, poses_per_scene=4, max_objects=4, labels=("classes", "boxes", "masks", "normals", "depth")
+    resolution=32,
+    samples=2,
+    poses_per_scene=4,
+    max_objects=4,
+    labels=("classes", "boxes", "masks", "semantic", "normals", "depth", "poses"),
 )
 
 
@@ -132,3 +140,66 @@ def test_depth_and_normals_of_the_floor_are_the_planes(images: list[RenderedImag
         assert np.median(np.abs(image.depth / distance - 1)[floor]) < 0.03
         assert np.median(error[floor]) < 2e-3
     assert checked > 1000
+
+
+def test_the_semantic_map_is_the_masks_with_their_classes(images: list[RenderedImage]) -> None:
+    for image in images:
+        scene = sample_scene(SETTING, 0, image.index // 4)
+        assert image.semantic is not None
+        for number in range(1, len(scene.objects) + 1):
+            assert set(image.semantic[image.instances == number]) <= {scene.objects[number - 1].class_id + 1}
+        np.testing.assert_array_equal(image.semantic == 0, image.instances == 0)
+
+
+def test_normals_are_unit_where_they_are_valid(images: list[RenderedImage]) -> None:
+    for image in images:
+        assert image.normals is not None
+        valid = valid_normals(image.normals)
+        np.testing.assert_allclose(np.linalg.norm(image.normals[valid].astype(float), axis=-1), 1, atol=2e-3)
+        # edges alone have none, and what is seen faces the viewer
+        assert valid.mean() > 0.7
+        assert (image.normals[valid][:, 2] > -0.6).all()
+
+
+def test_poses_put_every_object_where_its_mask_and_depth_are(images: list[RenderedImage]) -> None:
+    for image in images:
+        assert image.poses is not None
+        assert image.camera is not None
+        assert image.depth is not None
+        intrinsics = np.array(image.camera.intrinsics).reshape(3, 3)
+        for seen in image.objects:
+            pose = image.poses[seen.instance_id - 1]
+            assert pose.class_id == seen.class_id
+            matrix = np.array(pose.matrix).reshape(3, 4)
+            points = unit_vertices(CLASSES[pose.class_id]) * pose.scale @ matrix[:, :3].T + matrix[:, 3]
+            flat = points @ intrinsics.T
+            flat = flat[:, :2] / flat[:, 2:]
+            # no visible pixel lies outside the projected vertices' box, none is nearer or farther than the object
+            x0, y0, x1, y1 = seen.box
+            assert (flat.min(axis=0) < (x0 + 1, y0 + 1)).all()
+            assert (flat.max(axis=0) > (x1 - 1, y1 - 1)).all()
+            inside = image.instances == seen.instance_id
+            depths = image.depth[inside]
+            assert points[:, 2].min() - 0.1 < np.median(depths) < points[:, 2].max() + 0.1
+
+
+def test_a_gpu_that_is_not_there_is_refused_and_not_replaced_by_the_cpu(tmp_path: Path) -> None:
+    # given a machine without a GPU, when a setting asks for one, then nothing is rendered and the message says why
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("this machine has a GPU")
+    script = Path(__file__).with_name("render_scenes.py")
+    setting = json.dumps(SETTING.content() | {"device": "optix"})
+    project = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path), setting, "0"],
+        cwd=project,
+        env={"PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (
+        "MissingDeviceError: rendering setting: device = 'optix', but Blender finds no such device here" in done.stderr
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -16,8 +16,9 @@ import pytest
 import ray
 
 from render_actors.actor import SHARD_FILE, shard_identity
+from render_actors.labels import RenderedImage
 from render_actors.pool import render_shards
-from render_actors.scene import RenderSetting
+from render_actors.setting import RenderSetting
 from render_actors.shards import read_shard
 
 pytestmark = pytest.mark.slow
@@ -124,6 +125,22 @@ def test_a_scene_that_never_ends_is_given_up_with_its_name(tmp_path: Path) -> No
         RuntimeError, match=r"failed 1 times: shard 2 of seed 0 at scene 6: .*time limit; .*\"samples\": 1"
     ):
         render(FolderSink(tmp_path), [2], Progress(), retries=0, timeout_s=0.001)
+
+
+def test_the_bytes_depend_neither_on_the_number_of_actors_nor_on_their_age(tmp_path: Path) -> None:
+    # given three shards by one actor, by two, and by one that is replaced after each shard
+    def shards(folder: str, actors: int, recycle_after: int) -> list[RenderedImage]:
+        made = render_shards(
+            SETTING, 0, [0, 1, 2], 1, FolderSink(tmp_path / folder), actors, 1.0, 60, 0, Progress(), 0.0, recycle_after
+        )
+        return [image for manifest in made for image in read_shard(Path(manifest["shard"]))]
+
+    one = shards("one", 1, 1000)
+    for others in (shards("two", 2, 1000), shards("recycled", 1, 1)):
+        for first, second in zip(one, others, strict=True):
+            assert first.objects == second.objects
+            assert first.rgb.tobytes() == second.rgb.tobytes()
+            assert first.instances.tobytes() == second.instances.tobytes()
 
 
 def test_bad_arguments_are_refused(tmp_path: Path) -> None:

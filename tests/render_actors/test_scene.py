@@ -2,13 +2,19 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from render_actors.objects import CLASSES, class_names, unit_vertices
-from render_actors.scene import ROOM_HALF_M, RenderSetting, SceneSpec, sample_scene
+from render_actors.object_class import unit_vertices
+from render_actors.objects import CLASSES, class_names, classes_of
+from render_actors.scene import ROOM_HALF_M, SceneSpec, sample_scene
+from render_actors.setting import RenderSetting
+from sweeper.config import load_config
+from sweeper.rendering import setting_of
 
+ROOT = Path(__file__).parents[2]
 CROWDED = RenderSetting(max_objects=10)
 
 
@@ -91,15 +97,75 @@ def test_every_class_appears_and_has_its_own_name() -> None:
         ({"resolution": 8}, "resolution = 8"),
         ({"samples": 0}, "samples = 0"),
         ({"samples": 2.5}, "samples = 2.5; give a whole number"),
-        ({"classes": 21}, "classes = 21"),
+        ({"classes": 174}, "classes = 174"),
         ({"max_objects": 11}, "max_objects = 11"),
+        ({"min_objects": 6}, "min_objects = 6 is above max_objects = 5"),
+        ({"objects": "no/such/folder"}, "no/such/folder' is not a folder"),
+        ({"device": "gpu"}, "device = 'gpu'; choose cpu or cuda or optix"),
         ({"min_visible_share": 1.0}, "min_visible_share"),
-        ({"labels": ("boxes", "poses")}, "unknown label 'poses'"),
+        ({"labels": ("boxes", "flow")}, "unknown label 'flow'"),
     ],
 )
 def test_a_bad_setting_is_refused_by_name(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         RenderSetting(**change)
+
+
+def test_the_pool_is_the_papers_in_number() -> None:
+    # 173 objects as in its ten BOP data sets, 58 without texture as T-LESS's 30 and ITODD's 28 are
+    names = class_names(RenderSetting(classes=173))
+    assert (len(names), len(set(names))) == (173, 173)
+    assert len(class_names(RenderSetting(classes=173, texture="without"))) == 58
+    assert all(entry.is_textureless for entry in classes_of(RenderSetting(classes=173, texture="without")))
+    # and those with a texture can be told apart by it
+    textured = [entry.material for entry in CLASSES if not entry.is_textureless]
+    assert len(set(textured)) == len(textured) == 115
+
+
+def test_all_sixteen_settings_can_be_asked_for_and_differ() -> None:
+    settings = [
+        RenderSetting(appearance=a, light=light, background=b, texture=t, classes=173, min_objects=10, max_objects=10)
+        for a in ("single", "multiple")
+        for light in ("fix", "random")
+        for b in ("fix", "random")
+        for t in ("with", "without")
+    ]
+    assert len({str(setting.content()) for setting in settings}) == 16
+    for setting in settings:
+        scenes = [sample_scene(setting, 0, index) for index in range(3)]
+        assert {len(scene.objects) for scene in scenes} == {1 if setting.appearance == "single" else 10}
+        assert (len({scene.lights for scene in scenes}) == 1) == (setting.light == "fix")
+        assert (len({(scene.walls, scene.floor) for scene in scenes}) == 1) == (setting.background == "fix")
+
+
+@pytest.mark.parametrize("level", range(8))
+def test_the_shipped_levels_are_the_published_codes(level: int) -> None:
+    # its run_renders.sh: levels 0 and 1 have one object, the even ones but 4 only T-LESS and ITODD, config_lv3 fixes
+    # light and material, config_lv4 the material
+    config = load_config(ROOT / f"configs/paper/lv{level}.yaml")
+    setting = setting_of(config, f"lv{level}")
+    assert setting.appearance == ("single" if level < 2 else "multiple")
+    assert setting.light == ("fix" if level in (0, 1, 2, 4) else "random")
+    assert setting.background == ("random" if level > 5 else "fix")
+    assert setting.texture == ("without" if level in (0, 2, 3, 6) else "with")
+    together = load_config(ROOT / "configs/paper/levels.yaml")
+    assert setting_of(together, f"lv{level}") == setting
+
+
+def test_what_was_rendered_before_a_key_existed_keeps_its_name() -> None:
+    # given the quickstart's setting, then nothing that came later is in its identity
+    setting = RenderSetting(resolution=32)
+    assert set(setting.content()) == {
+        *("appearance", "light", "background", "texture", "resolution", "samples", "classes", "max_objects"),
+        *("poses_per_scene", "max_bounces", "min_visible_share", "labels"),
+    }
+    assert "device" in dataclasses.replace(setting, device="optix").content()
+
+
+def test_without_size_jitter_a_class_has_one_size() -> None:
+    setting = RenderSetting(classes=3, max_objects=10, size_jitter=False)
+    sizes = {(o.class_id, o.radius) for index in range(20) for o in sample_scene(setting, 0, index).objects}
+    assert len(sizes) == 3
 
 
 def test_negative_seed_and_index_are_refused() -> None:

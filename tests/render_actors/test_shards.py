@@ -5,17 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render_actors.preview import contact_sheet
-from render_actors.shards import CorruptShardError, RenderedImage, image_of_maps, load_arrays, read_shard, write_shard
-
-
-def drawn_image(index: int, side: int = 24) -> RenderedImage:
-    """Two squares, of classes 3 and 1, the second one px large."""
-    rgb = np.random.default_rng(index).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    instances = np.zeros((side, side), dtype=np.uint8)
-    instances[2:8, 4 + index : 9 + index] = 1
-    instances[20, 20] = 2
-    return image_of_maps(index, rgb, instances, class_ids=[3, 1], smallest_px=2)
+from render_actors.arrays import ImageView, load_arrays
+from render_actors.preview import contact_sheet, side_by_side
+from render_actors.shards import CorruptShardError, read_shard, write_shard
+from tests.render_actors.drawn import drawn_image, fully_labelled
 
 
 @pytest.fixture
@@ -103,11 +96,75 @@ def test_asking_for_more_than_there_is_says_so(shards: list[Path], tmp_path: Pat
         load_arrays(shards, 7, tmp_path / "cache", "key")
 
 
+@pytest.fixture
+def labelled_shards(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{k}.parquet" for k in range(2)]
+    for number, path in enumerate(paths):
+        write_shard(path, [fully_labelled(3 * number + k) for k in range(3)], classes=5)
+    return paths
+
+
+def test_every_label_comes_back(labelled_shards: list[Path]) -> None:
+    for number, image in enumerate(read_shard(labelled_shards[1])):
+        wanted = fully_labelled(3 + number)
+        assert (image.poses, image.camera) == (wanted.poses, wanted.camera)
+        for name in ("semantic", "normals", "depth"):
+            np.testing.assert_array_equal(getattr(image, name), getattr(wanted, name))
+
+
+def test_label_arrays_hold_the_first_n_images(labelled_shards: list[Path], tmp_path: Path) -> None:
+    labels = ("boxes", "instances", "semantic", "normals", "depth")
+    arrays = load_arrays(labelled_shards, 5, tmp_path / "cache", "key", labels)
+    wanted = fully_labelled(4)
+    for name in ("instances", "semantic", "normals", "depth"):
+        np.testing.assert_array_equal(getattr(arrays, name)[4], getattr(wanted, name))
+    assert arrays.boxes is not None
+    # image, class, box: one listed object an image
+    assert arrays.boxes.tolist() == [[k, 3, 4 + k, 2, 9 + k, 8] for k in range(5)]
+
+
+def test_a_label_that_was_not_rendered_is_refused(shards: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a\.parquet was rendered without semantic_png"):
+        load_arrays(shards, 5, tmp_path / "cache", "key", ("semantic",))
+    with pytest.raises(ValueError, match="unknown label 'flow'"):
+        load_arrays(shards, 5, tmp_path / "cache", "key", ("flow",))
+
+
+def test_images_are_found_by_number_and_a_prefix_is_a_view(shards: list[Path]) -> None:
+    view = ImageView(shards, per_shard=3, n=5)
+    assert [image.index for image in view] == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(view[4].rgb, drawn_image(4).rgb)
+    assert len(view[:2]) == 2
+    with pytest.raises(IndexError):
+        view[5]
+    with pytest.raises(ValueError, match="7 images asked for"):
+        ImageView(shards, per_shard=3, n=7)
+
+
+def test_only_the_shard_that_holds_an_image_is_read(shards: list[Path]) -> None:
+    # given a damaged first shard, when an image of the second is asked for, then it comes; one of the first is refused
+    shards[0].write_bytes(shards[0].read_bytes()[:-100])
+    view = ImageView(shards, per_shard=3, n=6)
+    assert view[3].index == 3
+    with pytest.raises(CorruptShardError):
+        view[0]
+
+
 def test_the_contact_sheet_draws_every_image(shards: list[Path]) -> None:
     sheet = contact_sheet(read_shard(shards[0]), ["a", "b", "c", "d", "e"], columns=2)
-    assert sheet.size == (324, 324)
+    assert sheet.size == (484, 324)
     # the third image is in the second row, the fourth place stays empty
     assert len(set(sheet.crop((0, 164, 160, 324)).get_flattened_data())) > 10
-    assert set(sheet.crop((164, 164, 324, 324)).get_flattened_data()) == {(255, 255, 255)}
+    assert set(sheet.crop((244, 164, 484, 324)).get_flattened_data()) == {(255, 255, 255)}
     with pytest.raises(ValueError, match="0 images"):
         contact_sheet([], ["a"])
+
+
+def test_settings_stand_side_by_side(labelled_shards: list[Path]) -> None:
+    images = read_shard(labelled_shards[0])
+    sheet = side_by_side({"one": (images, list("abcde")), "two": (images[:1], list("abcde"))}, rows=2)
+    assert sheet.size == (484, 340)
+    # masks and normals are drawn beside the image, and the second setting has one image only
+    assert len(set(sheet.crop((160, 16, 240, 96)).get_flattened_data())) == 3
+    assert len(set(sheet.crop((160, 96, 240, 176)).get_flattened_data())) > 2
+    assert set(sheet.crop((244, 180, 484, 340)).get_flattened_data()) == {(255, 255, 255)}

@@ -1,0 +1,34 @@
+"""Labels that follow from maps and poses, on cases worked out by hand."""
+
+import math
+
+import numpy as np
+
+from render_actors.labels import camera_of, pose_in_camera, semantic_map, unit_normals, valid_normals
+
+
+def test_the_semantic_map_has_a_background_and_every_instances_class() -> None:
+    instances = np.array([[0, 1, 2], [3, 3, 0]], dtype=np.uint8)
+    assert semantic_map(instances, [4, 0, 4]).tolist() == [[0, 5, 1], [5, 5, 0]]
+
+
+def test_normals_are_unit_or_not_valid() -> None:
+    # given the mean of a pixel on one surface, and of one across an edge of 90 degrees
+    means = np.array([[[0.0, 0.0, 0.97], [0.5, 0.5, 0.0]]], dtype=np.float32)
+    normals = unit_normals(means)
+    assert normals[0, 0].tolist() == [0, 0, 1]
+    assert valid_normals(normals).tolist() == [[True, False]]
+
+
+def test_an_object_is_seen_where_it_stands() -> None:
+    # given a camera 5 m above the origin looking down, and an object 1 m to its right on the floor
+    camera = np.eye(4)
+    camera[2, 3] = 5.0
+    pose = pose_in_camera(7, (1.0, 0.0, 0.0), np.eye(3).tolist(), 0.4, camera)
+    # then in OpenCV's axes it is 1 m to the right, 5 m ahead, and its up points at the camera
+    matrix = np.array(pose.matrix).reshape(3, 4)
+    np.testing.assert_allclose(matrix[:, 3], [1, 0, 5])
+    np.testing.assert_allclose(matrix[:, :3] @ [0, 0, 1], [0, 0, -1])
+    # and a field of view of 90 degrees sees it a fifth of half the image right of the middle
+    focal, _, middle, *_ = camera_of(100, math.pi / 2, camera).intrinsics
+    np.testing.assert_allclose(middle + focal * matrix[0, 3] / matrix[2, 3], 60)

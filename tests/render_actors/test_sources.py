@@ -1,0 +1,215 @@
+"""Images of the user's own: a function of theirs, or a labelled folder; what is wrong with them is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from render_actors.actor import drawing_of, shard_identity
+from render_actors.export_coco import export_coco
+from render_actors.labelled_folder import FIRST_HELD_OUT_SCENE, folder_classes, folder_size
+from render_actors.labels import RenderedImage
+from render_actors.setting import RenderSetting
+from render_actors.sources import Kind, Source
+from sweeper.config import load_config
+from sweeper.errors import BadInput
+from sweeper.plan import Arm
+from sweeper.rendering import setting_of as setting_of_config
+from sweeper.study import study
+from tests.render_actors.drawn import drawn_image
+
+ARM = Arm("mine", "mulclass", "small_resnet", "sinclass")
+
+PAGE = Path(__file__).parents[2] / "docs" / "own-renderer.md"
+
+
+def setting_of(source: Source, **more: object) -> RenderSetting:
+    values: dict = {"resolution": 24, "poses_per_scene": 3, "labels": source.labels} | more
+    return RenderSetting(source=source, **values)
+
+
+def function(folder: Path, body: str) -> Source:
+    path = folder / "mine.py"
+    path.write_text(
+        f"import numpy as np\nfrom render_actors.sources import Picture\n\ndef render(setting, seed, scene):\n{body}\n"
+    )
+    return Source("function", f"{path}:render", ("square", "dot"))
+
+
+def test_the_pages_example_renders(tmp_path: Path) -> None:
+    # given the example of docs/own-renderer.md as it stands there
+    code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
+    (tmp_path / "shapes.py").write_text(code)
+    source = Source("function", f"{tmp_path / 'shapes.py'}:render", ("disc", "square"))
+    setting = RenderSetting(resolution=32, poses_per_scene=5, source=source)
+    drawing = drawing_of(setting)
+    # when scene 2 is drawn twice, then it is the same, its labels fit, and scene 3 is another
+    images, again = drawing.scene(0, 2), drawing.scene(0, 2)
+    assert [image.index for image in images] == [10, 11, 12, 13, 14]
+    assert all(first.rgb.tobytes() == second.rgb.tobytes() for first, second in zip(images, again, strict=True))
+    assert drawing.scene(0, 3)[0].rgb.tobytes() != images[0].rgb.tobytes()
+    assert {seen.class_id for k in range(8) for image in drawing.scene(0, k) for seen in image.objects} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("    return []", "scene 1 has 0 images; return poses_per_scene = 3"),
+        (
+            "    return [Picture(np.zeros((24, 24, 3)), np.zeros((24, 24), np.uint8), [])] * 3",
+            "rgb of image 3 is float64",
+        ),
+        (
+            "    return [Picture(np.zeros((24, 24, 3), np.uint8), np.ones((24, 24), np.uint8), [])] * 3",
+            "image 3 has instance 1 but 0 class ids",
+        ),
+        (
+            "    return [Picture(np.zeros((24, 24, 3), np.uint8), np.ones((24, 24), np.uint8), [2])] * 3",
+            "class ids [2]; the source names 2 classes",
+        ),
+        (
+            "    return [Picture(np.zeros((24, 24, 3), np.uint8), np.ones((24, 24), np.uint8), [1])] * 3",
+            "image 3 has no normals",
+        ),
+    ],
+)
+def test_a_wrong_image_is_refused_with_its_number(tmp_path: Path, body: str, message: str) -> None:
+    drawing = drawing_of(setting_of(function(tmp_path, body)))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        drawing.scene(0, 1)
+
+
+def test_changed_code_is_another_identity(tmp_path: Path) -> None:
+    first = shard_identity(setting_of(function(tmp_path, "    return []")), 0, 0, 1)
+    assert json.loads(json.dumps(first)) == first
+    assert shard_identity(setting_of(function(tmp_path, "    return [1]")), 0, 0, 1) != first
+    # and no path of this machine is in it
+    assert str(tmp_path) not in json.dumps(first)
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "message"),
+    [
+        ("function", "nothing", "names no function"),
+        ("function", "no/such.py:render", "no/such.py is not found"),
+        ("function", "no.such.module:render", "no.such.module is not found"),
+        ("coco", "no/such/folder", "is not a folder"),
+    ],
+)
+def test_a_source_that_is_not_there_is_refused(kind: Kind, where: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Source(kind, where, ("a",))
+
+
+def test_a_missing_name_is_refused(tmp_path: Path) -> None:
+    source = function(tmp_path, "    return []")
+    with pytest.raises(ValueError, match="has no function draw"):
+        drawing_of(setting_of(dataclasses.replace(source, where=source.where.replace(":render", ":draw"))))
+
+
+def write_coco(folder: Path, count: int = 20) -> Source:
+    export_coco((drawn_image(k % 10, side=24) for k in range(1)), "abcde", folder)
+    content = json.loads((folder / "annotations.json").read_text())
+    images = [{"id": k, "file_name": f"{k}.png", "width": 24, "height": 24} for k in range(count)]
+    for k in range(count):
+        Image.fromarray(drawn_image(k % 10).rgb).save(folder / "images" / f"{k}.png")
+    annotations = [content["annotations"][0] | {"id": k, "image_id": k} for k in range(count)]
+    (folder / "annotations.json").write_text(json.dumps(content | {"images": images, "annotations": annotations}))
+    return Source("coco", str(folder), folder_classes("coco", folder))
+
+
+def write_masks(folder: Path, count: int = 20) -> Source:
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for k in range(count):
+        Image.fromarray(drawn_image(k % 10).rgb).save(folder / "images" / f"{k}.png")
+        Image.fromarray(drawn_image(0).instances).save(folder / "masks" / f"{k}.png")
+    return Source("masks", str(folder), ("square", "dot"))
+
+
+def write_class_folders(folder: Path, count: int = 20) -> Source:
+    for k in range(count):
+        (folder / "ab"[k % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((30, 40, 3), 100 * (k % 2) + k, np.uint8)).save(folder / "ab"[k % 2] / f"{k}.png")
+    return Source("imagefolder", str(folder), folder_classes("imagefolder", folder))
+
+
+def every_image(source: Source, seed: int, first_scene: int, scenes: int) -> list[RenderedImage]:
+    drawing = drawing_of(setting_of(source, poses_per_scene=1))
+    return [image for k in range(scenes) for image in drawing.scene(seed, first_scene + k)]
+
+
+def test_a_folder_is_taken_in_a_seeded_order_with_a_tenth_held_out(tmp_path: Path) -> None:
+    source = write_class_folders(tmp_path)
+    assert folder_size(source) == (18, 2)
+    training = [int(image.rgb[0, 0, 0]) for image in every_image(source, 0, 0, 18)]
+    held_out = [int(image.rgb[0, 0, 0]) for image in every_image(source, 0, FIRST_HELD_OUT_SCENE, 2)]
+    # each image once, none in both parts, and another order for another seed
+    assert len({*training, *held_out}) == 20
+    assert [int(image.rgb[0, 0, 0]) for image in every_image(source, 1, 0, 18)] != training
+
+
+def test_class_folders_give_the_class_of_an_image(tmp_path: Path) -> None:
+    for image in every_image(write_class_folders(tmp_path), 0, 0, 18):
+        assert [seen.class_id for seen in image.objects] == [int(image.rgb[0, 0, 0] >= 100)]
+
+
+def test_class_folders_have_no_boxes(tmp_path: Path) -> None:
+    source = write_class_folders(tmp_path)
+    with pytest.raises(ValueError, match="unknown label 'boxes' of a source of kind imagefolder; choose from classes"):
+        setting_of(source, labels=("classes", "boxes"))
+
+
+def test_coco_annotations_become_masks_and_boxes(tmp_path: Path) -> None:
+    # given what our own export writes, then it comes back as it was
+    for image in every_image(write_coco(tmp_path), 0, 0, 18):
+        assert [(seen.class_id, seen.box) for seen in image.objects] == [(3, (4, 2, 9, 8))]
+
+
+def test_a_polygon_and_a_bare_box_are_painted(tmp_path: Path) -> None:
+    source = write_coco(tmp_path)
+    path = tmp_path / "annotations.json"
+    content = json.loads(path.read_text())
+    for annotation in content["annotations"]:
+        annotation["segmentation"] = [[4, 2, 8, 2, 8, 7, 4, 7]] if annotation["id"] % 2 else None
+    path.write_text(json.dumps(content))
+    for image in every_image(source, 0, 0, 18):
+        assert [(seen.class_id, seen.box) for seen in image.objects] == [(3, (4, 2, 9, 8))]
+
+
+def test_class_masks_become_a_semantic_map(tmp_path: Path) -> None:
+    source = write_masks(tmp_path)
+    for image in every_image(source, 0, 0, 18):
+        np.testing.assert_array_equal(image.semantic, drawn_image(0).instances)
+
+
+def test_an_image_without_a_mask_is_named(tmp_path: Path) -> None:
+    source = write_masks(tmp_path)
+    (tmp_path / "masks" / "7.png").unlink()
+    with pytest.raises(ValueError, match=r"7\.png has no mask; add masks/7\.png"):
+        folder_size(source)
+
+
+def test_other_code_is_another_study_and_a_missing_file_is_bad_input(tmp_path: Path) -> None:
+    # given a sweep over a function, then rows measured under its old code do not count for the new
+    function(tmp_path, "    return []")
+    config = tmp_path / "sweep.yaml"
+    path = tmp_path / "mine.py"
+    config.write_text(
+        f"name: own\nrenderings:\n  mine: {{source: {{kind: function, class_names: [a], path: '{path}:render'}}}}\n"
+    )
+    before = study(load_config(config), ARM)
+    assert study(load_config(config), ARM) == before
+    function(tmp_path, "    return [1]")
+    assert study(load_config(config), ARM) != before
+    path.unlink()
+    with pytest.raises(BadInput, match=r"renderings\.mine\.source: .*mine\.py is not found"):
+        study(load_config(config), ARM)
+    with pytest.raises(BadInput, match=r"renderings\.mine: .*mine\.py is not found"):
+        setting_of_config(load_config(config), "mine")
