@@ -90,7 +90,8 @@ It says nothing about real photographs.</p>{% endif %}
 <span class="chip">{{ row.label }}</span>
 <p>{{ row.sentence }}</p>
 </div>
-{% else %}<p class="card">No arm has a finished run yet.</p>
+{% else %}<p class="card">No verdict yet: no arm has runs at three sizes, which the law needs.
+The tables below hold what was measured.</p>
 {% endfor %}
 </div>
 {% if answers %}{{ grid(tables.verdicts) }}{% endif %}
@@ -143,7 +144,7 @@ endless rendering would leave. Intervals hold 95%.</p>
 {% for sheet in sheets %}
 <figure><img alt="Rendered images of {{ sheet.rendering }}" src="{{ sheet.source }}">
 <figcaption><strong>{{ sheet.rendering }}</strong> {{ sheet.caption }}</figcaption></figure>
-{% else %}<p class="card">No images were rendered.</p>
+{% else %}<p class="card">No images to show: none were rendered, or they are not where the config's store is.</p>
 {% endfor %}
 </section>
 

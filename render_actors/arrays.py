@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import logging
 import os
 import shutil
 import uuid
@@ -16,6 +20,10 @@ from numpy.typing import NDArray
 
 from render_actors.labels import RenderedImage
 from render_actors.shards import decode_png, image_of_row, read_rows
+
+log = logging.getLogger("sweeper")
+
+_CHECKSUMS = "sha256.json"
 
 
 @dataclass(frozen=True)
@@ -78,12 +86,20 @@ def load_arrays(
     if unknown:
         raise ValueError(f"rendered arrays: unknown label {unknown[0]!r}; choose from {', '.join(LABEL_ARRAYS)}")
     folder = cache_dir / "-".join([cache_key, str(n), *sorted(set(labels))])
+    if folder.is_dir() and not _is_whole(folder):
+        log.warning("decoded images %s are damaged; decoding them again", folder)
+        # Renamed first: of two processes that notice, one removes it.
+        with contextlib.suppress(OSError):
+            damaged = cache_dir / f".damaged-{uuid.uuid4().hex}"
+            os.rename(folder, damaged)
+            shutil.rmtree(damaged, ignore_errors=True)
     if not folder.is_dir():
         cache_dir.mkdir(parents=True, exist_ok=True)
         making = cache_dir / f".making-{uuid.uuid4().hex}"
         try:
             making.mkdir()
             _decode_into(making, shard_paths, n, labels)
+            (making / _CHECKSUMS).write_text(json.dumps(_checksums(making)))
             os.rename(making, folder)
         except OSError:
             if not folder.is_dir():
@@ -92,6 +108,22 @@ def load_arrays(
             shutil.rmtree(making, ignore_errors=True)
     names = ("images", "class_sets", *labels)
     return RenderedArrays(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names})
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    sums = {}
+    for file in sorted(folder.glob("*.npy")):
+        with file.open("rb") as stream:
+            sums[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return sums
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every array is, to the byte, what was decoded."""
+    try:
+        return bool(json.loads((folder / _CHECKSUMS).read_text()) == _checksums(folder))
+    except (OSError, ValueError):
+        return False
 
 
 def _decode_into(folder: Path, shard_paths: Sequence[Path], n: int, labels: Sequence[str]) -> None:

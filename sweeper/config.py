@@ -14,11 +14,14 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from sweeper.config_types import CLOSED, Count, Fraction, Name, Number, Positive
+from sweeper.config_types import CLOSED, Count, Fraction, Name, Names, Number, Positive
 from sweeper.errors import BadInput
 from sweeper.render_config import Render, Rendering
 
 SIMULATED = "simulated"
+
+# Images of one rendering setting that a sweep can ask for: fifteen times the paper's largest set.
+LARGEST_SIZE = 20_000_000
 
 # Rendering and pre-training task of the reference, n = 0.
 NO_PRETRAINING = "none"
@@ -36,8 +39,8 @@ class Pretrain(Model):
     `validation_images` synthetic images, rendered under another seed, choose the best checkpoint.
     """
 
-    tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("mulclass",)
-    backbones: Annotated[tuple[str, ...], Field(min_length=1)] = ("small_resnet",)
+    tasks: Names = ("mulclass",)
+    backbones: Names = ("small_resnet",)
     recipe: dict[str, Any] = {}
     workers: Count = 2
     cpus_per_worker: Positive = 1.0
@@ -54,7 +57,7 @@ class Finetune(Model):
     the file gives it, the images must match.
     """
 
-    tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("sinclass",)
+    tasks: Names = ("sinclass",)
     dataset: str = "fashion-mnist"
     dataset_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
@@ -108,6 +111,12 @@ class Ladder(Model):
         if sizes is not None and list(sizes) != sorted(set(sizes)):
             raise ValueError("sizes must increase")
         return sizes
+
+    @model_validator(mode="after")
+    def _renderable(self) -> Ladder:
+        if max(self.values()) > LARGEST_SIZE:
+            raise ValueError(f"the largest size is {max(self.values()):,}; sizes go up to {LARGEST_SIZE:,}")
+        return self
 
     def values(self) -> tuple[int, ...]:
         """The sizes n, increasing."""

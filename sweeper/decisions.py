@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from analysis import LawFit, fit_laws
 from analysis.baselines import propose_grid, propose_random
@@ -24,9 +25,19 @@ DECISIONS = "decisions.jsonl"
 POLICIES: dict[str, Policy] = {"adaptive": propose, "grid": propose_grid, "random": propose_random}
 
 
-def read_decisions(path: Path) -> list[Proposal]:
-    """The decisions written down so far, in order."""
-    return [Proposal(e["arm"], e["n"], e["seed"], e["gain"], e["cost"], e["reason"]) for e in read_events(path)]
+def decision_events(path: Path, studies: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The decisions written down so far for these studies of the arms, in order, as they were written.
+
+    Those made for another recipe, data set or rendering setting are passed over, and so are damaged lines.
+    """
+    keys = {"step", "arm", "n", "seed", "gain", "cost", "unit", "reason", "study"}
+    return [e for e in read_events(path) if keys <= set(e) and studies.get(e["arm"]) == e["study"]]
+
+
+def read_decisions(path: Path, studies: Mapping[str, str]) -> list[Proposal]:
+    """The same as proposals."""
+    events = decision_events(path, studies)
+    return [Proposal(e["arm"], e["n"], e["seed"], e["gain"], e["cost"], e["reason"]) for e in events]
 
 
 @dataclass(frozen=True)

@@ -96,9 +96,9 @@ class Ledger:
             return ids
 
     def begin(self, id_: str) -> None:
-        """The work of a reservation begins now: from here on its time runs off."""
+        """The work of a reservation begins now, unless it has begun before: from here on its time runs off."""
         with self._lock:
-            self._begun[id_] = self._wall()
+            self._begun.setdefault(id_, self._wall())
 
     def used(self, id_: str) -> Cost:
         """What the work of a reservation has used since it began, at the rate that was reserved."""

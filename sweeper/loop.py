@@ -26,7 +26,7 @@ from sweeper.plan import Arm, Plan
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
 from sweeper.stages import RunKey, Stages
-from sweeper.study import study
+from sweeper.study import studies
 from sweeper.trial import Trial
 from sweeper.tuning import LearningRate
 
@@ -59,7 +59,7 @@ class Loop:
         self._rates: dict[str, LearningRate] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._ticked = 0.0
-        self._studies = {arm: study(config, arm) for arm in (*plan.references, *plan.arms)}
+        self._studies = studies(config, plan)
         self._short_of_money: tuple[int, int, Cost] | None = None
         self._learnt: tuple[tuple[list[results.Run], float | None], Knowledge] | None = None
         self._planned = deque(self._decided_or_opening())
@@ -134,7 +134,7 @@ class Loop:
     def _decided_or_opening(self) -> Iterator[Proposal]:
         """What was decided before a restart and is unfinished, then the opening; each run once."""
         known = {arm.name for arm in (*self.plan.arms, *self.plan.references)}
-        decided = read_decisions(self.config.run_folder / DECISIONS)
+        decided = read_decisions(self.config.run_folder / DECISIONS, self._studies)
         yield from (d for d in decided if d.arm in known and d.n in (0, *self.plan.ladder))
         yield from opening(self.config, self.plan, lambda run: self.pricing.of(self._key(run)), self.pricing.unit)
 
@@ -178,7 +178,7 @@ class Loop:
             return Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left")
         rate, tunes = self._rate(key.arm)
         decisions = self.config.run_folder / DECISIONS
-        written = [(d.arm, d.n, d.seed) for d in read_decisions(decisions)]
+        written = [(d.arm, d.n, d.seed) for d in read_decisions(decisions, self._studies)]
         decided = (proposal.arm, proposal.n, proposal.seed)
         record = {
             "step": 1 + (written.index(decided) if decided in written else len(written)),
@@ -189,6 +189,7 @@ class Loop:
             "cost": proposal.cost,
             "unit": self.pricing.unit,
             "reason": proposal.reason,
+            "study": self._studies[key.arm.name],
         }
         if decided not in written:
             append_event(decisions, record)
@@ -205,6 +206,7 @@ class Loop:
             self._fail(flight, f"{flight.key.what}: {cause_of(failure)}")
             return
         for trial in flight.trials():
+            self.ledger.begin(flight.reserved["finetune"])
             known = self.stages.measured(trial)
             if known is None:
                 self._queue.append(trial)
@@ -229,7 +231,7 @@ class Loop:
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
-            study=self._studies[arm],
+            study=self._studies[arm.name],
             versions=results.VERSIONS,
         )
         results.write(self.config.run_folder / "results", row)

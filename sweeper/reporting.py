@@ -22,11 +22,11 @@ from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.complexity import read_complexity
 from sweeper.config import SweepConfig, load_run_config
-from sweeper.decisions import DECISIONS, Knowledge, learn
+from sweeper.decisions import DECISIONS, Knowledge, decision_events, learn
 from sweeper.ledger import Ledger, read_events
 from sweeper.plan import Plan, make_plan
 from sweeper.rendering import training_images
-from sweeper.study import sweep_digest
+from sweeper.study import studies, sweep_digest
 
 log = logging.getLogger("sweeper")
 
@@ -96,7 +96,7 @@ def write_report(folder: Path) -> Outcome:
 
 def _report_data(record: Record) -> ReportData:
     config, knowledge = record.config, record.knowledge
-    events = list(read_events(record.folder / DECISIONS))
+    events = decision_events(record.folder / DECISIONS, studies(config, record.plan))
     return ReportData(
         title=config.name,
         question="Render more images, or change how they are rendered?",

@@ -6,11 +6,13 @@ rows with "validation" are learning rates that were tried on folds of the real t
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ import pyarrow.parquet as pq
 
 from sweeper.config import SweepConfig
 from sweeper.plan import make_plan
-from sweeper.study import study
+from sweeper.study import studies
 
 log = logging.getLogger("sweeper")
 
@@ -84,11 +86,13 @@ class Run:
 
 
 def write(folder: Path, observation: Observation) -> None:
-    """Add one part, atomically; writing it again changes nothing."""
+    """Add one part with a checksum, atomically; writing it again changes nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / observation.file_name
     part = target.with_name(f".{target.name}.{os.getpid()}")
-    pq.write_table(pa.Table.from_pylist([asdict(observation)]), part)
+    row = asdict(observation)
+    table = pa.Table.from_pylist([row]).replace_schema_metadata({"sha256": _checksum(row)})
+    pq.write_table(table, part)
     part.replace(target)
 
 
@@ -97,31 +101,42 @@ def read(folder: Path, config: SweepConfig) -> list[Observation]:
 
     Rows measured under another recipe, data set or rendering setting are left where they are and left out.
     """
-    names = {f.name for f in fields(Observation)}
-    rows: list[dict[str, Any]] = []
+    rows = []
     for part in sorted(folder.glob("*.parquet")):
-        try:
-            rows.extend(pq.read_table(part).to_pylist())
-        except (pa.ArrowException, OSError) as error:
-            log.warning("results part %s is damaged (%s) and left out; `sweeper run` measures it anew", part, error)
-    plan = make_plan(config)
-    studies = {arm.name: study(config, arm) for arm in (*plan.references, *plan.arms)}
-    observations = [Observation(**{k: v for k, v in row.items() if k in names}) for row in rows]
-    current = [o for o in observations if studies.get(o.arm) == o.study]
-    return sorted(current, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.lr))
+        row = _row(part)
+        if row is None:
+            log.warning("results part %s is damaged and left out; `sweeper run` measures it anew", part)
+        else:
+            rows.append(row)
+    current = studies(config, make_plan(config))
+    observations = [row for row in rows if current.get(row.arm) == row.study]
+    return sorted(observations, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.lr))
 
 
 def discard_damaged(folder: Path) -> int:
     """Remove the parts that cannot be read, and say so: the sweep goes on as if they had not been measured."""
-    damaged = 0
-    for part in folder.glob("*.parquet"):
-        try:
-            pq.read_table(part)
-        except (pa.ArrowException, OSError) as error:
-            log.warning("results part %s is damaged (%s); it is measured anew", part, error)
-            part.unlink()
-            damaged += 1
-    return damaged
+    damaged = [part for part in folder.glob("*.parquet") if _row(part) is None]
+    for part in damaged:
+        log.warning("results part %s is damaged; it is measured anew", part)
+        part.unlink()
+    return len(damaged)
+
+
+def _row(part: Path) -> Observation | None:
+    """The row of a part; None where a byte of it is not what was written."""
+    try:
+        table = pq.read_table(part)
+        (row,) = table.to_pylist()
+        if (table.schema.metadata or {}).get(b"sha256", b"").decode() != _checksum(row):
+            return None
+        return Observation(**row)
+    # Damaged Parquet raises whatever its reader stumbles over.
+    except Exception:
+        return None
+
+
+def _checksum(row: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
 
 
 def runs(observations: Iterable[Observation]) -> list[Run]:

@@ -9,6 +9,7 @@ from sweeper.decisions import DECISIONS, read_decisions
 from sweeper.ledger import STAGES
 from sweeper.planning import next_proposal
 from sweeper.reporting import STAGE_UNITS, Outcome, Record, read_record
+from sweeper.study import studies
 
 
 def describe(folder: Path) -> str:
@@ -59,7 +60,8 @@ def _arms(record: Record) -> Iterator[str]:
 
 def _next(record: Record) -> Iterator[str]:
     measured = {(r.arm, r.n, r.seed) for r in record.knowledge.runs}
-    unfinished = [d for d in read_decisions(record.folder / DECISIONS) if (d.arm, d.n, d.seed) not in measured]
+    decided = read_decisions(record.folder / DECISIONS, studies(record.config, record.plan))
+    unfinished = [d for d in decided if (d.arm, d.n, d.seed) not in measured]
     for proposal in unfinished:
         yield f"under way or unfinished: {proposal.reason}"
     if not unfinished and not record.stop_reason:

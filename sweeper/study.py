@@ -8,7 +8,7 @@ from typing import Any
 
 from render_actors.setting import RENDER_VERSION
 from sweeper.config import SweepConfig, as_plain
-from sweeper.plan import Arm, make_plan, resolve_recipe
+from sweeper.plan import Arm, Plan, make_plan, resolve_recipe
 from sweeper.render_config import content_of
 
 # Raise when the same identity would leave another checkpoint.
@@ -24,7 +24,7 @@ def study(config: SweepConfig, arm: Arm) -> str:
     """
     everything = config.model_dump(mode="json")
     finetune = {key: everything["finetune"][key] for key in ("dataset_sha256", "fraction", "count")}
-    matters: list[Any] = [FINETUNE_VERSION, config.seed, config.render.resolution, finetune, config.tune.folds]
+    matters: list[Any] = [FINETUNE_VERSION, config.seed, config.render.resolution, finetune, everything["tune"]]
     if config.is_simulated:
         return _hash([*matters, everything["simulated"].get(arm.rendering, everything["simulated"])])
     matters += [as_plain(resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe))]
@@ -43,11 +43,14 @@ def study(config: SweepConfig, arm: Arm) -> str:
     return _hash(matters)
 
 
+def studies(config: SweepConfig, plan: Plan) -> dict[str, str]:
+    """The study of every arm and reference, by name."""
+    return {arm.name: study(config, arm) for arm in (*plan.references, *plan.arms)}
+
+
 def sweep_digest(config: SweepConfig) -> str:
     """Hash of all that decides when a sweep is finished: its config, and what its errors depend on."""
-    plan = make_plan(config)
-    studies = [study(config, arm) for arm in (*plan.references, *plan.arms)]
-    return _hash([config.model_dump(mode="json"), studies])
+    return _hash([config.model_dump(mode="json"), studies(config, make_plan(config))])
 
 
 def _hash(value: Any) -> str:

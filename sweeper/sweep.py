@@ -30,6 +30,9 @@ from sweeper.study import sweep_digest
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     """Run or resume a sweep to its report. Raises BadInput for what the user can mend."""
     config, s = check(config)
+    if "RAY_ADDRESS" not in os.environ:
+        # Before anything is written; GPUs are counted by Ray itself.
+        require_resources(config, {"CPU": float(cpu_count()), "GPU": float("inf")})
     folder = open_run_folder(config)
     with only_driver(folder):
         ledger = Ledger(folder / LEDGER, config.budget)
@@ -59,7 +62,7 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
             raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
         return config, 0
     from tasks.base import task
-    from tasks.datasets import load_real, subset
+    from tasks.datasets import folds, load_real, subset
     from tasks.models import backbone_names
 
     for stage, names, recipe in (
@@ -80,7 +83,9 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     finetune = config.finetune
     try:
         real = load_real(finetune.dataset, config.data_root, config.render.resolution, verify=True)
-        s = len(subset(real.train, fraction=finetune.whole, count=finetune.count, seed=config.seed))
+        chosen = subset(real.train, fraction=finetune.whole, count=finetune.count, seed=config.seed)
+        if config.tune.trials:
+            folds(chosen, real.train.labels, config.tune.folds, config.seed)
     except (ValueError, OSError) as error:
         raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
     if finetune.dataset_sha256 not in (None, real.sha256):
@@ -89,7 +94,7 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
             f"{real.sha256}; correct data_root, or leave the key out"
         )
     resolved = finetune.model_copy(update={"dataset_sha256": real.sha256})
-    return config.model_copy(update={"finetune": resolved}), s
+    return config.model_copy(update={"finetune": resolved}), len(chosen)
 
 
 def open_run_folder(config: SweepConfig) -> Path:
@@ -117,8 +122,9 @@ def only_driver(folder: Path) -> Iterator[None]:
 
 
 def already_stopped(config: SweepConfig, folder: Path) -> bool:
-    """Whether this very config has been run to its end here."""
-    return any(event.get("sweep") == sweep_digest(config) for event in read_events(folder / STOPPED))
+    """Whether this very config is the last that was run to its end here."""
+    stops = list(read_events(folder / STOPPED))
+    return bool(stops) and stops[-1].get("sweep") == sweep_digest(config) and is_written(config, folder)
 
 
 def spending(ledger: Ledger, config: SweepConfig) -> str:
@@ -128,6 +134,12 @@ def spending(ledger: Ledger, config: SweepConfig) -> str:
     caps = config.budget.model_dump(exclude_none=True)
     left = [f"{max(0.0, left):.3g} of {caps[name]:g} {name.replace('_', '-')}" for name, left in ledger.left().items()]
     return f"{text}, {', '.join(left)} left" if left else text
+
+
+def is_written(config: SweepConfig, folder: Path) -> bool:
+    """Whether the run folder's config is this one: another may have begun since, and have been killed."""
+    path = folder / "config.yaml"
+    return path.is_file() and path.read_text() == config.to_yaml()
 
 
 def write_config(config: SweepConfig, folder: Path) -> None:
