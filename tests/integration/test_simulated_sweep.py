@@ -148,6 +148,19 @@ def test_running_a_finished_sweep_again_starts_no_ray_and_changes_no_result(simu
     assert simulated.place.wait_until_empty(30) == []
 
 
+def test_going_back_to_an_earlier_config_gives_its_own_answer(simulated: Sweep) -> None:
+    # given a sweep, finished with one target and then with another
+    first = simulated.place.run("run", str(simulated.config), "name=twice", "--json")
+    assert first.code == 0, first.err[-3000:]
+    other = simulated.place.run("run", str(simulated.config), "name=twice", "target.error=0.5", "--json")
+    assert f"{arm('fixed')}: good enough" in other.err
+
+    # when the first is asked for again, then its verdict is that of its own target
+    again = simulated.place.run("run", str(simulated.config), "name=twice", "--json")
+    assert again.code == 0, again.err[-3000:]
+    assert f"{arm('fixed')}: change the rendering" in again.err
+
+
 def test_a_damaged_part_of_a_finished_sweep_is_measured_anew(simulated: Sweep) -> None:
     # given a finished sweep, a byte of whose results is gone
     copied = simulated.place.folder / "runs" / "damaged"

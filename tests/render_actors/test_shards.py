@@ -91,6 +91,21 @@ def test_arrays_are_decoded_once(shards: list[Path], tmp_path: Path) -> None:
     assert load_arrays(shards, 5, tmp_path / "cache", "key").images[0].any()
 
 
+@pytest.mark.parametrize("damage", ["zeros", "cut"])
+def test_damaged_arrays_are_noticed_said_and_decoded_again(
+    shards: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    load_arrays(shards, 5, tmp_path / "cache", "key")
+    (decoded,) = (tmp_path / "cache").glob("*/images.npy")
+    content = decoded.read_bytes()
+    decoded.write_bytes(content[:200] + bytes(len(content) - 200) if damage == "zeros" else content[:-100])
+
+    again = load_arrays(shards, 5, tmp_path / "cache", "key")
+
+    np.testing.assert_array_equal(again.images[4], drawn_image(4).rgb)
+    assert "damaged; decoding them again" in caplog.text
+
+
 def test_asking_for_more_than_there_is_says_so(shards: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="7 images asked for, the 2 shards given hold 6"):
         load_arrays(shards, 7, tmp_path / "cache", "key")

@@ -32,6 +32,10 @@ def complaint(*arguments: str) -> str:
         ("plan", "budget.minutes=-5", "budget.minutes: Input should be greater than 0 (got -5)"),
         ("plan", "pretrain.tasks=[mulclas]", "pretrain.tasks: unknown task 'mulclas'; known tasks: "),
         ("run", "pretrain.backbones=[resnet9000]", "pretrain.backbones: unknown 'resnet9000'; known: "),
+        ("plan", "tune.folds=70000", "finetune.dataset: folds: k must lie in 2..60000, not 70000"),
+        ("plan", "ladder.start=100000000", "the largest size is 6,400,000,000; sizes go up to 20,000,000"),
+        ("plan", "pretrain.tasks=[mulclass, mulclass]", "pretrain.tasks: each name may stand here once"),
+        ("run", "pretrain.workers=64", "pretrain.workers asks for 64 CPUs, but Ray has"),
         ("run", "data_root=/no/such/folder", "finetune.dataset: data_root /no/such/folder is not a folder"),
     ],
 )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sweeper.artifacts import ArtifactStore
-from sweeper.ledger import Ledger, read_events
+from sweeper.decisions import read_decisions
+from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
 from sweeper.plan import make_plan
 from sweeper.progress import Reporter
@@ -40,7 +43,13 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    content = simulated_sweep(output=str(tmp_path / "run"), tune={"trials": 1}, budget={"minutes": 10})
+    with desk_of(tmp_path, budget={"minutes": 10}) as desk:
+        yield desk
+
+
+@contextmanager
+def desk_of(tmp_path: Path, **changes: Any) -> Iterator[Desk]:
+    content = simulated_sweep(output=str(tmp_path / "run"), tune={"trials": 1}, **changes)
     config, clock = sweep_of(tmp_path, content), Clock()
     config.run_folder.mkdir()
     ledger = Ledger(config.run_folder / "ledger.jsonl", config.budget, clock)
@@ -84,6 +93,32 @@ def test_a_run_that_is_under_way_when_the_budget_is_used_up_is_given_up_and_can_
     # and what comes in too late does no harm
     desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
     assert desk.loop.runs() == []
+
+
+def test_fine_tunes_under_way_count_against_a_cap_of_dollars(tmp_path: Path) -> None:
+    with desk_of(tmp_path, budget={"usd": 1}, prices={"cpu_core_hour": 36.0}) as desk:
+        # given a fine-tune that was reserved for some cents and goes on and on
+        desk.next_trial()
+        desk.clock.now = 5000.0
+
+        # then the cap ends the sweep, and what it used is charged
+        assert desk.loop.next_trial() is None
+        assert desk.loop.stop is not None
+        assert "the budget of 1 usd is used up" in desk.loop.stop.reason
+        assert desk.ledger.spent().usd > 1
+
+
+def test_decisions_of_another_study_are_not_carried_out_again(desk: Desk) -> None:
+    decisions = desk.loop.config.run_folder / "decisions.jsonl"
+    event = {"step": 1, "n": 16000, "seed": 0, "gain": 1.0, "cost": 1.0, "unit": "minutes", "reason": "another's"}
+    arm = desk.loop.plan.arms[0].name
+    for study in ("an-older-recipe", desk.loop._studies[arm]):
+        append_event(decisions, event | {"arm": arm, "study": study, "reason": study})
+    append_event(decisions, {"asm": arm})
+
+    (kept,) = read_decisions(decisions, desk.loop._studies)
+
+    assert kept.reason == desk.loop._studies[arm]
 
 
 def test_a_fine_tune_that_fails_for_good_is_charged_and_its_run_not_tried_again(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.config import SweepConfig, Tune
-from sweeper.results import read, runs, write
+from sweeper.results import discard_damaged, read, runs, write
 from sweeper.tuning import LearningRate
 from tests.sweeper.examples import ARM, STUDY, real_sweep, row
 
@@ -39,6 +39,21 @@ def test_a_part_that_was_never_finished_is_not_read(tmp_path: Path) -> None:
 
     assert read(tmp_path, STUDY) == [row()]
     assert read(tmp_path / "absent", STUDY) == []
+
+
+def test_no_flipped_byte_is_ever_read_as_another_result(tmp_path: Path) -> None:
+    write(tmp_path, row())
+    (part,) = tmp_path.iterdir()
+    whole = part.read_bytes()
+
+    for place in range(0, len(whole), 7):
+        part.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        # Some bytes of a part mean nothing; the row is as it was, or it is not there.
+        assert read(tmp_path, STUDY) in ([], [row()]), f"byte {place}"
+
+    part.write_bytes(whole[:-1])
+    assert discard_damaged(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_fine_tune_has_a_part_of_its_own(tmp_path: Path) -> None:

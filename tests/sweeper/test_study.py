@@ -31,6 +31,7 @@ def changed(folder: Path, *overrides: str) -> SweepConfig:
         ("pretrain.recipe={iterations: 900}", {PLAIN, FIXED}),
         ("render.samples=9", {PLAIN, FIXED}),
         ("renderings.fixed.background=fix", {FIXED}),
+        ("tune.lr=[0.001, 0.002]", {PLAIN, FIXED, REFERENCE}),
         ("budget.usd=3", set()),
         ("render.actors=1", set()),
         ("data_root=/elsewhere", set()),
