@@ -41,7 +41,7 @@ class Prior:
     sigma_high: float = 0.15
     noise_spread: float = 0.5
     discrepancies: tuple[float, ...] = (0.004, 0.016, 0.064, 0.256)
-    discrepancy_share: float = 0.5
+    discrepancy_share: float = 0.1
     pooled_share: float = 0.5
 
     @property
@@ -68,10 +68,10 @@ class Prior:
         """Every pair of a run noise and a discrepancy."""
         edges = np.linspace(np.log(self.sigma_low), np.log(self.sigma_high), NOISE_LEVELS + 1)
         levels = (edges[1:] + edges[:-1]) / 2
+        taus = np.array([0.0, *self.discrepancies])
         share = self.discrepancy_share if self.discrepancies else 0.0
-        chances = np.array([1 - share, *[share / len(self.discrepancies)] * len(self.discrepancies)])
-        taus = np.array([0.0, *self.discrepancies])[chances > 0]
-        chances = chances[chances > 0]
+        chances = np.full(taus.size, share / max(len(self.discrepancies), 1))
+        chances[0] = 1 - share
         return Noise(
             np.repeat(np.arange(levels.size), taus.size),
             np.repeat(levels, taus.size),
