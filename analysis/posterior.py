@@ -35,7 +35,7 @@ from analysis.prior import Noise, Prior
 
 __all__ = ["ArmData", "Grid", "Prior", "arm_data", "draw", "fit_grid"]
 
-ROWS, COLUMNS = 36, 32
+ROWS, COLUMNS = 32, 24
 DRAWS = 4000
 # Cells this far below the best (in log posterior) hold no mass that matters: exp(-10) = 5e-5.
 _NEGLIGIBLE = 10.0
