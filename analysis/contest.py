@@ -21,7 +21,7 @@ POSTERIOR = "posterior"
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One recorded set: the part of each curve to fit and the part to score, and the groups that pool.
+    """One recorded set: of each curve what to fit and what to score, and the groups that pool.
 
     `log`: errors are compared in logs.
     """
@@ -35,7 +35,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Score:
-    """A method on a set: mean over curves of the RMSE; share of scored runs inside the 90 % band, where there is one."""
+    """A method on a set: mean over curves of the RMSE; share of scored runs in the 90 % band, if there is one."""
 
     task: str
     method: str
@@ -79,11 +79,12 @@ def score(task: Task, seed: int = 0) -> list[Score]:
 
 
 def order_of_renderings(paper: Mapping[Setting, Curve], seed: int = 0) -> dict[str, float]:
-    """Kendall tau, by method, of the paper's nine rendering settings: predicted from n <= 4000 with the error at 64k."""
+    """Kendall tau, by method, of the paper's nine rendering settings: as predicted from n <= 4000, with 64k."""
     chosen = {
         s.rendering: c
         for s, c in paper.items()
-        if (s.collection, s.pretrain_task, s.finetune_task, s.fraction, s.backbone) == ("64k", "objdet", "objdet", 1, "r50")
+        if (s.collection, s.pretrain_task, s.finetune_task, s.fraction, s.backbone)
+        == ("64k", "objdet", "objdet", 1, "r50")
     }
     truth = [float(curve.error[curve.n == 64_000][0]) for curve in chosen.values()]
     seen = {name: curve.upto(4_000) for name, curve in chosen.items()}

@@ -146,7 +146,9 @@ def _fit_posterior(
         noise = shared_noise(prior.noise(), grids, prior)
         ratios = dict[str, LogRatio]()
         for members in _pools(arms, groups):
-            alone = [(data[arm], draw(data[arm], prior, grids[arm].reweighted(noise[arm]), rng(seed))) for arm in members]
+            alone = [
+                (data[arm], draw(data[arm], prior, grids[arm].reweighted(noise[arm]), rng(seed))) for arm in members
+            ]
             ratios |= dict(zip(members, pooled_priors(alone, prior), strict=True))
         grids = {arm: fit_grid(seen, prior, noise[arm], ratios.get(arm)) for arm, seen in data.items()}
     samples = {arm: draw(data[arm], prior, grids[arm], rng(seed)) for arm in arms}

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import least_squares as minimise
 
 from analysis.laws import Floats, full_law_error, full_law_gradient
-from analysis.nls import ALPHA_BOUNDS, least_squares, solve_linear
+from analysis.nls import ALPHA_BOUNDS, optimum, solve_linear
 
 Space = Literal["linear", "log"]
 _STARTS = 24
@@ -54,9 +54,16 @@ def fit_full_law(
         delta = float(np.exp(np.mean(np.log(error) - np.log(full_law_error(n, s, alpha, beta, gamma, 1.0)))))
         start = np.array([np.log(alpha), beta, np.log(gamma), np.log(delta), 0.3 * error.min()])[:values]
         found = minimise(
-            _residual, np.clip(start, low + 1e-9, high - 1e-9), jac=_jacobian, bounds=(low, high), args=(n, s, error, space),
-            x_scale="jac", xtol=1e-12, ftol=1e-12, max_nfev=400,
-        )  # fmt: skip
+            _residual,
+            np.clip(start, low + 1e-9, high - 1e-9),
+            jac=_jacobian,
+            bounds=(low, high),
+            args=(n, s, error, space),
+            x_scale="jac",
+            xtol=1e-12,
+            ftol=1e-12,
+            max_nfev=400,
+        )
         if best is None or found.cost < best.cost:
             best = found
     assert best is not None
@@ -73,15 +80,15 @@ def appendix_D(curves: Sequence[tuple[Floats, Floats]], start: float = 1.0) -> t
     """The paper's appendix D: one D for all settings, by medians in turn; returns it and the steps to it.
 
     Given D, every setting (n, error) has its alpha; given alpha, its own D by linear least squares; the next D is
-    the median of those over the settings, until it moves by less than 0.001, at most 200 times.
+    the median of those over the settings, until it moves by less than 0.001, at most 60 times.
     """
     steps = [start]
-    while len(steps) < 200:
+    while len(steps) <= 60:
         found = []
         for n, error in curves:
-            fit = least_squares(n, error, steps[-1], np.random.default_rng(0))
-            if ALPHA_BOUNDS[0] + 1e-6 < fit.alpha < ALPHA_BOUNDS[1] - 1e-6:
-                found.append(float(solve_linear(np.array([fit.alpha]), n, error, None)[1][0]))
+            alpha = optimum(n, error, steps[-1])[0]
+            if ALPHA_BOUNDS[0] + 1e-6 < alpha < ALPHA_BOUNDS[1] - 1e-6:
+                found.append(float(solve_linear(np.array([alpha]), n, error, None)[1][0]))
         if not found:
             raise ValueError(f"at D = {steps[-1]:g} every alpha is at its bound; start appendix D elsewhere")
         steps.append(float(np.median(found)))
@@ -100,7 +107,13 @@ def loss_landscape(curves: Sequence[tuple[Floats, Floats]], alpha: Floats, D: Fl
 
 
 def _values(x: Floats) -> tuple[float, float, float, float, float]:
-    return float(np.exp(x[0])), float(x[1]), float(np.exp(x[2])), float(np.exp(x[3])), float(x[4]) if x.size > 4 else 0.0
+    return (
+        float(np.exp(x[0])),
+        float(x[1]),
+        float(np.exp(x[2])),
+        float(np.exp(x[3])),
+        float(x[4]) if x.size > 4 else 0.0,
+    )
 
 
 def _residual(x: Floats, n: Floats, s: Floats, error: Floats, space: Space) -> Floats:

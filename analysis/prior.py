@@ -96,9 +96,7 @@ class Noise:
 
     def weighted(self, log_level_weight: Floats) -> Noise:
         """The same pairs with the log weight of each run noise, shape (levels,), added."""
-        return Noise(
-            self.level, self.log_sigma, self.width, self.tau, self.log_weight + log_level_weight[self.level]
-        )
+        return Noise(self.level, self.log_sigma, self.width, self.tau, self.log_weight + log_level_weight[self.level])
 
     def thinned(self) -> Noise:
         """Every third run noise, with every other discrepancy."""

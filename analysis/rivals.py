@@ -33,4 +33,9 @@ def last_value(seen: Curve, n: Floats) -> Floats:
     return np.full(np.shape(n), seen.error[seen.n.argmax()])
 
 
-RIVALS: Mapping[str, Predict] = {"nls_D_0.48": paper, "nls_free_D": free_D, "power_law": power_law, "last_value": last_value}
+RIVALS: Mapping[str, Predict] = {
+    "nls_D_0.48": paper,
+    "nls_free_D": free_D,
+    "power_law": power_law,
+    "last_value": last_value,
+}

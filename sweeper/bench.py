@@ -42,7 +42,8 @@ def as_json(name: str, figures: dict[str, Figure]) -> str:
     """The object that DESIGN.md lays down."""
     machine = {"cpus": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
     shown = {
-        key: {"value": f.value, "reference": f.reference, "ratio": _ratio(f), "unit": f.unit} for key, f in figures.items()
+        key: {"value": f.value, "reference": f.reference, "ratio": _ratio(f), "unit": f.unit}
+        for key, f in figures.items()
     }
     return json.dumps({"bench": name, "machine": machine, "figures": shown})
 
@@ -52,10 +53,8 @@ def as_text(name: str, figures: dict[str, Figure]) -> str:
     width = max(len(key) for key in figures)
     lines = [f"bench {name}", f"{'figure':{width}}  {'value':>10} {'reference':>10} {'ratio':>7}  unit"]
     for key, f in figures.items():
-        ratio = _ratio(f)
-        lines.append(
-            f"{key:{width}}  {f.value:10.5g} {f.reference:10.5g} {'-' if ratio is None else f'{ratio:7.3f}':>7}  {f.unit}"
-        )
+        ratio = "-" if not f.reference else f"{f.value / f.reference:.3f}"
+        lines.append(f"{key:{width}}  {f.value:10.5g} {f.reference:10.5g} {ratio:>7}  {f.unit}")
     return "\n".join(lines)
 
 

@@ -67,7 +67,7 @@ def fit_table(table: Path, target: float | None) -> dict[str, ArmAnswer]:
         arm: ArmAnswer(
             fit,
             verdict(fit, arm=arm, target_error=target),
-            None if target is None else float((fit.samples.C > target).mean()),
+            None if target is None else float((target < fit.samples.C).mean()),
         )
         for arm, fit in fits.items()
     }
@@ -134,7 +134,7 @@ def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
     return finite
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - a JSON tree
+def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -182,7 +182,7 @@ def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
     return Row(where, arm, group, n, error, (arm, repr(n), told[0], told[1], apart, told[2]))
 
 
-def _number(where: str, name: str, value: Any) -> float:  # noqa: ANN401 - whatever the table holds
+def _number(where: str, name: str, value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):

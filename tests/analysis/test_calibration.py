@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.calibration import Design, prior_designs, profile_intervals, simulate, write_table
+
+
+def test_intervals_cover_what_they_say_over_truths_from_the_prior() -> None:
+    """A small version of docs/calibration.csv: 120 truths; 0.89 and up is 3 sd below 95 %."""
+    covered = [simulate(design, 1, seed=i).covered for i, design in enumerate(prior_designs(120, seed=3))]
+    assert (np.mean(covered, axis=0) >= 0.89).all(), np.mean(covered, axis=0)
+
+
+def test_profile_likelihood_covers_a_well_determined_law() -> None:
+    design = Design(0.44, 0.05, 10.0, 0.01, sizes=7, repeats=2)
+    result = simulate(design, 40, seed=1)
+    assert min(result.profile_covered) >= 0.85
+    assert result.identified > 0.9
+
+
+def test_profile_interval_of_a_noiseless_curve_is_tiny() -> None:
+    design = Design(0.44, 0.05, 10.0, 0.0, sizes=8, repeats=1)
+    clean = design.runs(np.random.default_rng(0)) * np.exp(1e-5 * np.random.default_rng(1).standard_normal(8))
+    (low, high), (low_gap, high_gap) = profile_intervals(design.n, clean)[:2]
+    assert low < 0.44 < high < low + 0.01
+    assert low_gap < 0.05 < high_gap < low_gap + 0.01
+
+
+def test_the_table_has_a_line_a_cell() -> None:
+    design = Design(0.2, 0.5, 1.0, 0.01, sizes=4, repeats=1)
+    lines = write_table([simulate(design, 1, seed=0)]).splitlines()
+    assert lines[0].startswith("alpha,C,noise,sizes,repeats")
+    assert lines[1].startswith("0.2,0.5,0.01,4,1,1,")
+    assert len(lines[0].split(",")) == len(lines[1].split(","))
