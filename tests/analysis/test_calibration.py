@@ -6,15 +6,15 @@ from analysis.calibration import Design, prior_designs, profile_intervals, simul
 
 
 def test_intervals_cover_what_they_say_over_truths_from_the_prior() -> None:
-    """A small version of docs/calibration.csv: 120 truths; 0.89 and up is 3 sd below 95 %."""
-    covered = [simulate(design, 1, seed=i).covered for i, design in enumerate(prior_designs(120, seed=3))]
-    assert (np.mean(covered, axis=0) >= 0.89).all(), np.mean(covered, axis=0)
+    """A small version of docs/calibration.csv: 60 truths; 0.86 is 3 sd below 95 %."""
+    covered = [simulate(design, 1, seed=i).covered for i, design in enumerate(prior_designs(60, seed=3))]
+    assert (np.mean(covered, axis=0) >= 0.86).all(), np.mean(covered, axis=0)
 
 
 def test_profile_likelihood_covers_a_well_determined_law() -> None:
     design = Design(0.44, 0.05, 10.0, 0.01, sizes=7, repeats=2)
-    result = simulate(design, 40, seed=1)
-    assert min(result.profile_covered) >= 0.85
+    result = simulate(design, 20, seed=1)
+    assert min(result.profile_covered) >= 0.8
     assert result.identified > 0.9
 
 

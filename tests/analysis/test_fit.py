@@ -83,7 +83,8 @@ def test_arms_share_what_they_know_of_the_noise() -> None:
     pooled = fit_laws(observed | {"arm 0": (quiet["arm 0"].n[:3], quiet["arm 0"].error[:3])})
     assert pooled["arm 0"].sigma.sd < alone.sigma.sd / 3
     assert _holds(pooled["arm 0"].sigma, 0.005, 0.99)
-    assert {round(fit.sigma.mean, 3) for fit in pooled.values()} == {round(pooled["arm 0"].sigma.mean, 3)}
+    # An arm's own scatter still counts: the others set the level, not the value.
+    assert all(fit.sigma.mean < 0.01 for fit in pooled.values())
 
 
 def test_band_of_a_new_run_is_wider_than_that_of_the_curve() -> None:

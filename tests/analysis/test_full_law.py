@@ -24,7 +24,7 @@ def test_full_law_is_recovered_within_its_standard_errors(space: str) -> None:
 
 def test_irreducible_error_is_found_where_there_is_one() -> None:
     law = fit_full_law(N, S, _measured(0.0005, E=0.1), irreducible=True)
-    assert law.E == pytest.approx(0.1, abs=0.03)
+    assert pytest.approx(0.1, abs=0.03) == law.E
     assert fit_full_law(N, S, _measured(0.0005, E=0.1)).rmse > 2 * law.rmse
 
 
