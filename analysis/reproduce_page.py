@@ -26,13 +26,11 @@ def write_reproduction(tables: Sequence[Table], fits: Fits, out: Path) -> Path:
     for table in tables:
         with (out / "tables" / f"{table.name}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([table.columns, *table.rows])
-    figures = {
-        "figure_1": _curves(fits, [s for s in fits.curves if (s.backbone, s.rendering) == ("r50", "bop")]),
-        "figure_4": _model_size(fits),
-        "figure_6": _curves(fits, [s for s in fits.curves if s.rendering.startswith("bop-lv")]),
-        "appendix_C3": _linearised(fits),
-        "appendix_D": _landscape(fits),
-    }
+    figures = {"figure_4": _model_size(fits), "appendix_C3": _linearised(fits)}
+    if pairs := [s for s in fits.curves if (s.backbone, s.rendering) == ("r50", "bop")]:
+        figures |= {"figure_1": _curves(fits, pairs), "appendix_D": _landscape(fits)}
+    if levels := [s for s in fits.curves if s.rendering.startswith("bop-lv")]:
+        figures["figure_6"] = _curves(fits, levels)
     page = out / "reproduce.html"
     page.write_text(_page(tables, {name: _embed(figure) for name, figure in figures.items()}), encoding="utf-8")
     return page
