@@ -23,8 +23,11 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1
 }
 
+# A package that could not be had is not asked for again until .venv is made anew.
+refused=".venv/.not-installable"
 missing=
 for package in $packages; do
+    if grep -qsx "$package" "$refused"; then continue; fi
     # Since Ubuntu 24.04 and Debian 13 some of these are virtual, provided by a package of another name.
     if ! dpkg-query -W -f='${Status} ${Provides}\n' "$package" 2>/dev/null | grep -q '^install ok installed' &&
         ! dpkg-query -W -f='${Status} ${Provides}\n' 2>/dev/null | grep '^install ok installed' | grep -qw "$package"; then
@@ -36,11 +39,26 @@ if [ -n "$missing" ]; then
     for package in $missing; do
         apt_install "$package" || failed="${failed:-} $package"
     done
-    [ -z "${failed:-}" ] || say "could not install$failed; install it by hand: apt-get install$failed"
+    if [ -n "${failed:-}" ]; then
+        say "could not install$failed; install it by hand: apt-get install$failed"
+        [ ! -d .venv ] || printf '%s\n' $failed >>"$refused"
+    fi
 fi
 
 stamp=".venv/.set-up-$(cat setup.sh pyproject.toml requirements*.txt | sha256sum | cut -c1-16)"
-if [ -e "$stamp" ]; then exit 0; fi
+
+# Where the distribution has no chromium of its own (Ubuntu's is a snap), playwright fetches one.
+browser() {
+    [ "${1:-}" = test ] || return 0
+    if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then return 0; fi
+    .venv/bin/python -m playwright install --with-deps chromium >/dev/null 2>&1 ||
+        say "no browser: the tests that open the report in one are skipped; install chromium"
+}
+
+if [ -e "$stamp" ]; then
+    browser "$@"
+    exit 0
+fi
 
 if command -v uv >/dev/null; then
     uv=uv
@@ -69,4 +87,5 @@ $install --compile-bytecode --require-hashes -r requirements.txt
 $install --require-hashes --no-deps -r requirements-assets.txt
 $install --no-deps --no-build-isolation -e .
 touch "$stamp"
+browser "$@"
 say "done"

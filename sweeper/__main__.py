@@ -163,6 +163,8 @@ def main() -> None:
     except RuntimeError as error:
         print(f"sweeper: {error}", file=sys.stderr)
         code = 1
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0
     else:
         return
     sys.stderr.flush()

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -86,10 +84,15 @@ class Pretrain(Model):
 
 
 class Finetune(Model):
-    """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given."""
+    """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.
+
+    `dataset_sha256`, the hash of the real images' pixels and labels at render.resolution, is filled in by `run`; where
+    the file gives it, the images must match.
+    """
 
     tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("sinclass",)
     dataset: str = "fashion-mnist"
+    dataset_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
     recipe: dict[str, Any] = {}
@@ -254,31 +257,6 @@ class SweepConfig(Model):
     def to_yaml(self) -> str:
         """The resolved config, readable by `load_config`."""
         return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False)
-
-    def digest(self) -> str:
-        """Hash of all that decides when the sweep is finished."""
-        return _digest(self.model_dump(mode="json"))
-
-    def error_digest(self, rendering: str) -> str:
-        """Hash of all that the errors of a rendering's arms depend on, and no budget, policy or machine.
-
-        Rows of the results table that were measured under another one belong to another sweep.
-        """
-        everything = self.model_dump(mode="json")
-        finetune = {key: everything["finetune"][key] for key in ("dataset", "fraction", "count", "recipe")}
-        matters: list[Any] = [self.seed, self.render.resolution, finetune, self.tune.folds]
-        if rendering != NO_PRETRAINING:
-            spread = ("actors", "cpus_per_actor", "scene_timeout_s", "retries")
-            render = {key: value for key, value in everything["render"].items() if key not in spread}
-            matters += [everything["renderings"][rendering], render, everything["simulated"].get(rendering)]
-            matters += [self.pretrain.recipe, self.pretrain.validation_images, self.pretrain.workers]
-        elif self.is_simulated:
-            matters += [everything["simulated"]]
-        return _digest(matters)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def load_run_config(folder: Path) -> SweepConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from ray import tune
 
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
+from sweeper.study import sweep_digest
 from sweeper.trial import finetune_trial
 
 
@@ -19,13 +21,16 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scr
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "64")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Tune uploads its snapshot of the experiment while it writes the next one, and logs a traceback where they meet.
+    # Nothing reads the snapshot: the sweep goes on from the store and the results table.
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
     trainable = tune.with_resources(tune.with_parameters(finetune_trial, config=config, store=store), resources)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1),
         run_config=tune.RunConfig(
-            name=f"finetune-{config.digest()}",
+            name=f"finetune-{sweep_digest(config)}",
             storage_path=str(scratch.absolute()),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=config.finetune.max_failures),

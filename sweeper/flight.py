@@ -34,6 +34,7 @@ class Flight:
     measured: set[int] = field(default_factory=set)
     seconds: float = 0.0
     finetunes: int = 0
+    processes: int = 0
     began: float | None = None
 
     @property
@@ -63,11 +64,18 @@ class Flight:
         """Note what a fine-tune measured; a `cached` one cost nothing."""
         if not cached:
             self.seconds += seconds
+            self.processes += 1
             self.finetunes += self.folds if trial.split == "validation" else 1
         if trial.split == "validation":
             self.rate.tell(trial.lr, error)
         else:
             self.measured.add(trial.repeat)
+
+    @property
+    def finetunes_left(self) -> int:
+        """Fine-tunes still to come: learning rates to try, each once a fold, and repeats."""
+        tuning = self.rate.remaining * self.folds if self.tunes and self.lr is None else 0
+        return tuning + self.repeats - len(self.measured)
 
     @property
     def wall_s(self) -> float:

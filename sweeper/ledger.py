@@ -1,4 +1,4 @@
-"""Money and time: what stages cost, what has been reserved and spent, and the hard cap.
+"""Money and time: what has been reserved and spent, and the hard cap.
 
 The ledger is a file of JSON lines that is only ever appended to, each line forced to disk. A reservation that
 a dead driver left open is charged in full when the sweep goes on: the cap holds whatever happened.
@@ -13,60 +13,14 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sweeper.config import Budget, Prices
+from sweeper.config import Budget
+from sweeper.costs import NOTHING, Cost
 
 STAGES = ("render", "pretrain", "finetune")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Wall-clock seconds a stage keeps its devices, the device-seconds that makes, and their price in dollars."""
-
-    wall_s: float
-    device_s: float
-    usd: float
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.wall_s + other.wall_s, self.device_s + other.device_s, self.usd + other.usd)
-
-    def scaled(self, factor: float) -> Cost:
-        """The same work, `factor` times."""
-        return Cost(self.wall_s * factor, self.device_s * factor, self.usd * factor)
-
-
-NOTHING = Cost(0.0, 0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a stage is thought to cost; `high` is what is reserved. `source` says what it is measured from."""
-
-    low: Cost
-    expected: Cost
-    high: Cost
-    source: str
-
-    def __add__(self, other: Estimate) -> Estimate:
-        sources = sorted({s for e in (self, other) if e.expected != NOTHING for s in e.source.split(" + ")})
-        return Estimate(
-            self.low + other.low,
-            self.expected + other.expected,
-            self.high + other.high,
-            " + ".join(sources) or self.source,
-        )
-
-
-FREE = Estimate(NOTHING, NOTHING, NOTHING, "cached")
-
-
-def cost_of(prices: Prices, wall_s: float, *, cpus: float = 0.0, gpus: float = 0.0) -> Cost:
-    """Price `wall_s` seconds of some CPU cores and GPUs; a GPU second counts as one device-second, as a core's does."""
-    usd = wall_s / 3600 * (cpus * prices.cpu_core_hour + gpus * prices.gpu_hour)
-    return Cost(wall_s, wall_s * (gpus or cpus), usd)
 
 
 class Ledger:
@@ -81,7 +35,7 @@ class Ledger:
         self._started: float | None = None
         self._wall_before = 0.0
         self._open: dict[str, dict[str, Any]] = {}
-        self._since: dict[str, float] = {}
+        self._begun: dict[str, float] = {}
         self._settled: list[dict[str, Any]] = []
         for event in read_events(path):
             self._replay(event)
@@ -141,11 +95,38 @@ class Ledger:
                 ids[stage] = id_
             return ids
 
-    def settle(self, id_: str, cost: Cost, units: float) -> None:
-        """Replace a reservation by what the work did cost."""
+    def begin(self, id_: str) -> None:
+        """The work of a reservation begins now: from here on its time runs off."""
         with self._lock:
-            event = self._open[id_]
-            self._close(id_, event["stage"], cost, units)
+            self._begun[id_] = self._wall()
+
+    def used(self, id_: str) -> Cost:
+        """What the work of a reservation has used since it began, at the rate that was reserved."""
+        with self._lock:
+            cost, begun = Cost(**self._open[id_]["cost"]), self._begun.get(id_)
+            if begun is None or cost.wall_s == 0:
+                return NOTHING
+            return cost.scaled((self._wall() - begun) / cost.wall_s)
+
+    def exceeded(self) -> str | None:
+        """The cap that work under way has used up, for it may take longer than was reserved; None while all hold."""
+        with self._lock:
+            spent = sum((self.used(id_) for id_ in self._open), self.spent())
+            caps = self._budget
+            for cap, used, name in (
+                (caps.minutes, self._wall() / 60, "minutes"),
+                (caps.device_hours, spent.device_s / 3600, "device-hours"),
+                (caps.usd, spent.usd, "usd"),
+            ):
+                if cap is not None and used > cap:
+                    return f"{cap:g} {name}"
+            return None
+
+    def settle(self, id_: str, cost: Cost, units: float) -> None:
+        """Replace a reservation by what the work did cost; one that was given back already stays as it is."""
+        with self._lock:
+            if id_ in self._open:
+                self._close(id_, self._open[id_]["stage"], cost, units)
 
     def charge(self, stage: str, what: str, cost: Cost, units: float) -> None:
         """Charge work that had no reservation: the repair of something that was thought to exist."""
@@ -162,7 +143,7 @@ class Ledger:
             self._replay(event)
 
     def refund(self, id_: str, spent: Cost = NOTHING) -> None:
-        """Give back the reservation of work that failed or was not needed; what it used is charged."""
+        """Give back the reservation of work that was given up or not needed; what it used is charged."""
         with self._lock:
             self._close(id_, self._open[id_]["stage"], spent, 0.0)
 
@@ -193,15 +174,8 @@ class Ledger:
         ]
 
     def _open_wall(self) -> float:
-        """Wall seconds until the last open reservation ends: stages of one run follow, runs go side by side."""
-        now = self._wall()
-        left: dict[str, float] = defaultdict(float)
-        for event in self._open.values():
-            left[event["what"]] += event["cost"]["wall_s"]
-        return max(
-            (max(0.0, self._since[what] + seconds - now) for what, seconds in left.items()),
-            default=0.0,
-        )
+        """Wall seconds that open reservations may still take, one after the other: each is for the whole machine."""
+        return sum(max(0.0, event["cost"]["wall_s"] - self.used(id_).wall_s) for id_, event in self._open.items())
 
     def _wall(self) -> float:
         running = 0.0 if self._started is None else self._clock() - self._started
@@ -219,11 +193,9 @@ class Ledger:
             self._wall_before = max(self._wall_before, event.get("wall_s", 0.0))
         if event["event"] == "reserve":
             self._open[event["id"]] = event
-            self._since[event["what"]] = event["wall_s"]
         elif event["event"] == "settle":
-            reservation = self._open.pop(event["id"], None)
-            if reservation is not None:
-                self._since[reservation["what"]] = event["wall_s"]
+            self._open.pop(event["id"], None)
+            self._begun.pop(event["id"], None)
             self._settled.append(event)
 
     def _write(self, event: dict[str, Any]) -> None:
@@ -254,34 +226,3 @@ def read_events(path: Path) -> Iterable[dict[str, Any]]:
             continue
         if isinstance(event, dict):
             yield event
-
-
-@dataclass(frozen=True)
-class Guess:
-    """Seconds of a stage before anything was measured: `fixed` for starting it and `per_unit` for each unit."""
-
-    fixed: float
-    per_unit: float
-
-
-def estimate(
-    guess: Guess, measured: list[tuple[float, Cost]], units: float, prices: Prices, cpus: float, gpus: float
-) -> Estimate:
-    """Cost of `units` more (images, or runs): from this sweep's own measurements where there are any.
-
-    Guesses are good to a factor of two; measurements spread as they did, and by a tenth at least.
-    """
-    if units <= 0:
-        return FREE
-    seconds = guess.fixed + guess.per_unit * units
-    spread, source = (0.5, 2.0), "guess"
-    if measured:
-        ratios = sorted(cost.wall_s / (guess.fixed + guess.per_unit * n) for n, cost in measured)
-        middle = ratios[len(ratios) // 2]
-        seconds *= middle
-        spread = (min(0.9, ratios[0] / middle), max(1.1, ratios[-1] / middle))
-        source = "measured"
-    low, expected, high = (
-        cost_of(prices, seconds * factor, cpus=cpus, gpus=gpus) for factor in (spread[0], 1.0, spread[1])
-    )
-    return Estimate(low, expected, high, source)

@@ -18,6 +18,7 @@ from analysis.belief import Run as PolicyRun
 from analysis.policy import Proposal, Stop
 from sweeper import results
 from sweeper.config import SweepConfig
+from sweeper.costs import Cost
 from sweeper.decisions import DECISIONS, Knowledge, choose, learn, opening, read_decisions
 from sweeper.flight import Flight
 from sweeper.ledger import Ledger, append_event
@@ -25,6 +26,7 @@ from sweeper.plan import Arm, Plan
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
 from sweeper.stages import RunKey, Stages
+from sweeper.study import study
 from sweeper.trial import Trial
 from sweeper.tuning import LearningRate
 
@@ -57,6 +59,8 @@ class Loop:
         self._rates: dict[str, LearningRate] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._ticked = 0.0
+        self._short_of_money: tuple[int, int, Cost] | None = None
+        self._learnt: tuple[tuple[list[results.Run], float | None], Knowledge] | None = None
         self._planned = deque(self._decided_or_opening())
 
     @property
@@ -67,18 +71,28 @@ class Loop:
     def next_trial(self) -> Trial | None:
         """The next fine-tune; None while none is ready."""
         self._tick()
+        self._dispatch_what_fits()
+        for flight in list(self.flights.values()):
+            self._advance(flight)
+        return self._queue.popleft() if self._queue else None
+
+    def _dispatch_what_fits(self) -> None:
+        """Decide and begin runs until enough are under way, the money is short or there is a reason to stop."""
         while self.stop is None and len(self.flights) < self.config.policy.in_flight:
+            situation = (len(self.observations), len(self.failed), self.ledger.reserved())
+            if self.flights and situation == self._short_of_money:
+                return
             decision = self._decide()
             stop = self._dispatch(decision) if isinstance(decision, Proposal) else decision
             if stop is None and isinstance(decision, Proposal):
                 continue
             # What is under way may cost less than was reserved for it: money is short only once nothing is.
-            if stop is None or (stop.kind == "budget" and self.flights):
-                break
+            if stop is not None and stop.kind == "budget" and self.flights:
+                self._short_of_money = situation
+                return
+            if stop is None:
+                return
             self._end(stop)
-        for flight in list(self.flights.values()):
-            self._advance(flight)
-        return self._queue.popleft() if self._queue else None
 
     def observed(self, trial: Trial, result: dict[str, Any] | None) -> None:
         """A fine-tune ended: into the table with it. None: it failed for good."""
@@ -96,17 +110,24 @@ class Loop:
         self._record(trial, error, seconds)
         if flight.complete:
             self._complete(flight)
+            return
+        done, rate = flight.finetunes, flight.finetunes / max(1.0, flight.wall_s)
+        self.reporter.progress("finetune", flight.key.what, done, done + flight.finetunes_left, rate, "fine-tunes")
 
     def runs(self) -> list[results.Run]:
         """The runs of which every repeat has been measured."""
         return [r for r in results.runs(self.observations) if r.repeats >= self.config.finetune.repeats]
 
     def knowledge(self) -> Knowledge:
-        """Fits and verdicts from all that has been measured."""
-        return learn(self.config, self.plan, self.runs(), self.pricing.usd_per_image())
+        """Fits and verdicts from all that has been measured; fitted anew only when there is something new."""
+        known = (self.runs(), self.pricing.usd_per_image())
+        if self._learnt is None or self._learnt[0] != known:
+            self._learnt = (known, learn(self.config, self.plan, *known))
+        return self._learnt[1]
 
     def close(self) -> None:
         """Leave the background work where it is: its artifacts are whole or absent."""
+        self.stages.close()
         self._background.shutdown(wait=False, cancel_futures=True)
 
     def _decided_or_opening(self) -> Iterator[Proposal]:
@@ -206,7 +227,7 @@ class Loop:
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
-            study=self.config.error_digest(arm.rendering),
+            study=study(self.config, arm),
             versions=results.VERSIONS,
         )
         results.write(self.config.run_folder / "results", row)
@@ -215,21 +236,38 @@ class Loop:
     def _complete(self, flight: Flight) -> None:
         key = flight.key
         del self.flights[key]
-        self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.wall_s, flight.finetunes)
+        self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.processes, flight.finetunes)
         run = next(r for r in self.runs() if (r.arm, r.n, r.seed) == (key.arm.name, key.n, key.seed))
         spread = f" (standard error {run.error * run.variance**0.5:.2%})" if run.variance else ""
         text = f"observed {key.what}: error {run.error:.2%}{spread}, learning rate {run.lr:.1e}"
-        self.reporter.event("observed", text, arm=key.arm.name, n=key.n, seed=key.seed, error=run.error)
+        fields = {"arm": key.arm.name, "n": key.n, "seed": key.seed, "error": run.error}
+        self.reporter.event("observed", text, stage="finetune", what=key.what, **fields)
 
     def _fail(self, flight: Flight, cause: str) -> None:
         del self.flights[flight.key]
-        for id_ in flight.reserved.values():
-            self.ledger.refund(id_)
+        if flight.began is not None:
+            # The time of attempts that failed is not reported; the run's own wall time bounds it.
+            self.pricing.settle_finetunes(
+                flight.reserved, flight.key, flight.seconds + flight.wall_s, flight.processes, 0
+            )
+        self._give_back(flight)
         self._queue = deque(t for t in self._queue if RunKey(t.arm, t.n, t.seed) != flight.key)
         if flight.tunes and flight.rate.remaining:
             self._hand_over_tuning(flight)
         self.failed[flight.key] = cause
         self.reporter.event("failed", f"failed: {cause}", arm=flight.key.arm.name, n=flight.key.n)
+
+    def _give_back(self, flight: Flight) -> None:
+        for id_ in flight.reserved.values():
+            self.ledger.refund(id_, self.ledger.used(id_))
+
+    def _give_up(self, cap: str) -> None:
+        """A hard cap is reached with runs under way: they are left as they are, for a larger budget to go on with."""
+        names = ", ".join(flight.key.what for flight in self.flights.values())
+        for flight in self.flights.values():
+            self._give_back(flight)
+        self.flights, self._queue = {}, deque()
+        self._end(Stop("budget", f"the budget of {cap} is used up; left unfinished: {names}"))
 
     def _end(self, stop: Stop) -> None:
         self.stop = stop
@@ -265,10 +303,13 @@ class Loop:
             del self._rates[flight.key.arm.name]
 
     def _tick(self) -> None:
-        """Keep the ledger's clock, and pass on what workers report."""
+        """Keep the ledger's clock, hold the hard cap, and pass on what workers report."""
         if time.monotonic() - self._ticked > TICK_S:
             self._ticked = time.monotonic()
             self.ledger.tick()
+        cap = self.ledger.exceeded() if self.flights else None
+        if cap is not None:
+            self._give_up(cap)
         self.stages.pass_on_progress()
 
 

@@ -10,13 +10,18 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from sweeper.config import NO_PRETRAINING, SweepConfig
+from sweeper.costs import FREE, Cost, Estimate, Guess, estimate
 from sweeper.errors import BadInput
-from sweeper.ledger import FREE, Cost, Estimate, Guess, estimate
-from tasks.recipes import Recipe, recipe
+from tasks.recipes import Recipe, recipe, recipe_names
 
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
 GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
 GUESSED_GPU_IN_CORES = 50.0
+
+# Seconds from the moment that a stage has its devices to its first line of work, as measured on a laptop's two cores:
+# starting Ray Train's workers, and starting a fine-tune's process.
+TRAIN_START_S = 18.0
+FINETUNE_START_S = 4.0
 
 
 @dataclass(frozen=True, order=True)
@@ -126,10 +131,10 @@ class CostModel:
         if stage == "pretrain":
             work = resolve_recipe("pretrain", config.pretrain.tasks[0], config.pretrain.recipe)
             devices = config.pretrain.workers * (GUESSED_GPU_IN_CORES if config.pretrain.gpu else 1.0)
-            return Guess(10.0, work.iterations * work.batch_size / speed / devices)
+            return Guess(TRAIN_START_S, work.iterations * work.batch_size / speed / devices)
         work = resolve_recipe("finetune", config.finetune.tasks[0], config.finetune.recipe)
         devices = GUESSED_GPU_IN_CORES * config.finetune.gpus or 1.0
-        return Guess(0.0, (3.0 + work.iterations * work.batch_size / speed / devices) / self.slots)
+        return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed / devices) / self.slots)
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:
@@ -150,8 +155,14 @@ def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recip
     for key in values:
         if key not in known:
             raise BadInput(f"{stage}.recipe: unknown key {key}; known keys: base, {', '.join(known)}")
+    default = f"{stage}-{task}-quick"
+    if "base" not in overrides and default not in recipe_names():
+        names = ", ".join(name for name in recipe_names() if name.startswith(stage))
+        raise BadInput(
+            f"{stage}.tasks: {task} has no recipe here; choose another task, or set {stage}.recipe.base: {names}"
+        )
     try:
-        base = recipe(str(overrides.get("base", f"{stage}-{task}-quick")))
+        base = recipe(str(overrides.get("base", default)))
         return TypeAdapter(Recipe).validate_python(dataclasses.asdict(base) | values)
     except ValidationError as error:
         first = error.errors()[0]

@@ -9,8 +9,9 @@ from analysis.belief import Run as PolicyRun
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
+from sweeper.costs import Estimate
 from sweeper.decisions import choose, opening
-from sweeper.ledger import Estimate, Ledger
+from sweeper.ledger import Ledger
 from sweeper.plan import Arm, Plan, make_plan, total
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
@@ -21,7 +22,7 @@ from sweeper.sweep import check, cpu_count
 
 def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
-    s = check(config)
+    config, s = check(config)
     plan = make_plan(config)
     stages, pricing = offline_pricing(config)
     pilot = [

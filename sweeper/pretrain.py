@@ -22,9 +22,7 @@ from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.config import SweepConfig, as_plain
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.rendering import ImageSet, training_images, validation_images
-
-# Raise when the same identity would leave another checkpoint.
-PRETRAIN_VERSION = 1
+from sweeper.study import PRETRAIN_VERSION
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from analysis.policy import money
 from sweeper.config import SweepConfig
-from sweeper.ledger import Cost, Estimate, Ledger, cost_of
-from sweeper.plan import Arm, CostModel, resolve_recipe, total
+from sweeper.costs import Cost, Estimate, cost_of
+from sweeper.ledger import Ledger
+from sweeper.plan import FINETUNE_START_S, Arm, CostModel, resolve_recipe, total
 from sweeper.stages import RunKey, Stages
 
 
@@ -66,12 +67,13 @@ class Pricing:
         return self._ledger.reserve(key.what, parts)
 
     def settle_finetunes(
-        self, reserved: dict[str, str], key: RunKey, seconds: float, wall_s: float, finetunes: int
+        self, reserved: dict[str, str], key: RunKey, seconds: float, processes: int, finetunes: int
     ) -> None:
-        """Charge a run's fine-tunes: `seconds` of work in all, done within `wall_s`."""
+        """Charge a run's fine-tunes: `seconds` of work in all, done by so many processes."""
         settings = self._config.finetune
-        worked = cost_of(self._config.prices, seconds, cpus=settings.cpus, gpus=settings.gpus)
-        cost = Cost(wall_s, worked.device_s, worked.usd)
+        held = seconds + processes * (0.0 if self._config.is_simulated else FINETUNE_START_S)
+        worked = cost_of(self._config.prices, held, cpus=settings.cpus, gpus=settings.gpus)
+        cost = Cost(held / self._model.slots, worked.device_s, worked.usd)
         if "finetune" in reserved:
             self._ledger.settle(reserved.pop("finetune"), cost, finetunes)
         else:

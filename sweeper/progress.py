@@ -56,7 +56,7 @@ class Reporter:
     def progress(self, stage: str, what: str, done: float, total: float, rate: float, unit: str) -> None:
         """How far a stage is: `done` of `total` units, `rate` a second."""
         key = f"{stage} {what}"
-        speed = f"{done:.0f}/{total:.0f} {unit}, {rate:.0f} {unit}/s"
+        speed = f"{done:.0f}/{total:.0f} {unit}, {rate:{'.0f' if rate >= 10 else '.2g'}} {unit}/s"
         with self._lock:
             if self._live is not None:
                 if key not in self._bars:

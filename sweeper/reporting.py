@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import platform
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from sweeper.decisions import DECISIONS, Knowledge, learn
 from sweeper.ledger import Ledger, read_events
 from sweeper.plan import Plan, make_plan
 from sweeper.rendering import training_images
+from sweeper.study import sweep_digest
+
+log = logging.getLogger("sweeper")
 
 LEDGER = "ledger.jsonl"
 STOPPED = "stopped.jsonl"
@@ -70,7 +74,7 @@ def read_record(folder: Path) -> Record:
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
     rendered = ledger.by_stage()["render"]
     per_image = rendered["usd"] / rendered["units"] if rendered["units"] else None
-    stops = [event for event in read_events(folder / STOPPED) if event.get("config") == config.digest()]
+    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == sweep_digest(config)]
     stop = stops[-1] if stops else {"kind": "", "reason": ""}
     knowledge = learn(config, plan, runs, per_image)
     return Record(folder, config, plan, observations, ledger, knowledge, stop["kind"], stop["reason"])
@@ -172,6 +176,10 @@ def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
         identity = shard_identity(images.setting, images.seed, 0, config.render.scenes_per_shard)
         manifest = store.find_sound(identity)
         if manifest is None:
+            log.warning(
+                "no contact sheet of %s: its first images are missing or damaged; `sweeper render` makes them",
+                rendering,
+            )
             continue
         shown = read_shard(store.path(manifest, SHARD_FILE))[:SHEET_IMAGES]
         buffer = io.BytesIO()

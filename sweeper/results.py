@@ -19,7 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweeper.config import NO_PRETRAINING, SweepConfig
+from sweeper.config import SweepConfig
+from sweeper.plan import make_plan
+from sweeper.study import study
 
 log = logging.getLogger("sweeper")
 
@@ -30,7 +32,7 @@ VERSIONS = " ".join(f"{name}={version(name)}" for name in ("ray", "torch", "bpy"
 class Observation:
     """One fine-tune. `error` = 1 - metric in [0, 1]; `cost` in device-seconds; n = 0: no pre-training.
 
-    `study`: the config's `error_digest` under which it was measured.
+    `study`: hash of all that its error depends on (`sweeper.study`).
     """
 
     arm: str
@@ -101,13 +103,25 @@ def read(folder: Path, config: SweepConfig) -> list[Observation]:
         try:
             rows.extend(pq.read_table(part).to_pylist())
         except (pa.ArrowException, OSError) as error:
-            log.warning(
-                "results part %s is damaged (%s) and left out; it is measured anew when the sweep goes on", part, error
-            )
-    studies = {name: config.error_digest(name) for name in (*config.renderings, NO_PRETRAINING)}
+            log.warning("results part %s is damaged (%s) and left out; `sweeper run` measures it anew", part, error)
+    plan = make_plan(config)
+    studies = {arm.name: study(config, arm) for arm in (*plan.references, *plan.arms)}
     observations = [Observation(**{k: v for k, v in row.items() if k in names}) for row in rows]
-    current = [o for o in observations if studies.get(o.rendering) == o.study]
+    current = [o for o in observations if studies.get(o.arm) == o.study]
     return sorted(current, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.lr))
+
+
+def discard_damaged(folder: Path) -> int:
+    """Remove the parts that cannot be read, and say so: the sweep goes on as if they had not been measured."""
+    damaged = 0
+    for part in folder.glob("*.parquet"):
+        try:
+            pq.read_table(part)
+        except (pa.ArrowException, OSError) as error:
+            log.warning("results part %s is damaged (%s); it is measured anew", part, error)
+            part.unlink()
+            damaged += 1
+    return damaged
 
 
 def runs(observations: Iterable[Observation]) -> list[Run]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from render_actors.actor import shard_identity
 from render_actors.scene import RenderSetting
 from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import SweepConfig
-from sweeper.ledger import Cost, Ledger, cost_of
-from sweeper.plan import Arm, Work
+from sweeper.costs import cost_of
+from sweeper.errors import InterruptedSweep
+from sweeper.ledger import Ledger
+from sweeper.plan import TRAIN_START_S, Arm, Work
 from sweeper.pretrain import Pretraining, pretrain, pretrain_identity
 from sweeper.progress import Reporter
 from sweeper.rendering import (
@@ -44,6 +47,13 @@ class RunKey:
         return f"{self.arm.name} n={self.n} seed={self.seed}"
 
 
+@dataclass
+class Charge:
+    """Seconds that a piece of work kept its devices; None: all the time it took."""
+
+    seconds: float | None = None
+
+
 # One shard: its setting, the seed of its scenes, its index.
 Shard = tuple[RenderSetting, int, int]
 
@@ -63,6 +73,7 @@ class Stages:
         self._config, self._store, self._ledger = config, store, ledger
         self._reporter, self._scratch, self._board = reporter, scratch, board
         self._one_at_a_time = threading.Lock()
+        self._closed = threading.Event()
         self._there: set[Shard] = set()
 
     def work(self, run: RunKey, alongside: Sequence[RunKey] = (), tuning_trials: int = 0) -> Work:
@@ -100,14 +111,24 @@ class Stages:
         if run.arm.is_reference or self._config.is_simulated:
             return None
         with self._one_at_a_time:
+            self._require_open()
             checkpoint = self.checkpoint(run)
             if checkpoint is None:
                 training, validation = self._render(run, reserved)
+                self._require_open()
                 checkpoint = self._pretrain(run, training, validation, reserved)
             for stage in ("render", "pretrain"):
                 if stage in reserved:
                     self._ledger.refund(reserved.pop(stage))
         return checkpoint
+
+    def close(self) -> None:
+        """Begin nothing more: Ray is about to go, and a stage that asked for it would start another."""
+        self._closed.set()
+
+    def _require_open(self) -> None:
+        if self._closed.is_set():
+            raise InterruptedSweep("the sweep has ended")
 
     def _image_sets(self, run: RunKey) -> tuple[ImageSet, ImageSet]:
         rendering = run.arm.rendering
@@ -133,16 +154,17 @@ class Stages:
         sets, render = self._image_sets(run), self._config.render
         absent = missing_images(sets, render, self._store)
         what = f"{run.arm.rendering} n={run.n}"
+        show = self._reporter.counter("render", what, absent, "images")
+        if not absent:
+            return ensure_rendered(sets, render, self._store, show)
+        # A damaged shard was withdrawn just now: what is there must be looked at afresh.
+        self._there.clear()
         started = time.monotonic()
-        manifests = ensure_rendered(sets, render, self._store, self._reporter.counter("render", what, absent, "images"))
-        if absent:
-            # A damaged shard was withdrawn just now: what is there must be looked at afresh.
-            self._there.clear()
-            seconds = time.monotonic() - started
-            cost = cost_of(self._config.prices, seconds, cpus=render.actors * render.cpus_per_actor)
-            self._settle(reserved, "render", run, cost, absent)
-            text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"
-            self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)
+        with self._charged(reserved, "render", run, absent, cpus=render.actors * render.cpus_per_actor):
+            manifests = ensure_rendered(sets, render, self._store, show)
+        seconds = time.monotonic() - started
+        text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"
+        self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)
         return manifests
 
     def _pretrain(
@@ -161,17 +183,13 @@ class Stages:
             self._store,
             self._board,
         )
-        started = time.monotonic()
-        manifest = pretrain(job, self._scratch)
+        started, workers = time.monotonic(), config.pretrain.workers
+        cpus, gpus = workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
+        with self._charged(reserved, "pretrain", run, 1.0, cpus=cpus, gpus=gpus) as charge:
+            manifest = pretrain(job, self._scratch)
+            # Waiting for devices that others hold is no cost of this work.
+            charge.seconds = TRAIN_START_S + manifest.metrics["seconds"]
         seconds = time.monotonic() - started
-        workers = config.pretrain.workers
-        cost = cost_of(
-            config.prices,
-            seconds,
-            cpus=workers * config.pretrain.cpus_per_worker,
-            gpus=float(workers * config.pretrain.gpu),
-        )
-        self._settle(reserved, "pretrain", run, cost, 1.0)
         measured = manifest.metrics
         text = (
             f"pretrain {run.what}: synthetic metric {measured['metric']:.3f}"
@@ -181,9 +199,25 @@ class Stages:
         self._reporter.event("pretrained", text, stage="pretrain", what=f"{run.arm.name} n={run.n}", **fields)
         return manifest
 
-    def _settle(self, reserved: dict[str, str], stage: str, run: RunKey, cost: Cost, units: float) -> None:
-        """Charge work; work that turned out necessary without a reservation (a repair) is charged all the same."""
+    @contextmanager
+    def _charged(
+        self, reserved: dict[str, str], stage: str, run: RunKey, units: float, cpus: float, gpus: float = 0.0
+    ) -> Iterator[Charge]:
+        """Charge the time of a piece of work, `units` of it if it succeeds; what fails costs as much.
+
+        Work that turned out necessary without a reservation (a repair) is charged all the same.
+        """
+        started, done, charge = time.monotonic(), 0.0, Charge()
         if stage in reserved:
-            self._ledger.settle(reserved.pop(stage), cost, units)
-        else:
-            self._ledger.charge(stage, run.what, cost, units)
+            self._ledger.begin(reserved[stage])
+        try:
+            yield charge
+            done = units
+        finally:
+            elapsed = time.monotonic() - started
+            seconds = elapsed if charge.seconds is None else min(elapsed, charge.seconds)
+            cost = cost_of(self._config.prices, seconds, cpus=cpus, gpus=gpus)
+            if stage in reserved:
+                self._ledger.settle(reserved.pop(stage), cost, done)
+            else:
+                self._ledger.charge(stage, run.what, cost, done)

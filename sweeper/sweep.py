@@ -21,18 +21,21 @@ from sweeper.plan import make_plan, resolve_recipe
 from sweeper.progress import Board, Reporter
 from sweeper.rendering import setting_of
 from sweeper.reporting import LEDGER, STOPPED, Outcome, write_report
+from sweeper.results import discard_damaged
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
+from sweeper.study import sweep_digest
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     """Run or resume a sweep to its report. Raises BadInput for what the user can mend."""
-    s = check(config)
+    config, s = check(config)
     folder = open_run_folder(config)
     with only_driver(folder):
         ledger = Ledger(folder / LEDGER, config.budget)
-        if not already_stopped(config, folder):
-            (folder / "config.yaml").write_text(config.to_yaml())
+        damaged = discard_damaged(folder / "results")
+        if damaged or not already_stopped(config, folder):
+            write_config(config, folder)
             reporter.with_money(lambda: spending(ledger, config))
             ledger.start()
             _search(config, s, ledger, reporter)
@@ -43,14 +46,18 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     return outcome
 
 
-def check(config: SweepConfig) -> int:
-    """Look at everything that can be wrong before anything is spent; the number s of real training images."""
+def check(config: SweepConfig) -> tuple[SweepConfig, int]:
+    """Look at everything that can be wrong before anything is spent.
+
+    Returns the config with the hash of its real images filled in, and the number s of real training images.
+    Raises BadInput.
+    """
     for rendering in config.renderings:
         setting_of(config, rendering)
     if config.is_simulated:
         if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
             raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
-        return 0
+        return config, 0
     from tasks.base import task
     from tasks.datasets import load_real, subset
     from tasks.models import backbone_names
@@ -70,11 +77,19 @@ def check(config: SweepConfig) -> int:
     for backbone in config.pretrain.backbones:
         if backbone not in backbone_names():
             raise BadInput(f"pretrain.backbones: unknown {backbone!r}; known: {', '.join(backbone_names())}")
+    finetune = config.finetune
     try:
-        real = load_real(config.finetune.dataset, config.data_root, config.render.resolution)
-        return len(subset(real.train, fraction=config.finetune.whole, count=config.finetune.count, seed=config.seed))
+        real = load_real(finetune.dataset, config.data_root, config.render.resolution, verify=True)
+        s = len(subset(real.train, fraction=finetune.whole, count=finetune.count, seed=config.seed))
     except (ValueError, OSError) as error:
         raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
+    if finetune.dataset_sha256 not in (None, real.sha256):
+        raise BadInput(
+            f"finetune.dataset_sha256: the images found ({real.source}, at {config.render.resolution} px) have "
+            f"{real.sha256}; correct data_root, or leave the key out"
+        )
+    resolved = finetune.model_copy(update={"dataset_sha256": real.sha256})
+    return config.model_copy(update={"finetune": resolved}), s
 
 
 def open_run_folder(config: SweepConfig) -> Path:
@@ -103,16 +118,23 @@ def only_driver(folder: Path) -> Iterator[None]:
 
 def already_stopped(config: SweepConfig, folder: Path) -> bool:
     """Whether this very config has been run to its end here."""
-    return any(event.get("config") == config.digest() for event in read_events(folder / STOPPED))
+    return any(event.get("sweep") == sweep_digest(config) for event in read_events(folder / STOPPED))
 
 
 def spending(ledger: Ledger, config: SweepConfig) -> str:
-    """For every line of progress: what was spent, and what each cap leaves."""
+    """For every line of progress: what was spent, and what of each cap is neither spent nor reserved."""
     spent = ledger.spent()
     text = f"{spent.wall_s / 60:.1f} min, ${spent.usd:.3f} spent"
-    budget = config.budget.model_dump(exclude_none=True)
-    caps = [f"{value:g} {name.replace('_', '-')}" for name, value in budget.items()]
-    return f"{text} of {', '.join(caps)}" if caps else text
+    caps = config.budget.model_dump(exclude_none=True)
+    left = [f"{max(0.0, left):.3g} of {caps[name]:g} {name.replace('_', '-')}" for name, left in ledger.left().items()]
+    return f"{text}, {', '.join(left)} left" if left else text
+
+
+def write_config(config: SweepConfig, folder: Path) -> None:
+    """The resolved config, whole or not at all: `status` may read it at any moment."""
+    part = folder / f".config-{os.getpid()}"
+    part.write_text(config.to_yaml())
+    part.replace(folder / "config.yaml")
 
 
 @contextmanager
@@ -168,7 +190,7 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
             loop.close()
             ledger.tick()
     if loop.stop is None:
-        raise RuntimeError("Ray Tune ended before the sweep did; run the same command again to go on")
+        raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
     if loop.stop.kind == "failed":
         raise RuntimeError(f"{loop.stop.reason}; run the same command again to go on")
-    append_event(folder / STOPPED, {"config": config.digest(), "kind": loop.stop.kind, "reason": loop.stop.reason})
+    append_event(folder / STOPPED, {"sweep": sweep_digest(config), "kind": loop.stop.kind, "reason": loop.stop.reason})

@@ -18,9 +18,7 @@ from ray import tune
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest
 from sweeper.config import SweepConfig, as_plain
 from sweeper.plan import Arm, resolve_recipe
-
-# Raise when the same identity would give another error.
-FINETUNE_VERSION = 1
+from sweeper.study import FINETUNE_VERSION
 
 Split = Literal["test", "validation"]
 
@@ -52,7 +50,7 @@ def finetune_identity(config: SweepConfig, trial: Trial) -> dict[str, Any]:
         "version": FINETUNE_VERSION,
         "task": trial.arm.finetune_task,
         "backbone": trial.arm.backbone,
-        "dataset": finetune.dataset,
+        "dataset": finetune.dataset_sha256,
         "fraction": finetune.whole,
         "count": finetune.count,
         "resolution": config.render.resolution,
@@ -107,6 +105,8 @@ def _measured_error(config: SweepConfig, store: ArtifactStore, trial: Trial) -> 
     torch.set_num_threads(max(1, int(settings.cpus)))
     device = "cuda" if settings.gpus else "cpu"
     real = load_real(settings.dataset, config.data_root, config.render.resolution)
+    if real.sha256 != settings.dataset_sha256:
+        raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
     chosen = subset(real.train, fraction=settings.whole, count=settings.count, seed=config.seed)
     recipe = resolve_recipe("finetune", trial.arm.finetune_task, settings.recipe)
     recipe = dataclasses.replace(recipe, lr=trial.lr)

@@ -17,10 +17,11 @@ _NAMES = ("fashion-mnist", "clothing", f"{_FOLDER_PREFIX}PATH")
 
 @dataclass(frozen=True, eq=False)
 class RealData:
-    """A real data set; `source` says in words where its files were found."""
+    """A real data set: `sha256` of its pixels and labels; `source` says in words where its files were found."""
 
     train: ArraySet
     test: ArraySet
+    sha256: str
     source: str
 
 
@@ -30,11 +31,14 @@ def cache_root() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "syn2real-sweeper"
 
 
-def load_real(name: str, data_root: Path | str | None, resolution: int, *, cache_dir: Path | None = None) -> RealData:
+def load_real(
+    name: str, data_root: Path | str | None, resolution: int, *, cache_dir: Path | None = None, verify: bool = False
+) -> RealData:
     """The data set `name` as square images of `resolution` pixels, decoded once into `cache_dir` (`cache_root()`).
 
     name: "fashion-mnist", "clothing" or "imagefolder:PATH" (PATH/{train,test}/CLASS/*, relative to data_root).
     data_root: a folder of the user's own data, looked into first; None = there is none.
+    verify: whether to check the decoded images' bytes, and decode damaged ones again.
     Raises FileNotFoundError saying what was looked for and where, and TaskError (a ValueError) naming a bad file.
     """
     if resolution < 8:
@@ -45,13 +49,13 @@ def load_real(name: str, data_root: Path | str | None, resolution: int, *, cache
     cache = cache_dir or cache_root()
     if name == "fashion-mnist":
         folder, source = fashion_mnist.find(root, cache / "downloads")
-        return RealData(*fashion_mnist.load(folder, resolution, cache), source=source)
+        return RealData(*fashion_mnist.load(folder, resolution, cache, verify=verify), source=source)
     if name == "clothing":
         folder, source = clothing.find(root, cache / "downloads")
-        return RealData(*image_folder.load(folder, resolution, cache), source=source)
+        return RealData(*image_folder.load(folder, resolution, cache, verify=verify), source=source)
     if name.startswith(_FOLDER_PREFIX) and len(name) > len(_FOLDER_PREFIX):
         folder = (root or Path()) / Path(name.removeprefix(_FOLDER_PREFIX)).expanduser()
-        return RealData(*image_folder.load(folder, resolution, cache), source=str(folder))
+        return RealData(*image_folder.load(folder, resolution, cache, verify=verify), source=str(folder))
     raise TaskError(f"unknown data set {name!r}; known data sets: {', '.join(_NAMES)}")
 
 

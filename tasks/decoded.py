@@ -1,12 +1,14 @@
-"""Decoded images on disk: a folder with a uint8 memory map and labels a split, made whole or not at all."""
+"""Decoded images on disk: a folder of uint8 memory maps, labels and checksums, made whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +18,12 @@ from tasks.base import ArraySet
 
 SPLITS = ("train", "test")
 # bumped when the pixels that decoding gives change, so that no old cache is read
-_VERSION = 1
+_VERSION = 2
+_CHECKSUMS = "sha256.json"
+# decoding writes its files all the time: a folder that has been still for so long is nobody's
+_ABANDONED_S = 86400.0
+
+log = logging.getLogger("sweeper")
 
 Build = Callable[[Path], dict[str, tuple[np.ndarray, tuple[str, ...]]]]
 
@@ -30,24 +37,54 @@ def fingerprint(files: list[Path], *settings: object) -> str:
     return digest.hexdigest()[:24]
 
 
-def cached(folder: Path, build: Build) -> tuple[ArraySet, ArraySet]:
-    """(train, test) from `folder`; where it does not exist yet, `build(temporary folder)` makes it first.
+def cached(folder: Path, build: Build, *, verify: bool = False) -> tuple[ArraySet, ArraySet, str]:
+    """(train, test, sha256 of their pixels, labels and class names) from `folder`.
 
-    build writes SPLIT.npy (uint8 (N, H, W, 1 or 3)) for both splits and returns their labels and class names. Two
-    processes may race: the later one drops its own work.
+    Where it does not exist yet, `build(temporary folder)` makes it first: it writes SPLIT.npy (uint8 (N, H, W, 1 or 3))
+    for both splits and returns their labels and class names. Two processes may race: the later one drops its own work.
+    With `verify` every byte is compared with what was written, and a damaged folder is made anew, which is said.
     """
+    if verify and folder.is_dir() and not _is_whole(folder):
+        log.warning("decoded images %s are damaged; decoding them again", folder)
+        shutil.rmtree(folder)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             for split, (labels, class_names) in build(partial).items():
                 np.save(partial / f"{split}-labels.npy", labels)
                 (partial / f"{split}-classes.json").write_text(json.dumps(class_names))
+            (partial / _CHECKSUMS).write_text(json.dumps(_checksums(partial), sort_keys=True))
             _publish(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     train, test = (_read(folder, split) for split in SPLITS)
-    return train, test
+    return train, test, hashlib.sha256((folder / _CHECKSUMS).read_bytes()).hexdigest()
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file but the list of them itself."""
+    sums = {}
+    for file in sorted(folder.iterdir()):
+        if file.name != _CHECKSUMS:
+            with file.open("rb") as stream:
+                sums[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return sums
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / _CHECKSUMS).read_text()) == _checksums(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """What a killed process left of the same folder."""
+    for partial in folder.parent.glob(f".{folder.name}-*"):
+        if time.time() - partial.stat().st_mtime > _ABANDONED_S:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _publish(partial: Path, folder: Path) -> None:

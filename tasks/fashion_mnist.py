@@ -48,8 +48,8 @@ def find(data_root: Path | None, downloads: Path, *, package: Path = PACKAGE_FOL
     return _download(downloads, [*own, package]), "downloaded by torchvision"
 
 
-def load(folder: Path, resolution: int, cache: Path) -> tuple[ArraySet, ArraySet]:
-    """(train, test) at `resolution` pixels: padded with black at 32 (28 is as it is), else resized.
+def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) -> tuple[ArraySet, ArraySet, str]:
+    """(train, test, their sha256) at `resolution` pixels: padded with black at 32 (28 is as it is), else resized.
 
     Raises TaskError naming a file that is damaged or not what its name says.
     """
@@ -67,7 +67,7 @@ def load(folder: Path, resolution: int, cache: Path) -> tuple[ArraySet, ArraySet
         return made
 
     key = decoded.fingerprint(files, "fashion-mnist", resolution)
-    return decoded.cached(cache / "decoded" / f"fashion-mnist-{resolution}px-{key}", build)
+    return decoded.cached(cache / "decoded" / f"fashion-mnist-{resolution}px-{key}", build, verify=verify)
 
 
 def _files(folder: Path) -> list[Path]:

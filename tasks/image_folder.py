@@ -15,8 +15,8 @@ from tasks.base import ArraySet, TaskError
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
-def load(folder: Path, resolution: int, cache: Path) -> tuple[ArraySet, ArraySet]:
-    """(train, test) of folder/{train,test}/CLASS/*; without a test folder, val (as in ImageNet) is the test split.
+def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) -> tuple[ArraySet, ArraySet, str]:
+    """(train, test, their sha256) of folder/{train,test}/CLASS/*; without a test folder it is val, as in ImageNet.
 
     Raises FileNotFoundError where a folder or its images are missing, TaskError naming a file that cannot be read.
     """
@@ -37,7 +37,7 @@ def load(folder: Path, resolution: int, cache: Path) -> tuple[ArraySet, ArraySet
         return made
 
     key = decoded.fingerprint([*listing["train"], *listing["test"]], "imagefolder", resolution)
-    return decoded.cached(cache / "decoded" / f"{folder.name}-{resolution}px-{key}", build)
+    return decoded.cached(cache / "decoded" / f"{folder.name}-{resolution}px-{key}", build, verify=verify)
 
 
 def decode(file: Path, resolution: int) -> np.ndarray:

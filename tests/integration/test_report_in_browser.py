@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import yaml
@@ -46,9 +47,9 @@ class Visit:
 @pytest.fixture(scope="module")
 def visit(simulated: Sweep) -> Iterator[Visit]:
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser_path is None:
-        pytest.skip("no browser: apt install chromium")
     with sync_playwright() as playwright:
+        if browser_path is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("no browser: apt install chromium, or playwright install chromium")
         browser = playwright.chromium.launch(executable_path=browser_path, headless=True, args=ARGUMENTS)
         page = browser.new_page()
         opened = Visit(page, (simulated.folder / "report.html").as_uri())

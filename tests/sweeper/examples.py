@@ -9,8 +9,10 @@ from typing import Any
 import yaml
 
 from sweeper.config import SweepConfig, load_config
-from sweeper.ledger import Cost
+from sweeper.costs import Cost
+from sweeper.plan import Arm
 from sweeper.results import Observation
+from sweeper.study import study
 
 ARM = "plain/mulclass/small_resnet/sinclass"
 
@@ -74,7 +76,7 @@ def row(**changes: Any) -> Observation:
         "versions": "torch=2",
     }
     values |= changes
-    return Observation(**{"study": STUDY.error_digest(values["rendering"])} | values)
+    return Observation(**{"study": study(STUDY, Arm(*values["arm"].split("/")))} | values)
 
 
 @dataclass

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.config import Budget, Prices
-from sweeper.ledger import FREE, Cost, Guess, Ledger, append_event, cost_of, estimate, read_events
+from sweeper.costs import FREE, Cost, Guess, cost_of, estimate
+from sweeper.ledger import Ledger, append_event, read_events
 from tests.sweeper.examples import Clock, dollars
 
 RUN = "plain n=200 seed=0"
@@ -105,16 +106,57 @@ def test_minutes_run_out_while_nothing_is_bought(path: Path) -> None:
     assert ledger.reserve(RUN, {"render": (Cost(119, 0, 0), 1)}) is not None
 
 
-def test_stages_of_a_run_follow_one_another_and_runs_go_side_by_side(path: Path) -> None:
+def test_time_that_was_reserved_runs_off_only_while_its_stage_is_at_work(path: Path) -> None:
     clock = Clock()
     ledger = opened(path, clock, minutes=10)
 
-    ledger.reserve("first", {"render": (Cost(120, 0, 0), 1), "pretrain": (Cost(120, 0, 0), 1)})
-    ledger.reserve("second", {"finetune": (Cost(180, 0, 0), 1)})
+    # given two runs that share the machine
+    first = ledger.reserve("first", {"render": (Cost(120, 0, 0), 1), "pretrain": (Cost(120, 0, 0), 1)})
+    ledger.reserve("second", {"finetune": (Cost(60, 0, 0), 1)})
+    assert first is not None
+    assert ledger.left()["minutes"] == pytest.approx(5)
 
-    assert ledger.left()["minutes"] == pytest.approx(6)
+    # when a minute passes before anything begins, it is lost
     clock.now = 60.0
-    assert ledger.left()["minutes"] == pytest.approx(6), "the first run goes on until 240 s"
+    assert ledger.left()["minutes"] == pytest.approx(4)
+
+    # when rendering has begun, its minutes are those that were reserved
+    ledger.begin(first["render"])
+    clock.now = 120.0
+    assert ledger.left()["minutes"] == pytest.approx(4)
+
+    # and once it takes longer than was reserved, others' time goes
+    clock.now = 240.0
+    assert ledger.left()["minutes"] == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("caps", "cost", "cap"),
+    [
+        ({"minutes": 3}, Cost(60, 0, 0), "3 minutes"),
+        ({"usd": 2}, Cost(60, 120, 1), "2 usd"),
+        ({"device_hours": 0.05}, Cost(60, 120, 1), "0.05 device-hours"),
+    ],
+)
+def test_work_that_takes_longer_than_was_reserved_is_noticed_when_it_reaches_a_cap(
+    path: Path, caps: dict[str, float], cost: Cost, cap: str
+) -> None:
+    clock = Clock()
+    ledger = opened(path, clock, **caps)
+    id_ = reserve(ledger, cost)
+    ledger.begin(id_)
+
+    clock.now = 80.0
+    assert ledger.exceeded() is None
+    clock.now = 190.0
+    assert ledger.exceeded() == cap
+
+    # and what it has used until then is charged when it is given up
+    used = ledger.used(id_)
+    ledger.refund(id_, used)
+    assert ledger.spent().usd == pytest.approx(cost.usd * 190 / 60)
+    ledger.settle(id_, cost, 1)
+    assert ledger.spent().usd == pytest.approx(cost.usd * 190 / 60), "a late end is not charged twice"
 
 
 def test_the_clock_goes_on_after_a_restart_from_the_last_tick(path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from analysis.belief import Run
 from analysis.policy import Proposal, Stop
 from sweeper.config import SweepConfig
+from sweeper.costs import Cost
 from sweeper.decisions import FEWEST_SIZES, choose, learn, opening
 from sweeper.errors import BadInput
-from sweeper.ledger import Cost
 from sweeper.plan import CostModel, Work, make_plan, resolve_recipe
 from sweeper.results import Run as MeasuredRun
 from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -106,6 +107,55 @@ def test_a_second_load_reads_the_decoded_copy_and_a_changed_photograph_is_decode
     data = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
 
     assert data.train.images[0].max() == 9
+
+
+def test_the_hash_tells_photographs_apart_and_not_where_they_lie(tmp_path: Path) -> None:
+    here, there = write_photographs(tmp_path / "here" / "photos"), tmp_path / "there" / "moved"
+    shutil.copytree(here, there)
+
+    def sha256(folder: Path) -> str:
+        return load_real(f"imagefolder:{folder}", None, 12, cache_dir=tmp_path / "cache").sha256
+
+    before = sha256(here)
+    assert sha256(there) == before
+
+    (here / "train" / "left" / "0.png").rename(here / "train" / "right" / "moved.png")
+    assert sha256(here) != before, "another label"
+    Image.new("RGB", (30, 30), (9, 9, 9)).save(there / "train" / "left" / "0.png")
+    assert sha256(there) != before, "other pixels"
+
+
+def test_a_damaged_decoded_copy_is_noticed_said_and_made_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_photographs(tmp_path / "photos")
+    sound = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+    (copy,) = (tmp_path / "cache" / "decoded").glob("*/train.npy")
+    content = bytearray(copy.read_bytes())
+    content[-1] ^= 255
+    copy.write_bytes(content)
+
+    again = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache", verify=True)
+
+    assert "damaged; decoding them again" in caplog.text
+    assert again.sha256 == sound.sha256
+    assert again.train.images[-1, -1, -1, -1] != content[-1]
+
+
+def test_what_a_killed_decoding_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    write_photographs(tmp_path / "photos")
+    load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+    (decoded,) = (tmp_path / "cache" / "decoded").iterdir()
+    abandoned, under_way = (decoded.with_name(f".{decoded.name}-{end}") for end in ("old", "new"))
+    for folder in (abandoned, under_way):
+        folder.mkdir()
+    os.utime(abandoned, (0, 0))
+    shutil.rmtree(decoded)
+
+    load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+
+    assert not abandoned.exists()
+    assert under_way.exists()
 
 
 def test_val_is_the_test_split_where_there_is_no_test_folder(tmp_path: Path) -> None:

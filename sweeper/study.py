@@ -1,0 +1,47 @@
+"""What a measured error depends on, and what makes a sweep the same sweep: two digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from render_actors.scene import RENDER_VERSION
+from sweeper.config import SweepConfig, as_plain
+from sweeper.plan import Arm, make_plan, resolve_recipe
+
+# Raise when the same identity would leave another checkpoint.
+PRETRAIN_VERSION = 1
+# Raise when the same identity would give another error.
+FINETUNE_VERSION = 2
+
+
+def study(config: SweepConfig, arm: Arm) -> str:
+    """Hash of all that the errors of an arm depend on, and no budget, policy or machine.
+
+    Rows of the results table that were measured under another one belong to another sweep.
+    """
+    everything = config.model_dump(mode="json")
+    finetune = {key: everything["finetune"][key] for key in ("dataset_sha256", "fraction", "count")}
+    matters: list[Any] = [FINETUNE_VERSION, config.seed, config.render.resolution, finetune, config.tune.folds]
+    if config.is_simulated:
+        return _hash([*matters, everything["simulated"].get(arm.rendering, everything["simulated"])])
+    matters += [as_plain(resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe))]
+    if not arm.is_reference:
+        spread = ("actors", "cpus_per_actor", "scene_timeout_s", "retries")
+        render = {key: value for key, value in everything["render"].items() if key not in spread}
+        matters += [RENDER_VERSION, everything["renderings"][arm.rendering], render]
+        matters += [PRETRAIN_VERSION, config.pretrain.validation_images, config.pretrain.workers]
+        matters += [as_plain(resolve_recipe("pretrain", arm.pretrain_task, config.pretrain.recipe))]
+    return _hash(matters)
+
+
+def sweep_digest(config: SweepConfig) -> str:
+    """Hash of all that decides when a sweep is finished: its config, and what its errors depend on."""
+    plan = make_plan(config)
+    studies = [study(config, arm) for arm in (*plan.references, *plan.arms)]
+    return _hash([config.model_dump(mode="json"), studies])
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

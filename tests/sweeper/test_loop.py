@@ -1,0 +1,113 @@
+"""The loop without Ray: what it hands out, takes back and gives up. Errors are drawn by the test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sweeper.artifacts import ArtifactStore
+from sweeper.ledger import Ledger, read_events
+from sweeper.loop import Loop
+from sweeper.plan import make_plan
+from sweeper.progress import Reporter
+from sweeper.stages import Stages
+from sweeper.trial import Trial
+from tests.sweeper.examples import Clock, simulated_sweep, sweep_of
+
+
+@dataclass
+class Desk:
+    """A loop of a simulated sweep, its ledger, and the clock that the ledger goes by."""
+
+    loop: Loop
+    ledger: Ledger
+    clock: Clock
+
+    def next_trial(self) -> Trial:
+        """The next fine-tune, as soon as one is ready: checkpoints are looked for in a thread."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            trial = self.loop.next_trial()
+            if trial is not None:
+                return trial
+            time.sleep(0.01)
+        raise AssertionError("the loop handed nothing out")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    content = simulated_sweep(output=str(tmp_path / "run"), tune={"trials": 1}, budget={"minutes": 10})
+    config, clock = sweep_of(tmp_path, content), Clock()
+    config.run_folder.mkdir()
+    ledger = Ledger(config.run_folder / "ledger.jsonl", config.budget, clock)
+    ledger.start()
+    reporter = Reporter("json")
+    stages = Stages(config, ArtifactStore(str(tmp_path / "store")), ledger, reporter, tmp_path, None)
+    loop = Loop(config, make_plan(config), stages, ledger, reporter, s=0, slots=2)
+    yield Desk(loop, ledger, clock)
+    loop.close()
+
+
+def test_a_run_is_tuned_then_repeated_then_in_the_table(desk: Desk) -> None:
+    first = desk.next_trial()
+    assert (first.n, first.split) == (0, "validation")
+
+    desk.loop.observed(first, {"error": 0.5, "seconds": 2.0})
+    for _ in range(desk.loop.config.finetune.repeats):
+        trial = desk.next_trial()
+        assert (trial.n, trial.split, trial.lr) == (0, "test", first.lr)
+        desk.loop.observed(trial, {"error": 0.4, "seconds": 2.0})
+
+    (run,) = desk.loop.runs()
+    assert (run.n, run.seed, run.error) == (0, first.seed, pytest.approx(0.4))
+    assert desk.ledger.by_stage()["finetune"]["device_s"] == pytest.approx(2.0 * (1 + run.repeats))
+
+
+def test_a_run_that_is_under_way_when_the_budget_is_used_up_is_given_up_and_can_be_taken_up_again(desk: Desk) -> None:
+    # given a fine-tune under way, when ten minutes pass that nobody reckoned with
+    trial = desk.next_trial()
+    desk.clock.now = 601.0
+
+    # then the sweep is over, says why and what it leaves, and keeps no money back
+    assert desk.loop.next_trial() is None
+    assert desk.loop.finished
+    assert desk.loop.stop is not None
+    assert desk.loop.stop.kind == "budget"
+    assert "the budget of 10 minutes is used up; left unfinished: " in desk.loop.stop.reason
+    assert trial.arm.name in desk.loop.stop.reason
+    assert desk.ledger.reserved().wall_s == 0
+
+    # and what comes in too late does no harm
+    desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
+    assert desk.loop.runs() == []
+
+
+def test_a_fine_tune_that_fails_for_good_is_charged_and_its_run_not_tried_again(desk: Desk) -> None:
+    failed = desk.next_trial()
+
+    desk.loop.observed(failed, None)
+
+    assert desk.ledger.spent().device_s > 0
+    assert desk.ledger.measured("finetune") == [], "a failure is no measurement of what a fine-tune costs"
+    for _ in range(6):
+        trial = desk.next_trial()
+        assert (trial.arm, trial.n, trial.seed) != (failed.arm, failed.n, failed.seed)
+        desk.loop.observed(trial, {"error": 0.4, "seconds": 2.0})
+
+
+def test_what_was_decided_before_a_restart_is_decided_once(desk: Desk) -> None:
+    desk.next_trial()
+    decisions = desk.loop.config.run_folder / "decisions.jsonl"
+    before = list(read_events(decisions))
+
+    again = Loop(desk.loop.config, desk.loop.plan, desk.loop.stages, desk.ledger, desk.loop.reporter, s=0, slots=2)
+    Desk(again, desk.ledger, desk.clock).next_trial()
+    again.close()
+
+    assert list(read_events(decisions))[: len(before)] == before
+    runs = [(d["arm"], d["n"], d["seed"]) for d in read_events(decisions)]
+    assert len(runs) == len(set(runs))
