@@ -80,7 +80,7 @@ def prior_designs(count: int, seed: int, prior: Prior | None = None) -> list[Des
     while len(made) < count:
         alpha = float(np.exp(np.log(p.alpha_median) + p.alpha_log_sd * rng.standard_normal()))
         level, r = float(np.exp(rng.normal(p.log_error_mean, p.log_error_sd))), float(rng.beta(p.r_a, p.r_b))
-        sigma = float(np.exp(rng.uniform(np.log(p.sigma_low), np.log(p.sigma_high))))
+        sigma = p.sigma_quantile(rng.uniform())
         sizes, repeats = int(rng.integers(4, 11)), int(rng.integers(1, 3))
         middle = _SMALLEST * 2 ** ((sizes - 1) / 2)
         design = Design(alpha, level * r, level * (1 - r) * middle**alpha, sigma, sizes, repeats)

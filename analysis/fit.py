@@ -13,7 +13,8 @@ from analysis.laws import Floats, LawSamples, law_error
 from analysis.nls import LeastSquares, least_squares
 from analysis.observations import Observed, check_runs, name_arm
 from analysis.pooling import FEWEST_ARMS, pooled_priors, shared_noise
-from analysis.posterior import LogRatio, Prior, arm_data, draw, fit_grid
+from analysis.posterior import Grid, LogRatio, Prior, arm_data, draw, fit_grids
+from analysis.prior import Noise
 
 Method = Literal["posterior", "nls"]
 # A value is called identified when the data have at least halved what the prior left open, and an estimate of
@@ -24,7 +25,7 @@ _NLS_SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """One inferred number: `mean`, `sd` and equal-tailed intervals.
+    """One inferred number: `mean`, `sd` and the shortest intervals.
 
     From the posterior: its mean and sd. From least squares: the optimum and its standard error (nan where it
     sits on a bound or there are no spare runs).
@@ -35,8 +36,8 @@ class Estimate:
     draws: Floats
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """The interval that holds `level` (0 to 1) of the draws, with equal tails."""
-        low, high = np.quantile(self.draws, _tails(level))
+        """The shortest interval that holds `level` (0 to 1) of the draws."""
+        low, high = _shortest(self.draws, level)
         return float(low), float(high)
 
 
@@ -74,8 +75,7 @@ class LawFit:
             noise = np.random.default_rng(0).standard_normal(curves.shape)
             sigma = self.samples.sigma.reshape((-1,) + (1,) * (curves.ndim - 1))
             curves = curves * np.exp(sigma * noise)
-        low, high = np.quantile(curves, _tails(level), axis=0)
-        return low, high
+        return _shortest(curves, level)
 
     def __str__(self) -> str:
         parts = []
@@ -141,18 +141,22 @@ def _fit_posterior(
     rng = np.random.default_rng
     data = {arm: arm_data(seen.n, seen.error, seen.log_variance) for arm, seen in arms.items()}
     noise = dict.fromkeys(arms, prior.noise())
-    grids = {arm: fit_grid(seen, prior, noise[arm]) for arm, seen in data.items()}
+    grids = {arm: fit_grids(seen, prior, noise[arm]) for arm, seen in data.items()}
     if len(arms) > 1:
         noise = shared_noise(prior.noise(), grids, prior)
         ratios = dict[str, LogRatio]()
         for members in _pools(arms, groups):
             alone = [
-                (data[arm], draw(data[arm], prior, grids[arm].reweighted(noise[arm]), rng(seed))) for arm in members
+                (data[arm], draw(data[arm], prior, _reweighted(grids[arm], noise[arm]), rng(seed))) for arm in members
             ]
             ratios |= dict(zip(members, pooled_priors(alone, prior), strict=True))
-        grids = {arm: fit_grid(seen, prior, noise[arm], ratios.get(arm)) for arm, seen in data.items()}
+        grids = {arm: fit_grids(seen, prior, noise[arm], ratios.get(arm)) for arm, seen in data.items()}
     samples = {arm: draw(data[arm], prior, grids[arm], rng(seed)) for arm in arms}
     return {arm: _posterior_fit(seen, samples[arm], prior) for arm, seen in arms.items()}
+
+
+def _reweighted(grids: Sequence[Grid], noises: Sequence[Noise]) -> list[Grid]:
+    return [grid.reweighted(noise) for grid, noise in zip(grids, noises, strict=True)]
 
 
 def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[list[str]]:
@@ -234,7 +238,16 @@ def _nls_identified(found: LeastSquares, mean_error: float) -> tuple[bool, str]:
     return True, "the runs determine alpha and C"
 
 
-def _tails(level: float) -> tuple[float, float]:
+def _shortest(draws: Floats, level: float) -> tuple[Floats, Floats]:
+    """Ends of the shortest interval that holds `level` of the draws, (draws, ...); each of shape (...).
+
+    Where the density falls off to one side only, as that of C does from 0, equal tails would leave out the most
+    probable values and be wider for it.
+    """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1, for example 0.95")
-    return (1 - level) / 2, (1 + level) / 2
+    ordered = np.sort(draws, axis=0)
+    inside = min(int(np.ceil(level * draws.shape[0])), draws.shape[0] - 1)
+    best = (ordered[inside:] - ordered[: draws.shape[0] - inside]).argmin(axis=0)[None]
+    low, high = np.take_along_axis(ordered, best, axis=0), np.take_along_axis(ordered, best + inside, axis=0)
+    return low[0], high[0]

@@ -39,18 +39,26 @@ _ALPHA_LEVEL_SD = 0.7
 _DRAWS_READ = 1000
 
 
-def shared_noise(noise: Noise, grids: Mapping[str, Grid], prior: Prior) -> dict[str, Noise]:
+def shared_noise(
+    noises: Sequence[Noise], grids: Mapping[str, Sequence[Grid]], prior: Prior
+) -> dict[str, tuple[Noise, ...]]:
     """For every arm the noise pairs, weighted by what the other arms say of the common level of noise."""
-    levels = np.unique(noise.log_sigma)
+    levels = np.unique(noises[0].log_sigma)
+    # The common level has the prior that a lone arm's noise has; an arm's own then comes from the level alone.
+    before = prior.log_noise_density(levels)
     scatter = -0.5 * ((levels[:, None] - levels) / prior.noise_spread) ** 2
     scatter -= logsumexp(scatter, axis=1, keepdims=True)
-    said = {arm: logsumexp(scatter + grid.log_level_mass(), axis=1) for arm, grid in grids.items()}
-    together = np.sum(list(said.values()), axis=0)
+    said = {arm: logsumexp(scatter + _level_mass(parts) - before, axis=1) for arm, parts in grids.items()}
+    together = before + np.sum(list(said.values()), axis=0)
     shared = {}
     for arm, own in said.items():
-        weight = logsumexp((together - own)[:, None] + scatter, axis=0)
-        shared[arm] = noise.weighted(weight - weight.max())
+        weight = logsumexp((together - own)[:, None] + scatter, axis=0) - before
+        shared[arm] = tuple(noise.weighted(weight - weight.max()) for noise in noises)
     return shared
+
+
+def _level_mass(parts: Sequence[Grid]) -> Floats:
+    return logsumexp([part.log_level_mass() for part in parts], axis=0)
 
 
 @dataclass(frozen=True, eq=False)

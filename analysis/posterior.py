@@ -24,7 +24,7 @@ that ridge.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,12 +33,12 @@ from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
 from analysis.laws import Floats, LawSamples
 from analysis.prior import Noise, Prior
 
-__all__ = ["ArmData", "Grid", "Prior", "arm_data", "draw", "fit_grid"]
+__all__ = ["ArmData", "Grid", "Prior", "arm_data", "draw", "fit_grids"]
 
 ROWS, COLUMNS = 32, 24
 DRAWS = 4000
-# Cells this far below the best (in log posterior) hold no mass that matters: exp(-10) = 5e-5.
-_NEGLIGIBLE = 10.0
+# Cells this far below the best (in log posterior) hold no mass that matters: exp(-7) = 0.001.
+_NEGLIGIBLE = 7.0
 _ZOOMS = 3
 _LOGIT_R = (-6.0, 7.0)
 ALPHA_RANGE = (0.02, 3.0)
@@ -94,6 +94,10 @@ class Grid:
         """The same cells under other weights of the same noise pairs."""
         return replace(self, noise=noise, log_mass=self.log_mass + (noise.log_weight - self.noise.log_weight))
 
+    def total(self) -> float:
+        """Log of the whole mass."""
+        return float(_log_sum(self.log_mass, axis=(0, 1, 2)))
+
 
 @dataclass(frozen=True, eq=False)
 class _Weights:
@@ -113,8 +117,17 @@ def arm_data(n: Floats, error: Floats, log_variance: Floats) -> ArmData:
     return ArmData(log_n - log_n.mean(), np.log(error), log_variance, float(log_n.mean()), walk)
 
 
-def fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None = None) -> Grid:
-    """Zoom in on the posterior mass of one arm; `ratio`: what its group adds to its prior."""
+def fit_grids(data: ArmData, prior: Prior, noises: Sequence[Noise], ratio: LogRatio | None = None) -> tuple[Grid, ...]:
+    """The posterior mass of one arm, a grid for each of `noises`; `ratio`: what its group adds to its prior.
+
+    The law alone and the law with a discrepancy have a grid each: a discrepancy fits nearly as well far from the
+    ridge, and a grid wide enough for that would step over the narrow ridge of the law alone.
+    """
+    return tuple(_fit_grid(data, prior, noise, ratio) for noise in noises)
+
+
+def _fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None) -> Grid:
+    """Zoom in on the posterior mass under the noise pairs of `noise`."""
     bottom, top = _LOGIT_R
     # The first looks only search for the ridge: a few noise pairs are enough, and keep them quick.
     few = noise.thinned()
@@ -126,23 +139,35 @@ def fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None =
         kept = np.flatnonzero(row_mass > row_mass.max() - _NEGLIGIBLE)
         if kept.size > ROWS // 2:
             log_mass = _log_posterior(data, prior, _centres(low, high, COLUMNS), rows, full, ratio)
-            log_mass += np.log(high - low)[:, None, None]
+            log_mass += np.log((high - low) * width)[:, None, None]
             return Grid(rows, width, low, high, noise, log_mass)
         bottom, top = max(rows[kept[0]] - width, _LOGIT_R[0]), min(rows[kept[-1]] + width, _LOGIT_R[1])
 
 
-def draw(data: ArmData, prior: Prior, grid: Grid, rng: np.random.Generator) -> LawSamples:
-    """DRAWS joint draws: systematic resampling of the cells, then a place inside each cell."""
+def draw(data: ArmData, prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSamples:
+    """DRAWS joint draws: each grid gives as many as its share of the mass."""
+    totals = np.array([grid.total() for grid in grids])
+    shares = np.exp(totals - _log_sum(totals, axis=0))
+    ends = np.rint(np.cumsum(shares) * DRAWS).astype(int)
+    counts = np.diff(ends, prepend=0)
+    parts = [_draw_from(data, prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
+    return LawSamples(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _draw_from(
+    data: ArmData, prior: Prior, grid: Grid, count: int, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """alpha, C, D, sigma, shape (count,): systematic resampling of the cells, then a place inside each cell."""
     mass = np.exp(grid.log_mass - grid.log_mass.max())
     cumulative = np.cumsum(mass)
-    points = (np.arange(DRAWS) + rng.random()) / DRAWS * cumulative[-1]
+    points = (np.arange(count) + rng.random()) / count * cumulative[-1]
     cells = np.minimum(np.searchsorted(cumulative, points), mass.size - 1)
     row, column, pair = np.unravel_index(cells, grid.log_mass.shape)
 
-    logit_r = grid.rows[row] + grid.row_width * (rng.random(DRAWS) - 0.5)
+    logit_r = grid.rows[row] + grid.row_width * (rng.random(count) - 0.5)
     column_width = (grid.high - grid.low)[row] / COLUMNS
     centres = grid.log_alpha
-    log_alpha = centres[row, column] + column_width * (rng.random(DRAWS) - 0.5)
+    log_alpha = centres[row, column] + column_width * (rng.random(count) - 0.5)
     # Moving r inside its row must move alpha along the ridge, or narrow posteriors would be smeared out.
     in_row = mass.sum(axis=2)
     best = centres[np.arange(ROWS), in_row.argmax(axis=1)]
@@ -150,15 +175,15 @@ def draw(data: ArmData, prior: Prior, grid: Grid, rng: np.random.Generator) -> L
     ridge = np.where(total > 0, (in_row * centres).sum(axis=1) / np.maximum(total, 1e-300), best)
     log_alpha += np.interp(logit_r, grid.rows, ridge) - ridge[row]
     log_alpha = np.clip(log_alpha, *np.log(ALPHA_RANGE))
-    sigma = np.exp(grid.noise.log_sigma[pair] + grid.noise.width * (rng.random(DRAWS) - 0.5))
+    sigma = np.exp(grid.noise.log_sigma[pair] + grid.noise.width * (rng.random(count) - 0.5))
 
     alpha, r = np.exp(log_alpha), expit(logit_r)
     residual = data.y - _shape(data.x, log_alpha, logit_r)
     sums = _weigh(data, grid.noise).sums[pair]
     mean, sd = _reference(sums.sum(axis=1), (sums * residual).sum(axis=1), prior)
-    share = np.clip(rng.random(DRAWS) * ndtr(-mean / sd), 1e-300, 1.0)
+    share = np.clip(rng.random(count) * ndtr(-mean / sd), 1e-300, 1.0)
     error_ref = np.exp(np.minimum(mean + sd * ndtri(share), 0.0))
-    return LawSamples(alpha, error_ref * r, error_ref * (1 - r) * np.exp(alpha * data.log_n_ref), sigma)
+    return alpha, error_ref * r, error_ref * (1 - r) * np.exp(alpha * data.log_n_ref), sigma
 
 
 def _follow_ridge(

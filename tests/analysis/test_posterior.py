@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 
 from analysis import Prior, fit_law, fit_laws
-from analysis.laws import law_error
+from analysis.laws import Floats, law_error
 from tests.analysis.truths import observe
 
-LADDER = 1000 * 2.0 ** np.arange(7)
+LADDER: Floats = 1000 * 2.0 ** np.arange(7, dtype=np.float64)
 
 
 def test_small_sizes_that_the_law_does_not_describe_yet_hardly_move_the_prediction() -> None:
