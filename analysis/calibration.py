@@ -137,14 +137,20 @@ def profile_intervals(n: Floats, error: Floats, level: float = 0.95) -> Floats:
             first, last = inside.argmax(axis=1), columns - 1 - inside[:, ::-1].argmax(axis=1)
             at = np.arange(rows)
             low, high = log_alpha[at, np.maximum(first - 1, 0)], log_alpha[at, np.minimum(last + 1, columns - 1)]
-        inside = squares <= squares.min() * (1 + slack)
+        limit = squares.min() * (1 + slack)
+        inside = squares <= limit
         held = np.flatnonzero(inside.any(axis=1))
         step = edge[1] - edge[0]
         bottom, top = max(logit_r[held[0]] - step, -7.0), min(logit_r[held[-1]] + step, 8.0)
-    reference = np.exp(residual.mean(axis=-1))
-    beyond = [reference * ((1 - r) * np.exp(-alpha * each) + r)[..., 0] for each in far]
-    values = [np.exp(log_alpha), reference * r[..., 0], *beyond]
-    return np.array([(value[inside].min(), value[inside].max()) for value in values])
+    # At each (alpha, r) the level has room too: log level = mean residual +- room keeps the sum of squares allowed.
+    level, room = residual.mean(axis=-1)[inside], np.sqrt((limit - squares[inside]) / n.size)
+    relative = [r[..., 0] + 0 * squares, *(((1 - r) * np.exp(-alpha * each) + r)[..., 0] for each in far)]
+    alphas = np.exp(log_alpha)[inside]
+    ends = [(alphas.min(), alphas.max())]
+    for each in relative:
+        log_value = level + np.log(each[inside])
+        ends.append((np.exp((log_value - room).min()), np.exp((log_value + room).max())))
+    return np.array(ends)
 
 
 def write_table(results: Iterable[CellResult]) -> str:
