@@ -190,20 +190,26 @@ def main() -> None:
 
 def summary(results: Sequence[CellResult]) -> str:
     """Coverage over all lines, the lowest where the fit calls itself identified, and how often ours is narrower."""
-    covered, width = np.array([r.covered for r in results]), np.array([r.width for r in results])
-    profile, profile_width = (
-        np.array([r.profile_covered for r in results]),
-        np.array([r.profile_width for r in results]),
-    )
+    covered, profile = (np.array([getattr(r, name) for r in results]) for name in ("covered", "profile_covered"))
+    width, profile_width = (np.array([getattr(r, name) for r in results]) for name in ("width", "profile_width"))
     known = np.array([r.identified for r in results]) > 0.5
-    lines = [f"{len(results)} lines, {known.sum()} identified; {', '.join(TARGETS)}:"]
-    lines.append(f"covered {covered.mean(axis=0).round(3)}, by profile likelihood {profile.mean(axis=0).round(3)}")
-    if known.any():
-        lines.append(
-            f"identified: mean {covered[known].mean(axis=0).round(3)}, least {covered[known].min(axis=0).round(3)}"
-        )
-    lines.append(f"narrower than profile likelihood in {(width < profile_width).mean(axis=0).round(2)} of the lines")
+    lines = [f"{len(results)} lines, {known.sum()} identified; in each row: {', '.join(TARGETS)}"]
+    for name, chosen in (("all lines", np.full(known.shape, True)), ("identified", known)):
+        if chosen.any():
+            narrower = (width < profile_width)[chosen].mean(axis=0)
+            lines += [
+                f"{name}: covered {_row(covered[chosen].mean(axis=0))}, by profile likelihood"
+                f" {_row(profile[chosen].mean(axis=0))}",
+                f"{name}: least covered in a line {_row(covered[chosen].min(axis=0))}, by profile likelihood"
+                f" {_row(profile[chosen].min(axis=0))}",
+                f"{name}: narrower than profile likelihood in {_row(narrower)} of the lines; median ratio of widths"
+                f" {_row(np.median((width / profile_width)[chosen], axis=0))}",
+            ]
     return "\n".join(lines)
+
+
+def _row(values: Floats) -> str:
+    return " / ".join(f"{value:.3f}" for value in values)
 
 
 if __name__ == "__main__":

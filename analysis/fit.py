@@ -37,7 +37,7 @@ class Estimate:
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The shortest interval that holds `level` (0 to 1) of the draws."""
-        low, high = _shortest(self.draws, level)
+        low, high = shortest_interval(self.draws, level)
         return float(low), float(high)
 
 
@@ -75,7 +75,7 @@ class LawFit:
             noise = np.random.default_rng(0).standard_normal(curves.shape)
             sigma = self.samples.sigma.reshape((-1,) + (1,) * (curves.ndim - 1))
             curves = curves * np.exp(sigma * noise)
-        return _shortest(curves, level)
+        return shortest_interval(curves, level)
 
     def __str__(self) -> str:
         parts = []
@@ -238,7 +238,7 @@ def _nls_identified(found: LeastSquares, mean_error: float) -> tuple[bool, str]:
     return True, "the runs determine alpha and C"
 
 
-def _shortest(draws: Floats, level: float) -> tuple[Floats, Floats]:
+def shortest_interval(draws: Floats, level: float) -> tuple[Floats, Floats]:
     """Ends of the shortest interval that holds `level` of the draws, (draws, ...); each of shape (...).
 
     Where the density falls off to one side only, as that of C does from 0, equal tails would leave out the most

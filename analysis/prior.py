@@ -44,7 +44,7 @@ class Prior:
     sigma_high: float = 0.15
     noise_spread: float = 0.5
     discrepancies: tuple[float, ...] = (0.004, 0.016, 0.064, 0.256)
-    discrepancy_share: float = 0.1
+    discrepancy_share: float = 0.02
     pooled_share: float = 0.5
 
     @property
