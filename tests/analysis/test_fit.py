@@ -36,6 +36,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert all(0.88 <= share <= 0.99 for share in covered.values()), covered
 
 
+def test_intervals_are_the_shortest_that_hold_their_share() -> None:
+    """Given draws that are densest at 0, the interval begins there; equal tails would leave 0 out."""
+    draws = -np.log(1 - (np.arange(4000) + 0.5) / 4000)
+    low, high = Estimate(1.0, 1.0, draws).interval(0.95)
+    assert low == pytest.approx(0, abs=0.001)
+    assert high == pytest.approx(-np.log(0.05), rel=0.01)
+
+
 def test_quiet_runs_give_back_the_law() -> None:
     truth = observe(0.5, 0.15, 2.0, 0.001, np.repeat(LADDER, 2), seed=1)
     fit = fit_law(truth.n, truth.error)

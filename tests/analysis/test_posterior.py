@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from analysis import Prior, fit_law, fit_laws
 from analysis.laws import Floats, law_error
@@ -19,6 +20,16 @@ def test_small_sizes_that_the_law_does_not_describe_yet_hardly_move_the_predicti
     protected = fit_law(n, error).predict(4e5)
     naive = fit_law(n, error, prior=Prior(discrepancies=())).predict(4e5)
     assert abs(np.log(protected / truth)) < 0.5 * abs(np.log(naive / truth))
+
+
+def test_a_discrepancy_that_is_not_there_costs_precise_runs_little() -> None:
+    """Given runs that follow the law to 0.1 %, when fitted, the ridge is found, however broad the discrepancy's."""
+    truth = observe(0.8, 0.05, 0.475 * 1000**0.8, 0.001, LADDER, seed=1)
+    told = fit_law(truth.n, truth.error, prior=Prior(discrepancies=()))
+    shipped = fit_law(truth.n, truth.error)
+    assert shipped.alpha.sd < 1.5 * told.alpha.sd
+    assert shipped.C.sd == pytest.approx(told.C.sd, rel=0.2)
+    assert shipped.C.mean == pytest.approx(told.C.mean, rel=0.01)
 
 
 def test_arms_of_one_group_lend_each_other_their_d() -> None:
