@@ -20,8 +20,8 @@ class Prior:
     0.02 and 3. r, the share of the reference error that is transfer gap: Beta(a, b), uniform by default, for
     nothing is known of it. m, the log error at the reference size: normal and wide, cut at 0.
 
-    sigma, the run noise in log error: density sigma^-0.5 in log sigma from 0.0005 to 0.15 (half below 0.0018,
-    95 % below 0.045), since measured run noise is mostly 0.001 to 0.004 and at times 0.05. A slope, not a peak:
+    sigma, the run noise in log error: density sigma^-0.25 in log sigma from 0.0005 to 0.15 (half below 0.0034,
+    90 % below 0.05), since measured run noise is mostly 0.001 to 0.004 and at times 0.05. A slope, not a peak:
     a peak costs intervals their coverage where runs are noisier than it says. Arms fitted together have noises
     that scatter by `noise_spread` (sd of log sigma) around a common level, which then has this prior: published
     run noise, 0.001 to 0.004, is such a scatter.
@@ -39,7 +39,7 @@ class Prior:
     r_b: float = 1.0
     log_error_mean: float = -1.5
     log_error_sd: float = 2.0
-    sigma_slope: float = 0.5
+    sigma_slope: float = 0.25
     sigma_low: float = 0.0005
     sigma_high: float = 0.15
     noise_spread: float = 0.5
