@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 
 from analysis.laws import Floats, LawSamples, law_error
 from analysis.nls import LeastSquares, least_squares
 from analysis.observations import Observed, check_runs, name_arm
-from analysis.posterior import NEGLIGIBLE, Prior, arm_data, draw, fit_grid, noise_levels
+from analysis.pooling import FEWEST_ARMS, pooled_priors, shared_noise
+from analysis.posterior import Grid, LogRatio, Prior, arm_data, draw, fit_grids
+from analysis.prior import Noise
 
 Method = Literal["posterior", "nls"]
 # A value is called identified when the data have at least halved what the prior left open, and an estimate of
@@ -24,7 +25,7 @@ _NLS_SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """One inferred number: `mean`, `sd` and equal-tailed intervals.
+    """One inferred number: `mean`, `sd` and the shortest intervals.
 
     From the posterior: its mean and sd. From least squares: the optimum and its standard error (nan where it
     sits on a bound or there are no spare runs).
@@ -35,8 +36,8 @@ class Estimate:
     draws: Floats
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """The interval that holds `level` (0 to 1) of the draws, with equal tails."""
-        low, high = np.quantile(self.draws, _tails(level))
+        """The shortest interval that holds `level` (0 to 1) of the draws."""
+        low, high = shortest_interval(self.draws, level)
         return float(low), float(high)
 
 
@@ -74,8 +75,7 @@ class LawFit:
             noise = np.random.default_rng(0).standard_normal(curves.shape)
             sigma = self.samples.sigma.reshape((-1,) + (1,) * (curves.ndim - 1))
             curves = curves * np.exp(sigma * noise)
-        low, high = np.quantile(curves, _tails(level), axis=0)
-        return low, high
+        return shortest_interval(curves, level)
 
     def __str__(self) -> str:
         parts = []
@@ -115,11 +115,13 @@ def fit_laws(
     D: float | None = None,
     prior: Prior | None = None,
     seed: int = 0,
+    groups: Mapping[str, str] | None = None,
 ) -> dict[str, LawFit]:
     """Fit law (1) to every arm; each arm is (n, error) or (n, error, log_variance), as in `fit_law`.
 
-    The posterior pools the run noise: one sigma for all arms, so that an arm with few runs borrows from the
-    rest.
+    The posterior pools: all arms share a level of run noise, and arms of one group, named by `groups` (default:
+    all arms are one group), share more or less of D and alpha, as far as their runs agree. Put arms in one
+    group that share the fine-tuning task, its amount of data and the backbone.
     """
     checked = {arm: check_runs(arm, *observed) for arm, observed in arms.items()}
     if method == "nls":
@@ -130,33 +132,40 @@ def fit_laws(
         raise ValueError(f"unknown method {method!r}; choose 'posterior' or 'nls'")
     if D is not None:
         raise ValueError("D can only be fixed with method='nls'; the posterior infers it")
-    return _fit_posterior(checked, prior or Prior(), seed)
+    return _fit_posterior(checked, groups or {}, prior or Prior(), seed)
 
 
-def _fit_posterior(arms: Mapping[str, Observed], prior: Prior, seed: int) -> dict[str, LawFit]:
+def _fit_posterior(
+    arms: Mapping[str, Observed], groups: Mapping[str, str], prior: Prior, seed: int
+) -> dict[str, LawFit]:
+    rng = np.random.default_rng
     data = {arm: arm_data(seen.n, seen.error, seen.log_variance) for arm, seen in arms.items()}
-    levels, width = noise_levels(np.log(prior.sigma_low), np.log(prior.sigma_high))
-    grids = {arm: fit_grid(seen, prior, levels, width, np.zeros_like(levels)) for arm, seen in data.items()}
+    noise = dict.fromkeys(arms, prior.noise())
+    grids = {arm: fit_grids(seen, prior, noise[arm]) for arm, seen in data.items()}
     if len(arms) > 1:
-        # Each arm's likelihood of a noise level is smooth, so it can be read between the levels it was
-        # computed at.
-        curves = {arm: CubicSpline(levels, grid.log_noise_likelihood()) for arm, grid in grids.items()}
-        fine, width = _shared_noise(list(curves.values()), levels, width)
-        together = np.sum([curve(fine) for curve in curves.values()], axis=0)
-        grids = {arm: fit_grid(seen, prior, fine, width, together - curves[arm](fine)) for arm, seen in data.items()}
-    return {
-        arm: _posterior_fit(seen, draw(data[arm], prior, grids[arm], np.random.default_rng(seed)), prior)
-        for arm, seen in arms.items()
-    }
+        noise = shared_noise(prior.noise(), grids, prior)
+        ratios = dict[str, LogRatio]()
+        for members in _pools(arms, groups):
+            alone = [
+                (data[arm], draw(data[arm], prior, _reweighted(grids[arm], noise[arm]), rng(seed))) for arm in members
+            ]
+            ratios |= dict(zip(members, pooled_priors(alone, prior), strict=True))
+        grids = {arm: fit_grids(seen, prior, noise[arm], ratios.get(arm)) for arm, seen in data.items()}
+    samples = {arm: draw(data[arm], prior, grids[arm], rng(seed)) for arm in arms}
+    return {arm: _posterior_fit(seen, samples[arm], prior) for arm, seen in arms.items()}
 
 
-def _shared_noise(curves: list[CubicSpline], levels: Floats, width: float) -> tuple[Floats, float]:
-    """Noise levels laid where all arms together put the mass."""
-    fine = np.linspace(levels[0], levels[-1], 40 * levels.size)
-    mass = np.sum([curve(fine) for curve in curves], axis=0)
-    kept = fine[mass > mass.max() - NEGLIGIBLE]
-    low, high = max(kept[0], levels[0] - width / 2), min(kept[-1], levels[-1] + width / 2)
-    return noise_levels(low, max(high, low + 1e-3))
+def _reweighted(grids: Sequence[Grid], noises: Sequence[Noise]) -> list[Grid]:
+    return [grid.reweighted(noise) for grid, noise in zip(grids, noises, strict=True)]
+
+
+def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[list[str]]:
+    """The groups that are large enough to learn from; only arms whose runs show a slope take part."""
+    members: dict[str, list[str]] = {}
+    for arm, seen in arms.items():
+        if seen.sizes > 1:
+            members.setdefault(groups.get(arm, ""), []).append(arm)
+    return [each for each in members.values() if len(each) >= FEWEST_ARMS]
 
 
 def _posterior_fit(seen: Observed, samples: LawSamples, prior: Prior) -> LawFit:
@@ -229,7 +238,16 @@ def _nls_identified(found: LeastSquares, mean_error: float) -> tuple[bool, str]:
     return True, "the runs determine alpha and C"
 
 
-def _tails(level: float) -> tuple[float, float]:
+def shortest_interval(draws: Floats, level: float) -> tuple[Floats, Floats]:
+    """Ends of the shortest interval that holds `level` of the draws, (draws, ...); each of shape (...).
+
+    Where the density falls off to one side only, as that of C does from 0, equal tails would leave out the most
+    probable values and be wider for it.
+    """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1, for example 0.95")
-    return (1 - level) / 2, (1 + level) / 2
+    ordered = np.sort(draws, axis=0)
+    inside = min(int(np.ceil(level * draws.shape[0])), draws.shape[0] - 1)
+    best = (ordered[inside:] - ordered[: draws.shape[0] - inside]).argmin(axis=0)[None]
+    low, high = np.take_along_axis(ordered, best, axis=0), np.take_along_axis(ordered, best + inside, axis=0)
+    return low[0], high[0]

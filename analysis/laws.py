@@ -35,16 +35,64 @@ def law_gradient(n: ArrayLike, alpha: float, C: float, D: float) -> Floats:
 
 
 def full_law_error(
-    n: ArrayLike, s: ArrayLike, alpha: ArrayLike, beta: ArrayLike, gamma: ArrayLike, delta: ArrayLike
+    n: ArrayLike,
+    s: ArrayLike,
+    alpha: ArrayLike,
+    beta: ArrayLike,
+    gamma: ArrayLike,
+    delta: ArrayLike,
+    E: ArrayLike = 0.0,
 ) -> Floats:
-    """Equation (2), the full law: error(n, s) = delta (gamma + n^-alpha) s^-beta; all arguments broadcast."""
+    """Equation (2), the full law: error(n, s) = delta (gamma + n^-alpha) s^-beta + E; all arguments broadcast.
+
+    E >= 0 is the irreducible error that no amount of real data removes; the paper's law has E = 0.
+    """
     decay = np.asarray(n, float) ** -np.asarray(alpha)
-    return np.asarray(delta) * (np.asarray(gamma) + decay) * np.asarray(s, float) ** -np.asarray(beta)
+    return np.asarray(delta) * (np.asarray(gamma) + decay) * np.asarray(s, float) ** -np.asarray(beta) + np.asarray(E)
+
+
+def full_law_gradient(n: ArrayLike, s: ArrayLike, alpha: float, beta: float, gamma: float, delta: float) -> Floats:
+    """Gradient of equation (2) in (alpha, beta, gamma, delta, E); shape of n and s together + (5,).
+
+    E enters linearly, so its value is not asked for; drop the last column for the law without it.
+    """
+    sizes, real = np.broadcast_arrays(np.asarray(n, float), np.asarray(s, float))
+    decay, share = sizes**-alpha, real**-beta
+    level = delta * (gamma + decay) * share
+    return np.stack(
+        [
+            -delta * decay * np.log(sizes) * share,
+            -level * np.log(real),
+            delta * share,
+            (gamma + decay) * share,
+            np.ones_like(level),
+        ],
+        axis=-1,
+    )
 
 
 def power_law_error(n: ArrayLike, alpha: ArrayLike, D: ArrayLike) -> Floats:
     """The pure power law error(n) = D n^-alpha: equation (1) with no transfer gap (C = 0)."""
     return law_error(n, alpha, 0.0, D)
+
+
+def power_law_gradient(n: ArrayLike, alpha: float, D: float) -> Floats:
+    """Gradient of the pure power law in (alpha, D); shape n.shape + (2,)."""
+    return law_gradient(n, alpha, 0.0, D)[..., [0, 2]]
+
+
+def gap_by_size(parameters: ArrayLike, C1: ArrayLike, kappa: ArrayLike) -> Floats:
+    """The transfer gap against the size of the model, C = C1 P^-kappa (the paper's figure 4).
+
+    P > 0 in any unit, such as millions of parameters; C1 is the gap at P = 1.
+    """
+    return np.asarray(C1) * np.asarray(parameters, float) ** -np.asarray(kappa)
+
+
+def gap_by_size_gradient(parameters: ArrayLike, C1: float, kappa: float) -> Floats:
+    """Gradient of `gap_by_size` in (C1, kappa); shape parameters.shape + (2,)."""
+    size = np.asarray(parameters, float)
+    return np.stack([size**-kappa, -C1 * size**-kappa * np.log(size)], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,11 @@ class LeastSquares:
 
 def least_squares(n: Floats, error: Floats, D: float | None, rng: np.random.Generator) -> LeastSquares:
     """Minimise the sum of (error - D n^-alpha - C)^2 over runs, arrays of shape (runs,); D None: free."""
+    return _with_errors(n, error, D, optimum(n, error, D), rng)
+
+
+def optimum(n: Floats, error: Floats, D: float | None) -> tuple[float, float, float]:
+    """The (alpha, C, D) at which the sum of squares is least; as `least_squares`, without its errors."""
     grid = np.linspace(*ALPHA_BOUNDS, _STARTS)
     scan = solve_linear(grid, n, error, D)[2]
     padded = np.concatenate([[np.inf], scan, [np.inf]])
@@ -58,7 +63,7 @@ def least_squares(n: Floats, error: Floats, D: float | None, rng: np.random.Gene
         if found.fun < best_loss:
             best, best_loss = float(found.x), float(found.fun)
     C, decay, _ = solve_linear(np.array([best]), n, error, D)
-    return _with_errors(n, error, D, (best, float(C[0]), float(decay[0])), rng)
+    return best, float(C[0]), float(decay[0])
 
 
 def solve_linear(alpha: Floats, n: Floats, error: Floats, D: float | None) -> tuple[Floats, Floats, Floats]:
@@ -89,10 +94,10 @@ def solve_linear(alpha: Floats, n: Floats, error: Floats, D: float | None) -> tu
 
 
 def _with_errors(
-    n: Floats, error: Floats, D: float | None, optimum: tuple[float, float, float], rng: np.random.Generator
+    n: Floats, error: Floats, D: float | None, found: tuple[float, float, float], rng: np.random.Generator
 ) -> LeastSquares:
     """Standard errors from the Jacobian over the values that are free and off their bounds."""
-    alpha, C, decay = optimum
+    alpha, C, decay = found
     at_bound = tuple(
         name
         for name, value, (low, high) in (
@@ -104,15 +109,15 @@ def _with_errors(
     )
     free = [i for i, name in enumerate(("alpha", "C", "D")) if name not in at_bound and (i < 2 or D is None)]
     dof = n.size - (2 if D is not None else 3)
-    residual = error - law_error(n, *optimum)
-    log_residual = np.log(error) - np.log(np.maximum(law_error(n, *optimum), 1e-12))
+    residual = error - law_error(n, *found)
+    log_residual = np.log(error) - np.log(np.maximum(law_error(n, *found), 1e-12))
     sigma = float(np.sqrt((log_residual**2).sum() / dof)) if dof > 0 else float("nan")
     sd = np.full(3, np.nan)
-    draws = np.tile(np.array(optimum), (_DRAWS, 1))
+    draws = np.tile(np.array(found), (_DRAWS, 1))
     if D is not None:
         sd[2] = 0.0
     if dof > 0 and free:
-        jacobian = law_gradient(n, *optimum)[:, free]
+        jacobian = law_gradient(n, *found)[:, free]
         covariance = np.linalg.pinv(jacobian.T @ jacobian) * float((residual**2).sum()) / dof
         sd[free] = np.sqrt(np.diag(covariance))
         normal = rng.multivariate_normal(np.zeros(len(free)), covariance, size=_DRAWS, method="svd")
@@ -123,4 +128,4 @@ def _with_errors(
         np.maximum(draws[:, 2], 0.0),
         np.full(_DRAWS, sigma if np.isfinite(sigma) else 0.0),
     )
-    return LeastSquares(*optimum, sigma, sd, at_bound, dof, samples)
+    return LeastSquares(*found, sigma, sd, at_bound, dof, samples)

@@ -2,91 +2,82 @@
 
 Model, in log error, for run i with n_i images:
 
-    log e_i = m + log((1 - r) (n_i / n_ref)^-alpha + r) + noise,   noise ~ N(0, sigma^2 + v_i)
+    log e_i = m + log((1 - r) (n_i / n_ref)^-alpha + r) + b(n_i) + noise,   noise ~ N(0, sigma^2 + v_i)
 
 which is law (1) (Mikami et al. 2021, equation 1) written with well-scaled quantities: m is the log error at
 the geometric mean n_ref of the sizes, r = C / exp(m) the share of that error which is transfer gap, v_i the
 known variance of the run's mean over its fine-tuning repeats. D = exp(m) (1 - r) n_ref^alpha follows. A prior
 that is uniform in D ruins the coverage of the intervals; one on the error at a size inside the data does not.
 
-m is integrated out exactly (a normal, cut at error <= 1); (r, alpha, sigma) live on the grid. For a given r
-the data fix alpha narrowly, so each row of the grid has its own range of alpha: the grid follows that ridge.
+b is the discrepancy: small n may lie before the region that the law describes. It is a random walk of the
+slope that starts from nothing at the largest n and goes down in log n (an integrated Brownian motion),
+
+    cov(b(n), b(n')) = tau^2 p^2 (3 q - p) / 6,   p <= q the distances log(n_max / n), log(n_max / n')
+
+so that the runs near the largest n speak for the law and those far below it less and less; how much less, the
+curve says itself through tau. There is no cut in n to choose.
+
+m and b are integrated out exactly (normals; m is cut at error <= 1); (r, alpha, sigma, tau) live on the grid.
+For a given r the data fix alpha narrowly, so each row of the grid has its own range of alpha: the grid follows
+that ridge.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import betaln, expit, log_expit, log_ndtr, logsumexp, ndtr, ndtri
+from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
 
 from analysis.laws import Floats, LawSamples
+from analysis.prior import Noise, Prior
 
-ROWS, COLUMNS, NOISES = 40, 36, 25
+__all__ = ["ArmData", "Grid", "Prior", "arm_data", "draw", "fit_grids"]
+
+ROWS, COLUMNS = 32, 24
 DRAWS = 4000
-# Cells this far below the best (in log posterior) hold no mass that matters: exp(-10) = 5e-5.
-NEGLIGIBLE = 10.0
+# Cells this far below the best (in log posterior) hold no mass that matters: exp(-7) = 0.001.
+_NEGLIGIBLE = 7.0
 _ZOOMS = 3
 _LOGIT_R = (-6.0, 7.0)
-_ALPHA = (0.02, 3.0)
+ALPHA_RANGE = (0.02, 3.0)
+# Above this many standard deviations the cut of m at error 1 takes nothing away.
+_FAR_FROM_ONE = 6.0
+# Up to this many runs the quadratic form is cheaper through all products of residuals.
+_FEW_RUNS = 16
 
-
-@dataclass(frozen=True)
-class Prior:
-    """The prior of law (1), on quantities whose scale is known before any data.
-
-    alpha: log-normal, median 0.35, 95 % within 0.07 to 1.7 (the paper's curves lie in 0.1 to 1.5), cut at
-    0.02 and 3. r, the share of the reference error that is transfer gap: Beta(a, b), uniform by default, for
-    nothing is known of it. m, the log error at the reference size: normal and wide, cut at 0. sigma, the run
-    noise in log error: log-uniform from 0.0005 to 0.15, since measured run noise is 0.001 to 0.05.
-    """
-
-    alpha_median: float = 0.35
-    alpha_log_sd: float = 0.8
-    r_a: float = 1.0
-    r_b: float = 1.0
-    log_error_mean: float = -1.5
-    log_error_sd: float = 2.0
-    sigma_low: float = 0.0005
-    sigma_high: float = 0.15
-
-    @property
-    def r_sd(self) -> float:
-        """Standard deviation of r before any data."""
-        total = self.r_a + self.r_b
-        return float(np.sqrt(self.r_a * self.r_b / (total**2 * (total + 1))))
-
-    def log_density(self, log_alpha: Floats, logit_r: Floats) -> Floats:
-        """Log density in (log alpha, logit r); the arguments broadcast."""
-        z = (log_alpha - np.log(self.alpha_median)) / self.alpha_log_sd
-        beta = self.r_a * log_expit(logit_r) + self.r_b * log_expit(-logit_r) - betaln(self.r_a, self.r_b)
-        return beta - 0.5 * z**2
+# Log of what a group says of an arm, relative to the arm's own prior: a function of (log alpha, logit r, m).
+LogRatio = Callable[[Floats, Floats, Floats], Floats]
 
 
 @dataclass(frozen=True, eq=False)
 class ArmData:
-    """An arm as the posterior sees it: log n - log n_ref, log errors, known variances; shape (runs,)."""
+    """An arm as the posterior sees it: log n - log n_ref, log errors, known variances; shape (runs,).
+
+    `discrepancy` (runs, runs): covariance of b for tau = 1.
+    """
 
     x: Floats
     y: Floats
     v: Floats
     log_n_ref: float
+    discrepancy: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """A grid over (logit r, log alpha, log sigma) with the log posterior mass of its cells.
+    """A grid over (logit r, log alpha, noise pairs) with the log posterior mass of its cells.
 
-    `rows` (R,) and `row_width`; `low`, `high` (R,): each row's range of log alpha; `log_sigma` (S,) and
-    `noise_width`; `log_mass` (R, A, S), not normalised.
+    `rows` (R,) and `row_width`; `low`, `high` (R,): each row's range of log alpha; `noise`: the pairs (L,);
+    `log_mass` (R, A, L), not normalised.
     """
 
     rows: Floats
     row_width: float
     low: Floats
     high: Floats
-    log_sigma: Floats
-    noise_width: float
+    noise: Noise
     log_mass: Floats
 
     @property
@@ -94,103 +85,176 @@ class Grid:
         """Centres of the cells, shape (R, A)."""
         return _centres(self.low, self.high, COLUMNS)
 
-    def log_noise_likelihood(self) -> Floats:
-        """Log of the mass of each noise level, shape (S,): how well this arm's runs agree with it."""
-        return logsumexp(self.log_mass, axis=(0, 1))
+    def log_level_mass(self) -> Floats:
+        """Log mass of each run noise, shape (levels,)."""
+        pairs = _log_sum(self.log_mass, axis=(0, 1))
+        return _log_sum(pairs.reshape(self.noise.level.max() + 1, -1), axis=1)
+
+    def reweighted(self, noise: Noise) -> Grid:
+        """The same cells under other weights of the same noise pairs."""
+        return replace(self, noise=noise, log_mass=self.log_mass + (noise.log_weight - self.noise.log_weight))
+
+    def total(self) -> float:
+        """Log of the whole mass."""
+        return float(_log_sum(self.log_mass, axis=(0, 1, 2)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Weights:
+    """Of each noise pair: the runs' precision matrix (L, runs, runs), its row sums, and half its log determinant."""
+
+    precision: Floats
+    sums: Floats
+    half_log_det: Floats
 
 
 def arm_data(n: Floats, error: Floats, log_variance: Floats) -> ArmData:
     """Log coordinates of checked observations; arrays of shape (runs,)."""
     log_n = np.log(n)
-    return ArmData(log_n - log_n.mean(), np.log(error), log_variance, float(log_n.mean()))
+    below = log_n.max() - log_n
+    near, far = np.minimum.outer(below, below), np.maximum.outer(below, below)
+    walk = near**2 * (3 * far - near) / 6
+    return ArmData(log_n - log_n.mean(), np.log(error), log_variance, float(log_n.mean()), walk)
 
 
-def noise_levels(low: float, high: float) -> tuple[Floats, float]:
-    """Centres in log sigma of NOISES cells from `low` to `high` (log sigma), and their width."""
-    return _centres(np.array([low]), np.array([high]), NOISES)[0], (high - low) / NOISES
+def fit_grids(data: ArmData, prior: Prior, noises: Sequence[Noise], ratio: LogRatio | None = None) -> tuple[Grid, ...]:
+    """The posterior mass of one arm, a grid for each of `noises`; `ratio`: what its group adds to its prior.
 
-
-def fit_grid(data: ArmData, prior: Prior, log_sigma: Floats, width: float, log_weight: Floats) -> Grid:
-    """Zoom in on the posterior mass of one arm.
-
-    `log_sigma`, `log_weight`: noise levels and the log weight of each (what other arms say of it), shape
-    (S,).
+    The law alone and the law with a discrepancy have a grid each: a discrepancy fits nearly as well far from the
+    ridge, and a grid wide enough for that would step over the narrow ridge of the law alone.
     """
+    return tuple(_fit_grid(data, prior, noise, ratio) for noise in noises)
+
+
+def _fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None) -> Grid:
+    """Zoom in on the posterior mass under the noise pairs of `noise`."""
     bottom, top = _LOGIT_R
+    # The first looks only search for the ridge: a few noise pairs are enough, and keep them quick.
+    few = noise.thinned()
+    scout, full = (few, _weigh(data, few)), (noise, _weigh(data, noise))
     while True:
-        grid = _zoom_alpha(data, prior, bottom, top, (log_sigma, width, log_weight))
-        row_mass = logsumexp(grid.log_mass, axis=(1, 2))
-        kept = np.flatnonzero(row_mass > row_mass.max() - NEGLIGIBLE)
+        rows = _centres(np.array([bottom]), np.array([top]), ROWS)[0]
+        low, high, row_mass = _follow_ridge(data, prior, rows, scout, ratio)
+        width = (top - bottom) / ROWS
+        kept = np.flatnonzero(row_mass > row_mass.max() - _NEGLIGIBLE)
         if kept.size > ROWS // 2:
-            return grid
-        bottom = max(grid.rows[kept[0]] - grid.row_width, _LOGIT_R[0])
-        top = min(grid.rows[kept[-1]] + grid.row_width, _LOGIT_R[1])
+            log_mass = _log_posterior(data, prior, _centres(low, high, COLUMNS), rows, full, ratio)
+            log_mass += np.log((high - low) * width)[:, None, None]
+            return Grid(rows, width, low, high, noise, log_mass)
+        bottom, top = max(rows[kept[0]] - width, _LOGIT_R[0]), min(rows[kept[-1]] + width, _LOGIT_R[1])
 
 
-def draw(data: ArmData, prior: Prior, grid: Grid, rng: np.random.Generator) -> LawSamples:
-    """DRAWS joint draws: systematic resampling of the cells, then a place inside each cell."""
-    mass = np.exp(grid.log_mass - grid.log_mass.max()).ravel()
-    cumulative = np.cumsum(mass) / mass.sum()
-    points = (np.arange(DRAWS) + rng.random()) / DRAWS
+def draw(data: ArmData, prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSamples:
+    """DRAWS joint draws: each grid gives as many as its share of the mass."""
+    totals = np.array([grid.total() for grid in grids])
+    shares = np.exp(totals - _log_sum(totals, axis=0))
+    ends = np.rint(np.cumsum(shares) * DRAWS).astype(int)
+    counts = np.diff(ends, prepend=0)
+    parts = [_draw_from(data, prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
+    return LawSamples(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _draw_from(
+    data: ArmData, prior: Prior, grid: Grid, count: int, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """alpha, C, D, sigma, shape (count,): systematic resampling of the cells, then a place inside each cell."""
+    mass = np.exp(grid.log_mass - grid.log_mass.max())
+    cumulative = np.cumsum(mass)
+    points = (np.arange(count) + rng.random()) / count * cumulative[-1]
     cells = np.minimum(np.searchsorted(cumulative, points), mass.size - 1)
-    row, column, noise = np.unravel_index(cells, grid.log_mass.shape)
+    row, column, pair = np.unravel_index(cells, grid.log_mass.shape)
 
-    logit_r = grid.rows[row] + grid.row_width * (rng.random(DRAWS) - 0.5)
+    logit_r = grid.rows[row] + grid.row_width * (rng.random(count) - 0.5)
     column_width = (grid.high - grid.low)[row] / COLUMNS
-    log_alpha = grid.log_alpha[row, column] + column_width * (rng.random(DRAWS) - 0.5)
+    centres = grid.log_alpha
+    log_alpha = centres[row, column] + column_width * (rng.random(count) - 0.5)
     # Moving r inside its row must move alpha along the ridge, or narrow posteriors would be smeared out.
-    weights = np.exp(grid.log_mass - grid.log_mass.max(axis=(1, 2), keepdims=True)).sum(axis=2)
-    ridge = (weights * grid.log_alpha).sum(axis=1) / weights.sum(axis=1)
+    in_row = mass.sum(axis=2)
+    best = centres[np.arange(ROWS), in_row.argmax(axis=1)]
+    total = in_row.sum(axis=1)
+    ridge = np.where(total > 0, (in_row * centres).sum(axis=1) / np.maximum(total, 1e-300), best)
     log_alpha += np.interp(logit_r, grid.rows, ridge) - ridge[row]
-    log_alpha = np.clip(log_alpha, *np.log(_ALPHA))
-    sigma = np.exp(grid.log_sigma[noise] + grid.noise_width * (rng.random(DRAWS) - 0.5))
+    log_alpha = np.clip(log_alpha, *np.log(ALPHA_RANGE))
+    sigma = np.exp(grid.noise.log_sigma[pair] + grid.noise.width * (rng.random(count) - 0.5))
 
     alpha, r = np.exp(log_alpha), expit(logit_r)
     residual = data.y - _shape(data.x, log_alpha, logit_r)
-    weight = 1.0 / (sigma[:, None] ** 2 + data.v)
-    mean, sd = _reference(weight.sum(axis=1), (weight * residual).sum(axis=1), prior)
-    share = np.clip(rng.random(DRAWS) * ndtr(-mean / sd), 1e-300, 1.0)
+    sums = _weigh(data, grid.noise).sums[pair]
+    mean, sd = _reference(sums.sum(axis=1), (sums * residual).sum(axis=1), prior)
+    share = np.clip(rng.random(count) * ndtr(-mean / sd), 1e-300, 1.0)
     error_ref = np.exp(np.minimum(mean + sd * ndtri(share), 0.0))
-    return LawSamples(alpha, error_ref * r, error_ref * (1 - r) * np.exp(alpha * data.log_n_ref), sigma)
+    return alpha, error_ref * r, error_ref * (1 - r) * np.exp(alpha * data.log_n_ref), sigma
 
 
-def _zoom_alpha(data: ArmData, prior: Prior, bottom: float, top: float, noise: tuple[Floats, float, Floats]) -> Grid:
-    """The grid with rows from `bottom` to `top` (logit r), each row zoomed to its own range of log alpha."""
-    rows = _centres(np.array([bottom]), np.array([top]), ROWS)[0]
-    low, high = np.full(ROWS, np.log(_ALPHA[0])), np.full(ROWS, np.log(_ALPHA[1]))
-    log_sigma, noise_width, log_weight = noise
-    for zoom in range(_ZOOMS + 1):
-        # The first passes only look for the ridge: every fourth noise level is enough.
-        levels = slice(None, None, 1 if zoom == _ZOOMS else 4)
+def _follow_ridge(
+    data: ArmData, prior: Prior, rows: Floats, scout: tuple[Noise, _Weights], ratio: LogRatio | None
+) -> tuple[Floats, Floats, Floats]:
+    """Each row's range of log alpha, zoomed to where its mass is, and the row's log mass: three (R,) arrays."""
+    low, high = np.full(ROWS, np.log(ALPHA_RANGE[0])), np.full(ROWS, np.log(ALPHA_RANGE[1]))
+    for _ in range(_ZOOMS):
         log_alpha = _centres(low, high, COLUMNS)
-        log_mass = _log_posterior(data, prior, log_alpha, rows, log_sigma[levels], log_weight[levels])
-        log_mass += np.log(high - low)[:, None, None]
-        if zoom < _ZOOMS:
-            low, high = _narrow(low, high, logsumexp(log_mass, axis=2))
-    return Grid(rows, (top - bottom) / ROWS, low, high, log_sigma, noise_width, log_mass)
+        log_mass = _log_sum(_log_posterior(data, prior, log_alpha, rows, scout, ratio), axis=2)
+        log_mass += np.log(high - low)[:, None]
+        low, high = _narrow(low, high, log_mass)
+    return low, high, _log_sum(log_mass, axis=1)
 
 
 def _narrow(low: Floats, high: Floats, log_mass: Floats) -> tuple[Floats, Floats]:
     """Each row's range cut to the columns that hold mass and one more on either side."""
-    kept = log_mass > log_mass.max(axis=1, keepdims=True) - NEGLIGIBLE
+    kept = log_mass > log_mass.max(axis=1, keepdims=True) - _NEGLIGIBLE
     first = np.maximum(kept.argmax(axis=1) - 1, 0)
     last = np.minimum(COLUMNS - kept[:, ::-1].argmax(axis=1) + 1, COLUMNS)
     width = (high - low) / COLUMNS
     return low + first * width, low + last * width
 
 
+def _weigh(data: ArmData, noise: Noise) -> _Weights:
+    own = np.exp(2 * noise.log_sigma)[:, None] + data.v
+    covariance = noise.tau[:, None, None] ** 2 * data.discrepancy
+    at = np.arange(data.x.size)
+    covariance[:, at, at] += own
+    root = np.linalg.cholesky(covariance)
+    precision = np.linalg.inv(covariance).astype(np.float64)
+    half_log_det = -np.log(root[:, at, at]).sum(axis=1)
+    return _Weights(precision, precision.sum(axis=1), half_log_det)
+
+
 def _log_posterior(
-    data: ArmData, prior: Prior, log_alpha: Floats, rows: Floats, log_sigma: Floats, log_weight: Floats
+    data: ArmData,
+    prior: Prior,
+    log_alpha: Floats,
+    rows: Floats,
+    pairs: tuple[Noise, _Weights],
+    ratio: LogRatio | None,
 ) -> Floats:
-    """Log posterior density at (rows, log_alpha, log_sigma) with m integrated out; shape (R, A, S)."""
-    residual = data.y - _shape(data.x, log_alpha, rows[:, None])
-    weight = 1.0 / (np.exp(2 * log_sigma)[:, None] + data.v)
-    total, first, second = weight.sum(axis=1), residual @ weight.T, residual**2 @ weight.T
-    mean, sd = _reference(total, first, prior)
-    constant = 0.5 * np.log(weight).sum(axis=1) + log_weight
-    misfit = second + (prior.log_error_mean / prior.log_error_sd) ** 2 - (mean / sd) ** 2
-    density = constant + np.log(sd) - 0.5 * misfit + log_ndtr(-mean / sd)
-    return density + prior.log_density(log_alpha, rows[:, None])[..., None]
+    """Log posterior density at (rows, log_alpha, noise pairs) with m and b integrated out; shape (R, A, L)."""
+    noise, weights = pairs
+    logit_r = np.broadcast_to(rows[:, None], log_alpha.shape)
+    residual = data.y - _shape(data.x, log_alpha, logit_r)
+    mean, sd = _reference(weights.sums.sum(axis=1), residual @ weights.sums.T, prior)
+    misfit = _quadratic(residual, weights.precision)
+    misfit += (prior.log_error_mean / prior.log_error_sd) ** 2 - (mean / sd) ** 2
+    density = weights.half_log_det + noise.log_weight + np.log(sd) - 0.5 * misfit
+    near_one = mean > -_FAR_FROM_ONE * sd
+    if near_one.any():
+        density[near_one] += log_ndtr(-(mean / sd)[near_one])
+    own = prior.log_alpha_density(log_alpha) + prior.log_r_density(logit_r)
+    if ratio is not None:
+        at_best = np.take_along_axis(mean, density.argmax(axis=2)[..., None], axis=2)[..., 0]
+        own = own + ratio(log_alpha, logit_r, np.minimum(at_best, 0.0))
+    return density + own[..., None]
+
+
+def _quadratic(residual: Floats, precision: Floats) -> Floats:
+    """residual' precision residual for every cell and pair; (R, A, runs) and (L, runs, runs) to (R, A, L)."""
+    runs = residual.shape[-1]
+    if runs > _FEW_RUNS:
+        flat = residual.reshape(-1, runs)
+        forms = [((flat @ each) * flat).sum(axis=1) for each in precision]
+        return np.stack(forms, axis=-1).reshape(*residual.shape[:-1], -1)
+    i, j = np.triu_indices(runs)
+    twice = np.where(i == j, 1.0, 2.0)
+    return (residual[..., i] * residual[..., j]) @ (precision[:, i, j] * twice).T
 
 
 def _reference(total: Floats, first: Floats, prior: Prior) -> tuple[Floats, Floats]:
@@ -201,8 +265,14 @@ def _reference(total: Floats, first: Floats, prior: Prior) -> tuple[Floats, Floa
 
 def _shape(x: Floats, log_alpha: Floats, logit_r: Floats) -> Floats:
     """log((1 - r) exp(-alpha x) + r): the law relative to its value at the reference; adds the axis of x."""
-    decay = log_expit(-logit_r)[..., None] - np.exp(log_alpha)[..., None] * x
-    return np.logaddexp(decay, log_expit(logit_r)[..., None])
+    decay = np.exp(log_expit(-logit_r)[..., None] - np.exp(log_alpha)[..., None] * x)
+    return np.log(decay + expit(logit_r)[..., None])
+
+
+def _log_sum(log_mass: Floats, axis: int | tuple[int, ...]) -> Floats:
+    """scipy's logsumexp, without its overhead on small arrays."""
+    peak = log_mass.max(axis=axis, keepdims=True)
+    return np.log(np.exp(log_mass - peak).sum(axis=axis)) + peak.squeeze(axis)
 
 
 def _centres(low: Floats, high: Floats, cells: int) -> Floats:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.amounts import money
-from analysis.fit import LawFit
+from analysis.fit import LawFit, shortest_interval
 from analysis.laws import Floats
 
 Label = Literal["render more", "change the rendering", "good enough", "not identified yet"]
@@ -221,7 +221,7 @@ def _size(n: float) -> str:
 
 
 def _interval(draws: Floats, level: float) -> tuple[float, float]:
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    low, high = shortest_interval(draws, level)
     return float(low), float(high)
 
 

@@ -125,6 +125,44 @@ def complexity(
 
 
 @app.command()
+def fit(
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet, a row a run, with columns n and error.")],
+    target: Annotated[float | None, typer.Option(help="The error you need, in (0, 1].")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Fit recorded observations: the law of every arm and its verdict."""
+    from sweeper.fitting import as_json, as_text, fit_table
+
+    answers = fit_table(table, target)
+    print((as_json if json else as_text)(answers, target))
+
+
+@app.command()
+def reproduce(
+    table: Annotated[Path, typer.Argument(metavar="CSV", help="The paper's published results_finetune.csv.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page and the tables.")] = Path("runs/reproduce"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object with every table.")] = False,
+) -> None:
+    """The paper's tables and figures from its published results, beside ours."""
+    from sweeper.reproducing import reproduce_paper
+
+    print(reproduce_paper(table, out, as_json=json))
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="Which measurement, such as fit.")],
+    data_root: Annotated[Path | None, typer.Option(help="Folder of recorded data; else SWEEPER_DATA_ROOT.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """The project's own measurements, each beside a reference of the same run."""
+    from sweeper.bench import as_json, as_text, run_bench
+
+    figures = run_bench(name, data_root)
+    print((as_json if json else as_text)(name, figures))
+
+
+@app.command()
 def doctor() -> None:
     """What this machine can do, what is missing and how to get it."""
     from sweeper.doctor import examine

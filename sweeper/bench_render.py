@@ -19,29 +19,24 @@ from typing import Any
 from render_actors.scene import sample_scene
 from render_actors.setting import RenderSetting
 from render_actors.shards import write_shard
-
-Figure = dict[str, float | str]
+from sweeper.bench import Figure
 
 TIMED = RenderSetting(resolution=64, samples=4, min_objects=10, max_objects=10)
 SMALL = RenderSetting(resolution=32, samples=1)
 SCENES_A_SHARD = 5
 
 
-def figures() -> dict[str, Figure]:
-    """Every figure, by name. ratio = value / reference; rates in images/s, memory in MB."""
+def measure(data_root: Path | None) -> dict[str, Figure]:
+    """Every figure, by name: rates in images/s, memory in MB. `data_root` is not needed."""
     small, large = _part("bare", 64, 4, 12), _part("bare", 128, 16, 6)
     scaling, process, memory = _part("scaling"), _part("process"), _part("memory")
     return {
-        "vs_bare_64px_4spp": _figure(small["ours"], small["bare"], "images/s"),
-        "vs_bare_128px_16spp": _figure(large["ours"], large["bare"], "images/s"),
-        "two_actor_scaling": _figure(scaling["two"], scaling["one"], "images/s"),
-        "vs_process_per_scene": _figure(process["actor"], process["process"], "images/s"),
-        "rss_growth_300_scenes": _figure(memory["growth"], memory["before"], "MB"),
+        "vs_bare_64px_4spp": Figure(small["ours"], small["bare"], "images/s"),
+        "vs_bare_128px_16spp": Figure(large["ours"], large["bare"], "images/s"),
+        "two_actor_scaling": Figure(scaling["two"], scaling["one"], "images/s"),
+        "vs_process_per_scene": Figure(process["actor"], process["process"], "images/s"),
+        "rss_growth_300_scenes": Figure(memory["growth"], memory["before"], "MB"),
     }
-
-
-def _figure(value: float, reference: float, unit: str) -> Figure:
-    return {"value": value, "reference": reference, "ratio": value / reference, "unit": unit}
 
 
 def _part(name: str, *numbers: int) -> dict[str, float]:
@@ -183,8 +178,6 @@ PARTS: dict[str, Callable[..., dict[str, float]]] = {
 }
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(PARTS[sys.argv[1]](*map(int, sys.argv[2:]))), flush=True)
-        # Blender may crash when the interpreter ends.
-        os._exit(0)
-    print(json.dumps(figures(), indent=1))
+    print(json.dumps(PARTS[sys.argv[1]](*map(int, sys.argv[2:]))), flush=True)
+    # Blender may crash when the interpreter ends.
+    os._exit(0)

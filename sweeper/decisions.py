@@ -57,7 +57,9 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
         name: ([r.n for r in rows], [r.error for r in rows], [r.variance or 0.0 for r in rows])
         for name, rows in ready.items()
     }
-    fits = fit_laws(columns, seed=config.seed) if columns else {}
+    # What they may share of D and alpha, they share because task and backbone are the same.
+    groups = {arm.name: f"{arm.finetune_task}/{arm.backbone}" for arm in plan.arms}
+    fits = fit_laws(columns, seed=config.seed, groups=groups) if columns else {}
     target = config.target
     verdicts = {
         name: verdict(

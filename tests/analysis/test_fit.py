@@ -36,6 +36,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert all(0.88 <= share <= 0.99 for share in covered.values()), covered
 
 
+def test_intervals_are_the_shortest_that_hold_their_share() -> None:
+    """Given draws that are densest at 0, the interval begins there; equal tails would leave 0 out."""
+    draws = -np.log(1 - (np.arange(4000) + 0.5) / 4000)
+    low, high = Estimate(1.0, 1.0, draws).interval(0.95)
+    assert low == pytest.approx(0, abs=0.001)
+    assert high == pytest.approx(-np.log(0.05), rel=0.01)
+
+
 def test_quiet_runs_give_back_the_law() -> None:
     truth = observe(0.5, 0.15, 2.0, 0.001, np.repeat(LADDER, 2), seed=1)
     fit = fit_law(truth.n, truth.error)
@@ -81,9 +89,10 @@ def test_arms_share_what_they_know_of_the_noise() -> None:
     alone = fit_law(quiet["arm 0"].n[:3], quiet["arm 0"].error[:3])
     observed = {arm: (truth.n, truth.error) for arm, truth in quiet.items()}
     pooled = fit_laws(observed | {"arm 0": (quiet["arm 0"].n[:3], quiet["arm 0"].error[:3])})
-    assert pooled["arm 0"].sigma.sd < alone.sigma.sd / 3
+    assert pooled["arm 0"].sigma.sd < alone.sigma.sd / 2
     assert _holds(pooled["arm 0"].sigma, 0.005, 0.99)
-    assert {round(fit.sigma.mean, 3) for fit in pooled.values()} == {round(pooled["arm 0"].sigma.mean, 3)}
+    # An arm's own scatter still counts: the others set the level, not the value.
+    assert all(fit.sigma.mean < 0.01 for fit in pooled.values())
 
 
 def test_band_of_a_new_run_is_wider_than_that_of_the_curve() -> None:

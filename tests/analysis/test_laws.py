@@ -3,7 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.laws import LawSamples, full_law_error, law_error, law_gradient, power_law_error
+from analysis.laws import (
+    LawSamples,
+    full_law_error,
+    full_law_gradient,
+    gap_by_size,
+    gap_by_size_gradient,
+    law_error,
+    law_gradient,
+    power_law_error,
+    power_law_gradient,
+)
 
 
 @pytest.mark.parametrize(("alpha", "C", "D"), [(0.1, 0.0, 0.5), (0.44, 0.2, 1.3), (1.4, 0.9, 40.0)])
@@ -36,3 +46,33 @@ def test_n_needed_is_where_the_curve_meets_the_target_and_infinite_below_the_gap
     needed = laws.n_needed(0.2)
     assert needed[0] == pytest.approx(100)
     assert np.isinf(needed[1])
+
+
+@pytest.mark.parametrize(
+    "values", [(0.544, 0.322, 0.478, 41.8, 0.0), (0.1, 0.05, 0.0, 0.5, 0.2), (1.2, 0.9, 2.0, 300.0, 0.05)]
+)
+def test_gradient_of_the_full_law_agrees_with_finite_differences(values: tuple[float, ...]) -> None:
+    n, s = np.array([1000.0, 8000.0, 64000.0]), np.array([500.0, 12_800.0, 1_281_167.0])
+    at, step = np.array(values), 1e-6
+    numeric = np.stack(
+        [
+            (full_law_error(n, s, *(at + step * e)) - full_law_error(n, s, *(at - step * e))) / (2 * step)
+            for e in np.eye(5)
+        ],
+        axis=-1,
+    )
+    np.testing.assert_allclose(full_law_gradient(n, s, *values[:4]), numeric, rtol=1e-5, atol=1e-7)
+
+
+def test_gradients_of_the_power_laws_agree_with_finite_differences() -> None:
+    x, step = np.array([11.4, 23.9, 58.5]), 1e-6
+    for law, gradient, at in (
+        (lambda a, b: power_law_error(x, a, b), power_law_gradient(x, 0.3, 0.9), np.array([0.3, 0.9])),
+        (lambda a, b: gap_by_size(x, a, b), gap_by_size_gradient(x, 0.9, 0.05), np.array([0.9, 0.05])),
+    ):
+        numeric = np.stack([(law(*(at + step * e)) - law(*(at - step * e))) / (2 * step) for e in np.eye(2)], axis=-1)
+        np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-9)
+
+
+def test_irreducible_error_is_what_no_amount_of_real_data_removes() -> None:
+    assert full_law_error(1e5, 1e60, 0.5, 0.3, 0.4, 10.0, 0.07) == pytest.approx(0.07)

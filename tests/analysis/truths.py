@@ -35,7 +35,7 @@ def draw_truths(count: int, seed: int) -> Iterator[Truth]:
     while made < count:
         alpha = float(np.exp(np.log(prior.alpha_median) + prior.alpha_log_sd * rng.standard_normal()))
         r, level = rng.uniform(), float(np.exp(rng.normal(prior.log_error_mean, prior.log_error_sd)))
-        sigma = float(np.exp(rng.uniform(np.log(prior.sigma_low), np.log(prior.sigma_high))))
+        sigma = prior.sigma_quantile(rng.uniform())
         n = np.sort(1000 * 2.0 ** rng.choice(8, rng.integers(4, 11)))
         D = level * (1 - r) * np.exp(alpha * np.log(n).mean())
         truth = observe(alpha, level * r, D, sigma, n, int(rng.integers(2**31)))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis import fit_laws
 from analysis.belief import Run
 from analysis.policy import Proposal, Stop
 from sweeper.config import SweepConfig
@@ -156,6 +157,27 @@ def test_a_law_is_fitted_from_three_sizes_on_and_without_the_reference(config: S
 
     assert list(known.fits) == list(known.verdicts) == [first]
     assert sorted(known.fits[first].n) == [100, 200, 800, 1600]
+
+
+def test_arms_pool_d_with_those_of_the_same_backbone_only(tmp_path: Path) -> None:
+    """Given three renderings on two backbones, when learnt, the fits are those of two groups."""
+    renderings = {"plain": {}, "fixed": {"light": "fix"}, "bare": {"texture": "without"}}
+    content = real_sweep(ladder={"sizes": LADDER}, renderings=renderings)
+    config = sweep_of(tmp_path, content, "pretrain.backbones=[small_resnet, resnet18]")
+    plan = make_plan(config)
+    runs = [run for arm in plan.arms for run in measured(arm.name, [100, 200, 800])]
+    columns = {
+        arm.name: tuple(zip(*((r.n, r.error, r.variance or 0.0) for r in runs if r.arm == arm.name), strict=True))
+        for arm in plan.arms
+    }
+
+    fits = learn(config, plan, runs, None).fits
+
+    by_backbone = fit_laws(columns, seed=config.seed, groups={arm.name: arm.backbone for arm in plan.arms})
+    all_together = fit_laws(columns, seed=config.seed)
+    for name, fit in fits.items():
+        np.testing.assert_array_equal(fit.samples.D, by_backbone[name].samples.D)
+        assert fit.D.mean != all_together[name].D.mean
 
 
 def test_the_next_run_is_on_the_ladder_affordable_and_has_its_reason(single: SweepConfig) -> None:

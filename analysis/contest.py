@@ -1,0 +1,112 @@
+"""Every estimator on the recorded curves: fit the smaller sizes, predict the larger ones, score.
+
+Nothing of the estimators was chosen on the scored sizes: see docs/estimator.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from analysis.fit import fit_laws
+from analysis.laws import Floats
+from analysis.recorded import Curve, Setting
+from analysis.rivals import RIVALS
+
+POSTERIOR = "posterior"
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One recorded set: of each curve what to fit and what to score, and the groups that pool.
+
+    `log`: errors are compared in logs.
+    """
+
+    name: str
+    seen: Mapping[str, Curve]
+    scored: Mapping[str, Curve]
+    groups: Mapping[str, str]
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Score:
+    """A method on a set: mean over curves of the RMSE; share of scored runs in the 90 % band, if there is one."""
+
+    task: str
+    method: str
+    rmse: float
+    coverage: float | None
+    curves: int
+
+
+def tasks(paper: Mapping[Setting, Curve], few_shot: Mapping[str, tuple[Curve, Curve]]) -> list[Task]:
+    """The recorded sets: 64k, 1280k, across the two collections (for reference only), and the few-shot curves."""
+    small = {s: c for s, c in paper.items() if s.collection == "64k"}
+    large = {s: c for s, c in paper.items() if s.collection == "1280k"}
+    found = [_split("64k", small, 16_000), _split("1280k", large, 160_000)]
+    across = {}
+    for setting, curve in large.items():
+        same = [c for s, c in small.items() if (s.pretrain_task, s.rendering, s.group) == _key(setting)]
+        if same:
+            across[setting] = Curve(np.append(same[0].n, curve.n), np.append(same[0].error, curve.error))
+    found.append(_split("64k_to_1280k", across, 64_000))
+    few = {name: seen for name, (seen, _) in few_shot.items()}
+    found.append(Task("few_shot", few, {k: later for k, (_, later) in few_shot.items()}, {k: k for k in few}, True))
+    return [task for task in found if task.seen]
+
+
+def score(task: Task, seed: int = 0) -> list[Score]:
+    """All methods on one set, the posterior first."""
+    arms = {name: (curve.n, curve.error) for name, curve in task.seen.items()}
+    fits = fit_laws(arms, groups=task.groups, seed=seed)
+    inside = []
+    predicted = {}
+    for name, fit in fits.items():
+        later = task.scored[name]
+        predicted[name] = fit.predict(later.n)
+        low, high = fit.band(later.n, 0.9, new_run=True)
+        inside += list((low <= later.error) & (later.error <= high))
+    scores = [Score(task.name, POSTERIOR, _mean_rmse(task, predicted), float(np.mean(inside)), len(arms))]
+    for method, predict in RIVALS.items():
+        predicted = {name: predict(curve, task.scored[name].n) for name, curve in task.seen.items()}
+        scores.append(Score(task.name, method, _mean_rmse(task, predicted), None, len(arms)))
+    return scores
+
+
+def order_of_renderings(paper: Mapping[Setting, Curve], seed: int = 0) -> dict[str, float]:
+    """Kendall tau, by method, of the paper's nine rendering settings: as predicted from n <= 4000, with 64k."""
+    chosen = {
+        s.rendering: c
+        for s, c in paper.items()
+        if (s.collection, s.pretrain_task, s.finetune_task, s.fraction, s.backbone)
+        == ("64k", "objdet", "objdet", 1, "r50")
+    }
+    truth = [float(curve.error[curve.n == 64_000][0]) for curve in chosen.values()]
+    seen = {name: curve.upto(4_000) for name, curve in chosen.items()}
+    at = np.array([64_000.0])
+    fits = fit_laws({name: (curve.n, curve.error) for name, curve in seen.items()}, seed=seed)
+    orders = {POSTERIOR: [float(fit.predict(at)[0]) for fit in fits.values()]}
+    orders |= {m: [float(predict(curve, at)[0]) for curve in seen.values()] for m, predict in RIVALS.items()}
+    return {method: float(kendalltau(order, truth).statistic) for method, order in orders.items()}
+
+
+def _split(name: str, curves: Mapping[Setting, Curve], largest_seen: float) -> Task:
+    seen = {s.name: c.upto(largest_seen) for s, c in curves.items()}
+    scored = {s.name: c.beyond(largest_seen) for s, c in curves.items()}
+    return Task(name, seen, scored, {s.name: s.group for s in curves})
+
+
+def _key(setting: Setting) -> tuple[str, str, str]:
+    return setting.pretrain_task, setting.rendering, setting.group
+
+
+def _mean_rmse(task: Task, predicted: Mapping[str, Floats]) -> float:
+    transform = np.log if task.log else np.asarray
+    return float(
+        np.mean([np.sqrt(np.mean((transform(p) - transform(task.scored[k].error)) ** 2)) for k, p in predicted.items()])
+    )

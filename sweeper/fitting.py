@@ -1,0 +1,213 @@
+"""`sweeper fit TABLE`: law (1) and verdicts for anybody's measurements.
+
+The table is a CSV or Parquet file with a row a run and at least the columns `n` and `error`. The arm is `arm`, or
+what there is of `rendering`, `pretrain_task`, `backbone` and `finetune_task`; with several `s` in the table each is
+an arm of its own. Of a sweep's own results only the rows with `split` "test" are fitted. Rows that differ in
+`repeat` alone are fine-tunes of one pre-training: their mean is the run.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis import Estimate, LawFit, fit_laws
+from analysis.verdict import Verdict, verdict
+from sweeper.errors import BadInput
+
+ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task")
+_GROUP_COLUMNS = ("finetune_task", "backbone", "s")
+_RUN_COLUMNS = ("s", "seed", "repeat")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table, checked; `where` names it; `group`: arms of one group may share D."""
+
+    where: str
+    arm: str
+    group: str
+    n: float
+    error: float
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ArmAnswer:
+    """What is said of one arm; `gap_above_target`: P(C > E), None without a target."""
+
+    fit: LawFit
+    verdict: Verdict
+    gap_above_target: float | None
+
+
+def fit_table(table: Path, target: float | None) -> dict[str, ArmAnswer]:
+    """Read, check, fit all arms together and judge each; BadInput names the first row that cannot be used."""
+    if target is not None and not 0 < target <= 1:
+        raise BadInput(f"--target is {target:g}; give an error in (0, 1]")
+    rows = read_rows(table)
+    arms: dict[str, list[Row]] = {}
+    for row in rows:
+        arms.setdefault(row.arm, []).append(row)
+    for arm, own in arms.items():
+        if len({row.n for row in own}) < 2:
+            raise BadInput(f"{table}: {_named(arm)} has only n = {own[0].n:g}; a law needs runs at 2 sizes or more")
+    groups = {arm: own[0].group for arm, own in arms.items()}
+    fits = fit_laws({arm: _columns(own) for arm, own in arms.items()}, groups=groups)
+    return {
+        arm: ArmAnswer(
+            fit,
+            verdict(fit, arm=arm, target_error=target),
+            None if target is None else float((target < fit.samples.C).mean()),
+        )
+        for arm, fit in fits.items()
+    }
+
+
+def read_rows(table: Path) -> list[Row]:
+    """The rows of a CSV or Parquet table, each checked; BadInput in one line."""
+    raw = _raw_rows(table)
+    if not raw:
+        raise BadInput(f"{table} has no rows; give one row a run")
+    missing = [name for name in ("n", "error") if name not in raw[0][1]]
+    if missing:
+        have = ", ".join(raw[0][1]) or "none"
+        raise BadInput(f"{table} has no column {' and no column '.join(missing)} (it has {have})")
+    several = len({row.get("s") for _, row in raw}) > 1
+    rows, seen = [], dict[tuple[str, ...], str]()
+    for where, row in raw:
+        if row.get("split", "test") != "test":
+            continue
+        checked = _row(where, row, several)
+        if checked.key in seen:
+            raise BadInput(f"{where}: repeats {seen[checked.key]}; keep one, or tell them apart by `seed`")
+        seen[checked.key] = where
+        rows.append(checked)
+    if not rows:
+        raise BadInput(f"{table} has no row with split 'test'; give finished runs")
+    return rows
+
+
+def as_text(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
+    """Per arm: the law, whether it is identified, the verdict, and with a target what it takes."""
+    lines = []
+    for arm, answer in answers.items():
+        fit, said = answer.fit, answer.verdict
+        lines += [arm or "all runs", f"  {fit}", f"  {said.sentence}"]
+        if target is not None:
+            lines.append(f"  P(C > {target:g}) = {answer.gap_above_target:.3f}; {_needed(fit, target)}")
+        low, high = said.next_doubling_interval
+        lines.append(
+            f"  Another doubling, to n = {2 * fit.n.max():,.0f}, lowers the error by {said.next_doubling:.1%} of it"
+            f" (95% interval {100 * low:.1f} to {high:.1%})."
+        )
+    return "\n".join(lines)
+
+
+def as_json(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
+    """One object; null stands for endless."""
+    return json.dumps({"target": target, "arms": {arm: _arm_json(a, target) for arm, a in answers.items()}})
+
+
+def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
+    fit = answer.fit
+    names: dict[str, Estimate] = {"alpha": fit.alpha, "C": fit.C, "D": fit.D, "sigma": fit.sigma}
+    found: dict[str, Any] = {
+        name: {"mean": value.mean, "sd": value.sd, "interval_95": list(value.interval(0.95))}
+        for name, value in names.items()
+    }
+    found |= {"runs": fit.n.size, "identified": fit.identified, "reason": fit.reason}
+    found["verdict"] = asdict(answer.verdict)
+    if target is not None:
+        low, middle, high = _n_at(fit, target)
+        found |= {"p_gap_above_target": answer.gap_above_target, "n_at_target": middle, "n_at_target_95": [low, high]}
+    finite: dict[str, Any] = _finite(found)
+    return finite
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _n_at(fit: LawFit, target: float) -> tuple[float, float, float]:
+    low, middle, high = np.quantile(fit.samples.n_needed(target), [0.025, 0.5, 0.975], method="nearest")
+    return float(low), float(middle), float(high)
+
+
+def _needed(fit: LawFit, target: float) -> str:
+    low, middle, high = (f"{n:.3g}" if math.isfinite(n) else "endless" for n in _n_at(fit, target))
+    return f"the target is met at n = {middle} (95% interval {low} to {high})"
+
+
+def _columns(rows: Sequence[Row]) -> tuple[list[float], list[float], list[float]]:
+    """Runs as (n, error, log variance): fine-tunes of one pre-training become their mean."""
+    runs: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        runs.setdefault(row.key[:-1], []).append(row)
+    n, errors, variances = [], [], []
+    for own in runs.values():
+        logs = np.log([row.error for row in own])
+        n.append(own[0].n)
+        errors.append(float(np.exp(logs.mean())))
+        variances.append(float(logs.var(ddof=1) / logs.size) if logs.size > 1 else 0.0)
+    return n, errors, variances
+
+
+def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
+    n, error = _number(where, "n", row["n"]), _number(where, "error", row["error"])
+    if n <= 0:
+        raise BadInput(f"{where}: n is {n:g}; give sizes above 0 (n = 0, no pre-training, is outside the law)")
+    if not 0 < error <= 1:
+        raise BadInput(f"{where}: error is {error:g}; errors must lie in (0, 1], so give 1 - score as a fraction")
+    arm = str(row["arm"]) if row.get("arm") else "/".join(str(row[c]) for c in ARM_COLUMNS if row.get(c))
+    if several:
+        arm = f"{arm} s={row['s']}".strip()
+    group = "/".join(str(row.get(c, "")) for c in _GROUP_COLUMNS)
+    # Without a seed, runs of one size are told apart by their error; two that agree in all digits are one, twice.
+    told = [str(row.get(name, "")) for name in _RUN_COLUMNS]
+    apart = "" if row.get("seed") not in (None, "") or row.get("repeat") not in (None, "") else repr(error)
+    return Row(where, arm, group, n, error, (arm, repr(n), told[0], told[1], apart, told[2]))
+
+
+def _number(where: str, name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise BadInput(f"{where}: {name} is {value!r}; give a number") from None
+    if not math.isfinite(number):
+        raise BadInput(f"{where}: {name} is {value}; give a finite number, or leave the row out")
+    return number
+
+
+def _raw_rows(table: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Rows with their place in the file."""
+    try:
+        if table.suffix == ".parquet":
+            found = pq.read_table(table).to_pylist()
+            return [(f"{table}, row {i}", row) for i, row in enumerate(found, start=1)]
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [(f"{table}, line {reader.line_num}", row) for row in reader]
+    except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{table} cannot be read ({error}); give a CSV or Parquet file") from None
+    for where, row in rows:
+        if None in row or None in row.values():
+            raise BadInput(f"{where}: it has not as many cells as the first line has columns")
+    return rows
+
+
+def _named(arm: str) -> str:
+    return f"arm {arm!r}" if arm else "the table"
