@@ -127,7 +127,7 @@ def test_a_sweep_that_has_not_begun_still_has_a_page(data: ReportData, tmp_path:
         data, observations=[], fits={}, verdicts={}, references={}, decisions=[], ledger=[], sheets=[], stop_reason=""
     )
     page = write_report(tmp_path, empty).read_text(encoding="utf-8")
-    assert "No arm has a finished run yet." in page
+    assert "No verdict yet: no arm has runs at three sizes" in page
     assert not list((tmp_path / "figures").iterdir())
 
 
