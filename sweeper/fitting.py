@@ -148,8 +148,13 @@ def _n_at(fit: LawFit, target: float) -> tuple[float, float, float]:
 
 
 def _needed(fit: LawFit, target: float) -> str:
-    low, middle, high = (f"{n:.3g}" if math.isfinite(n) else "endless" for n in _n_at(fit, target))
-    return f"the target is met at n = {middle} (95% interval {low} to {high})"
+    low, middle, high = _n_at(fit, target)
+    if not math.isfinite(low):
+        return "no number of images meets the target"
+    upper = f"{high:,.0f}" if math.isfinite(high) else "never"
+    if not math.isfinite(middle):
+        return f"likelier than not no number of images meets the target (95% interval: from n = {low:,.0f} to {upper})"
+    return f"the target is met at n = {middle:,.0f} (95% interval {low:,.0f} to {upper})"
 
 
 def _columns(rows: Sequence[Row]) -> tuple[list[float], list[float], list[float]]:
