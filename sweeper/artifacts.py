@@ -69,12 +69,18 @@ class ArtifactStore:
         self._verified: set[str] = set()
         try:
             self._fs, self._root = fs.FileSystem.from_uri(self.uri)
-            self._fs.create_dir(self._root, recursive=True)
         except (OSError, pa.ArrowInvalid) as error:
-            raise BadInput(f"store {uri}: cannot be opened for writing: {error}") from None
+            raise BadInput(f"store {uri}: cannot be opened: {error}") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ArtifactStore, (self.uri, str(self.cache))
+
+    def make_root(self) -> None:
+        """Make the store's folder; raises BadInput where that cannot be. Looking into a store makes nothing."""
+        try:
+            self._fs.create_dir(self._root, recursive=True)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise BadInput(f"store {self.uri}: cannot be opened for writing: {error}") from None
 
     def find(self, identity: dict[str, Any]) -> Manifest | None:
         """The manifest of a finished artifact, or None; a damaged one is withdrawn, and said so."""

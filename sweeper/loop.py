@@ -60,7 +60,7 @@ class Loop:
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._ticked = 0.0
         self._studies = studies(config, plan)
-        self._short_of_money: tuple[int, int, Cost] | None = None
+        self._nothing_to_add: tuple[int, int, Cost] | None = None
         self._learnt: tuple[tuple[list[results.Run], float | None], Knowledge] | None = None
         self._planned = deque(self._decided_or_opening())
 
@@ -81,15 +81,15 @@ class Loop:
         """Decide and begin runs until enough are under way, the money is short or there is a reason to stop."""
         while self.stop is None and len(self.flights) < self.config.policy.in_flight:
             situation = (len(self.observations), len(self.failed), self.ledger.reserved())
-            if self.flights and situation == self._short_of_money:
+            if self.flights and situation == self._nothing_to_add:
                 return
             decision = self._decide()
             stop = self._dispatch(decision) if isinstance(decision, Proposal) else decision
             if stop is None and isinstance(decision, Proposal):
                 continue
-            # What is under way may cost less than was reserved for it: money is short only once nothing is.
-            if stop is not None and stop.kind == "budget" and self.flights:
-                self._short_of_money = situation
+            # What is under way may cost less than was reserved for it, and may make a verdict uncertain again.
+            if stop is not None and self.flights:
+                self._nothing_to_add = situation
                 return
             if stop is None:
                 return

@@ -35,7 +35,7 @@ def describe(config: SweepConfig) -> str:
         f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on the test split",
         *(f"  {arm.name}" for arm in plan.arms),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
-        f"in the store already: {_cached(stages, grid)}",
+        f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(stages, grid)}",
         "cost            low / expected / high",
         *_costs("opening (n = 0 and pilot)", pricing, pilot),
         *_costs("the whole ladder once (fixed grid)", pricing, grid),

@@ -35,6 +35,7 @@ def render_only(
         raise BadInput("a simulated sweep renders nothing; choose another config")
     wanted = {rendering: training_images(config, rendering, n) for rendering in config.renderings}
     folder, store = open_run_folder(config), ArtifactStore(config.store)
+    store.make_root()
     absent = {name: missing_images([images], config.render, store) for name, images in wanted.items()}
     drawn = {}
     with ray_session(config):

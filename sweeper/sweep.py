@@ -34,6 +34,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
         # Before anything is written; GPUs are counted by Ray itself.
         require_resources(config, {"CPU": float(cpu_count()), "GPU": float("inf")})
     folder = open_run_folder(config)
+    ArtifactStore(config.store).make_root()
     with only_driver(folder):
         ledger = Ledger(folder / LEDGER, config.budget)
         damaged = discard_damaged(folder / "results")

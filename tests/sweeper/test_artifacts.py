@@ -147,7 +147,7 @@ def test_a_store_travels_to_other_processes(store: ArtifactStore, folder: Path) 
 def test_a_store_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BadInput, match="cannot be opened for writing"):
-        ArtifactStore(str(tmp_path / "file" / "store"))
+        ArtifactStore(str(tmp_path / "file" / "store")).make_root()
 
 
 VALUES = st.recursive(

@@ -46,6 +46,17 @@ def test_bad_input_ends_a_sweep_before_it_begins(tmp_path: Path, command: str, o
     assert not (tmp_path / "run").exists()
 
 
+def test_plan_and_its_look_into_the_store_write_nothing(tmp_path: Path) -> None:
+    content = simulated_sweep(output=str(tmp_path / "run"), store=str(tmp_path / "store"))
+    config = written(tmp_path, content)
+
+    command = [sys.executable, "-m", "sweeper", "plan", str(config)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == [config]
+
+
 def test_a_run_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
     file = tmp_path / "a-file"
     file.write_text("in the way")
