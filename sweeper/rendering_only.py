@@ -36,15 +36,15 @@ def render_only(
     wanted = {rendering: training_images(config, rendering, n) for rendering in config.renderings}
     folder, store = open_run_folder(config), ArtifactStore(config.store)
     store.make_root()
-    absent = {name: missing_images([images], config.render, store) for name, images in wanted.items()}
     drawn = {}
     with ray_session(config):
         for name, images in wanted.items():
             started = time.monotonic()
-            count = reporter.counter("render", name, absent[name], "images")
+            absent = missing_images([images], config.render, store)
+            count = reporter.counter("render", name, absent, "images")
             [manifests] = ensure_rendered([images], config.render, store, count)
             seconds = time.monotonic() - started
-            yield f"{name}: {n} images, {absent[name]} of them rendered now in {seconds:.1f} s, in {store.uri}"
+            yield f"{name}: {n} images, {absent} of them rendered now in {seconds:.1f} s, in {store.uri}"
             per_shard = config.render.poses_per_scene * config.render.scenes_per_shard
             view = ImageView([store.path(m, SHARD_FILE) for m in manifests], per_shard, n)
             if export is not None:

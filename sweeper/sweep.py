@@ -158,13 +158,28 @@ def ray_session(config: SweepConfig) -> Iterator[float]:
     env = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}}
     # A plain address could pick up a stale cluster of somebody else's.
     address = os.environ.get("RAY_ADDRESS", "local")
-    ray.init(address=address, runtime_env=env, **quiet)
+    _start_ray(address, runtime_env=env, **quiet)
     try:
         resources = ray.cluster_resources()
         require_resources(config, resources)
         yield resources.get("CPU", 1.0)
     finally:
         ray.shutdown()
+
+
+def _start_ray(address: str, **settings: Any) -> None:
+    """Start or join Ray. Its own nodes have half a minute, which a busy machine may miss: three tries."""
+    tries = 3 if address == "local" else 1
+    for left in reversed(range(tries)):
+        try:
+            ray.init(address=address, **settings)
+            return
+        # Ray raises a bare Exception where a node did not start in time.
+        except Exception as error:
+            ray.shutdown()
+            if not left:
+                reason = " ".join(str(error).split())
+                raise RuntimeError(f"Ray did not start: {reason} Run the same command again to go on") from None
 
 
 def cpu_count() -> int:
