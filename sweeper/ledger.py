@@ -98,15 +98,15 @@ class Ledger:
     def begin(self, id_: str) -> None:
         """The work of a reservation begins now, unless it has begun before: from here on its time runs off."""
         with self._lock:
-            self._begun.setdefault(id_, self._wall())
+            if id_ in self._open:
+                self._begun.setdefault(id_, self._wall())
 
     def used(self, id_: str) -> Cost:
         """What the work of a reservation has used since it began, at the rate that was reserved."""
         with self._lock:
-            cost, begun = Cost(**self._open[id_]["cost"]), self._begun.get(id_)
-            if begun is None or cost.wall_s == 0:
-                return NOTHING
-            return cost.scaled((self._wall() - begun) / cost.wall_s)
+            begun = self._begun.get(id_)
+            cost = NOTHING if begun is None else Cost(**self._open[id_]["cost"])
+            return NOTHING if begun is None or cost.wall_s == 0 else cost.scaled((self._wall() - begun) / cost.wall_s)
 
     def exceeded(self) -> str | None:
         """The cap that work under way has used up, for it may take longer than was reserved; None while all hold."""
@@ -144,8 +144,7 @@ class Ledger:
 
     def refund(self, id_: str, spent: Cost = NOTHING) -> None:
         """Give back the reservation of work that was given up or not needed; what it used is charged."""
-        with self._lock:
-            self._close(id_, self._open[id_]["stage"], spent, 0.0)
+        self.settle(id_, spent, 0.0)
 
     def tick(self) -> None:
         """Record the wall clock, so that a kill loses no more than the time since the last tick."""

@@ -262,7 +262,8 @@ class Loop:
         self.reporter.event("failed", f"failed: {cause}", arm=flight.key.arm.name, n=flight.key.n)
 
     def _give_back(self, flight: Flight) -> None:
-        for id_ in flight.reserved.values():
+        # A copy: the background thread takes out what it settles.
+        for id_ in list(flight.reserved.values()):
             self.ledger.refund(id_, self.ledger.used(id_))
 
     def _give_up(self, cap: str) -> None:
