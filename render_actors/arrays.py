@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from render_actors.labels import RenderedImage
 from render_actors.shards import decode_png, image_of_row, read_rows
+from render_actors.trees import file_digest
 
 log = logging.getLogger("sweeper")
 
@@ -111,11 +111,7 @@ def load_arrays(
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    sums = {}
-    for file in sorted(folder.glob("*.npy")):
-        with file.open("rb") as stream:
-            sums[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return sums
+    return {file.name: file_digest(file) for file in folder.glob("*.npy")}
 
 
 def _is_whole(folder: Path) -> bool:

@@ -19,4 +19,5 @@ def tree_digest(folder: Path) -> str:
 
 def file_digest(path: Path) -> str:
     """Hex digest of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:32]

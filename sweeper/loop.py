@@ -85,15 +85,14 @@ class Loop:
                 return
             decision = self._decide()
             stop = self._dispatch(decision) if isinstance(decision, Proposal) else decision
-            if stop is None and isinstance(decision, Proposal):
-                continue
+            if decision is None:
+                return
             # What is under way may cost less than was reserved for it, and may make a verdict uncertain again.
             if stop is not None and self.flights:
                 self._nothing_to_add = situation
                 return
-            if stop is None:
-                return
-            self._end(stop)
+            if stop is not None:
+                self._end(stop)
 
     def observed(self, trial: Trial, result: dict[str, Any] | None) -> None:
         """A fine-tune ended: into the table with it. None: it failed for good."""
@@ -133,9 +132,8 @@ class Loop:
 
     def _decided_or_opening(self) -> Iterator[Proposal]:
         """What was decided before a restart and is unfinished, then the opening; each run once."""
-        known = {arm.name for arm in (*self.plan.arms, *self.plan.references)}
         decided = read_decisions(self.config.run_folder / DECISIONS, self._studies)
-        yield from (d for d in decided if d.arm in known and d.n in (0, *self.plan.ladder))
+        yield from (d for d in decided if d.n in (0, *self.plan.ladder))
         yield from opening(self.config, self.plan, lambda run: self.pricing.of(self._key(run)), self.pricing.unit)
 
     def _decide(self) -> Proposal | Stop | None:

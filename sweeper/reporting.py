@@ -75,7 +75,8 @@ def read_record(folder: Path) -> Record:
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
     rendered = ledger.by_stage()["render"]
     per_image = rendered["usd"] / rendered["units"] if rendered["units"] else None
-    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == sweep_digest(config)]
+    this = sweep_digest(config)
+    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == this]
     stop = stops[-1] if stops else {"kind": "", "reason": ""}
     knowledge = learn(config, plan, runs, per_image)
     return Record(folder, config, plan, observations, ledger, knowledge, stop["kind"], stop["reason"])
