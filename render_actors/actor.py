@@ -12,7 +12,7 @@ from render_actors.labelled_folder import scene_of_folder
 from render_actors.labels import RenderedImage
 from render_actors.objects import class_names
 from render_actors.scene import sample_scene
-from render_actors.setting import RENDER_VERSION, RenderSetting
+from render_actors.setting import RenderSetting, render_version
 from render_actors.shards import write_shard
 from render_actors.sources import load_function, scene_of_function
 
@@ -33,7 +33,7 @@ def shard_identity(setting: RenderSetting, seed: int, shard: int, scenes_per_sha
     """Everything that determines a shard's content, as JSON-ready values: the artifact store hashes it."""
     return {
         "stage": "render",
-        "version": RENDER_VERSION,
+        "version": render_version(blender=setting.source is None),
         "setting": setting.content(),
         "seed": seed,
         "shard": shard,

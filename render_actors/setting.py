@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,6 +13,13 @@ from render_actors.trees import tree_digest
 
 # Part of every artifact's identity. Bump it whenever the same (setting, seed, index) gives other pixels or labels.
 RENDER_VERSION = 1
+
+
+def render_version(blender: bool) -> str:
+    """What draws the images besides the setting: our version and, where Blender draws them, those of its packages."""
+    packages = ("bpy", "blenderproc") if blender else ()
+    return " ".join([str(RENDER_VERSION), *(f"{name}={version(name)}" for name in packages)])
+
 
 Label = Literal["classes", "boxes", "masks", "semantic", "normals", "depth", "poses"]
 Device = Literal["cpu", "cuda", "optix"]
