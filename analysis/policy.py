@@ -17,6 +17,7 @@ import numpy as np
 
 from analysis.amounts import money
 from analysis.belief import ArmState, Belief, Run, believe, next_seed
+from analysis.goals import DEFAULT_TERMS, Goals, Terms
 from analysis.verdict import Verdict
 
 # Marginal cost of a run in the budget's unit, given the pending and chosen runs that will be there by then:
@@ -43,30 +44,6 @@ class Proposal:
     def run(self) -> Run:
         """The run that is proposed."""
         return Run(self.arm, self.n, self.seed)
-
-
-@dataclass(frozen=True)
-class Goals:
-    """The precision that is wanted: standard deviations of alpha and of C."""
-
-    alpha_sd: float = 0.05
-    c_sd: float = 0.01
-
-    def __post_init__(self) -> None:
-        if not (self.alpha_sd > 0 and self.c_sd > 0):
-            raise ValueError(f"alpha_sd {self.alpha_sd} and c_sd {self.c_sd} must both be above 0")
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a policy works towards and with: precision, money left, and the unit of all costs."""
-
-    goals: Goals = Goals()
-    budget_left: float = float("inf")
-    unit: str = "$"
-
-
-DEFAULT_TERMS = Terms()
 
 
 @dataclass(frozen=True)

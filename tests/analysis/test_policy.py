@@ -152,5 +152,5 @@ def test_bad_requests_are_refused_in_one_line() -> None:
         propose([state], {}, _same)
     with pytest.raises(ValueError, match="the ladder is \\[\\]; give sizes above 0"):
         pilot(["a"], [], lambda n: n)
-    with pytest.raises(ValueError, match="must both be above 0"):
+    with pytest.raises(ValueError, match="must all be above 0"):
         Goals(alpha_sd=0)
