@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from analysis.goals import Objective
 from sweeper.config_types import CLOSED, Count, Fraction, Name, Names, Number, Positive
 from sweeper.errors import BadInput
 from sweeper.render_config import Render, Rendering
@@ -96,12 +98,18 @@ class Tune(Model):
 
 
 class Ladder(Model):
-    """The candidate sizes n: either listed, or start * factor^i."""
+    """The sizes n: either listed, or start * factor^i. They are the rungs of the pilot and of the fixed grid.
+
+    Other policies than the grid may also choose from `between` sizes between any two neighbours, evenly in log n,
+    and `beyond` further rungs above the top.
+    """
 
     sizes: tuple[Count, ...] | None = None
     start: Count = 1000
     factor: Annotated[Number, Field(gt=1, le=100)] = 2.0
     rungs: Annotated[int, Field(ge=1, le=40, strict=True)] = 7
+    between: Annotated[int, Field(ge=0, le=10, strict=True)] = 0
+    beyond: Annotated[int, Field(ge=0, le=10, strict=True)] = 0
 
     @field_validator("sizes")
     @classmethod
@@ -114,8 +122,8 @@ class Ladder(Model):
 
     @model_validator(mode="after")
     def _renderable(self) -> Ladder:
-        if max(self.values()) > LARGEST_SIZE:
-            raise ValueError(f"the largest size is {max(self.values()):,}; sizes go up to {LARGEST_SIZE:,}")
+        if max(self.choices()) > LARGEST_SIZE:
+            raise ValueError(f"the largest size is {max(self.choices()):,}; sizes go up to {LARGEST_SIZE:,}")
         return self
 
     def values(self) -> tuple[int, ...]:
@@ -123,6 +131,15 @@ class Ladder(Model):
         if self.sizes is not None:
             return self.sizes
         return tuple(sorted({round(self.start * self.factor**i) for i in range(self.rungs)}))
+
+    def choices(self) -> tuple[int, ...]:
+        """All sizes that policies other than the grid may choose, increasing: the rungs, those between and beyond."""
+        rungs = self.values()
+        step = rungs[-1] / rungs[-2] if len(rungs) > 1 else self.factor
+        rungs += tuple(round(rungs[-1] * step**i) for i in range(1, self.beyond + 1))
+        parts = self.between + 1
+        inner = {round(low * (high / low) ** (i / parts)) for low, high in pairwise(rungs) for i in range(1, parts)}
+        return tuple(sorted({*rungs, *inner}))
 
 
 class Policy(Model):
@@ -135,10 +152,15 @@ class Policy(Model):
 
 
 class Stop(Model):
-    """The precision at which the sweep is content: posterior standard deviations of every arm."""
+    """The precision at which the sweep is content: posterior standard deviations of every arm.
+
+    `prediction_sd` is for the objective `predict`; `best_within`, for `best`: errors that differ by no more are equal.
+    """
 
     alpha_sd: Positive | None = None
     c_sd: Positive | None = None
+    prediction_sd: Positive | None = None
+    best_within: Annotated[Number, Field(ge=0)] | None = None
 
 
 class Target(Model):
@@ -177,10 +199,16 @@ class SimulatedArm(Model):
 
 
 class SweepConfig(Model):
-    """A whole sweep file."""
+    """A whole sweep file.
+
+    `objective`: what the adaptive policy spends money to learn: "law" (alpha and C of every arm), "predict" (the error
+    at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at `n_target`).
+    """
 
     name: Name
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    objective: Objective = "law"
+    n_target: Count | None = None
     output: str | None = None
     store: str = "runs/artifacts"
     data_root: str | None = None
@@ -206,6 +234,10 @@ class SweepConfig(Model):
             raise ValueError("a simulated sweep needs a law under `simulated` for each of its renderings")
         if self.simulated and not simulated_tasks:
             raise ValueError("laws under `simulated` need pretrain.tasks: [simulated]")
+        if self.objective in ("predict", "best") and self.n_target is None:
+            raise ValueError(f"objective: {self.objective} asks for the error at n_target images: add n_target")
+        if self.objective == "target" and self.target.error is None:
+            raise ValueError("objective: target asks whether target.error is reached: add target.error")
         if len(self.ladder.values()) < 3:
             raise ValueError(
                 f"the ladder has {len(self.ladder.values())} sizes; the law needs three at least: add sizes"

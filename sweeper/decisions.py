@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,18 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
 
 
 def goals_of(config: SweepConfig) -> Goals:
-    """The precision the config wants, or the policy's own where it says nothing."""
-    given = {"alpha_sd": config.stop.alpha_sd, "c_sd": config.stop.c_sd}
+    """The config's question and the precision it wants, or the policy's own where it says nothing."""
+    given: dict[str, Any] = {
+        "alpha_sd": config.stop.alpha_sd,
+        "c_sd": config.stop.c_sd,
+        "prediction_sd": config.stop.prediction_sd,
+        "tie": config.stop.best_within,
+        "objective": config.objective,
+        "n_target": config.n_target,
+        "target_error": config.target.error,
+        "n_limit": config.target.n_limit,
+        "level": config.target.level,
+    }
     return Goals(**{name: value for name, value in given.items() if value is not None})
 
 
@@ -153,6 +164,6 @@ def _substitute(
 
 
 def _candidates(config: SweepConfig, plan: Plan, state: ArmState, pending: Sequence[Run]) -> list[int]:
-    most = 1 if config.policy.name == "grid" else config.policy.max_seeds
-    taken = [run.n for run in (*state.done, *pending) if run.arm == state.arm]
-    return [n for n in plan.ladder if taken.count(n) < most]
+    sizes, most = (plan.ladder, 1) if config.policy.name == "grid" else (plan.choices, config.policy.max_seeds)
+    taken = Counter(run.n for run in (*state.done, *pending) if run.arm == state.arm)
+    return [n for n in sizes if taken[n] < most]

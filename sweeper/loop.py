@@ -133,7 +133,7 @@ class Loop:
     def _decided_or_opening(self) -> Iterator[Proposal]:
         """What was decided before a restart and is unfinished, then the opening; each run once."""
         decided = read_decisions(self.config.run_folder / DECISIONS, self._studies)
-        yield from (d for d in decided if d.n in (0, *self.plan.ladder))
+        yield from (d for d in decided if d.n in (0, *self.plan.choices))
         yield from opening(self.config, self.plan, lambda run: self.pricing.of(self._key(run)), self.pricing.unit)
 
     def _decide(self) -> Proposal | Stop | None:

@@ -56,11 +56,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """The arms, their references without pre-training, and the ladder."""
+    """The arms, their references without pre-training, the ladder, and all sizes the policy may choose."""
 
     arms: tuple[Arm, ...]
     references: tuple[Arm, ...]
     ladder: tuple[int, ...]
+    choices: tuple[int, ...]
 
     def arm(self, name: str) -> Arm:
         """The arm or reference of this name."""
@@ -79,7 +80,7 @@ def make_plan(config: SweepConfig) -> Plan:
         for backbone, finetune_task in combinations
     )
     references = tuple(Arm(NO_PRETRAINING, NO_PRETRAINING, b, f) for b, f in combinations)
-    return Plan(arms, references, config.ladder.values())
+    return Plan(arms, references, config.ladder.values(), config.ladder.choices())
 
 
 class CostModel:

@@ -35,6 +35,7 @@ def describe(config: SweepConfig) -> str:
         f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on the test split",
         *(f"  {arm.name}" for arm in plan.arms),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
+        *_more_sizes(plan),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(stages, grid)}",
         "cost            low / expected / high",
         *_costs("opening (n = 0 and pilot)", pricing, pilot),
@@ -75,6 +76,11 @@ def next_proposal(record: Record) -> str:
 
 def _key(plan: Plan, run: PolicyRun) -> RunKey:
     return RunKey(plan.arm(run.arm), run.n, run.seed)
+
+
+def _more_sizes(plan: Plan) -> list[str]:
+    more = [str(n) for n in plan.choices if n not in plan.ladder]
+    return [f"the policy may also choose n = {', '.join(more)}"] if more else []
 
 
 def _cached(stages: Stages, grid: Sequence[RunKey]) -> str:
