@@ -158,7 +158,7 @@ def ray_session(config: SweepConfig) -> Iterator[float]:
     env = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}}
     # A plain address could pick up a stale cluster of somebody else's.
     address = os.environ.get("RAY_ADDRESS", "local")
-    _start_ray(address, runtime_env=env, **quiet)
+    start_ray(address, runtime_env=env, **quiet)
     try:
         resources = ray.cluster_resources()
         require_resources(config, resources)
@@ -167,7 +167,7 @@ def ray_session(config: SweepConfig) -> Iterator[float]:
         ray.shutdown()
 
 
-def _start_ray(address: str, **settings: Any) -> None:
+def start_ray(address: str, **settings: Any) -> None:
     """Start or join Ray. Its own nodes have half a minute, which a busy machine may miss: three tries."""
     tries = 3 if address == "local" else 1
     for left in reversed(range(tries)):
