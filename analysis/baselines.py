@@ -27,7 +27,7 @@ def propose_grid(
     seed: int = 0,
     terms: Terms = DEFAULT_TERMS,
 ) -> list[Proposal]:
-    """The paper's fixed grid: every size of every arm once, the smallest first; then again."""
+    """The paper's fixed grid: every size of every arm once, the smallest first, arms as given; then again."""
     return _take(arms, candidates, cost, pending, k, terms, "next in the fixed grid", _least(_grid_order))
 
 
@@ -66,7 +66,7 @@ def propose_cheapest(
 
 def _grid_order(option: tuple[Run, float]) -> tuple[Any, ...]:
     run, _ = option
-    return run.seed, run.n, run.arm
+    return run.seed, run.n
 
 
 def _least(order: Callable[[tuple[Run, float]], tuple[Any, ...]]) -> Pick:

@@ -91,11 +91,17 @@ def replay(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> Iterator[St
         step = Step(pool, (*step.runs, run), step.spent + price)
         yield step
     fits = step.fits
+    # The order in which arms are offered settles the ties of policies that do not draw.
+    order = np.random.default_rng([seed, 2]).permutation([arm.name for arm in pool.arms]).tolist()
     while len(step.runs) < rules.runs:
         if entrant.looks:
             fits = step.fits
         candidates = _candidates(pool, entrant, rules, step.runs)
-        states = [ArmState(arm, fits[arm], tuple(run for run in step.runs if run.arm == arm)) for arm in candidates]
+        states = [
+            ArmState(arm, fits[arm], tuple(run for run in step.runs if run.arm == arm))
+            for arm in order
+            if arm in candidates
+        ]
         if not states:
             return
         cost = rules.prices.cost(pool, step.runs)
