@@ -181,10 +181,18 @@ class Budget(Model):
 
 
 class Prices(Model):
-    """Dollars for an hour of one CPU core and of one GPU."""
+    """Dollars for an hour of one CPU core and of one GPU, and how fast devices are before anything was measured.
+
+    `gpus`: dollars an hour by type of GPU (the name Ray gives it), for all others `gpu_hour`. `speed`: training
+    images/s at 64 px of one core ("cpu") or one GPU of a type, by backbone. `file`: a YAML file with any of these, such
+    as configs/prices.yaml; what the sweep file says itself comes first.
+    """
 
     cpu_core_hour: Annotated[Number, Field(ge=0)] = 0.05
     gpu_hour: Annotated[Number, Field(ge=0)] = 2.5
+    gpus: dict[str, Annotated[Number, Field(ge=0)]] = {}
+    speed: dict[str, dict[str, Positive]] = {}
+    file: str | None = None
 
 
 class SimulatedArm(Model):
@@ -286,10 +294,26 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
         raise BadInput(f"{path}: a sweep file is a mapping of keys; see configs/quickstart.yaml")
     for override in overrides:
         _apply_override(raw, override)
+    _take_prices(path, raw)
     try:
         return SweepConfig.model_validate(raw)
     except ValidationError as error:
         raise BadInput(f"{path}: {_one_line(error)}") from None
+
+
+def _take_prices(path: Path, raw: dict[str, Any]) -> None:
+    """Put what the file of prices says under what the sweep file says itself."""
+    own = raw.get("prices")
+    if not isinstance(own, dict) or not isinstance(own.get("file"), str):
+        return
+    try:
+        listed = yaml.safe_load(Path(own["file"]).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise BadInput(f"{path}: prices.file: {own['file']} cannot be read ({said}); see configs/prices.yaml") from None
+    if not isinstance(listed, dict):
+        raise BadInput(f"{path}: prices.file: {own['file']} is no mapping of keys; see configs/prices.yaml")
+    raw["prices"] = listed | {key: value for key, value in own.items() if key != "file"}
 
 
 def _apply_override(raw: dict[str, Any], override: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from sweeper.config import NO_PRETRAINING, SweepConfig
-from sweeper.costs import FREE, Cost, Estimate, Guess, estimate
+from sweeper.costs import CPU, FREE, GPU, Cost, Estimate, Guess, cpu_or_unknown, estimate
 from sweeper.errors import BadInput
 from tasks.recipes import Recipe, recipe, recipe_names
 
@@ -54,6 +54,10 @@ class Work:
     tuning_trials: int = 0
 
 
+# What was measured of a stage on a type of device (None: the latest): (units, cost) of each piece of work.
+Measured = Callable[[str, str | None], list[tuple[float, Cost]]]
+
+
 @dataclass(frozen=True)
 class Plan:
     """The arms, their references without pre-training, the ladder, and all sizes the policy may choose."""
@@ -86,21 +90,27 @@ def make_plan(config: SweepConfig) -> Plan:
 class CostModel:
     """What work costs, from the config's guesses and then from what this sweep has measured.
 
-    `slots`: how many fine-tunes run side by side on the machine or cluster at hand.
+    `slots`: how many fine-tunes run side by side on the machine or cluster at hand. `device_type`: the type of device
+    of work that asks for so many GPUs; None where that is not known yet.
     """
 
-    def __init__(self, config: SweepConfig, slots: float = 2.0) -> None:
-        self._config, self.slots = config, slots
+    def __init__(
+        self, config: SweepConfig, slots: float = 2.0, device_type: Callable[[float], str | None] = cpu_or_unknown
+    ) -> None:
+        self._config, self.slots, self._device_type = config, slots, device_type
 
-    def stage(self, stage: str, units: float, measured: list[tuple[float, Cost]], backbone: str) -> Estimate:
+    def stage(self, stage: str, units: float, measured: Measured, backbone: str) -> Estimate:
         """Estimate of `units` of a stage: images to render, pre-trainings, or fine-tunes."""
+        if units <= 0:
+            return FREE
         cpus, gpus = self._devices(stage)
-        return estimate(self._guess(stage, backbone), measured, units, self._config.prices, cpus, gpus)
+        device = self._device_type(gpus)
+        guess = self._guess(stage, backbone, device)
+        return estimate(guess, measured(stage, device), units, self._config.prices, cpus, gpus, device)
 
-    def run(self, work: Work, measured: dict[str, list[tuple[float, Cost]]], backbone: str) -> dict[str, Estimate]:
+    def run(self, work: Work, measured: Measured, backbone: str) -> dict[str, Estimate]:
         """Estimate by stage of one run; a fold of a learning-rate trial costs no more than a fine-tune."""
-        units = self.units(work)
-        return {stage: self.stage(stage, n, measured.get(stage, []), backbone) for stage, n in units.items()}
+        return {stage: self.stage(stage, n, measured, backbone) for stage, n in self.units(work).items()}
 
     def units(self, work: Work) -> dict[str, float]:
         """Work by stage: images, pre-trainings, fine-tunes (learning-rate trials counted once a fold)."""
@@ -119,7 +129,7 @@ class CostModel:
             return workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
         return config.finetune.cpus * self.slots, config.finetune.gpus * self.slots
 
-    def _guess(self, stage: str, backbone: str) -> Guess:
+    def _guess(self, stage: str, backbone: str, device: str | None) -> Guess:
         config = self._config
         if config.is_simulated:
             seconds = max(law.seconds for law in config.simulated.values())
@@ -128,14 +138,15 @@ class CostModel:
         if stage == "render":
             seconds = 0.02 + 0.014 * config.render.samples * pixels
             return Guess(12.0, seconds / config.render.actors)
-        speed = GUESSED_SPEED.get(backbone, GUESSED_SPEED["resnet50"]) / pixels
+        core = config.prices.speed.get(CPU, {}).get(backbone) or GUESSED_SPEED.get(backbone, GUESSED_SPEED["resnet50"])
+        gpu = config.prices.speed.get(device or GPU, {}).get(backbone) or core * GUESSED_GPU_IN_CORES
         if stage == "pretrain":
             work = resolve_recipe("pretrain", config.pretrain.tasks[0], config.pretrain.recipe)
-            devices = config.pretrain.workers * (GUESSED_GPU_IN_CORES if config.pretrain.gpu else 1.0)
-            return Guess(TRAIN_START_S, work.iterations * work.batch_size / speed / devices)
+            speed = config.pretrain.workers * (gpu if config.pretrain.gpu else core) / pixels
+            return Guess(TRAIN_START_S, work.iterations * work.batch_size / speed)
         work = resolve_recipe("finetune", config.finetune.tasks[0], config.finetune.recipe)
-        devices = GUESSED_GPU_IN_CORES * config.finetune.gpus or 1.0
-        return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed / devices) / self.slots)
+        speed = (gpu * config.finetune.gpus or core) / pixels
+        return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed) / self.slots)
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:

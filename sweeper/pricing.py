@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from analysis.policy import money
 from sweeper.config import SweepConfig
-from sweeper.costs import Cost, Estimate, cost_of
+from sweeper.costs import GPU, Cost, Estimate, cost_of
+from sweeper.devices import device_type
 from sweeper.ledger import Ledger
 from sweeper.plan import FINETUNE_START_S, Arm, CostModel, resolve_recipe, total
 from sweeper.stages import RunKey, Stages
@@ -28,7 +29,7 @@ class Pricing:
     ) -> None:
         self._config, self._ledger, self._stages = config, ledger, stages
         self._trials_left = trials_left
-        self._model = CostModel(config, slots)
+        self._model = CostModel(config, slots, device_type)
 
     @property
     def unit(self) -> str:
@@ -57,8 +58,7 @@ class Pricing:
         `tunes` False: the arm's learning rate is tuned by another run.
         """
         work = self._stages.work(key, alongside, self._trials_left(key.arm) if tunes else 0)
-        measured = {stage: self._ledger.measured(stage) for stage in ("render", "pretrain", "finetune")}
-        return self._model.run(work, measured, key.arm.backbone)
+        return self._model.run(work, self._ledger.measured, key.arm.backbone)
 
     def reserve(self, key: RunKey) -> dict[str, str] | None:
         """Set a run's money aside; None when it does not fit into the budget."""
@@ -72,12 +72,13 @@ class Pricing:
         """Charge a run's fine-tunes: `seconds` of work in all, done by so many processes."""
         settings = self._config.finetune
         held = seconds + processes * (0.0 if self._config.is_simulated else FINETUNE_START_S)
-        worked = cost_of(self._config.prices, held, cpus=settings.cpus, gpus=settings.gpus)
+        device = device_type(settings.gpus) or GPU
+        worked = cost_of(self._config.prices, held, cpus=settings.cpus, gpus=settings.gpus, device=device)
         cost = Cost(held / self._model.slots, worked.device_s, worked.usd)
         if "finetune" in reserved:
-            self._ledger.settle(reserved.pop("finetune"), cost, finetunes)
+            self._ledger.settle(reserved.pop("finetune"), cost, finetunes, device)
         else:
-            self._ledger.charge("finetune", key.what, cost, finetunes)
+            self._ledger.charge("finetune", key.what, cost, finetunes, device)
 
     def usd_per_image(self) -> float | None:
         """Measured price of rendering one image."""
