@@ -317,7 +317,9 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
 def as_plain(value: Any) -> Any:
     """Dataclasses and models as JSON-ready data, for artifact identities."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return as_plain(dataclasses.asdict(value))
+        fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
+        # A field that came later says nothing at its default.
+        return {f.name: as_plain(v) for f, v in fields if not (f.metadata.get("later") and v == f.default)}
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, dict):

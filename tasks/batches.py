@@ -13,9 +13,8 @@ from torch import Tensor
 
 from tasks.base import ArraySet
 from tasks.recipes import Recipe
+from tasks.views import Views, placed
 
-# smallest side of a random crop as a share of the image, and the share by which it may leave the frame
-_SMALLEST_CROP = 0.75
 _COLOUR_JITTER = 0.3
 # a data set may fill this share of an accelerator's free memory; else it stays on the host
 _RESIDENT_SHARE = 0.5
@@ -80,7 +79,7 @@ class Feed:
     """Batches of one data set on one device: gathered, augmented and normalised in single vectorised steps."""
 
     def __init__(self, data: ArraySet, device: torch.device) -> None:
-        self.device = device
+        self.device, self.kind = device, data.label_kind
         self.images = _as_tensor(data.images)
         self.labels = _as_tensor(np.ascontiguousarray(data.labels)).to(device)
         if device.type == "cuda" and data.images.nbytes < _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
@@ -88,7 +87,7 @@ class Feed:
 
     def plain(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images as they are, float (B, 3, H, W) in [-1, 1], and their labels."""
-        chosen = _placed(indices, self.images.device)
+        chosen = placed(indices, self.images.device)
         return _normalise(self.images[chosen].to(self.device)), self.labels[chosen.to(self.device)]
 
     def training(
@@ -98,39 +97,15 @@ class Feed:
         rng = np.random.default_rng((seed, _AUGMENT, step))
         where = self.images.device
         # drawn for the whole global batch, then cut, so that every number of workers sees the same images
-        places, gains = rng.uniform(size=(4, order.batch_size)), rng.uniform(-1, 1, (2, order.batch_size))
+        views, gains = Views.drawn(rng, recipe, order.batch_size), rng.uniform(-1, 1, (2, order.batch_size))
         indices = order.batch(step)
         for part in parts:
-            chosen = _placed(indices[part], where)
-            y, x = _crop_grid(_placed(places[:, part], where), recipe, *self.images.shape[1:3])
-            cut = self.images[chosen[:, None, None], y[:, :, None], x[:, None, :]]
-            images = _normalise(cut.to(self.device, non_blocking=True))
+            chosen, seen = placed(indices[part], where), views.part(part)
+            images = _normalise(seen.of_images(self.images, chosen).to(self.device))
             if "colour" in recipe.augment:
-                images = _jitter(images, _placed(gains[:, part].astype(np.float32), self.device))
-            yield images, self.labels[chosen.to(self.device)]
-
-
-def _placed(array: np.ndarray, device: torch.device) -> Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    # from pinned memory, so that nothing waits for the GPU
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
-
-
-def _crop_grid(places: Tensor, recipe: Recipe, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Source rows (B, height) and columns (B, width) of a random crop and flip, nearest neighbour.
-
-    places: (4, B) uniform draws: size, top, left, flip. One gather with these indices picks, crops, zooms and flips at
-    once: the cheapest form on a CPU.
-    """
-    scale, top, left, coin = places[:, :, None]
-    scale = _SMALLEST_CROP + (1 - _SMALLEST_CROP) * scale if "crop" in recipe.augment else torch.ones_like(scale)
-    unit_y, unit_x = (
-        (torch.arange(size, device=places.device, dtype=places.dtype) + 0.5) / size for size in (height, width)
-    )
-    y, x = top * (1 - scale) + scale * unit_y, left * (1 - scale) + scale * unit_x
-    if "flip" in recipe.augment:
-        x = torch.where(coin < 0.5, x.flip(1), x)
-    return (y * height).long(), (x * width).long()
+                images = _jitter(images, placed(gains[:, part].astype(np.float32), self.device))
+            size = (self.images.shape[1], self.images.shape[2])
+            yield images, seen.of_labels(self.labels, chosen.to(self.device), self.kind, size)
 
 
 def _normalise(images: Tensor) -> Tensor:

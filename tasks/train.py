@@ -105,25 +105,28 @@ def _score(
     was_training = model.training
     model.eval()
     mine = np.arange(shard.rank, size, shard.world)
-    pairs: list[tuple[Tensor, Tensor]] = []
+    seen: list[tuple[Tensor, ...]] = []
     with torch.inference_mode(), _autocast(feed.device, precision):
         for start in range(0, len(mine), batch_size):
             images, labels = feed.plain(mine[start : start + batch_size])
-            pairs.append((model(images).float().cpu(), labels.cpu()))
+            seen.append(task.evidence(model(images).float(), labels))
     model.train(was_training)
     if shard.world > 1:
-        parts: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(shard.world)]
-        distributed.all_gather_object(parts, pairs)
-        pairs = [pair for part in parts for pair in part]
-    return task.metric(pairs)
+        parts: list[list[tuple[Tensor, ...]]] = [[] for _ in range(shard.world)]
+        distributed.all_gather_object(parts, seen)
+        seen = [batch for part in parts for batch in part]
+    return task.metric(seen)
 
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(model: TransferModel, recipe: Recipe) -> torch.optim.Optimizer:
+    """All parameters; those of an auxiliary head learn `auxiliary_rate` times as fast (appendix A of the paper)."""
+    auxiliary = [p for name, p in model.named_parameters() if name.startswith("head.auxiliary.")]
+    others = [p for name, p in model.named_parameters() if not name.startswith("head.auxiliary.")]
+    groups = [{"params": others, "rate": 1.0}, {"params": auxiliary, "rate": recipe.auxiliary_rate}]
+    groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-    return torch.optim.SGD(
-        model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
-    )
+        return torch.optim.AdamW(groups, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)
 
 
 def _parallel(model: nn.Module, device: torch.device) -> DistributedDataParallel:
@@ -192,7 +195,7 @@ class _Training:
         draw = np.random.SeedSequence((self.seed, step, self.shard.rank)).generate_state(1)[0]
         torch.manual_seed(int(draw))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.lr_at(step)
+            group["lr"] = self.recipe.lr_at(step) * group["rate"]
         self.optimizer.zero_grad(set_to_none=True)
         batch = self.feed.training(self.order, step, self.recipe, self.seed, self.parts)
         total = torch.stack([self._accumulate(part, *pair) for part, pair in enumerate(batch)]).sum()
@@ -209,7 +212,7 @@ class _Training:
         exchanges = self.shard.world == 1 or part == len(self.parts) - 1
         with nullcontext() if exchanges else self.runner.no_sync():  # type: ignore[operator]  # DDP where world > 1
             with _autocast(self.device, self.recipe.precision):
-                predictions = self.runner(images)
+                predictions = self.runner(images, labels)
             loss = self.task.loss(predictions, labels) * (len(images) * self.shard.world / self.recipe.batch_size)
             loss.backward()
         return loss.detach()
