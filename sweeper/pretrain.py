@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 import ray.train
+import ray.train.torch
 from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
@@ -79,9 +80,11 @@ def pretrain(job: Pretraining, scratch: Path) -> Manifest:
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
     )
-    trainer.fit()
+    told = trainer.fit().metrics or {}
     # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
     shutil.rmtree(scratch / name, ignore_errors=True)
+    if "stopped" in told:
+        raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n}: {told['stopped']}")
     manifest = job.store.find(job.identity)
     if manifest is None:
         raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n} ended without leaving a checkpoint")
@@ -121,19 +124,26 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         _restore(Path(folder) / "progress")
-        result = train(
-            model,
-            learnt,
-            training,
-            recipe,
-            seed=job.seed,
-            device="cuda" if config.pretrain.gpu else "cpu",
-            validation=validation,
-            checkpoint_dir=Path(folder) / "progress",
-            checkpoint_every=config.pretrain.checkpoint_every,
-            on_progress=on_progress,
-            on_checkpoint=on_checkpoint,
-        )
+        try:
+            result = train(
+                model,
+                learnt,
+                training,
+                recipe,
+                seed=job.seed,
+                device=str(ray.train.torch.get_device()) if config.pretrain.gpu else "cpu",
+                validation=validation,
+                checkpoint_dir=Path(folder) / "progress",
+                checkpoint_every=config.pretrain.checkpoint_every,
+                on_progress=on_progress,
+                on_checkpoint=on_checkpoint,
+            )
+        except FloatingPointError as error:
+            # All workers stop at the same step. To try again would end there again: it is said, not raised.
+            reason = Path(folder) / "stopped"
+            reason.mkdir()
+            ray.train.report({"stopped": str(error)}, Checkpoint.from_directory(reason) if is_first else None)
+            return
         if is_first:
             left = Path(folder) / "artifact"
             left.mkdir()

@@ -69,15 +69,13 @@ class Tuning:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study()
         self._running: dict[str, Trial] = {}
-        tried = list(tried)
+        tried = [each for each in tried if self._holds(each.settings)]
         for each in tried:
             self._study.add_trial(self._past(each))
         known = {spelled(each.settings) for each in tried}
         for settings in _first(tune, default):
-            encoded = self._encoded(settings)
-            inside = all(_holds(self._space[key], value) for key, value in encoded.items())
-            if inside and spelled(settings) not in known:
-                self._study.enqueue_trial(encoded)
+            if self._holds(settings) and spelled(settings) not in known:
+                self._study.enqueue_trial(self._encoded(settings))
 
     @property
     def done(self) -> int:
@@ -141,6 +139,12 @@ class Tuning:
             state=TrialState.PRUNED, params=params, distributions=self._space, intermediate_values=values
         )
 
+    def _holds(self, settings: Settings) -> bool:
+        """Whether these values lie in the space."""
+        if settings.keys() != self._space.keys():
+            return False
+        return all(_inside(self._space[key], value) for key, value in self._encoded(settings).items())
+
     def _encoded(self, settings: Settings) -> Settings:
         """As Optuna keeps them: choices as JSON, because they may be lists."""
         return {k: json.dumps(v) if self._tune.space[k].choices is not None else v for k, v in settings.items()}
@@ -164,7 +168,7 @@ def _distribution(space: Space, default: Any) -> BaseDistribution:
     return FloatDistribution(space.low, space.high, log=space.is_log)
 
 
-def _holds(distribution: BaseDistribution, value: Any) -> bool:
+def _inside(distribution: BaseDistribution, value: Any) -> bool:
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
     return bool(distribution.low <= value <= distribution.high)

@@ -283,7 +283,7 @@ def _loop(
     on_validation: OnValidation | None,
 ) -> None:
     now, recipe = training.progress, training.recipe
-    watch = LossWatch(training.task.name, training.device)
+    watch = LossWatch(training.task.name, training.device, training.shard.world)
     training.model.train()
     mark, mark_step = time.perf_counter(), now.step
     while now.step < recipe.iterations:
@@ -304,7 +304,6 @@ def _loop(
         if evaluates and on_validation is not None and now.metric is not None:
             on_validation(now.step, now.metric)
         if on_progress is not None and (last or trained - mark > _PROGRESS_EVERY_S):
-            watch.check()
             speed = (now.step - mark_step) * recipe.batch_size / (trained - mark)
             on_progress(now.step, speed, watch.last)
             mark, mark_step = time.perf_counter(), now.step
