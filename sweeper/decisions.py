@@ -94,9 +94,10 @@ def goals_of(config: SweepConfig) -> Goals:
 
 
 def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
-    """The runs every sweep begins with: n = 0 for each reference, then the pilot of each arm.
+    """The runs every sweep begins with: n = 0 for each reference, then the pilot of each arm, then the controls.
 
-    An arm's largest size comes first: rendering it renders the others too.
+    An arm's largest size comes first, since rendering it renders the others too; but before it the size at which the
+    config wants the arm tuned.
     """
     references = []
     for arm in plan.references:
@@ -109,7 +110,32 @@ def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit:
         return references
     first = names[0]
     looks = pilot(names, plan.ladder, lambda n: cost(Run(first, n, 0)), unit, config.seed)
-    return references + sorted(looks, key=lambda look: (names.index(look.arm), -look.n))
+    looks += [_to_tune(run, cost(run), unit) for run in _untuned(config, looks, names)]
+    looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
+    return references + looks + _controls(config, plan, cost, unit)
+
+
+def _untuned(config: SweepConfig, looks: Sequence[Proposal], names: Sequence[str]) -> list[Run]:
+    """Runs at the size of the tuning that the pilot leaves out."""
+    n = config.tune.n
+    there = {look.arm for look in looks if look.n == n}
+    return [] if n is None else [Run(arm, n, 0) for arm in names if arm not in there]
+
+
+def _to_tune(run: Run, price: float, unit: str) -> Proposal:
+    reason = f"tuning: {run.arm} is tuned at n = {run.n:,}, for {money(price, unit)}"
+    return Proposal(run.arm, run.n, run.seed, None, price, reason)
+
+
+def _controls(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
+    """Pre-training on shuffled labels, where the config asks for it."""
+    n, proposals = config.controls.shuffled_labels, []
+    for arm in plan.controls if n is not None else ():
+        for seed in range(config.controls.seeds):
+            price = cost(Run(arm.name, n, seed))
+            reason = f"control: {arm.name} at n = {n:,}, labels shuffled, seed {seed}, for {money(price, unit)}"
+            proposals.append(Proposal(arm.name, n, seed, None, price, reason))
+    return proposals
 
 
 def choose(

@@ -25,6 +25,7 @@ from sweeper.results import discard_damaged
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
+from sweeper.tuning import check_space
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
@@ -64,9 +65,9 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
         if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
             raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
         return config, 0
+    from tasks.backbones import check_pair
     from tasks.base import task
     from tasks.datasets import folds, load_real, subset
-    from tasks.models import backbone_names
 
     for stage, names, recipe in (
         ("pretrain", config.pretrain.tasks, config.pretrain.recipe),
@@ -78,11 +79,18 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
             except ValueError as error:
                 raise BadInput(f"{stage}.tasks: {error}") from None
             batch = resolve_recipe(stage, name, recipe).batch_size
-            if stage == "pretrain" and batch % config.pretrain.workers:
-                raise BadInput(f"pretrain.workers: {config.pretrain.workers} do not share batches of {batch} evenly")
+            if stage == "pretrain" and batch < config.pretrain.workers:
+                raise BadInput(
+                    f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch"
+                )
+            if stage == "finetune":
+                check_space(config, name)
     for backbone in config.pretrain.backbones:
-        if backbone not in backbone_names():
-            raise BadInput(f"pretrain.backbones: unknown {backbone!r}; known: {', '.join(backbone_names())}")
+        for name in (*config.pretrain.tasks, *config.finetune.tasks):
+            try:
+                check_pair(backbone, task(name), config.render.resolution)
+            except ValueError as error:
+                raise BadInput(f"pretrain.backbones: {error}") from None
     finetune = config.finetune
     try:
         real = load_real(finetune.dataset, config.data_root, config.render.resolution, verify=True)
