@@ -181,8 +181,7 @@ def _covariance(fit: LawFit, draws: Draws) -> Floats:
     weight = runs / np.maximum(draws.sigma[:, None] ** 2 + known, _LEAST_NOISE**2)
     slopes = draws.slopes(sizes.tolist())
     information = (slopes * weight[..., None]).transpose(0, 2, 1) @ slopes
-    inverse: Floats = np.linalg.inv(information + precision)
-    return inverse
+    return np.linalg.inv(information + precision).astype(np.float64)
 
 
 def _variances(gradients: Floats, covariance: Floats) -> Floats:

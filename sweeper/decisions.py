@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from analysis import LawFit, fit_laws
@@ -14,31 +13,13 @@ from analysis.belief import ArmState, Run
 from analysis.policy import Goals, Policy, Proposal, Stop, Terms, money, pilot, propose, should_stop
 from analysis.verdict import Verdict, verdict
 from sweeper.config import SweepConfig
-from sweeper.ledger import read_events
 from sweeper.plan import Plan
 from sweeper.results import Run as MeasuredRun
 
 # A law has three unknowns: below three sizes there is nothing to fit.
 FEWEST_SIZES = 3
 
-DECISIONS = "decisions.jsonl"
-
 POLICIES: dict[str, Policy] = {"adaptive": propose, "grid": propose_grid, "random": propose_random}
-
-
-def decision_events(path: Path, studies: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The decisions written down so far for these studies of the arms, in order, as they were written.
-
-    Those made for another recipe, data set or rendering setting are passed over, and so are damaged lines.
-    """
-    keys = {"step", "arm", "n", "seed", "gain", "cost", "unit", "reason", "study"}
-    return [e for e in read_events(path) if keys <= set(e) and studies.get(e["arm"]) == e["study"]]
-
-
-def read_decisions(path: Path, studies: Mapping[str, str]) -> list[Proposal]:
-    """The same as proposals."""
-    events = decision_events(path, studies)
-    return [Proposal(e["arm"], e["n"], e["seed"], e["gain"], e["cost"], e["reason"]) for e in events]
 
 
 @dataclass(frozen=True)
@@ -52,7 +33,10 @@ class Knowledge:
 
 def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_image: float | None) -> Knowledge:
     """Fit every arm's law (n = 0 stays outside) and judge it."""
-    observed = {arm.name: [r for r in runs if r.arm == arm.name and r.n > 0] for arm in plan.arms}
+    observed: dict[str, list[MeasuredRun]] = {arm.name: [] for arm in plan.arms}
+    for run in runs:
+        if run.n > 0 and run.arm in observed:
+            observed[run.arm].append(run)
     ready = {name: rows for name, rows in observed.items() if len({r.n for r in rows}) >= FEWEST_SIZES}
     columns = {
         name: ([r.n for r in rows], [r.error for r in rows], [r.variance or 0.0 for r in rows])
@@ -75,6 +59,14 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
         for name, fit in fits.items()
     }
     return Knowledge(tuple(runs), fits, verdicts)
+
+
+def states(known: Knowledge, refused: Sequence[Run] = ()) -> list[ArmState]:
+    """The arms that have a law, with the runs they have had; those refused count among them."""
+    done: dict[str, list[Run]] = defaultdict(list)
+    for run in (*refused, *(Run(r.arm, r.n, r.seed) for r in known.runs)):
+        done[run.arm].append(run)
+    return [ArmState(name, fit, tuple(done[name])) for name, fit in known.fits.items()]
 
 
 def goals_of(config: SweepConfig) -> Goals:
@@ -150,14 +142,15 @@ def choose(
 ) -> Proposal | Stop:
     """The policy's next run once the pilot is in, or the reason to stop.
 
-    `refused`: runs that failed for good; they are not asked for again.
+    `pending`: runs that are not in `known` yet, under way or just finished. `refused`: runs that failed for good; they
+    are not asked for again.
     """
     terms = Terms(goals_of(config), budget_left, unit)
-    done = (*refused, *(Run(r.arm, r.n, r.seed) for r in known.runs))
     for arm in plan.arms:
         if arm.name not in known.fits:
-            return _substitute(plan, arm.name, (*done, *pending), cost, terms)
-    arms = [ArmState(name, fit, tuple(run for run in done if run.arm == name)) for name, fit in known.fits.items()]
+            done = (Run(r.arm, r.n, r.seed) for r in known.runs)
+            return _substitute(plan, arm.name, (*refused, *done, *pending), cost, terms)
+    arms = states(known, refused)
     # A grid is run to its end: that is what it is for.
     stop = None if config.policy.name == "grid" else should_stop(arms, known.verdicts, 0.0, terms)
     if stop is not None:

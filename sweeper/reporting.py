@@ -21,7 +21,8 @@ from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.complexity import read_complexity
 from sweeper.config import SweepConfig, load_run_config
-from sweeper.decisions import DECISIONS, Knowledge, decision_events, learn
+from sweeper.decision_log import DECISIONS, decision_events
+from sweeper.decisions import Knowledge, learn
 from sweeper.ledger import Ledger, read_events
 from sweeper.plan import Plan, make_plan
 from sweeper.rendering import training_images

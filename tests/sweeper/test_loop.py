@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sweeper.artifacts import ArtifactStore
-from sweeper.decisions import read_decisions
+from sweeper.decision_log import read_decisions
 from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
 from sweeper.plan import make_plan
@@ -193,7 +193,7 @@ def test_a_trial_stopped_early_is_in_the_table_with_its_share_and_costs_less(tmp
         desk.loop.observed(stopped, {"error": 0.1, "seconds": 2.0, "percent": 25})
 
         # then it is in the table as such, and a sweep taken up again does not choose it
-        (row,) = desk.loop.observations
+        (row,) = desk.loop.table.rows
         assert (row.split, row.share, row.error) == ("validation", 0.25, 0.1)
         while (trial := desk.next_trial()).split == "validation" or trial.n != stopped.n:
             desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
