@@ -96,7 +96,12 @@ def _tuning(data: ReportData) -> Raw:
 
 def _decisions(data: ReportData) -> Raw:
     header = ["step", "arm", "n", "seed", "gain", "cost", "unit", "error", "reason"]
-    return header, [[d.step, d.arm, d.n, d.seed, d.gain, d.cost, data.unit, d.error, d.reason] for d in data.decisions]
+    header += ["about", "before", "expected", "realised_before", "realised_after"]
+    rows: list[list[object]] = []
+    for d in data.decisions:
+        row: list[object] = [d.step, d.arm, d.n, d.seed, d.gain, d.cost, data.unit, d.error, d.reason]
+        rows.append([*row, d.about, d.before, d.expected, *(d.realised or (None, None))])
+    return header, rows
 
 
 def _ledger(data: ReportData) -> Raw:

@@ -79,7 +79,12 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Decision:
-    """A proposal as it was made, and what came of it (None while it is under way or where it failed)."""
+    """A proposal as it was made, and what came of it (None while it is under way or where it failed).
+
+    `about`: the quantity it was for ("alpha", "C", "prediction": a standard deviation; "target", "best": the chance of
+    being wrong), empty where no posterior was asked; `before` it and `expected` after it. `realised`: what it was
+    before and after the run was fitted, with whatever else came in at the same time.
+    """
 
     step: int
     arm: str
@@ -89,6 +94,17 @@ class Decision:
     cost: float
     reason: str
     error: float | None
+    about: str = ""
+    before: float | None = None
+    expected: float | None = None
+    realised: tuple[float, float] | None = None
+
+    @property
+    def falls(self) -> tuple[float, float] | None:
+        """Shares by which the quantity was expected to fall and fell; None where one of them is not known."""
+        if not self.before or self.expected is None or self.realised is None or not self.realised[0]:
+            return None
+        return 1 - self.expected / self.before, 1 - self.realised[1] / self.realised[0]
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,12 @@ arm. They stay outside the fits.</p>
 <figure><img alt="Decision path" src="{{ figures.decisions }}">
 <figcaption>The size chosen at each decision, by arm.</figcaption></figure>
 {% endif %}
+{% if figures.learning %}
+<figure><img alt="Expected against realised reduction" src="{{ figures.learning }}">
+<figcaption>By what share the uncertainty that a run was for was expected to fall, and fell; on the line it came as
+expected. Where several runs of an arm came in between two fits, the fall is that of all of them. Below zero the run
+was a surprise: it left more open than there seemed to be before.</figcaption></figure>
+{% endif %}
 {{ grid(tables.decisions) }}
 </section>
 

@@ -147,10 +147,11 @@ def _decision_table(data: ReportData) -> Table:
             d.reason,
             money(d.cost, data.unit),
             "-" if d.error is None else f"{d.error:.2%}",
+            "-" if d.realised is None else f"{d.about}: {d.realised[0]:.3g} to {d.realised[1]:.3g}",
         )
         for d in data.decisions
     ]
-    return Table(("step", "arm", "n", "seed", "why", "cost", "error"), rows, (0, 2, 3, 5, 6))
+    return Table(("step", "arm", "n", "seed", "why", "cost", "error", "what it did"), rows, (0, 2, 3, 5, 6))
 
 
 def _ledger_table(data: ReportData) -> Table:

@@ -33,10 +33,11 @@ def read_decisions(path: Path, studies: Mapping[str, str]) -> list[Proposal]:
     ]
 
 
-def learning_events(folder: Path) -> dict[int, dict[str, Any]]:
-    """What each step's run did to the quantity it was for, by step; the latest line of a step counts."""
-    keys = {"step", "about", "before", "after"}
-    return {e["step"]: e for e in read_events(folder / LEARNING) if keys <= set(e)}
+def learning_events(folder: Path, studies: Mapping[str, str]) -> dict[int, tuple[float, float]]:
+    """By step, the quantity that its run was for before and after the run was fitted; the latest line counts."""
+    keys = {"step", "arm", "about", "before", "after", "study"}
+    events = [e for e in read_events(folder / LEARNING) if keys <= set(e) and studies.get(e["arm"]) == e["study"]]
+    return {e["step"]: (e["before"], e["after"]) for e in events}
 
 
 class DecisionLog:
@@ -84,7 +85,7 @@ class DecisionLog:
             key = (run.arm, run.n, run.seed)
             about = self._expected[key].about
             if about in was.get(run.arm, ()) and about in is_now.get(run.arm, ()):
-                event = {"step": self._steps[key], "arm": run.arm, "about": about}
+                event = {"step": self._steps[key], "arm": run.arm, "about": about, "study": self._studies[run.arm]}
                 event |= {"before": was[run.arm][about], "after": is_now[run.arm][about]}
                 append_event(self._folder / LEARNING, event)
 

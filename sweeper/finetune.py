@@ -16,8 +16,8 @@ from sweeper.study import sweep_digest
 from sweeper.trial import finetune_trial
 
 
-def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scratch: Path) -> None:
-    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher."""
+def set_tune_up() -> None:
+    """Tune without its own loggers and snapshots: nothing reads them."""
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "64")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000")
@@ -25,6 +25,11 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scr
     # Tune uploads its snapshot of the experiment while it writes the next one, and logs a traceback where they meet.
     # Nothing reads the snapshot: the sweep goes on from the store and the results table.
     logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
+
+
+def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scratch: Path) -> None:
+    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher."""
+    set_tune_up()
     resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
     trainable = tune.with_resources(tune.with_parameters(finetune_trial, config=config, store=store), resources)
     tuner = tune.Tuner(

@@ -21,7 +21,7 @@ from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.complexity import read_complexity
 from sweeper.config import SweepConfig, load_run_config
-from sweeper.decision_log import DECISIONS, decision_events
+from sweeper.decision_log import DECISIONS, decision_events, learning_events
 from sweeper.decisions import Knowledge, learn
 from sweeper.ledger import Ledger, read_events
 from sweeper.plan import Plan, make_plan
@@ -107,7 +107,7 @@ def _report_data(record: Record) -> ReportData:
         fits=knowledge.fits,
         verdicts=knowledge.verdicts,
         references=_references(record),
-        decisions=[_decision(event, knowledge) for event in events],
+        decisions=list(_decisions(record, events)),
         ledger=list(_spend(record.ledger)),
         unit=str(events[0]["unit"]) if events else "minutes",
         stop_reason=record.stop_reason,
@@ -169,18 +169,24 @@ def _controls(record: Record) -> Iterator[Control]:
             yield Control(arm.name, n, shuffled, errors(arm.name, n), errors(plan.reference(arm).name, 0))
 
 
-def _decision(event: dict, knowledge: Knowledge) -> Decision:
-    found = [r for r in knowledge.runs if (r.arm, r.n, r.seed) == (event["arm"], event["n"], event["seed"])]
-    return Decision(
-        event["step"],
-        event["arm"],
-        event["n"],
-        event["seed"],
-        event["gain"],
-        event["cost"],
-        event["reason"],
-        found[0].error if found else None,
-    )
+def _decisions(record: Record, events: list[dict]) -> Iterator[Decision]:
+    errors = {(run.arm, run.n, run.seed): run.error for run in record.knowledge.runs}
+    realised = learning_events(record.folder, studies(record.config, record.plan))
+    for event in events:
+        yield Decision(
+            event["step"],
+            event["arm"],
+            event["n"],
+            event["seed"],
+            event["gain"],
+            event["cost"],
+            event["reason"],
+            errors.get((event["arm"], event["n"], event["seed"])),
+            event.get("about", ""),
+            event.get("before"),
+            event.get("after"),
+            realised.get(event["step"]),
+        )
 
 
 def _spend(ledger: Ledger) -> Iterator[StageSpend]:
