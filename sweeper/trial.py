@@ -53,7 +53,7 @@ def finetune_identity(config: SweepConfig, trial: Trial) -> dict[str, Any]:
         "dataset": finetune.dataset_sha256,
         "fraction": finetune.whole,
         "count": finetune.count,
-        "resolution": config.render.resolution,
+        "resolution": config.finetune_resolution,
         "subset_seed": config.seed,
         "seed": trial.seed,
         "repeat": trial.repeat,
@@ -61,6 +61,8 @@ def finetune_identity(config: SweepConfig, trial: Trial) -> dict[str, Any]:
         "split": trial.split,
         "checkpoint": trial.checkpoint.key if trial.checkpoint else None,
     }
+    if finetune.balanced is not None:
+        identity["balanced"] = finetune.balanced
     if config.is_simulated:
         law = config.simulated.get(trial.arm.rendering)
         return identity | {"n": trial.n, "arm": trial.arm.name, "simulated": as_plain(law)}
@@ -104,13 +106,15 @@ def _measured_error(config: SweepConfig, store: ArtifactStore, trial: Trial) -> 
     settings = config.finetune
     torch.set_num_threads(max(1, int(settings.cpus)))
     device = "cuda" if settings.gpus else "cpu"
-    real = load_real(settings.dataset, config.data_root, config.render.resolution)
+    learnt = task(trial.arm.finetune_task)
+    options = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
+    real = load_real(settings.dataset, config.data_root, config.finetune_resolution, **options)
     if real.sha256 != settings.dataset_sha256:
         raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
-    chosen = subset(real.train, fraction=settings.whole, count=settings.count, seed=config.seed)
+    sizes = {"fraction": settings.whole, "count": settings.count}
+    chosen = subset(real.train, **sizes, seed=config.seed, balanced=settings.balanced)
     recipe = resolve_recipe("finetune", trial.arm.finetune_task, settings.recipe)
     recipe = dataclasses.replace(recipe, lr=trial.lr)
-    learnt = task(trial.arm.finetune_task)
     # The seeds of a fine-tune differ between runs and repeats: head, order of images, augmentation.
     seed = int(np.random.SeedSequence((config.seed, trial.seed, trial.repeat)).generate_state(1)[0])
 
