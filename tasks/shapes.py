@@ -19,7 +19,7 @@ _BOX_TURN = 0.6
 
 def shapes(count: int, side: int, seed: int, kind: LabelKind) -> ArraySet:
     """`count` images (side, side) with labels of `kind`: a pure function of its arguments."""
-    drawings = [_Drawing(np.random.default_rng((seed, index)), side) for index in range(count)]
+    drawings = [Drawing(np.random.default_rng((seed, index)), side) for index in range(count)]
     images = np.stack([drawing.image for drawing in drawings])
     if kind == "class_index":
         return ArraySet(images, np.array([drawing.classes[-1] for drawing in drawings]), CLASS_NAMES, kind)
@@ -41,7 +41,7 @@ def shapes(count: int, side: int, seed: int, kind: LabelKind) -> ArraySet:
     return ArraySet(images, np.stack(maps), CLASS_NAMES, kind)
 
 
-class _Drawing:
+class Drawing:
     """One image; object k + 1 of `numbers` is of class classes[k], the last in front."""
 
     def __init__(self, rng: np.random.Generator, side: int) -> None:
