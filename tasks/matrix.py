@@ -15,10 +15,11 @@ import torch
 
 from tasks.backbones import backbone_names, check_pair
 from tasks.base import TaskError, task, task_names
+from tasks.evaluation import evaluate
 from tasks.models import seeded_model
 from tasks.recipes import recipe
 from tasks.shapes import shapes
-from tasks.train import evaluate, train
+from tasks.train import train
 
 SIDE_PX, TRAINING, TEST, BATCH, SEED = 64, 64, 32, 8, 0
 # torch's own networks are slower than the small one, and get fewer steps
