@@ -35,8 +35,8 @@ from tasks.speed import (
 
 CPU = Setting("resnet18", side=64, batch=32, precision="fp32", device="cpu", steps=6)
 GPU = {
-    "gpu224": Setting("resnet50", side=224, batch=256, precision="bf16", device="cuda", steps=60),
-    "gpu64": Setting("resnet50", side=64, batch=256, precision="bf16", device="cuda", steps=400),
+    "gpu224": Setting("resnet50", side=224, batch=256, precision="bf16", device="cuda", steps=150),
+    "gpu64": Setting("resnet50", side=64, batch=256, precision="bf16", device="cuda", steps=600),
 }
 CPU_ROUNDS, GPU_ROUNDS = 9, 5
 CPU_IMAGES, GPU_IMAGES = 256, 2048

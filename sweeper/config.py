@@ -56,6 +56,10 @@ class Pretrain(Model):
 class Finetune(Model):
     """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.
 
+    `balanced`: whether the classes have equal parts in s; by default where each image has one class. `resolution`: of
+    the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
+    that does not count.
+
     `dataset_sha256`, the hash of the real images' pixels and labels at render.resolution, is filled in by `run`; where
     the file gives it, the images must match.
     """
@@ -65,6 +69,9 @@ class Finetune(Model):
     dataset_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
+    balanced: bool | None = None
+    resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] | None = None
+    ignore_label: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
     recipe: dict[str, Any] = {}
     repeats: Count = 3
     cpus: Positive = 1.0
@@ -266,6 +273,11 @@ class SweepConfig(Model):
     def finetunes_per_trial(self) -> int:
         """Fine-tunes that one trial of the tuning takes: one a fold, and one draw where they are simulated."""
         return 1 if self.is_simulated else self.tune.folds
+
+    @property
+    def finetune_resolution(self) -> int:
+        """Side of the real images in px."""
+        return self.finetune.resolution or self.render.resolution
 
     @property
     def run_folder(self) -> Path:

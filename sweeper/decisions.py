@@ -102,21 +102,25 @@ def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit:
         return references
     first = names[0]
     looks = pilot(names, plan.ladder, lambda n: cost(Run(first, n, 0)), unit, config.seed)
-    looks += [_to_tune(run, cost(run), unit) for run in _untuned(config, looks, names)]
+    looks += _stated(config, looks, names, cost, unit)
     looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
     return references + looks + _controls(config, plan, cost, unit)
 
 
-def _untuned(config: SweepConfig, looks: Sequence[Proposal], names: Sequence[str]) -> list[Run]:
-    """Runs at the size of the tuning that the pilot leaves out."""
-    n = config.tune.n
-    there = {look.arm for look in looks if look.n == n}
-    return [] if n is None else [Run(arm, n, 0) for arm in names if arm not in there]
-
-
-def _to_tune(run: Run, price: float, unit: str) -> Proposal:
-    reason = f"tuning: {run.arm} is tuned at n = {run.n:,}, for {money(price, unit)}"
-    return Proposal(run.arm, run.n, run.seed, None, price, reason)
+def _stated(
+    config: SweepConfig, looks: Sequence[Proposal], names: Sequence[str], cost: Callable[[Run], float], unit: str
+) -> list[Proposal]:
+    """Runs at sizes that the config names and the pilot leaves out: of the tuning, and of the controls to compare."""
+    reasons = {config.controls.shuffled_labels: "is what its control is compared with", config.tune.n: "is tuned"}
+    there = {(look.arm, look.n) for look in looks}
+    proposals = []
+    for n, reason in reasons.items():
+        for arm in names if n is not None else ():
+            if n is not None and (arm, n) not in there:
+                price = cost(Run(arm, n, 0))
+                text = f"stated: {arm} {reason} at n = {n:,}, for {money(price, unit)}"
+                proposals.append(Proposal(arm, n, 0, None, price, text))
+    return proposals
 
 
 def _controls(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:

@@ -193,9 +193,10 @@ def total(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recipe:
-    """The recipe `overrides["base"]` names (default: the task's quick one) with the other keys replaced.
+    """The recipe `overrides["base"]` names (default: quick) with the other keys replaced.
 
-    Raises BadInput naming the key.
+    `base` is a recipe's whole name, or the end of one, quick or paper: then each task has its own. Raises BadInput
+    naming the key.
     """
     values = {key: value for key, value in overrides.items() if key != "base"}
     known = [field.name for field in dataclasses.fields(Recipe)]
@@ -209,7 +210,9 @@ def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recip
             f"{stage}.tasks: {task} has no recipe here; choose another task, or set {stage}.recipe.base: {names}"
         )
     try:
-        base = recipe(str(overrides.get("base", default)))
+        named = str(overrides.get("base", default))
+        own = f"{stage}-{task}-{named}"
+        base = recipe(own if own in recipe_names() else named)
         return TypeAdapter(Recipe).validate_python(dataclasses.asdict(base) | values)
     except ValidationError as error:
         first = error.errors()[0]

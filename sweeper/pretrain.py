@@ -24,6 +24,7 @@ from sweeper.config import SweepConfig, as_plain
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.rendering import ImageSet, training_images, validation_images
 from sweeper.study import PRETRAIN_VERSION
+from sweeper.targets import arrays_for, labelled_set
 
 
 @dataclass(frozen=True)
@@ -167,10 +168,11 @@ def _restore(folder: Path) -> None:
 
 def _arrays(job: Pretraining, images: ImageSet, manifests: Sequence[Manifest]) -> Any:
     """The first n images decoded once a node into a memory map shared by its workers."""
-    from tasks.base import ArraySet
+    from tasks.base import label_kind
     from tasks.datasets import cache_root
 
     paths = [job.store.path(manifest, SHARD_FILE) for manifest in manifests]
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
-    arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key)
-    return ArraySet(arrays.images, arrays.class_sets, class_names(images.setting))
+    kind = label_kind(job.arm.learnt)
+    arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key, labels=arrays_for(kind))
+    return labelled_set(kind, arrays, class_names(images.setting))

@@ -24,13 +24,15 @@ def study(config: SweepConfig, arm: Arm) -> str:
     """
     everything = config.model_dump(mode="json")
     finetune = {key: everything["finetune"][key] for key in ("dataset_sha256", "fraction", "count")}
+    # What is not set says nothing: keys that came later leave earlier rows where they were.
+    later = {key: everything["finetune"][key] for key in ("resolution", "balanced")}
+    finetune |= {key: value for key, value in later.items() if value is not None}
     matters: list[Any] = [FINETUNE_VERSION, config.seed, config.render.resolution, finetune, everything["tune"]]
     if config.is_simulated:
         return _hash([*matters, everything["simulated"].get(arm.rendering, everything["simulated"])])
     matters += [as_plain(resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe))]
     if not arm.is_reference:
         spread = ("actors", "cpus_per_actor", "gpus_per_actor", "recycle_after", "scene_timeout_s", "retries")
-        # What is not set says nothing: keys that came later leave earlier rows where they were.
         render = {key: v for key, v in everything["render"].items() if key not in spread and v is not None}
         setting = {key: v for key, v in everything["renderings"][arm.rendering].items() if v is not None}
         source = config.renderings[arm.rendering].source

@@ -66,7 +66,7 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
             raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
         return config, 0
     from tasks.backbones import check_pair
-    from tasks.base import task
+    from tasks.base import label_kind, task
     from tasks.datasets import folds, load_real, subset
 
     for stage, names, recipe in (
@@ -88,13 +88,17 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     for backbone in config.pretrain.backbones:
         for name in (*config.pretrain.tasks, *config.finetune.tasks):
             try:
-                check_pair(backbone, task(name), config.render.resolution)
+                check_pair(backbone, task(name), min(config.render.resolution, config.finetune_resolution))
             except ValueError as error:
                 raise BadInput(f"pretrain.backbones: {error}") from None
-    finetune = config.finetune
+    finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
+    if len(set(kinds.values())) > 1:
+        raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
+    options = {"kind": kinds[config.finetune.tasks[0]], "ignore_label": finetune.ignore_label, "verify": True}
     try:
-        real = load_real(finetune.dataset, config.data_root, config.render.resolution, verify=True)
-        chosen = subset(real.train, fraction=finetune.whole, count=finetune.count, seed=config.seed)
+        real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, **options)
+        sizes = {"fraction": finetune.whole, "count": finetune.count}
+        chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
         if config.tune.trials:
             folds(chosen, real.train.labels, config.tune.folds, config.seed)
     except (ValueError, OSError) as error:
@@ -103,7 +107,7 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
     if finetune.dataset_sha256 not in (None, real.sha256):
         raise BadInput(
-            f"finetune.dataset_sha256: the images found ({real.source}, at {config.render.resolution} px) have "
+            f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "
             f"{real.sha256}; correct data_root, or leave the key out"
         )
     resolved = finetune.model_copy(update={"dataset_sha256": real.sha256})

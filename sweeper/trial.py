@@ -74,13 +74,15 @@ def finetune_identity(config: SweepConfig, trial: Trial) -> dict[str, Any]:
         "dataset": finetune.dataset_sha256,
         "fraction": finetune.whole,
         "count": finetune.count,
-        "resolution": config.render.resolution,
+        "resolution": config.finetune_resolution,
         "subset_seed": config.seed,
         "seed": trial.seed,
         "repeat": trial.repeat,
         "split": trial.split,
         "checkpoint": trial.checkpoint.key if trial.checkpoint else None,
     }
+    if finetune.balanced is not None:
+        identity["balanced"] = finetune.balanced
     if config.is_simulated:
         law = config.simulated.get(trial.arm.rendering)
         told = {"n": trial.n, "arm": trial.arm.name, "settings": as_plain(trial.settings)}
@@ -137,12 +139,14 @@ def _measured_error(
 
     settings = config.finetune
     torch.set_num_threads(max(1, int(settings.cpus)))
-    real = load_real(settings.dataset, config.data_root, config.render.resolution)
+    learnt = task(trial.arm.finetune_task)
+    options = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
+    real = load_real(settings.dataset, config.data_root, config.finetune_resolution, **options)
     if real.sha256 != settings.dataset_sha256:
         raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
-    chosen = subset(real.train, fraction=settings.whole, count=settings.count, seed=config.seed)
+    sizes = {"fraction": settings.whole, "count": settings.count}
+    chosen = subset(real.train, **sizes, seed=config.seed, balanced=settings.balanced)
     recipe = recipe_of(config, trial)
-    learnt = task(trial.arm.finetune_task)
     # The seeds of a fine-tune differ between runs and repeats: head, order of images, augmentation.
     seed = int(np.random.SeedSequence((config.seed, trial.seed, trial.repeat)).generate_state(1)[0])
 

@@ -23,15 +23,16 @@ LabelKind = Literal["class_index", "class_set", "boxes", "instances", "semantic"
 IGNORED = 255
 NO_BOX = -1
 
-# name -> the module that defines it in its TASKS table; a new task is one line here and one record there
-_HOMES = {
-    "mulclass": "tasks.classification",
-    "sinclass": "tasks.classification",
-    "objdet": "tasks.detection",
-    "insseg": "tasks.detection",
-    "semseg": "tasks.segmentation",
-    "normal": "tasks.geometry",
-    "depth": "tasks.geometry",
+# name -> the module that defines it in its TASKS table, and the labels it learns from; a new task is one line here and
+# one record there
+_HOMES: dict[str, tuple[str, LabelKind]] = {
+    "mulclass": ("tasks.classification", "class_set"),
+    "sinclass": ("tasks.classification", "class_index"),
+    "objdet": ("tasks.detection", "boxes"),
+    "insseg": ("tasks.detection", "instances"),
+    "semseg": ("tasks.segmentation", "semantic"),
+    "normal": ("tasks.geometry", "normals"),
+    "depth": ("tasks.geometry", "depth"),
 }
 
 # kind -> element type and the shape of one image's label; letters stand for any size
@@ -159,9 +160,18 @@ def task_names() -> tuple[str, ...]:
     return tuple(sorted(_HOMES))
 
 
+def label_kind(name: str) -> LabelKind:
+    """The labels that a task learns from, without loading it; TaskError (a ValueError) for an unknown name."""
+    return _home(name)[1]
+
+
 def task(name: str) -> Task:
     """The task called `name`; TaskError (a ValueError) listing the known names otherwise."""
+    found: Task = importlib.import_module(_home(name)[0]).TASKS[name]
+    return found
+
+
+def _home(name: str) -> tuple[str, LabelKind]:
     if name not in _HOMES:
         raise TaskError(f"unknown task {name!r}; known tasks: {', '.join(task_names())}")
-    found: Task = importlib.import_module(_HOMES[name]).TASKS[name]
-    return found
+    return _HOMES[name]

@@ -97,31 +97,21 @@ class Recipe:
         return self.lr * (1 - done) ** _POLY_POWER if self.schedule == "poly" else self.lr
 
 
-_RECIPES: dict[str, Recipe] = {
-    "pretrain-mulclass-quick": Recipe(
-        iterations=450,
-        batch_size=128,
-        lr=3e-3,
-        warmup_images=3200,
-        augment=("flip", "crop"),
-        eval_every=90,
-        sync_batch_norm=False,
-    ),
-    "finetune-sinclass-quick": Recipe(iterations=200, batch_size=32, lr=2e-3, warmup_images=640, augment=("flip",)),
-    # photographs: 1,000 of the clothing set at 64 px
-    "finetune-sinclass-photographs": Recipe(
-        iterations=400, batch_size=32, lr=3e-3, warmup_images=1280, augment=("flip", "crop", "colour")
-    ),
-}
-
-
 def recipe_names() -> tuple[str, ...]:
     """All known recipe names."""
-    return tuple(_RECIPES)
+    return tuple(_named())
 
 
 def recipe(name: str) -> Recipe:
     """The recipe called `name`; TaskError listing the known names otherwise."""
-    if name not in _RECIPES:
-        raise TaskError(f"unknown recipe {name!r}; known recipes: {', '.join(_RECIPES)}")
-    return _RECIPES[name]
+    known = _named()
+    if name not in known:
+        raise TaskError(f"unknown recipe {name!r}; known recipes: {', '.join(known)}")
+    return known[name]
+
+
+def _named() -> dict[str, Recipe]:
+    # these modules are lists of what this one defines
+    from tasks import recipes_paper, recipes_quick
+
+    return {**recipes_quick.RECIPES, **recipes_paper.RECIPES}

@@ -21,16 +21,16 @@ from torch.nn.parallel import DistributedDataParallel
 from tasks import checkpoint
 from tasks.base import ArraySet, Task, TaskError
 from tasks.batches import Feed, Order, Shard
+from tasks.evaluation import EVAL_BATCH, autocast, check_precision, require_device, score
 from tasks.loss_watch import LossWatch
 from tasks.models import State, TransferModel, backbone_state
 from tasks.norm import synchronise_batch_norm
-from tasks.recipes import Precision, Recipe
+from tasks.recipes import Recipe
 
 OnProgress = Callable[[int, float, float], None]
 OnCheckpoint = Callable[[int, Path], None]
 OnValidation = Callable[[int, float], None]
 
-_EVAL_BATCH = 256
 _PROGRESS_EVERY_S = 1.0
 
 
@@ -62,60 +62,6 @@ class _Progress:
     best_metric: float | None = None
     best_step: int = 0
     best_state: dict[str, State] | None = None
-
-
-def require_device(name: str) -> torch.device:
-    """The device called `name`; RuntimeError where cuda is asked for and absent, never another device instead."""
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(f"device {name!r} was asked for but this machine has no usable GPU; use device 'cpu'")
-    return device
-
-
-def check_precision(device: torch.device, precision: Precision) -> None:
-    """TaskError where `device` would have to imitate `precision`: a hundred times slower on a CPU without bf16."""
-    if precision == "bf16" and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        raise TaskError("precision bf16: this CPU has no instructions for it and would crawl; use precision fp32")
-
-
-def _autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
-def evaluate(
-    model: nn.Module,
-    task: Task,
-    data: ArraySet,
-    *,
-    device: str = "cpu",
-    batch_size: int = _EVAL_BATCH,
-    precision: Precision = "fp32",
-) -> float:
-    """The task's metric of `model` on all of `data`, in [0, 1]; error = 1 - metric. In this process alone."""
-    task.check(data)
-    where = require_device(device)
-    check_precision(where, precision)
-    return _score(model.to(where), task, Feed(data, where), len(data), Shard(), batch_size, precision)
-
-
-def _score(
-    model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, precision: Precision
-) -> float:
-    """Each worker predicts its share; all score the whole."""
-    was_training = model.training
-    model.eval()
-    mine = np.arange(shard.rank, size, shard.world)
-    seen: list[tuple[Tensor, ...]] = []
-    with torch.inference_mode(), _autocast(feed.device, precision):
-        for start in range(0, len(mine), batch_size):
-            images, labels = feed.plain(mine[start : start + batch_size])
-            seen.append(task.evidence(model(images).float(), labels))
-    model.train(was_training)
-    if shard.world > 1:
-        parts: list[list[tuple[Tensor, ...]]] = [[] for _ in range(shard.world)]
-        distributed.all_gather_object(parts, seen)
-        seen = [batch for part in parts for batch in part]
-    return task.metric(seen)
 
 
 def _optimizer(model: TransferModel, recipe: Recipe) -> torch.optim.Optimizer:
@@ -211,7 +157,7 @@ class _Training:
         # workers exchange gradients once a step, with the last part
         exchanges = self.shard.world == 1 or part == len(self.parts) - 1
         with nullcontext() if exchanges else self.runner.no_sync():  # type: ignore[operator]  # DDP where world > 1
-            with _autocast(self.device, self.recipe.precision):
+            with autocast(self.device, self.recipe.precision):
                 predictions = self.runner(images, labels)
             loss = self.task.loss(predictions, labels) * (len(images) * self.shard.world / self.recipe.batch_size)
             loss.backward()
@@ -223,7 +169,7 @@ class _Training:
             # the model that is judged is the one that is saved: rank 0's, statistics included
             for buffer in self.model.buffers():
                 distributed.broadcast(buffer, 0)
-        now.metric = _score(self.model, self.task, feed, size, self.shard, _EVAL_BATCH, self.recipe.precision)
+        now.metric = score(self.model, self.task, feed, size, self.shard, EVAL_BATCH, self.recipe.precision)
         if now.best_metric is None or now.metric > now.best_metric:
             now.best_metric, now.best_step, now.best_state = now.metric, now.step, _model_state(self.model)
 

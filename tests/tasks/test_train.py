@@ -14,9 +14,10 @@ from torch import distributed, multiprocessing, nn
 
 from tasks.base import task
 from tasks.batches import Shard
+from tasks.evaluation import evaluate
 from tasks.models import StagedBackbone, TransferModel, backbone_state, seeded_model
 from tasks.recipes import Recipe
-from tasks.train import TrainResult, evaluate, train
+from tasks.train import TrainResult, train
 from tests.tasks.arrays import coloured_squares
 
 SINCLASS = task("sinclass")
@@ -43,6 +44,7 @@ def _one_thread() -> None:
 
 def test_training_learns_and_reports_what_it_did() -> None:
     heard: list[tuple[int, float, float]] = []
+    judged: list[tuple[int, float]] = []
     model = _model()
 
     result = train(
@@ -53,6 +55,7 @@ def test_training_learns_and_reports_what_it_did() -> None:
         seed=0,
         validation=coloured_squares(64, seed=1),
         on_progress=lambda step, speed, loss: heard.append((step, speed, loss)),
+        on_validation=lambda step, metric: judged.append((step, metric)),
     )
 
     assert result.steps == 40
@@ -61,6 +64,8 @@ def test_training_learns_and_reports_what_it_did() -> None:
     assert result.best_metric is not None
     assert result.best_metric >= result.metric
     assert heard[-1][0] == 40
+    assert [step for step, _ in judged] == [6, 12, 18, 24, 30, 36, 40]
+    assert (judged[-1][1], max(metric for _, metric in judged)) == (result.metric, result.best_metric)
     assert all(speed > 0 and 0 <= loss < 5 for _, speed, loss in heard)
     assert evaluate(model, SINCLASS, coloured_squares(64, seed=1)) == pytest.approx(result.metric)
 
