@@ -1,13 +1,15 @@
 """`sweeper bench overhead`: what the driver costs a run, and whether that grows with the number of runs.
 
 Two thousand runs of the simulated task go through the real loop: policy, ledger, results table, store, Ray Tune. The
-reference is Ray Tune alone, with as many trials of a function that does nothing.
+reference is Ray Tune alone, with as many trials of a function that does nothing. Apart from that, the time of one
+proposal over many arms.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ import numpy as np
 from ray import tune
 from ray.tune.search import Searcher
 
+from analysis.belief import ArmState, Run
+from analysis.fit import fit_law
+from analysis.laws import law_error
+from analysis.policy import propose
 from sweeper.bench import Figure
 from sweeper.config import SweepConfig
 from sweeper.finetune import set_tune_up
@@ -43,8 +49,19 @@ class Stopwatch(Reporter):
 
 
 def measure(data_root: Path | None) -> dict[str, Figure]:
-    """Figures of RUNS runs; needs no recorded data."""
-    return figures(RUNS)
+    """Figures of one large proposal and of RUNS runs; needs no recorded data."""
+    return {"proposal_200_arms_s": proposal()} | figures(RUNS)
+
+
+def proposal(arms: int = 200, sizes: int = 12, pending: int = 50) -> Figure:
+    """Seconds of processor time of one proposal, beside asking the same arms one by one."""
+    states = _states(arms, sizes)
+    ladder = _ladder(sizes)
+    candidates = {state.arm: ladder for state in states}
+    under_way = [Run(states[4 * i % arms].arm, ladder[i % sizes], 9) for i in range(pending)]
+    once = _processor_s(lambda: propose(states, candidates, _marginal, under_way))
+    apart = _processor_s(lambda: [propose([state], candidates, _marginal, under_way) for state in states])
+    return Figure(once, apart, f"s; {arms} arms, {sizes} sizes, {pending} pending; reference: arm by arm")
 
 
 def figures(runs: int) -> dict[str, Figure]:
@@ -62,6 +79,36 @@ def figures(runs: int) -> dict[str, Figure]:
             slope(ours), slope(plain), "ms a run more after each 1,000 runs; reference: Tune alone"
         ),
     }
+
+
+def _states(arms: int, sizes: int) -> list[ArmState]:
+    """Arms with six runs each; a few laws come round, for fitting is not what is measured."""
+    n = np.repeat(_ladder(sizes)[:7:3], 2).astype(float)
+    rng, fits = np.random.default_rng(0), []
+    for i in range(10):
+        error = law_error(n, 0.2 + 0.06 * i, 0.1, 2.0) * np.exp(0.01 * rng.standard_normal(n.size))
+        fits.append(fit_law(n, error))
+    names = [f"arm {i}" for i in range(arms)]
+    return [
+        ArmState(name, fits[i % 10], tuple(Run(name, int(each), j) for j, each in enumerate(n)))
+        for i, name in enumerate(names)
+    ]
+
+
+def _ladder(sizes: int) -> list[int]:
+    return [1000 * 2**i for i in range(sizes)]
+
+
+def _marginal(run: Run, assumed: Sequence[Run]) -> float:
+    """The cost of bench policy: pre-training, fine-tuning, and the images that no other run of the arm renders."""
+    there = max((other.n for other in assumed if other.arm == run.arm), default=0)
+    return 1.15 + max(0, run.n - there) / 64000
+
+
+def _processor_s(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def slope(ms: np.ndarray) -> float:
