@@ -181,7 +181,7 @@ def _substitute(
     run = Run(arm, sizes[0], 0)
     price = cost(run, ())
     if price > terms.budget_left:
-        return Stop("budget", f"{arm} still needs a size, which costs {money(price, terms.unit)}, more than is left")
+        return Stop("budget", f"{arm} still needs a size, n = {run.n:,}, which costs more than is left")
     reason = f"pilot: {arm} has too few sizes for a law, n = {run.n:,} instead, for {money(price, terms.unit)}"
     return Proposal(arm, run.n, 0, None, price, reason)
 

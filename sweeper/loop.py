@@ -35,8 +35,8 @@ from sweeper.tune_config import spelled
 from sweeper.tuning import Scope, Tried, Tuning, scope_of
 
 TICK_S = 10.0
-# Share of the runs that decisions may be made without having fitted: below fifty runs every one is fitted at once.
-SLACK = 0.02
+# Share of the runs that decisions may be made without having fitted: below twenty runs every one is fitted at once.
+SLACK = 0.05
 MOST_FAILURES = 3
 
 
@@ -175,7 +175,7 @@ class Loop:
         refused = [PolicyRun(key.arm.name, key.n, key.seed) for key in self.failed]
 
         def price(run: PolicyRun, alongside: Sequence[PolicyRun]) -> float:
-            return self.pricing.of(self._key(run), [self._key(other) for other in alongside])
+            return self.pricing.if_affordable(self._key(run), [self._key(other) for other in alongside])
 
         return choose(
             self.config,

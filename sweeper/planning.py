@@ -72,7 +72,7 @@ def next_proposal(record: Record) -> str:
             return look.reason
 
     def price(run: PolicyRun, alongside: Sequence[PolicyRun]) -> float:
-        return pricing.of(_key(plan, run), [_key(plan, other) for other in alongside])
+        return pricing.if_affordable(_key(plan, run), [_key(plan, other) for other in alongside])
 
     return choose(config, plan, record.knowledge, [], [], price, pricing.left(), pricing.unit).reason
 

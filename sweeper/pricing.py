@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 from analysis.policy import money
@@ -45,6 +46,11 @@ class Pricing:
         """Expected marginal cost of a run, in `unit`, once the runs alongside it are done."""
         return self._in_unit(total(self.estimates(key, alongside).values()).expected)
 
+    def if_affordable(self, key: RunKey, alongside: Sequence[RunKey] = ()) -> float:
+        """The same, and infinite for a run that no cap would let be reserved now: the policy takes a cheaper one."""
+        fits = self._ledger.affords(total(self.estimates(key).values()).high)
+        return self.of(key, alongside) if fits else inf
+
     def most(self, key: RunKey) -> str:
         """In words, what is reserved for a run."""
         return money(self._in_unit(total(self.estimates(key).values()).high), self.unit)
@@ -52,7 +58,7 @@ class Pricing:
     def left(self) -> float:
         """What may still be reserved, in `unit`; infinite where nothing is capped."""
         names = {"minutes": "minutes", "$": "usd", "device-hours": "device_hours"}
-        return self._ledger.left().get(names[self.unit], float("inf"))
+        return self._ledger.left().get(names[self.unit], inf)
 
     def estimates(self, key: RunKey, alongside: Sequence[RunKey] = (), tunes: bool = True) -> dict[str, Estimate]:
         """Cost by stage, from this sweep's own measurements where there are any.
