@@ -9,7 +9,7 @@ from typing import Any
 from analysis.goals import Goals
 from analysis.objectives import Expected, standing
 from analysis.policy import Proposal
-from sweeper.decisions import Knowledge, states
+from sweeper.decisions import Knowledge
 from sweeper.ledger import append_event, read_events
 
 DECISIONS = "decisions.jsonl"
@@ -80,7 +80,7 @@ class DecisionLog:
         new = [run for run in after.runs[len(before.runs) :] if (run.arm, run.n, run.seed) in self._expected]
         if not new:
             return
-        was, is_now = (standing(states(known), goals) for known in (before, after))
+        was, is_now = (standing(known.arms, goals) for known in (before, after))
         for run in new:
             key = (run.arm, run.n, run.seed)
             about = self._expected[key].about

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from analysis import LawFit, fit_laws
@@ -29,6 +30,14 @@ class Knowledge:
     runs: tuple[MeasuredRun, ...]
     fits: dict[str, LawFit]
     verdicts: dict[str, Verdict]
+
+    @cached_property
+    def arms(self) -> list[ArmState]:
+        """The arms that have a law, with the runs they have had."""
+        done: dict[str, list[Run]] = defaultdict(list)
+        for run in self.runs:
+            done[run.arm].append(Run(run.arm, run.n, run.seed))
+        return [ArmState(name, fit, tuple(done[name])) for name, fit in self.fits.items()]
 
 
 def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_image: float | None) -> Knowledge:
@@ -59,14 +68,6 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
         for name, fit in fits.items()
     }
     return Knowledge(tuple(runs), fits, verdicts)
-
-
-def states(known: Knowledge, refused: Sequence[Run] = ()) -> list[ArmState]:
-    """The arms that have a law, with the runs they have had; those refused count among them."""
-    done: dict[str, list[Run]] = defaultdict(list)
-    for run in (*refused, *(Run(r.arm, r.n, r.seed) for r in known.runs)):
-        done[run.arm].append(run)
-    return [ArmState(name, fit, tuple(done[name])) for name, fit in known.fits.items()]
 
 
 def goals_of(config: SweepConfig) -> Goals:
@@ -154,7 +155,7 @@ def choose(
         if arm.name not in known.fits:
             done = (Run(r.arm, r.n, r.seed) for r in known.runs)
             return _substitute(plan, arm.name, (*refused, *done, *pending), cost, terms)
-    arms = states(known, refused)
+    arms = [_with(state, [run for run in refused if run.arm == state.arm]) for state in known.arms]
     # A grid is run to its end: that is what it is for.
     stop = None if config.policy.name == "grid" else should_stop(arms, known.verdicts, 0.0, terms)
     if stop is not None:
@@ -186,7 +187,12 @@ def _substitute(
     return Proposal(arm, run.n, 0, None, price, reason)
 
 
+def _with(state: ArmState, refused: Sequence[Run]) -> ArmState:
+    """The arm as if what failed had been run."""
+    return replace(state, done=(*refused, *state.done)) if refused else state
+
+
 def _candidates(config: SweepConfig, plan: Plan, state: ArmState, pending: Sequence[Run]) -> list[int]:
     sizes, most = (plan.ladder, 1) if config.policy.name == "grid" else (plan.choices, config.policy.max_seeds)
-    taken = Counter(run.n for run in (*state.done, *pending) if run.arm == state.arm)
-    return [n for n in sizes if taken[n] < most]
+    under_way = Counter(run.n for run in pending if run.arm == state.arm)
+    return [n for n in sizes if state.times[n] + under_way[n] < most]
