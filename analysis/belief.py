@@ -13,8 +13,10 @@ before they are in. What is used of it is the share of the variance that a run l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,6 +46,19 @@ class ArmState:
     arm: str
     fit: LawFit
     done: tuple[Run, ...]
+
+    @cached_property
+    def times(self) -> Counter[int]:
+        """How often each size has been run."""
+        return Counter(run.n for run in self.done)
+
+    @cached_property
+    def next_seeds(self) -> dict[int, int]:
+        """For each size that has been run, the smallest seed above all it has had."""
+        seeds: dict[int, int] = {}
+        for run in self.done:
+            seeds[run.n] = max(seeds.get(run.n, 0), run.seed + 1)
+        return seeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +196,7 @@ def _covariance(fit: LawFit, draws: Draws) -> Floats:
     weight = runs / np.maximum(draws.sigma[:, None] ** 2 + known, _LEAST_NOISE**2)
     slopes = draws.slopes(sizes.tolist())
     information = (slopes * weight[..., None]).transpose(0, 2, 1) @ slopes
-    inverse: Floats = np.linalg.inv(information + precision)
-    return inverse
+    return np.linalg.inv(information + precision).astype(np.float64)
 
 
 def _variances(gradients: Floats, covariance: Floats) -> Floats:

@@ -100,9 +100,9 @@ class Doubt:
 
     def expect(self, before: Floats, after: Floats) -> Expected:
         """The chance of being wrong: that of the less likely answer."""
-        chances = [self.chance_wrong(left) for left in (before, after)]
-        to_do = f"take the chance of being wrong from {chances[0]:.1%} to {chances[1]:.1%}"
-        return Expected(self.name, *chances, f"to decide {self.title} (probability {self.probability:.0%})", to_do)
+        now, then = self.chance_wrong(before), self.chance_wrong(after)
+        why = f"to decide {self.title} (probability {self.probability:.0%})"
+        return Expected(self.name, now, then, why, f"take the chance of being wrong from {now:.1%} to {then:.1%}")
 
     def chance_wrong(self, left: Floats) -> float:
         """E[min(P', 1 - P')] once these shares (1,) are left."""

@@ -114,7 +114,7 @@ def propose(
         raise ValueError(f"k is {k}; ask for at least one proposal")
     options = [_option(state, aim, candidates, pending) for state, aim in _contenders(arms, terms.goals)]
     taken, chosen, left = list(pending), list[Proposal](), terms.budget_left
-    seeds = _next_seeds((*(run for state in arms for run in state.done), *pending))
+    seeds = _next_seeds(pending)
     ties = np.random.default_rng(seed).permutation(sum(len(option.places) for option in options)).tolist()
     while len(chosen) < k:
         worths = list(_worths(options, ties, cost, taken, seeds, left))
@@ -260,11 +260,11 @@ def _worths(
 
 def _run(option: _Option, at: int, seeds: Mapping[tuple[str, int], int]) -> Run:
     n = option.belief.sizes[option.places[at]]
-    return Run(option.arm, n, seeds.get((option.arm, n), 0))
+    return Run(option.arm, n, max(option.belief.state.next_seeds.get(n, 0), seeds.get((option.arm, n), 0)))
 
 
 def _next_seeds(runs: Iterable[Run]) -> dict[tuple[str, int], int]:
-    """For each (arm, n) the smallest seed above all it has."""
+    """For each (arm, n) the smallest seed above all that these runs have."""
     seeds: dict[tuple[str, int], int] = defaultdict(int)
     for run in runs:
         seeds[run.arm, run.n] = max(seeds[run.arm, run.n], run.seed + 1)
@@ -274,7 +274,7 @@ def _next_seeds(runs: Iterable[Run]) -> dict[tuple[str, int], int]:
 def _proposal(option: _Option, at: int, run: Run, price: float, terms: Terms) -> Proposal:
     belief = option.belief
     expected = option.aim.expect(belief.left(), belief.left_after()[option.places[at]])
-    again = " again" if any(done.n == run.n for done in belief.state.done) else ""
+    again = " again" if run.n in belief.state.times else ""
     rest = "" if np.isinf(terms.budget_left) else f"; {money(terms.budget_left - price, terms.unit)} left then"
     reason = (
         f"{expected.why}: n = {run.n:,}{again} is expected to {expected.to_do} for {money(price, terms.unit)}{rest}"

@@ -25,6 +25,7 @@ from sweeper.results import discard_damaged
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
+from sweeper.tuning import check_space
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
@@ -53,18 +54,20 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
 def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     """Look at everything that can be wrong before anything is spent.
 
-    Returns the config with the hash of its real images filled in, and the number s of real training images.
-    Raises BadInput.
+    Returns the config with its store located and the hash of its real images filled in, and the number s of real
+    training images. Raises BadInput.
     """
+    # A relative store means another one to whoever reads the run folder from elsewhere.
+    config = config.model_copy(update={"store": ArtifactStore(config.store).uri})
     for rendering in config.renderings:
         setting_of(config, rendering)
     if config.is_simulated:
         if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
             raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
         return config, 0
-    from tasks.base import task
+    from tasks.backbones import check_pair
+    from tasks.base import label_kind, task
     from tasks.datasets import folds, load_real, subset
-    from tasks.models import backbone_names
 
     for stage, names, recipe in (
         ("pretrain", config.pretrain.tasks, config.pretrain.recipe),
@@ -76,22 +79,35 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
             except ValueError as error:
                 raise BadInput(f"{stage}.tasks: {error}") from None
             batch = resolve_recipe(stage, name, recipe).batch_size
-            if stage == "pretrain" and batch % config.pretrain.workers:
-                raise BadInput(f"pretrain.workers: {config.pretrain.workers} do not share batches of {batch} evenly")
+            if stage == "pretrain" and batch < config.pretrain.workers:
+                raise BadInput(
+                    f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch"
+                )
+            if stage == "finetune":
+                check_space(config, name)
     for backbone in config.pretrain.backbones:
-        if backbone not in backbone_names():
-            raise BadInput(f"pretrain.backbones: unknown {backbone!r}; known: {', '.join(backbone_names())}")
-    finetune = config.finetune
+        for name in (*config.pretrain.tasks, *config.finetune.tasks):
+            try:
+                check_pair(backbone, task(name), min(config.render.resolution, config.finetune_resolution))
+            except ValueError as error:
+                raise BadInput(f"pretrain.backbones: {error}") from None
+    finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
+    if len(set(kinds.values())) > 1:
+        raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
+    options = {"kind": kinds[config.finetune.tasks[0]], "ignore_label": finetune.ignore_label, "verify": True}
     try:
-        real = load_real(finetune.dataset, config.data_root, config.render.resolution, verify=True)
-        chosen = subset(real.train, fraction=finetune.whole, count=finetune.count, seed=config.seed)
+        real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, **options)
+        sizes = {"fraction": finetune.whole, "count": finetune.count}
+        chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
         if config.tune.trials:
             folds(chosen, real.train.labels, config.tune.folds, config.seed)
     except (ValueError, OSError) as error:
         raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
+    if not len(real.test):
+        raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
     if finetune.dataset_sha256 not in (None, real.sha256):
         raise BadInput(
-            f"finetune.dataset_sha256: the images found ({real.source}, at {config.render.resolution} px) have "
+            f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "
             f"{real.sha256}; correct data_root, or leave the key out"
         )
     resolved = finetune.model_copy(update={"dataset_sha256": real.sha256})
@@ -195,7 +211,7 @@ def require_resources(config: SweepConfig, resources: dict[str, float]) -> None:
     needs = {
         "pretrain.workers": ("CPU", pretrain.workers * pretrain.cpus_per_worker),
         "pretrain.gpu": ("GPU", float(pretrain.workers * pretrain.gpu)),
-        "render.cpus_per_actor": ("CPU", config.render.cpus_per_actor),
+        "render.actors": ("CPU", config.render.actors * config.render.cpus_per_actor),
         "finetune.cpus": ("CPU", finetune.cpus),
         "finetune.gpus": ("GPU", finetune.gpus),
     }
