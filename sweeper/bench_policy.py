@@ -28,15 +28,18 @@ from sweeper.bench import Figure
 from sweeper.errors import BadInput
 from sweeper.parallel import in_parallel
 
-LAWS, REPLAYS = 100, 40
+LAWS, REPLAYS = 40, 8
 _PLAIN = "grid"
+# What the trials found, by question and policy.
+Found = dict[tuple[str, str], list[Any]]
 _MOST_COST = 2.0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial of one policy: which function, and its arguments after the policy's name."""
+    """One trial of one policy on one `question`: which function, and its arguments after the policy's name."""
 
+    question: str
     run: Callable[..., Any]
     policy: str
     arguments: tuple[Any, ...]
@@ -48,30 +51,40 @@ def measure(data_root: Path | None, laws: int = LAWS, replays: int = REPLAYS) ->
     A figure's reference is the fixed grid's on the same trials; of the cost to a standard error, 1, for costs are in
     grids. The recorded curves lie where `data_root` or SWEEPER_DATA_ROOT says.
     """
-    nine, pairs = _recorded(data_root)
+    trials = plan_trials(*recorded_cases(data_root), laws, replays)
+    return figures_of(trials, in_parallel(run_trial, [(trial,) for trial in trials], "bench policy"))
+
+
+def plan_trials(nine: Case, pairs: Case, laws: int, replays: int) -> list[Trial]:
+    """Every trial of every policy, law by law and replay by replay."""
     whole = whole_gaps(pairs)
-    asked = {
-        "design": (design_trial, [(i,) for i in range(laws)]),
-        "cost": (gap_cost_trial, [(i,) for i in range(laws)]),
-        "renderings": (rendering_trial, [(nine, seed) for seed in range(replays)]),
-        "pairs": (cross_task_trial, [(pairs, whole, seed) for seed in range(replays)]),
-    }
-    trials = [
-        (name, Trial(run, policy, each)) for name, (run, all_) in asked.items() for each in all_ for policy in ENTRANTS
-    ]
-    trials += [("beyond", Trial(gap_cost_trial, OURS, (i, True))) for i in range(laws)]
-    results = in_parallel(_run, [(trial,) for _, trial in trials], "bench policy")
-    found: dict[tuple[str, str], list[Any]] = {}
-    for (name, trial), result in zip(trials, results, strict=True):
-        found.setdefault((name, trial.policy), []).append(result)
-    return _design(found) | _cost(found, laws) | _renderings(found) | _pairs(found, len(whole))
+    trials = []
+    for i in range(laws):
+        for policy in ENTRANTS:
+            trials += [Trial("design", design_trial, policy, (i,)), Trial("cost", gap_cost_trial, policy, (i,))]
+        trials.append(Trial("beyond", gap_cost_trial, OURS, (i, True)))
+    for seed in range(replays):
+        for policy in ENTRANTS:
+            trials.append(Trial("renderings", rendering_trial, policy, (nine, seed)))
+            trials.append(Trial("pairs", cross_task_trial, policy, (pairs, whole, seed)))
+    return trials
 
 
-def _run(trial: Trial) -> Any:
+def run_trial(trial: Trial) -> Any:
+    """What the trial found."""
     return trial.run(trial.policy, *trial.arguments)
 
 
-def _recorded(data_root: Path | None) -> tuple[Case, Case]:
+def figures_of(trials: Sequence[Trial], results: Sequence[Any]) -> dict[str, Figure]:
+    """The figures from all trials and what each found."""
+    found: Found = {}
+    for trial, result in zip(trials, results, strict=True):
+        found.setdefault((trial.question, trial.policy), []).append(result)
+    return _design(found) | _cost(found) | _renderings(found) | _pairs(found)
+
+
+def recorded_cases(data_root: Path | None) -> tuple[Case, Case]:
+    """The nine rendering settings and the cross-task pairs; BadInput where the curves cannot be read."""
     root = data_root or (Path(os.environ["SWEEPER_DATA_ROOT"]) if os.environ.get("SWEEPER_DATA_ROOT") else None)
     if root is None:
         raise BadInput(
@@ -84,7 +97,7 @@ def _recorded(data_root: Path | None) -> tuple[Case, Case]:
     return renderings(paper), cross_tasks(paper)
 
 
-def _design(found: dict[tuple[str, str], list[Any]]) -> dict[str, Figure]:
+def _design(found: Found) -> dict[str, Figure]:
     figures = {}
     for at, runs in enumerate(DESIGN_RUNS):
         plain = float(np.median([each[at] for each in found["design", _PLAIN]]))
@@ -95,8 +108,9 @@ def _design(found: dict[tuple[str, str], list[Any]]) -> dict[str, Figure]:
     return figures
 
 
-def _cost(found: dict[tuple[str, str], list[Any]], laws: int) -> dict[str, Figure]:
+def _cost(found: Found) -> dict[str, Figure]:
     columns = {f"cost_to_c_sd_vs_grid{_of(policy)}": found["cost", policy] for policy in ENTRANTS}
+    laws = len(found["cost", OURS])
     columns["cost_to_c_sd_vs_grid_bound"] = [gap_cost_bound(i) for i in range(laws)]
     columns["cost_to_c_sd_vs_grid_sizes_beyond"] = found["beyond", OURS]
     columns["cost_to_c_sd_vs_grid_sizes_beyond_bound"] = [gap_cost_bound(i, True) for i in range(laws)]
@@ -107,7 +121,7 @@ def _cost(found: dict[tuple[str, str], list[Any]], laws: int) -> dict[str, Figur
     }
 
 
-def _renderings(found: dict[tuple[str, str], list[Any]]) -> dict[str, Figure]:
+def _renderings(found: Found) -> dict[str, Figure]:
     shares = {policy: float(np.mean([right for right, _ in found["renderings", policy]])) for policy in ENTRANTS}
     figures = {}
     for policy, share in shares.items():
@@ -117,12 +131,12 @@ def _renderings(found: dict[tuple[str, str], list[Any]]) -> dict[str, Figure]:
     return figures
 
 
-def _pairs(found: dict[tuple[str, str], list[Any]], arms: int) -> dict[str, Figure]:
+def _pairs(found: Found) -> dict[str, Figure]:
     shares = {}
     for policy in ENTRANTS:
         within = np.abs(np.array(found["pairs", policy])) <= 1
         shares[policy] = (float(within.mean()), float(within.all(axis=1).mean()))
-    plain = shares[_PLAIN][0]
+    plain, arms = shares[_PLAIN][0], len(found["pairs", OURS][0])
     unit = f"share of {arms} identified arms over the replays; all of them in"
     return {
         f"cross_task_c_within_se_at_half_cost{_of(policy)}": Figure(share, plain, f"{unit} {every:.0%}")
