@@ -137,6 +137,26 @@ def fit(
 
 
 @app.command()
+def replay(
+    table: Annotated[Path | None, typer.Argument(help="Recorded runs, as for `fit`: the pool to choose from.")] = None,
+    law: Annotated[str | None, typer.Option(help="Or a known law to simulate: alpha,C,D,sigma.")] = None,
+    policy: Annotated[str, typer.Option(help="Policies, with commas between.")] = "adaptive,grid",
+    seeds: Annotated[int, typer.Option(min=1, help="How often each policy is replayed.")] = 200,
+    target: Annotated[float | None, typer.Option(help="The error you need, in (0, 1].")] = None,
+    alpha_sd: Annotated[float, typer.Option(help="The precision of alpha to reach.")] = 0.05,
+    c_sd: Annotated[float, typer.Option(help="The precision of C to reach.")] = 0.01,
+    budget: Annotated[float | None, typer.Option(help="The most each policy may spend, in pre-trainings.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """What policies would have paid for precision and for the right verdict, on recorded or simulated runs."""
+    from sweeper.replaying import Wanted, as_json, as_text, replay_policies
+
+    names = tuple(name.strip() for name in policy.split(",") if name.strip())
+    wanted = Wanted(names, seeds, target, alpha_sd, c_sd, budget)
+    print((as_json if json else as_text)(replay_policies(table, law, wanted), wanted))
+
+
+@app.command()
 def reproduce(
     table: Annotated[Path, typer.Argument(metavar="CSV", help="The paper's published results_finetune.csv.")],
     out: Annotated[Path, typer.Option(help="Folder for the page and the tables.")] = Path("runs/reproduce"),

@@ -11,12 +11,13 @@ from ray import tune
 
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
+from sweeper.early_stop import EarlyStop
 from sweeper.study import sweep_digest
 from sweeper.trial import finetune_trial
 
 
-def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scratch: Path) -> None:
-    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher."""
+def set_tune_up() -> None:
+    """Tune without its own loggers and snapshots: nothing reads them."""
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "64")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000")
@@ -24,11 +25,18 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scr
     # Tune uploads its snapshot of the experiment while it writes the next one, and logs a traceback where they meet.
     # Nothing reads the snapshot: the sweep goes on from the store and the results table.
     logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
+
+
+def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scratch: Path) -> None:
+    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher."""
+    set_tune_up()
     resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
     trainable = tune.with_resources(tune.with_parameters(finetune_trial, config=config, store=store), resources)
     tuner = tune.Tuner(
         trainable,
-        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher, scheduler=EarlyStop() if config.tune.early_stop == "asha" else None, num_samples=-1
+        ),
         run_config=tune.RunConfig(
             name=f"finetune-{sweep_digest(config)}",
             storage_path=str(scratch.absolute()),

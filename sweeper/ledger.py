@@ -11,16 +11,18 @@ import os
 import threading
 import time
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sweeper.config import Budget
-from sweeper.costs import NOTHING, Cost
+from sweeper.costs import CPU, NOTHING, Cost
 
 STAGES = ("render", "pretrain", "finetune")
+# Costs are learnt from the latest pieces of work of each stage: a machine may get slower or faster.
+LEARNT_FROM = 30
 
 
 class Ledger:
@@ -36,7 +38,12 @@ class Ledger:
         self._wall_before = 0.0
         self._open: dict[str, dict[str, Any]] = {}
         self._begun: dict[str, float] = {}
-        self._settled: list[dict[str, Any]] = []
+        self._charged = NOTHING
+        self._latest: dict[str, str] = {}
+        self._stages = {stage: _no_spend() for stage in STAGES}
+        self._measured: dict[tuple[str, str], deque[tuple[float, Cost]]] = defaultdict(
+            lambda: deque(maxlen=LEARNT_FROM)
+        )
         for event in read_events(path):
             self._replay(event)
 
@@ -51,8 +58,7 @@ class Ledger:
     def spent(self) -> Cost:
         """Wall seconds since the first start, and the device-seconds and dollars settled so far."""
         with self._lock:
-            settled = sum((Cost(**e["cost"]) for e in self._settled), NOTHING)
-            return Cost(self._wall(), settled.device_s, settled.usd)
+            return Cost(self._wall(), self._charged.device_s, self._charged.usd)
 
     def reserved(self) -> Cost:
         """What running stages may still cost."""
@@ -122,13 +128,16 @@ class Ledger:
                     return f"{cap:g} {name}"
             return None
 
-    def settle(self, id_: str, cost: Cost, units: float) -> None:
-        """Replace a reservation by what the work did cost; one that was given back already stays as it is."""
+    def settle(self, id_: str, cost: Cost, units: float, device: str = CPU) -> None:
+        """Replace a reservation by what the work did cost; one that was given back already stays as it is.
+
+        `device`: the type of device that did it: what is learnt of one type is not believed of another.
+        """
         with self._lock:
             if id_ in self._open:
-                self._close(id_, self._open[id_]["stage"], cost, units)
+                self._close(id_, self._open[id_]["stage"], cost, units, device=device)
 
-    def charge(self, stage: str, what: str, cost: Cost, units: float) -> None:
+    def charge(self, stage: str, what: str, cost: Cost, units: float, device: str = CPU) -> None:
         """Charge work that had no reservation: the repair of something that was thought to exist."""
         with self._lock:
             event = {
@@ -137,6 +146,7 @@ class Ledger:
                 "stage": stage,
                 "what": what,
                 "units": units,
+                "device": device,
             }
             event["cost"] = asdict(cost)
             self._write(event)
@@ -153,24 +163,16 @@ class Ledger:
 
     def by_stage(self) -> dict[str, dict[str, float]]:
         """For each stage: how often, units, device-seconds and dollars, what lost work cost included."""
-        totals: dict[str, dict[str, float]] = {
-            s: {"count": 0.0, "units": 0.0, "wall_s": 0.0, "device_s": 0.0, "usd": 0.0} for s in STAGES
-        }
-        for event in self._settled:
-            row = totals.setdefault(event["stage"], defaultdict(float))
-            row["count"] += 1
-            row["units"] += event["units"]
-            for name in ("wall_s", "device_s", "usd"):
-                row[name] += event["cost"][name]
-        return totals
+        with self._lock:
+            return {stage: dict(row) for stage, row in self._stages.items()}
 
-    def measured(self, stage: str) -> list[tuple[float, Cost]]:
-        """(units, cost) of each piece of finished work, what was lost or refunded left out."""
-        return [
-            (e["units"], Cost(**e["cost"]))
-            for e in self._settled
-            if e["stage"] == stage and not e.get("lost") and e["units"] > 0
-        ]
+    def measured(self, stage: str, device: str | None = None) -> list[tuple[float, Cost]]:
+        """(units, cost) of the latest pieces of finished work, what was lost or refunded left out.
+
+        `device`: the type of device that did it; None: the type that did this stage last.
+        """
+        with self._lock:
+            return list(self._measured.get((stage, device or self._latest.get(stage, CPU)), ()))
 
     def _open_wall(self) -> float:
         """Wall seconds that open reservations may still take, one after the other: each is for the whole machine."""
@@ -180,8 +182,8 @@ class Ledger:
         running = 0.0 if self._started is None else self._clock() - self._started
         return self._wall_before + running
 
-    def _close(self, id_: str, stage: str, cost: Cost, units: float, *, lost: bool = False) -> None:
-        event = {"event": "settle", "id": id_, "stage": stage, "units": units, "cost": asdict(cost)}
+    def _close(self, id_: str, stage: str, cost: Cost, units: float, *, device: str = CPU, lost: bool = False) -> None:
+        event = {"event": "settle", "id": id_, "stage": stage, "units": units, "device": device, "cost": asdict(cost)}
         if lost:
             event["lost"] = True
         self._write(event)
@@ -195,11 +197,26 @@ class Ledger:
         elif event["event"] == "settle":
             self._open.pop(event["id"], None)
             self._begun.pop(event["id"], None)
-            self._settled.append(event)
+            self._count(event)
+
+    def _count(self, event: dict[str, Any]) -> None:
+        """Totals are kept as events come: a sweep of thousands of runs asks for them at every decision."""
+        cost, units = Cost(**event["cost"]), event["units"]
+        self._charged += cost
+        row = self._stages.setdefault(event["stage"], _no_spend())
+        for name, amount in {"count": 1, "units": units, **event["cost"]}.items():
+            row[name] += amount
+        if units > 0 and not event.get("lost"):
+            device = self._latest[event["stage"]] = event.get("device", CPU)
+            self._measured[event["stage"], device].append((units, cost))
 
     def _write(self, event: dict[str, Any]) -> None:
         event["wall_s"] = round(self._wall(), 3)
         append_event(self._path, event)
+
+
+def _no_spend() -> dict[str, float]:
+    return {"count": 0.0, "units": 0.0, "wall_s": 0.0, "device_s": 0.0, "usd": 0.0}
 
 
 def append_event(path: Path, event: dict[str, Any]) -> None:

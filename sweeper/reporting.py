@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.report import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend
+from analysis.report import ContactSheet, Control, Decision, Observation, Reference, ReportData, StageSpend
 from analysis.report import write_report as write_page
 from analysis.verdict import Verdict
 from render_actors.actor import SHARD_FILE, shard_identity
@@ -21,11 +21,13 @@ from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.complexity import read_complexity
 from sweeper.config import SweepConfig, load_run_config
-from sweeper.decisions import DECISIONS, Knowledge, decision_events, learn
+from sweeper.decision_log import DECISIONS, decision_events, learning_events
+from sweeper.decisions import Knowledge, learn
 from sweeper.ledger import Ledger, read_events
 from sweeper.plan import Plan, make_plan
 from sweeper.rendering import training_images
 from sweeper.study import studies, sweep_digest
+from sweeper.tuning_table import tuned_on, tuning_table
 
 log = logging.getLogger("sweeper")
 
@@ -105,7 +107,7 @@ def _report_data(record: Record) -> ReportData:
         fits=knowledge.fits,
         verdicts=knowledge.verdicts,
         references=_references(record),
-        decisions=[_decision(event, knowledge) for event in events],
+        decisions=list(_decisions(record, events)),
         ledger=list(_spend(record.ledger)),
         unit=str(events[0]["unit"]) if events else "minutes",
         stop_reason=record.stop_reason,
@@ -117,6 +119,9 @@ def _report_data(record: Record) -> ReportData:
         simulated=config.is_simulated,
         notes=_notes(record),
         complexity=read_complexity(record.folder),
+        controls=list(_controls(record)),
+        tuning=list(tuning_table(config, record.observations)),
+        tuned_on=tuned_on(config, record.observations),
     )
 
 
@@ -124,7 +129,7 @@ def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
     order = {(e["arm"], e["n"], e["seed"]): e["step"] for e in reversed(events)}
     errors: dict[tuple[str, int, int], list[results.Observation]] = defaultdict(list)
     for row in record.observations:
-        if row.split == "test" and row.n > 0:
+        if row.split == "test" and row.n > 0 and not record.plan.arm(row.arm).is_control:
             errors[row.arm, row.n, row.seed].append(row)
     for (arm, n, seed), rows in errors.items():
         seconds = sum(row.seconds for row in rows)
@@ -151,18 +156,37 @@ def _references(record: Record) -> dict[str, Reference]:
     return references
 
 
-def _decision(event: dict, knowledge: Knowledge) -> Decision:
-    found = [r for r in knowledge.runs if (r.arm, r.n, r.seed) == (event["arm"], event["n"], event["seed"])]
-    return Decision(
-        event["step"],
-        event["arm"],
-        event["n"],
-        event["seed"],
-        event["gain"],
-        event["cost"],
-        event["reason"],
-        found[0].error if found else None,
-    )
+def _controls(record: Record) -> Iterator[Control]:
+    """Each arm's control beside the arm at the same size and the reference."""
+
+    def errors(arm: str, n: int) -> tuple[float, ...]:
+        return tuple(r.error for r in record.observations if (r.arm, r.n, r.split) == (arm, n, "test"))
+
+    n, plan = record.config.controls.shuffled_labels, record.plan
+    for arm in plan.arms:
+        shuffled = errors(arm.control.name, n) if n is not None else ()
+        if n is not None and shuffled:
+            yield Control(arm.name, n, shuffled, errors(arm.name, n), errors(plan.reference(arm).name, 0))
+
+
+def _decisions(record: Record, events: list[dict]) -> Iterator[Decision]:
+    errors = {(run.arm, run.n, run.seed): run.error for run in record.knowledge.runs}
+    realised = learning_events(record.folder, studies(record.config, record.plan))
+    for event in events:
+        yield Decision(
+            event["step"],
+            event["arm"],
+            event["n"],
+            event["seed"],
+            event["gain"],
+            event["cost"],
+            event["reason"],
+            errors.get((event["arm"], event["n"], event["seed"])),
+            event.get("about", ""),
+            event.get("before"),
+            event.get("after"),
+            realised.get(event["step"]),
+        )
 
 
 def _spend(ledger: Ledger) -> Iterator[StageSpend]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeper.decisions import DECISIONS, read_decisions
+from sweeper.decision_log import DECISIONS, read_decisions
 from sweeper.ledger import STAGES
 from sweeper.planning import next_proposal
 from sweeper.reporting import STAGE_UNITS, Outcome, Record, read_record

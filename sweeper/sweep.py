@@ -25,6 +25,7 @@ from sweeper.results import discard_damaged
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
+from sweeper.tuning import check_space
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
@@ -64,9 +65,9 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
         if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
             raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
         return config, 0
-    from tasks.base import task
+    from tasks.backbones import check_pair
+    from tasks.base import label_kind, task
     from tasks.datasets import folds, load_real, subset
-    from tasks.models import backbone_names
 
     for stage, names, recipe in (
         ("pretrain", config.pretrain.tasks, config.pretrain.recipe),
@@ -78,15 +79,26 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
             except ValueError as error:
                 raise BadInput(f"{stage}.tasks: {error}") from None
             batch = resolve_recipe(stage, name, recipe).batch_size
-            if stage == "pretrain" and batch % config.pretrain.workers:
-                raise BadInput(f"pretrain.workers: {config.pretrain.workers} do not share batches of {batch} evenly")
+            if stage == "pretrain" and batch < config.pretrain.workers:
+                raise BadInput(
+                    f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch"
+                )
+            if stage == "finetune":
+                check_space(config, name)
     for backbone in config.pretrain.backbones:
-        if backbone not in backbone_names():
-            raise BadInput(f"pretrain.backbones: unknown {backbone!r}; known: {', '.join(backbone_names())}")
-    finetune = config.finetune
+        for name in (*config.pretrain.tasks, *config.finetune.tasks):
+            try:
+                check_pair(backbone, task(name), min(config.render.resolution, config.finetune_resolution))
+            except ValueError as error:
+                raise BadInput(f"pretrain.backbones: {error}") from None
+    finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
+    if len(set(kinds.values())) > 1:
+        raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
+    options = {"kind": kinds[config.finetune.tasks[0]], "ignore_label": finetune.ignore_label, "verify": True}
     try:
-        real = load_real(finetune.dataset, config.data_root, config.render.resolution, verify=True)
-        chosen = subset(real.train, fraction=finetune.whole, count=finetune.count, seed=config.seed)
+        real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, **options)
+        sizes = {"fraction": finetune.whole, "count": finetune.count}
+        chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
         if config.tune.trials:
             folds(chosen, real.train.labels, config.tune.folds, config.seed)
     except (ValueError, OSError) as error:
@@ -95,7 +107,7 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
     if finetune.dataset_sha256 not in (None, real.sha256):
         raise BadInput(
-            f"finetune.dataset_sha256: the images found ({real.source}, at {config.render.resolution} px) have "
+            f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "
             f"{real.sha256}; correct data_root, or leave the key out"
         )
     resolved = finetune.model_copy(update={"dataset_sha256": real.sha256})
@@ -162,7 +174,7 @@ def ray_session(config: SweepConfig) -> Iterator[float]:
     env = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}}
     # A plain address could pick up a stale cluster of somebody else's.
     address = os.environ.get("RAY_ADDRESS", "local")
-    _start_ray(address, runtime_env=env, **quiet)
+    start_ray(address, runtime_env=env, **quiet)
     try:
         resources = ray.cluster_resources()
         require_resources(config, resources)
@@ -171,7 +183,7 @@ def ray_session(config: SweepConfig) -> Iterator[float]:
         ray.shutdown()
 
 
-def _start_ray(address: str, **settings: Any) -> None:
+def start_ray(address: str, **settings: Any) -> None:
     """Start or join Ray. Its own nodes have half a minute, which a busy machine may miss: three tries."""
     tries = 3 if address == "local" else 1
     for left in reversed(range(tries)):

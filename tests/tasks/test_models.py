@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tasks.backbones import backbone_names
 from tasks.base import task
-from tasks.models import backbone_names, backbone_state, build_model, load_backbone, seeded_model
+from tasks.models import backbone_state, build_model, load_backbone, seeded_model
 
 
 def test_transfer_moves_the_backbone_and_leaves_the_head() -> None:
