@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,7 +121,10 @@ def _optimizer(model: TransferModel, recipe: Recipe) -> torch.optim.Optimizer:
     """All parameters; those of an auxiliary head learn `auxiliary_rate` times as fast (appendix A of the paper)."""
     auxiliary = [p for name, p in model.named_parameters() if name.startswith("head.auxiliary.")]
     others = [p for name, p in model.named_parameters() if not name.startswith("head.auxiliary.")]
-    groups = [{"params": others, "rate": 1.0}, {"params": auxiliary, "rate": recipe.auxiliary_rate}]
+    groups: list[dict[str, Any]] = [
+        {"params": others, "rate": 1.0},
+        {"params": auxiliary, "rate": recipe.auxiliary_rate},
+    ]
     groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
