@@ -11,17 +11,19 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 
 from analysis.plots import arm_colours, comparison_figure, curve_figure, decision_figure, spending_figure
 from analysis.report_csv import write_csv
-from analysis.report_data import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend
+from analysis.report_data import ContactSheet, Control, Decision, Observation, Reference, ReportData, StageSpend, Tuned
 from analysis.report_page import GRID, PAGE, STYLE
 from analysis.report_tables import page_tables
 
 __all__ = [
     "ContactSheet",
+    "Control",
     "Decision",
     "Observation",
     "Reference",
     "ReportData",
     "StageSpend",
+    "Tuned",
     "render_html",
     "write_report",
 ]

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from statistics import fmean
 
+from analysis.controls import what_it_says
 from analysis.report_data import ReportData
 
 # Rows hold numbers, text, booleans, and None, which CSV leaves empty.
@@ -13,7 +14,7 @@ Raw = tuple[list[str], list[list[object]]]
 
 
 def write_csv(folder: Path, data: ReportData) -> list[Path]:
-    """Write observations, fits, verdicts, decisions and ledger into `folder`; returns the paths.
+    """Write observations, fits, verdicts, controls, tuning, decisions and ledger into `folder`; returns the paths.
 
     The first column of each says whether the errors are simulated.
     """
@@ -22,6 +23,8 @@ def write_csv(folder: Path, data: ReportData) -> list[Path]:
         "observations": _observations(data),
         "fits": _fits(data),
         "verdicts": _verdicts(data),
+        "controls": _controls(data),
+        "tuning": _tuning(data),
         "decisions": _decisions(data),
         "ledger": _ledger(data),
     }
@@ -71,6 +74,23 @@ def _verdicts(data: ReportData) -> Raw:
         said = [arm, v.label, v.probability, v.leaning, v.error_now, v.next_doubling]
         needed = [v.n_needed, *(v.n_needed_interval or (None, None)), v.cost_needed]
         rows.append([*said, *needed, v.sentence])
+    return header, rows
+
+
+def _controls(data: ReportData) -> Raw:
+    header = ["arm", "n", "shuffled", "taught", "without", "sentence"]
+    rows: list[list[object]] = [
+        [c.arm, c.n, _joined(c.shuffled), _joined(c.taught), _joined(c.without), what_it_says(c)] for c in data.controls
+    ]
+    return header, rows
+
+
+def _tuning(data: ReportData) -> Raw:
+    header = ["arm", "n", "chosen", "trials", "stopped", "error", "default_error", "seconds", "dollars", "tuned_on"]
+    rows: list[list[object]] = [
+        [t.arm, t.n, t.chosen, t.trials, t.stopped, t.error, t.default_error, t.seconds, t.dollars, data.tuned_on]
+        for t in data.tuning
+    ]
     return header, rows
 
 

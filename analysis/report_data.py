@@ -45,6 +45,39 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Control:
+    """An arm pre-trained on n images with shuffled labels, beside the arm itself at the same n and its reference.
+
+    Each holds the errors of the fine-tunes over all seeds and repeats; empty where they were not run.
+    """
+
+    arm: str
+    n: int
+    shuffled: tuple[float, ...]
+    taught: tuple[float, ...]
+    without: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning came to: recipe values of an arm, chosen on the checkpoint of size n (0: no pre-training).
+
+    trials: how many ended, of which `stopped` early. error: the chosen values' validation error; `default_error`:
+    that of the recipe's own values where they were tried to the end. seconds, dollars: what all trials took.
+    """
+
+    arm: str
+    n: int
+    chosen: str
+    trials: int
+    stopped: int
+    error: float
+    default_error: float | None
+    seconds: float
+    dollars: float
+
+
+@dataclass(frozen=True)
 class Decision:
     """A proposal as it was made, and what came of it (None while it is under way or where it failed)."""
 
@@ -85,7 +118,7 @@ class ReportData:
     `arms`: in the order to show them. `unit`: that of decisions' and observations' costs ("$", "minutes").
     `stop_reason`: why the sweep ended, empty while it runs. `simulated`: errors drawn from a known law, not
     measured; said at the top of the page and in every table. `complexity`: negative entropy of the arm's rendered
-    set in nats (analysis/complexity.py), where it was measured.
+    set in nats (analysis/complexity.py), where it was measured. `tuned_on`: in words, the data that decided the tuning.
     """
 
     title: str
@@ -107,3 +140,6 @@ class ReportData:
     simulated: bool = False
     notes: Sequence[str] = field(default=())
     complexity: Mapping[str, float] = field(default_factory=dict)
+    controls: Sequence[Control] = ()
+    tuning: Sequence[Tuned] = ()
+    tuned_on: str = ""

@@ -130,6 +130,19 @@ endless rendering would leave. Intervals hold 95%.</p>
 {% else %}<p class="card">The n = 0 reference has not been run.</p>{% endif %}
 </section>
 
+{% if data.controls %}<section id="controls">
+<h2>Features, or luck?</h2>
+<p class="note">Controls: pre-trained on the same images with their labels dealt out anew, fine-tuned and tuned like the
+arm. They stay outside the fits.</p>
+{{ grid(tables.controls) }}
+</section>{% endif %}
+
+{% if data.tuning %}<section id="tuning">
+<h2>What was tuned</h2>
+<p class="note">Optuna's choice, {{ data.tuned_on }}. Its minutes and dollars are part of the fine-tunes' below.</p>
+{{ grid(tables.tuning) }}
+</section>{% endif %}
+
 <section id="decisions">
 <h2>What was run, and why</h2>
 {% if figures.decisions %}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from analysis.amounts import money
+from analysis.controls import what_it_says
 from analysis.fit import Estimate
 from analysis.reference import compare
 from analysis.report_data import ReportData
@@ -27,6 +29,8 @@ def page_tables(data: ReportData) -> dict[str, Table]:
         "verdicts": _verdict_table(data),
         "fits": _fit_table(data),
         "references": _reference_table(data),
+        "controls": _control_table(data),
+        "tuning": _tuning_table(data),
         "decisions": _decision_table(data),
         "ledger": _ledger_table(data),
         "versions": _pairs("package", "version", data.versions),
@@ -89,6 +93,48 @@ def _reference_table(data: ReportData) -> Table:
             rows.append((arm, spread, f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence))
     columns = ("arm", "error without", "error with", "P(better)", "learning rates without / with", "in words")
     return Table(columns, rows, (1, 2, 3, 4))
+
+
+def _control_table(data: ReportData) -> Table:
+    rows = [
+        (c.arm, f"{c.n:,}", _mean(c.shuffled), _mean(c.taught), _mean(c.without), what_it_says(c))
+        for c in data.controls
+    ]
+    columns = ("arm", "n", "labels shuffled", "labels as they are", "no pre-training", "in words")
+    return Table(columns, rows, (1, 2, 3, 4))
+
+
+def _mean(errors: Sequence[float]) -> str:
+    return f"{fmean(errors):.1%} ({len(errors)} fine-tunes)" if errors else "not run"
+
+
+def _tuning_table(data: ReportData) -> Table:
+    rows = [
+        (
+            t.arm,
+            f"{t.n:,}",
+            t.chosen,
+            f"{t.trials} ({t.stopped} stopped early)",
+            f"{t.error:.2%}",
+            "-" if t.default_error is None else f"{t.default_error:.2%}",
+            f"{t.seconds / 60:.1f}",
+            f"${t.dollars:,.3f}",
+        )
+        for t in data.tuning
+    ]
+    names = ("arm", "tuned at n", "chosen", "trials", "validation error", "of the recipe's own", "minutes", "dollars")
+    seconds, dollars = sum(t.seconds for t in data.tuning), sum(t.dollars for t in data.tuning)
+    footer = (
+        "total",
+        "",
+        "",
+        str(sum(t.trials for t in data.tuning)),
+        "",
+        "",
+        f"{seconds / 60:.1f}",
+        f"${dollars:,.3f}",
+    )
+    return Table(names, rows, (1, 3, 4, 5, 6, 7), footer if rows else ())
 
 
 def _decision_table(data: ReportData) -> Table:

@@ -17,6 +17,7 @@ from sweeper.errors import BadInput
 # Name of the bench, and the function that measures it; imported when it is asked for.
 BENCHES = {
     "fit": "sweeper.bench_fit:measure",
+    "pretrain": "sweeper.bench_pretrain:measure",
     "render": "sweeper.bench_render:measure",
 }
 

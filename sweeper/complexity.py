@@ -78,7 +78,7 @@ def _activations(view: ImageView, arm: Arm, config: SweepConfig, checkpoint: Pat
     from tasks.models import build_model, load_backbone
 
     names = class_names(setting_of(config, arm.rendering))
-    model = build_model(arm.backbone, task(arm.pretrain_task), len(names))
+    model = build_model(arm.backbone, task(arm.learnt), len(names))
     try:
         load_backbone(model, torch.load(checkpoint, weights_only=True))
     except (OSError, RuntimeError, EOFError, AttributeError) as error:

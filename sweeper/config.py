@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from sweeper.config_types import CLOSED, Count, Fraction, Name, Names, Number, Positive
 from sweeper.errors import BadInput
 from sweeper.render_config import Render, Rendering
+from sweeper.tune_config import Space, Tune
 
 SIMULATED = "simulated"
 
@@ -87,19 +88,15 @@ class Finetune(Model):
         return 1.0 if self.fraction is None and self.count is None else self.fraction
 
 
-class Tune(Model):
-    """The fine-tuning learning rate, tuned by Optuna on folds of the real training images."""
+class Controls(Model):
+    """Runs beside the arms, outside their fits, that tell features from luck.
 
-    lr: tuple[Positive, Positive] = (3e-4, 1e-2)
-    trials: Annotated[int, Field(ge=0, strict=True)] = 5
-    folds: Annotated[int, Field(ge=2, strict=True)] = 2
+    `shuffled_labels`: a size n at which each arm is also pre-trained on images whose labels were dealt out anew,
+    `seeds` times. What pre-training still gains there owes nothing to what the labels say.
+    """
 
-    @field_validator("lr")
-    @classmethod
-    def _ordered(cls, lr: tuple[float, float]) -> tuple[float, float]:
-        if lr[0] >= lr[1]:
-            raise ValueError("the first learning rate must be below the second")
-        return lr
+    shuffled_labels: Count | None = None
+    seeds: Count = 1
 
 
 class Ladder(Model):
@@ -196,6 +193,7 @@ class SweepConfig(Model):
     pretrain: Pretrain = Pretrain()
     finetune: Finetune = Finetune()
     tune: Tune = Tune()
+    controls: Controls = Controls()
     ladder: Ladder = Ladder()
     policy: Policy = Policy()
     stop: Stop = Stop()
@@ -217,6 +215,13 @@ class SweepConfig(Model):
             raise ValueError(
                 f"the ladder has {len(self.ladder.values())} sizes; the law needs three at least: add sizes"
             )
+        if self.tune.n not in (None, *self.ladder.values()):
+            raise ValueError(f"tune.n: {self.tune.n} is no size of the ladder; choose one of {self.ladder.values()}")
+        shuffled = self.controls.shuffled_labels
+        if shuffled not in (None, *self.ladder.values()):
+            raise ValueError(
+                f"controls.shuffled_labels: {shuffled} is no size of the ladder; choose one of {self.ladder.values()}"
+            )
         return self
 
     @property
@@ -225,8 +230,8 @@ class SweepConfig(Model):
         return bool(self.simulated)
 
     @property
-    def finetunes_per_rate(self) -> int:
-        """Fine-tunes that trying one learning rate takes: one a fold, and one draw where they are simulated."""
+    def finetunes_per_trial(self) -> int:
+        """Fine-tunes that one trial of the tuning takes: one a fold, and one draw where they are simulated."""
         return 1 if self.is_simulated else self.tune.folds
 
     @property
@@ -312,7 +317,7 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
         field = node.model_fields.get(str(part)) if isinstance(node, type) and issubclass(node, BaseModel) else None
         if field is None:
             break
-        node = {"renderings": Rendering, "simulated": SimulatedArm}.get(str(part), field.annotation)
+        node = {"renderings": Rendering, "simulated": SimulatedArm, "space": Space}.get(str(part), field.annotation)
 
     known = list(node.model_fields) if isinstance(node, type) and issubclass(node, BaseModel) else []
     close = difflib.get_close_matches(str(location[-1]), known, n=1)

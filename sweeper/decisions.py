@@ -83,9 +83,10 @@ def goals_of(config: SweepConfig) -> Goals:
 
 
 def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
-    """The runs every sweep begins with: n = 0 for each reference, then the pilot of each arm.
+    """The runs every sweep begins with: n = 0 for each reference, then the pilot of each arm, then the controls.
 
-    An arm's largest size comes first: rendering it renders the others too.
+    An arm's largest size comes first, since rendering it renders the others too; but before it the size at which the
+    config wants the arm tuned.
     """
     references = []
     for arm in plan.references:
@@ -98,7 +99,36 @@ def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit:
         return references
     first = names[0]
     looks = pilot(names, plan.ladder, lambda n: cost(Run(first, n, 0)), unit, config.seed)
-    return references + sorted(looks, key=lambda look: (names.index(look.arm), -look.n))
+    looks += _stated(config, looks, names, cost, unit)
+    looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
+    return references + looks + _controls(config, plan, cost, unit)
+
+
+def _stated(
+    config: SweepConfig, looks: Sequence[Proposal], names: Sequence[str], cost: Callable[[Run], float], unit: str
+) -> list[Proposal]:
+    """Runs at sizes that the config names and the pilot leaves out: of the tuning, and of the controls to compare."""
+    reasons = {config.controls.shuffled_labels: "is what its control is compared with", config.tune.n: "is tuned"}
+    there = {(look.arm, look.n) for look in looks}
+    proposals = []
+    for n, reason in reasons.items():
+        for arm in names if n is not None else ():
+            if n is not None and (arm, n) not in there:
+                price = cost(Run(arm, n, 0))
+                text = f"stated: {arm} {reason} at n = {n:,}, for {money(price, unit)}"
+                proposals.append(Proposal(arm, n, 0, None, price, text))
+    return proposals
+
+
+def _controls(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
+    """Pre-training on shuffled labels, where the config asks for it."""
+    n, proposals = config.controls.shuffled_labels, []
+    for arm in plan.controls if n is not None else ():
+        for seed in range(config.controls.seeds):
+            price = cost(Run(arm.name, n, seed))
+            reason = f"control: {arm.name} at n = {n:,}, labels shuffled, seed {seed}, for {money(price, unit)}"
+            proposals.append(Proposal(arm.name, n, seed, None, price, reason))
+    return proposals
 
 
 def choose(

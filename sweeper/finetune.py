@@ -11,6 +11,7 @@ from ray import tune
 
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
+from sweeper.early_stop import EarlyStop
 from sweeper.study import sweep_digest
 from sweeper.trial import finetune_trial
 
@@ -28,7 +29,9 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scr
     trainable = tune.with_resources(tune.with_parameters(finetune_trial, config=config, store=store), resources)
     tuner = tune.Tuner(
         trainable,
-        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher, scheduler=EarlyStop() if config.tune.early_stop == "asha" else None, num_samples=-1
+        ),
         run_config=tune.RunConfig(
             name=f"finetune-{sweep_digest(config)}",
             storage_path=str(scratch.absolute()),

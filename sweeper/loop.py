@@ -7,6 +7,7 @@ store, the results table and the ledger: running the same command again is the r
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections import deque
@@ -22,13 +23,14 @@ from sweeper.costs import Cost
 from sweeper.decisions import DECISIONS, Knowledge, choose, learn, opening, read_decisions
 from sweeper.flight import Flight
 from sweeper.ledger import Ledger, append_event
-from sweeper.plan import Arm, Plan
+from sweeper.plan import Plan
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
 from sweeper.stages import RunKey, Stages
 from sweeper.study import studies
-from sweeper.trial import Trial
-from sweeper.tuning import LearningRate
+from sweeper.trial import PERCENT, Trial, in_words
+from sweeper.tune_config import spelled
+from sweeper.tuning import Scope, Tried, Tuning, scope_of
 
 TICK_S = 10.0
 MOST_FAILURES = 3
@@ -56,7 +58,7 @@ class Loop:
         self.failed: dict[RunKey, str] = {}
         self.stop: Stop | None = None
         self._queue: deque[Trial] = deque()
-        self._rates: dict[str, LearningRate] = {}
+        self._tunings: dict[Scope, Tuning] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._ticked = 0.0
         self._studies = studies(config, plan)
@@ -105,13 +107,13 @@ class Loop:
         self._take(flight, trial, result, cached=False)
 
     def _take(self, flight: Flight, trial: Trial, result: dict[str, Any], *, cached: bool) -> None:
-        error, seconds = float(result["error"]), float(result["seconds"])
-        flight.take(trial, error, seconds, cached)
-        self._record(trial, error, seconds)
+        error, seconds, share = float(result["error"]), float(result["seconds"]), result.get(PERCENT, 100) / 100
+        flight.take(trial, error, seconds, cached, share)
+        self._record(trial, error, seconds, share)
         if flight.complete:
             self._complete(flight)
             return
-        done, rate = flight.finetunes, flight.finetunes / max(1.0, flight.wall_s)
+        done, rate = round(flight.finetunes), flight.finetunes / max(1.0, flight.wall_s)
         self.reporter.progress("finetune", flight.key.what, done, done + flight.finetunes_left, rate, "fine-tunes")
 
     def runs(self) -> list[results.Run]:
@@ -168,13 +170,13 @@ class Loop:
     def _dispatch(self, proposal: Proposal) -> Stop | None:
         """Reserve the money, write the decision down, and begin; the reason to stop where the money is short."""
         key = self._key(PolicyRun(proposal.arm, proposal.n, proposal.seed))
-        # Reserved first: once the run has taken the learning rate on, no more trials are counted for its arm.
+        # Reserved first: once the run has taken the tuning on, no more trials are counted for its arm.
         reserved = self.pricing.reserve(key)
         if reserved is None:
             if proposal.gain is None:
                 self._planned.appendleft(proposal)
             return Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left")
-        rate, tunes = self._rate(key.arm)
+        tuning, tunes = self._tuning(key)
         decisions = self.config.run_folder / DECISIONS
         written = [(d.arm, d.n, d.seed) for d in read_decisions(decisions, self._studies)]
         decided = (proposal.arm, proposal.n, proposal.seed)
@@ -193,8 +195,8 @@ class Loop:
             append_event(decisions, record)
         self.reporter.event("decided", f"decision {record['step']}: {proposal.reason}", **record)
         work = self._background.submit(self.stages.prepare, key, reserved)
-        repeats, per_rate = self.config.finetune.repeats, self.config.finetunes_per_rate
-        self.flights[key] = Flight(key, proposal, reserved, work, rate, tunes, repeats, per_rate)
+        repeats, per_trial = self.config.finetune.repeats, self.config.finetunes_per_trial
+        self.flights[key] = Flight(key, proposal, reserved, work, tuning, tunes, repeats, per_trial)
         return None
 
     def _advance(self, flight: Flight) -> None:
@@ -211,7 +213,7 @@ class Loop:
             else:
                 self._take(flight, trial, known.metrics, cached=True)
 
-    def _record(self, trial: Trial, error: float, seconds: float) -> None:
+    def _record(self, trial: Trial, error: float, seconds: float, share: float) -> None:
         settings, arm = self.config.finetune, trial.arm
         row = results.Observation(
             arm=arm.name,
@@ -225,12 +227,14 @@ class Loop:
             repeat=trial.repeat,
             split=trial.split,
             error=error,
-            lr=trial.lr,
+            lr=float(trial.settings["lr"]) if "lr" in trial.settings else self.pricing.recipe_value(arm, "lr"),
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
             study=self._studies[arm.name],
             versions=results.VERSIONS,
+            tuned=spelled(trial.settings),
+            share=share,
         )
         results.write(self.config.run_folder / "results", row)
         self.observations = [o for o in self.observations if o.file_name != row.file_name] + [row]
@@ -241,7 +245,7 @@ class Loop:
         self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.processes, flight.finetunes)
         run = next(r for r in self.runs() if (r.arm, r.n, r.seed) == (key.arm.name, key.n, key.seed))
         spread = f" (standard error {run.error * run.variance**0.5:.2%})" if run.variance else ""
-        text = f"observed {key.what}: error {run.error:.2%}{spread}, learning rate {run.lr:.1e}"
+        text = f"observed {key.what}: error {run.error:.2%}{spread}, at {in_words(flight.settings or {})}"
         fields = {"arm": key.arm.name, "n": key.n, "seed": key.seed, "error": run.error}
         self.reporter.event("observed", text, stage="finetune", what=key.what, **fields)
 
@@ -254,7 +258,7 @@ class Loop:
             )
         self._give_back(flight)
         self._queue = deque(t for t in self._queue if RunKey(t.arm, t.n, t.seed) != flight.key)
-        if flight.tunes and flight.rate.remaining:
+        if flight.tunes and flight.tuning.remaining:
             self._hand_over_tuning(flight)
         self.failed[flight.key] = cause
         self.reporter.event("failed", f"failed: {cause}", arm=flight.key.arm.name, n=flight.key.n)
@@ -279,31 +283,33 @@ class Loop:
     def _key(self, run: PolicyRun) -> RunKey:
         return RunKey(self.plan.arm(run.arm), run.n, run.seed)
 
-    def _rate(self, arm: Arm) -> tuple[LearningRate, bool]:
-        """The arm's learning rate, and whether the asking run is the first, on whose checkpoint it is tuned."""
-        first = arm.name not in self._rates
+    def _tuning(self, key: RunKey) -> tuple[Tuning, bool]:
+        """The tuning a run takes its values from, and whether it is the first to ask: it is tuned on its checkpoint."""
+        scope = scope_of(self.config.tune, key.arm.name, key.n)
+        first = scope not in self._tunings
         if first:
-            tried = [(o.lr, o.error) for o in self._tried(arm)]
-            self._rates[arm.name] = LearningRate(
-                self.config.tune, self.pricing.default_lr(arm), tried, self.config.seed
-            )
-        return self._rates[arm.name], first
+            tried = [Tried(json.loads(o.tuned), o.error, o.share) for o in self._tried(scope)]
+            default = {name: self.pricing.recipe_value(key.arm, name) for name in self.config.tune.space}
+            self._tunings[scope] = Tuning(self.config.tune, default, tried, self.config.seed)
+        return self._tunings[scope], first
 
-    def _tried(self, arm: Arm) -> list[results.Observation]:
-        return [o for o in self.observations if o.arm == arm.name and o.split == "validation"]
+    def _tried(self, scope: Scope) -> list[results.Observation]:
+        tune = self.config.tune
+        return [o for o in self.observations if o.split == "validation" and scope_of(tune, o.arm, o.n) == scope]
 
-    def _trials_left(self, arm: Arm) -> int:
-        """Learning rates the arm's next run will try: none once a run under way or done has taken them on."""
-        return 0 if arm.name in self._rates else max(0, self.config.tune.trials - len(self._tried(arm)))
+    def _trials_left(self, key: RunKey) -> int:
+        """Trials that a run would make: none where a run under way or done has taken the tuning on."""
+        scope = scope_of(self.config.tune, key.arm.name, key.n)
+        return 0 if scope in self._tunings else max(0, self.config.tune.trials - len(self._tried(scope)))
 
     def _hand_over_tuning(self, flight: Flight) -> None:
-        """The run that tuned the learning rate is gone: another of its arm goes on, or the next one begins anew."""
-        flight.rate.abandon()
-        heirs = [other for other in self.flights.values() if other.rate is flight.rate]
+        """The run that tuned is gone: another that waits for it goes on, or the next one begins anew."""
+        flight.tuning.abandon()
+        heirs = [other for other in self.flights.values() if other.tuning is flight.tuning]
         if heirs:
             heirs[0].tunes = True
         else:
-            del self._rates[flight.key.arm.name]
+            del self._tunings[scope_of(self.config.tune, flight.key.arm.name, flight.key.n)]
 
     def _tick(self) -> None:
         """Keep the ledger's clock, hold the hard cap, and pass on what workers report."""

@@ -14,6 +14,9 @@ from sweeper.costs import FREE, Cost, Estimate, Guess, estimate
 from sweeper.errors import BadInput
 from tasks.recipes import Recipe, recipe, recipe_names
 
+# What the pre-training task of a control is called after.
+SHUFFLED = "-shuffled"
+
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
 GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
 GUESSED_GPU_IN_CORES = 50.0
@@ -26,7 +29,10 @@ FINETUNE_START_S = 4.0
 
 @dataclass(frozen=True, order=True)
 class Arm:
-    """One combination under study; the reference without pre-training has rendering and task "none"."""
+    """One combination under study; the reference without pre-training has rendering and task "none".
+
+    The control of an arm is pre-trained on the same images with shuffled labels, which its task's name says.
+    """
 
     rendering: str
     pretrain_task: str
@@ -43,10 +49,25 @@ class Arm:
         """Whether this is n = 0, the error without pre-training."""
         return self.rendering == NO_PRETRAINING
 
+    @property
+    def is_control(self) -> bool:
+        """Whether it is pre-trained on shuffled labels."""
+        return self.pretrain_task.endswith(SHUFFLED)
+
+    @property
+    def learnt(self) -> str:
+        """Name of the pre-training task, whatever its labels."""
+        return self.pretrain_task.removesuffix(SHUFFLED)
+
+    @property
+    def control(self) -> Arm:
+        """The same with shuffled labels."""
+        return dataclasses.replace(self, pretrain_task=f"{self.learnt}{SHUFFLED}")
+
 
 @dataclass(frozen=True)
 class Work:
-    """What one run would still need: images to render, whether to pre-train, fine-tunes, learning rates to try."""
+    """What one run would still need: images to render, whether to pre-train, fine-tunes, trials of a tuning."""
 
     images: int
     pretrain: bool
@@ -56,15 +77,20 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """The arms, their references without pre-training, and the ladder."""
+    """The arms, their references without pre-training, their controls with shuffled labels, and the ladder."""
 
     arms: tuple[Arm, ...]
     references: tuple[Arm, ...]
     ladder: tuple[int, ...]
+    controls: tuple[Arm, ...] = ()
+
+    def reference(self, arm: Arm) -> Arm:
+        """The same backbone on the same real task, without pre-training."""
+        return next(r for r in self.references if (r.backbone, r.finetune_task) == (arm.backbone, arm.finetune_task))
 
     def arm(self, name: str) -> Arm:
-        """The arm or reference of this name."""
-        return next(a for a in self.arms + self.references if a.name == name)
+        """The arm, reference or control of this name."""
+        return next(a for a in self.arms + self.references + self.controls if a.name == name)
 
 
 def make_plan(config: SweepConfig) -> Plan:
@@ -79,7 +105,8 @@ def make_plan(config: SweepConfig) -> Plan:
         for backbone, finetune_task in combinations
     )
     references = tuple(Arm(NO_PRETRAINING, NO_PRETRAINING, b, f) for b, f in combinations)
-    return Plan(arms, references, config.ladder.values())
+    controls = tuple(arm.control for arm in arms) if config.controls.shuffled_labels else ()
+    return Plan(arms, references, config.ladder.values(), controls)
 
 
 class CostModel:
@@ -97,13 +124,13 @@ class CostModel:
         return estimate(self._guess(stage, backbone), measured, units, self._config.prices, cpus, gpus)
 
     def run(self, work: Work, measured: dict[str, list[tuple[float, Cost]]], backbone: str) -> dict[str, Estimate]:
-        """Estimate by stage of one run; a fold of a learning-rate trial costs no more than a fine-tune."""
+        """Estimate by stage of one run; a fold of a tuning trial costs no more than a fine-tune."""
         units = self.units(work)
         return {stage: self.stage(stage, n, measured.get(stage, []), backbone) for stage, n in units.items()}
 
     def units(self, work: Work) -> dict[str, float]:
-        """Work by stage: images, pre-trainings, fine-tunes (learning-rate trials counted once a fold)."""
-        finetunes = work.finetunes + work.tuning_trials * self._config.finetunes_per_rate
+        """Work by stage: images, pre-trainings, fine-tunes (tuning trials counted once a fold)."""
+        finetunes = work.finetunes + work.tuning_trials * self._config.finetunes_per_trial
         return {"render": float(work.images), "pretrain": float(work.pretrain), "finetune": float(finetunes)}
 
     def _devices(self, stage: str) -> tuple[float, float]:

@@ -12,12 +12,14 @@ from sweeper.config import SweepConfig
 from sweeper.costs import Estimate
 from sweeper.decisions import choose, opening
 from sweeper.ledger import Ledger
-from sweeper.plan import Arm, Plan, make_plan, total
+from sweeper.plan import Plan, make_plan, total
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
 from sweeper.reporting import LEDGER, Record
 from sweeper.stages import RunKey, Stages
 from sweeper.sweep import check, cpu_count
+from sweeper.tune_config import Tune
+from sweeper.tuning import Scope, scope_of
 
 
 def describe(config: SweepConfig) -> str:
@@ -37,8 +39,8 @@ def describe(config: SweepConfig) -> str:
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(stages, grid)}",
         "cost            low / expected / high",
-        *_costs("opening (n = 0 and pilot)", pricing, pilot),
-        *_costs("the whole ladder once (fixed grid)", pricing, grid),
+        *_costs("opening (n = 0 and pilot)", pricing, pilot, config.tune),
+        *_costs("the whole ladder once (fixed grid)", pricing, grid, config.tune),
         f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
     ]
     return "\n".join(lines)
@@ -49,11 +51,12 @@ def offline_pricing(config: SweepConfig) -> tuple[Stages, Pricing]:
     folder = config.run_folder
     ledger = Ledger(folder / LEDGER, config.budget)
     stages = Stages(config, ArtifactStore(config.store), ledger, Reporter(), Path(), None)
-    tried = [o.arm for o in results.read(folder / "results", config) if o.split == "validation"]
+    rows = [o for o in results.read(folder / "results", config) if o.split == "validation"]
+    tried = [scope_of(config.tune, o.arm, o.n) for o in rows]
     slots = max(1.0, cpu_count() // config.finetune.cpus)
 
-    def trials_left(arm: Arm) -> int:
-        return max(0, config.tune.trials - tried.count(arm.name))
+    def trials_left(key: RunKey) -> int:
+        return max(0, config.tune.trials - tried.count(scope_of(config.tune, key.arm.name, key.n)))
 
     return stages, Pricing(config, ledger, stages, slots, trials_left)
 
@@ -83,14 +86,15 @@ def _cached(stages: Stages, grid: Sequence[RunKey]) -> str:
     return f"{checkpoints} of {wanted} checkpoints of the ladder, {stages.images_there(grid)} of its images"
 
 
-def _costs(title: str, pricing: Pricing, keys: Sequence[RunKey]) -> Iterator[str]:
-    """Cost by stage of a set of runs, each shared image and learning rate counted once."""
+def _costs(title: str, pricing: Pricing, keys: Sequence[RunKey], tune: Tune) -> Iterator[str]:
+    """Cost by stage of a set of runs, each shared image and each tuning counted once."""
     by_stage: dict[str, list[Estimate]] = {}
-    tuned: set[str] = set()
+    tuned: set[Scope] = set()
     for i, key in enumerate(keys):
-        for stage, estimate in pricing.estimates(key, keys[:i], tunes=key.arm.name not in tuned).items():
+        scope = scope_of(tune, key.arm.name, key.n)
+        for stage, estimate in pricing.estimates(key, keys[:i], tunes=scope not in tuned).items():
             by_stage.setdefault(stage, []).append(estimate)
-        tuned.add(key.arm.name)
+        tuned.add(scope)
     yield f"{title}: {len(keys)} runs"
     for stage, estimates in by_stage.items():
         yield f"  {stage:9s} {_amounts(total(estimates))}"

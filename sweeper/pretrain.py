@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 import ray.train
+import ray.train.torch
 from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
@@ -44,12 +45,14 @@ class Pretraining:
 def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[str, Any]:
     """Everything that determines a checkpoint; the number of workers only where each normalises its own share."""
     render = config.render
-    recipe = resolve_recipe("pretrain", arm.pretrain_task, config.pretrain.recipe)
+    recipe = resolve_recipe("pretrain", arm.learnt, config.pretrain.recipe)
     images, held_out = training_images(config, arm.rendering, n), validation_images(config, arm.rendering)
+    # Only a control says so: the identity of what is learnt from true labels stays what it was.
+    labels = {"labels": "shuffled"} if arm.is_control else {}
     return {
         "stage": "pretrain",
         "version": PRETRAIN_VERSION,
-        "task": arm.pretrain_task,
+        "task": arm.learnt,
         "backbone": arm.backbone,
         "recipe": as_plain(recipe),
         "n": n,
@@ -57,7 +60,7 @@ def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[
         "images": as_plain(shard_identity(images.setting, images.seed, 0, render.scenes_per_shard)),
         "validation_images": held_out.n,
         "workers": None if recipe.sync_batch_norm else config.pretrain.workers,
-    }
+    } | labels
 
 
 def pretrain(job: Pretraining, scratch: Path) -> Manifest:
@@ -78,9 +81,11 @@ def pretrain(job: Pretraining, scratch: Path) -> Manifest:
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
     )
-    trainer.fit()
+    told = trainer.fit().metrics or {}
     # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
     shutil.rmtree(scratch / name, ignore_errors=True)
+    if "stopped" in told:
+        raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n}: {told['stopped']}")
     manifest = job.store.find(job.identity)
     if manifest is None:
         raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n} ended without leaving a checkpoint")
@@ -92,6 +97,7 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     import torch
 
     from tasks.base import task
+    from tasks.controls import with_shuffled_labels
     from tasks.models import seeded_model
     from tasks.train import train
 
@@ -99,10 +105,12 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     config, context = job.config, ray.train.get_context()
     torch.set_num_threads(max(1, int(config.pretrain.cpus_per_worker)))
     started = time.monotonic()
-    recipe = resolve_recipe("pretrain", job.arm.pretrain_task, config.pretrain.recipe)
+    recipe = resolve_recipe("pretrain", job.arm.learnt, config.pretrain.recipe)
     training = _arrays(job, training_images(config, job.arm.rendering, job.n), job.training)
     validation = _arrays(job, validation_images(config, job.arm.rendering), job.validation)
-    learnt = task(job.arm.pretrain_task)
+    if job.arm.is_control:
+        training, validation = (with_shuffled_labels(data, job.seed) for data in (training, validation))
+    learnt = task(job.arm.learnt)
     model = seeded_model(job.arm.backbone, learnt, len(training.class_names), job.seed)
     is_first = context.get_world_rank() == 0
 
@@ -117,19 +125,26 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         _restore(Path(folder) / "progress")
-        result = train(
-            model,
-            learnt,
-            training,
-            recipe,
-            seed=job.seed,
-            device="cuda" if config.pretrain.gpu else "cpu",
-            validation=validation,
-            checkpoint_dir=Path(folder) / "progress",
-            checkpoint_every=config.pretrain.checkpoint_every,
-            on_progress=on_progress,
-            on_checkpoint=on_checkpoint,
-        )
+        try:
+            result = train(
+                model,
+                learnt,
+                training,
+                recipe,
+                seed=job.seed,
+                device=str(ray.train.torch.get_device()) if config.pretrain.gpu else "cpu",
+                validation=validation,
+                checkpoint_dir=Path(folder) / "progress",
+                checkpoint_every=config.pretrain.checkpoint_every,
+                on_progress=on_progress,
+                on_checkpoint=on_checkpoint,
+            )
+        except FloatingPointError as error:
+            # All workers stop at the same step. To try again would end there again: it is said, not raised.
+            reason = Path(folder) / "stopped"
+            reason.mkdir()
+            ray.train.report({"stopped": str(error)}, Checkpoint.from_directory(reason) if is_first else None)
+            return
         if is_first:
             left = Path(folder) / "artifact"
             left.mkdir()
@@ -158,6 +173,6 @@ def _arrays(job: Pretraining, images: ImageSet, manifests: Sequence[Manifest]) -
 
     paths = [job.store.path(manifest, SHARD_FILE) for manifest in manifests]
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
-    kind = label_kind(job.arm.pretrain_task)
+    kind = label_kind(job.arm.learnt)
     arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key, labels=arrays_for(kind))
     return labelled_set(kind, arrays, class_names(images.setting))

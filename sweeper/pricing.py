@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from analysis.policy import money
 from sweeper.config import SweepConfig
@@ -15,7 +17,7 @@ from sweeper.stages import RunKey, Stages
 class Pricing:
     """Prices runs in the unit of the budget's first cap, and moves their money in the ledger.
 
-    `trials_left(arm)`: learning rates that the arm's next run will have to try.
+    `trials_left(run)`: trials of the tuning that a run will have to make.
     """
 
     def __init__(
@@ -24,7 +26,7 @@ class Pricing:
         ledger: Ledger,
         stages: Stages,
         slots: float,
-        trials_left: Callable[[Arm], int],
+        trials_left: Callable[[RunKey], int],
     ) -> None:
         self._config, self._ledger, self._stages = config, ledger, stages
         self._trials_left = trials_left
@@ -54,20 +56,20 @@ class Pricing:
     def estimates(self, key: RunKey, alongside: Sequence[RunKey] = (), tunes: bool = True) -> dict[str, Estimate]:
         """Cost by stage, from this sweep's own measurements where there are any.
 
-        `tunes` False: the arm's learning rate is tuned by another run.
+        `tunes` False: what it needs tuned is tuned by another run.
         """
-        work = self._stages.work(key, alongside, self._trials_left(key.arm) if tunes else 0)
+        work = self._stages.work(key, alongside, self._trials_left(key) if tunes else 0)
         measured = {stage: self._ledger.measured(stage) for stage in ("render", "pretrain", "finetune")}
         return self._model.run(work, measured, key.arm.backbone)
 
     def reserve(self, key: RunKey) -> dict[str, str] | None:
         """Set a run's money aside; None when it does not fit into the budget."""
-        units = self._model.units(self._stages.work(key, (), self._trials_left(key.arm)))
+        units = self._model.units(self._stages.work(key, (), self._trials_left(key)))
         parts = {stage: (e.high, units[stage]) for stage, e in self.estimates(key).items() if units[stage] > 0}
         return self._ledger.reserve(key.what, parts)
 
     def settle_finetunes(
-        self, reserved: dict[str, str], key: RunKey, seconds: float, processes: int, finetunes: int
+        self, reserved: dict[str, str], key: RunKey, seconds: float, processes: int, finetunes: float
     ) -> None:
         """Charge a run's fine-tunes: `seconds` of work in all, done by so many processes."""
         settings = self._config.finetune
@@ -84,11 +86,11 @@ class Pricing:
         rendered = self._ledger.by_stage()["render"]
         return rendered["usd"] / rendered["units"] if rendered["units"] else None
 
-    def default_lr(self, arm: Arm) -> float:
-        """The learning rate of the fine-tuning recipe."""
+    def recipe_value(self, arm: Arm, key: str) -> Any:
+        """A value of the fine-tuning recipe as the config has it; where errors are simulated, any in the range."""
         if self._config.is_simulated:
-            return self._config.tune.lr[0]
-        return resolve_recipe("finetune", arm.finetune_task, self._config.finetune.recipe).lr
+            return self._config.tune.space[key].ends[0] if key in self._config.tune.space else math.nan
+        return getattr(resolve_recipe("finetune", arm.finetune_task, self._config.finetune.recipe), key)
 
     def _in_unit(self, cost: Cost) -> float:
         return {"minutes": cost.wall_s / 60, "$": cost.usd, "device-hours": cost.device_s / 3600}[self.unit]

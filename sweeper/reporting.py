@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from analysis.report import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend
+from analysis.report import ContactSheet, Control, Decision, Observation, Reference, ReportData, StageSpend
 from analysis.report import write_report as write_page
 from analysis.verdict import Verdict
 from render_actors.actor import SHARD_FILE, shard_identity
@@ -27,6 +27,7 @@ from sweeper.ledger import Ledger, read_events
 from sweeper.plan import Plan, make_plan
 from sweeper.rendering import training_images
 from sweeper.study import studies, sweep_digest
+from sweeper.tuning_table import tuned_on, tuning_table
 
 log = logging.getLogger("sweeper")
 
@@ -118,6 +119,9 @@ def _report_data(record: Record) -> ReportData:
         simulated=config.is_simulated,
         notes=_notes(record),
         complexity=read_complexity(record.folder),
+        controls=list(_controls(record)),
+        tuning=list(tuning_table(config, record.observations)),
+        tuned_on=tuned_on(config, record.observations),
     )
 
 
@@ -125,7 +129,7 @@ def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
     order = {(e["arm"], e["n"], e["seed"]): e["step"] for e in reversed(events)}
     errors: dict[tuple[str, int, int], list[results.Observation]] = defaultdict(list)
     for row in record.observations:
-        if row.split == "test" and row.n > 0:
+        if row.split == "test" and row.n > 0 and not record.plan.arm(row.arm).is_control:
             errors[row.arm, row.n, row.seed].append(row)
     for (arm, n, seed), rows in errors.items():
         seconds = sum(row.seconds for row in rows)
@@ -150,6 +154,19 @@ def _references(record: Record) -> dict[str, Reference]:
             errors = tuple(row.error for row in none)
             references[arm.name] = Reference(arm.name, errors, none[-1].lr, own[-1] if own else None)
     return references
+
+
+def _controls(record: Record) -> Iterator[Control]:
+    """Each arm's control beside the arm at the same size and the reference."""
+
+    def errors(arm: str, n: int) -> tuple[float, ...]:
+        return tuple(r.error for r in record.observations if (r.arm, r.n, r.split) == (arm, n, "test"))
+
+    n, plan = record.config.controls.shuffled_labels, record.plan
+    for arm in plan.arms:
+        shuffled = errors(arm.control.name, n) if n is not None else ()
+        if n is not None and shuffled:
+            yield Control(arm.name, n, shuffled, errors(arm.name, n), errors(plan.reference(arm).name, 0))
 
 
 def _decision(event: dict, knowledge: Knowledge) -> Decision:

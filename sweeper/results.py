@@ -1,7 +1,7 @@
 """The results table: one immutable Parquet part a fine-tune, readable while it grows.
 
 A run is (arm, n, seed): one pre-training, fine-tuned `repeats` times. Rows with `split` "test" are observations;
-rows with "validation" are learning rates that were tried on folds of the real training images.
+rows with "validation" are recipe values that were tried on folds of the real training images.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ VERSIONS = " ".join(f"{name}={version(name)}" for name in ("ray", "torch", "bpy"
 class Observation:
     """One fine-tune. `error` = 1 - metric in [0, 1]; `cost` in device-seconds; n = 0: no pre-training.
 
-    `study`: hash of all that its error depends on (`sweeper.study`).
+    `study`: hash of all that its error depends on (`sweeper.study`). `tuned`: the tuned recipe values, as JSON.
+    `share`: how much of its training was done; below 1 a trial of the tuning was stopped early.
     """
 
     arm: str
@@ -54,12 +55,15 @@ class Observation:
     checkpoint: str
     study: str
     versions: str
+    tuned: str = "{}"
+    share: float = 1.0
 
     @property
     def file_name(self) -> str:
         """Name of its part: the same fine-tune always has the same."""
         arm = self.arm.replace("/", "~")
-        kind = f"lr{self.lr:.3e}" if self.split == "validation" else f"r{self.repeat}"
+        tried = hashlib.sha256(self.tuned.encode()).hexdigest()[:12]
+        kind = f"t{tried}" if self.split == "validation" else f"r{self.repeat}"
         return f"{arm}_n{self.n}_seed{self.seed}_{self.split}_{kind}_{self.study}.parquet"
 
 
@@ -110,7 +114,7 @@ def read(folder: Path, config: SweepConfig) -> list[Observation]:
             rows.append(row)
     current = studies(config, make_plan(config))
     observations = [row for row in rows if current.get(row.arm) == row.study]
-    return sorted(observations, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.lr))
+    return sorted(observations, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.tuned))
 
 
 def discard_damaged(folder: Path) -> int:

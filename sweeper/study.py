@@ -41,13 +41,13 @@ def study(config: SweepConfig, arm: Arm) -> str:
             setting["source"] = content_of(source, arm.rendering)
         matters += [RENDER_VERSION, setting, render]
         matters += [PRETRAIN_VERSION, config.pretrain.validation_images, config.pretrain.workers]
-        matters += [as_plain(resolve_recipe("pretrain", arm.pretrain_task, config.pretrain.recipe))]
+        matters += [as_plain(resolve_recipe("pretrain", arm.learnt, config.pretrain.recipe))]
     return _hash(matters)
 
 
 def studies(config: SweepConfig, plan: Plan) -> dict[str, str]:
-    """The study of every arm and reference, by name."""
-    return {arm.name: study(config, arm) for arm in (*plan.references, *plan.arms)}
+    """The study of every arm, reference and control, by name."""
+    return {arm.name: study(config, arm) for arm in (*plan.references, *plan.arms, *plan.controls)}
 
 
 def sweep_digest(config: SweepConfig) -> str:

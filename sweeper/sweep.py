@@ -25,6 +25,7 @@ from sweeper.results import discard_damaged
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
+from sweeper.tuning import check_space
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
@@ -76,8 +77,12 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
             except ValueError as error:
                 raise BadInput(f"{stage}.tasks: {error}") from None
             batch = resolve_recipe(stage, name, recipe).batch_size
-            if stage == "pretrain" and batch % config.pretrain.workers:
-                raise BadInput(f"pretrain.workers: {config.pretrain.workers} do not share batches of {batch} evenly")
+            if stage == "pretrain" and batch < config.pretrain.workers:
+                raise BadInput(
+                    f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch"
+                )
+            if stage == "finetune":
+                check_space(config, name)
     for backbone in config.pretrain.backbones:
         for name in (*config.pretrain.tasks, *config.finetune.tasks):
             try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from tasks.base import ArraySet
 from tasks.recipes import Recipe
-from tasks.views import Views
+from tasks.views import Views, placed
 
 _COLOUR_JITTER = 0.3
 # a data set may fill this share of an accelerator's free memory; else it stays on the host
@@ -26,6 +28,24 @@ class Shard:
 
     rank: int = 0
     world: int = 1
+
+    def parts(self, batch_size: int, device_batch: int) -> list[slice]:
+        """Which places of a global batch this worker takes, in parts of at most `device_batch` (0 = all at once).
+
+        Shares differ by one image at most, and every worker has as many parts: they meet in each.
+        """
+        bounds = _even(0, batch_size, self.world)
+        smallest = batch_size // self.world
+        largest = -(-batch_size // self.world)
+        # where one share is a single image larger, its parts may be so too
+        count = min(smallest, -(-largest // (device_batch or largest)))
+        cuts = _even(bounds[self.rank], bounds[self.rank + 1], count)
+        return [slice(start, end) for start, end in pairwise(cuts)]
+
+
+def _even(start: int, end: int, count: int) -> list[int]:
+    """Bounds (count + 1,) that cut start..end into `count` nearly equal pieces."""
+    return [start + (end - start) * piece // count for piece in range(count + 1)]
 
 
 class Order:
@@ -67,27 +87,25 @@ class Feed:
 
     def plain(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images as they are, float (B, 3, H, W) in [-1, 1], and their labels."""
-        chosen = torch.from_numpy(indices).to(self.images.device)
+        chosen = placed(indices, self.images.device)
         return _normalise(self.images[chosen].to(self.device)), self.labels[chosen.to(self.device)]
 
-    def training(self, order: Order, step: int, recipe: Recipe, seed: int, shard: Shard) -> tuple[Tensor, Tensor]:
-        """This worker's part of the batch of `step`, augmented as the recipe says."""
+    def training(
+        self, order: Order, step: int, recipe: Recipe, seed: int, parts: list[slice]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """These parts of the batch of `step`, augmented as the recipe says, each made when it is asked for."""
         rng = np.random.default_rng((seed, _AUGMENT, step))
-        height, width = self.images.shape[1:3]
-        # drawn for the whole global batch, then cut, so that every number of workers sees the same images
-        views = Views.drawn(rng, recipe, order.batch_size)
-        gains = rng.uniform(-1, 1, (2, order.batch_size)).astype(np.float32)
-        share = order.batch_size // shard.world
-        mine = slice(shard.rank * share, (shard.rank + 1) * share)
-
         where = self.images.device
-        chosen = torch.from_numpy(order.batch(step)[mine]).to(where)
-        views = views.part(mine)
-        images = _normalise(views.of_images(self.images, chosen).to(self.device))
-        if "colour" in recipe.augment:
-            images = _jitter(images, torch.from_numpy(gains[:, mine]).to(self.device))
-        labels = views.of_labels(self.labels, chosen.to(self.device), self.kind, (height, width))
-        return images, labels
+        # drawn for the whole global batch, then cut, so that every number of workers sees the same images
+        views, gains = Views.drawn(rng, recipe, order.batch_size), rng.uniform(-1, 1, (2, order.batch_size))
+        indices = order.batch(step)
+        for part in parts:
+            chosen, seen = placed(indices[part], where), views.part(part)
+            images = _normalise(seen.of_images(self.images, chosen).to(self.device))
+            if "colour" in recipe.augment:
+                images = _jitter(images, placed(gains[:, part].astype(np.float32), self.device))
+            size = (self.images.shape[1], self.images.shape[2])
+            yield images, seen.of_labels(self.labels, chosen.to(self.device), self.kind, size)
 
 
 def _normalise(images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from tasks.recipes import Precision, Recipe
 
 OnProgress = Callable[[int, float, float], None]
 OnCheckpoint = Callable[[int, Path], None]
+OnValidation = Callable[[int, float], None]
 
 _EVAL_BATCH = 256
 _PROGRESS_EVERY_S = 1.0
@@ -152,10 +154,9 @@ class _Training:
     ) -> None:
         parallel = distributed.is_available() and distributed.is_initialized()
         self.shard = Shard(distributed.get_rank(), distributed.get_world_size()) if parallel else Shard()
-        if recipe.batch_size % self.shard.world:
-            raise TaskError(
-                f"recipe: batch_size {recipe.batch_size} cannot be split evenly over {self.shard.world} workers"
-            )
+        if recipe.batch_size < self.shard.world:
+            raise TaskError(f"recipe: batch_size {recipe.batch_size} leaves some of {self.shard.world} workers idle")
+        self.parts = self.shard.parts(recipe.batch_size, recipe.device_batch)
         self.task, self.recipe, self.seed, self.device = task, recipe, seed, device
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model = model.to(device)
@@ -199,20 +200,33 @@ class _Training:
         torch.manual_seed(int(draw))
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr_at(step) * group["rate"]
-        images, labels = self.feed.training(self.order, step, self.recipe, self.seed, self.shard)
-        if not self.recipe.channels_last:
-            images = images.contiguous()
-        with _autocast(self.device, self.recipe.precision):
-            predictions = self.runner(images, labels)
-        loss = self.task.loss(predictions, labels)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        batch = self.feed.training(self.order, step, self.recipe, self.seed, self.parts)
+        total = torch.stack([self._accumulate(part, *pair) for part, pair in enumerate(batch)]).sum()
         self.optimizer.step()
         self.progress.step = step + 1
-        return loss
+        mine = self.parts[-1].stop - self.parts[0].start
+        return total * (self.recipe.batch_size / (mine * self.shard.world))
+
+    def _accumulate(self, part: int, images: Tensor, labels: Tensor) -> Tensor:
+        """Add one part's gradient; returns its loss, weighed so that the mean over workers of sums is the batch's."""
+        if not self.recipe.channels_last:
+            images = images.contiguous()
+        # workers exchange gradients once a step, with the last part
+        exchanges = self.shard.world == 1 or part == len(self.parts) - 1
+        with nullcontext() if exchanges else self.runner.no_sync():  # type: ignore[operator]  # DDP where world > 1
+            with _autocast(self.device, self.recipe.precision):
+                predictions = self.runner(images, labels)
+            loss = self.task.loss(predictions, labels) * (len(images) * self.shard.world / self.recipe.batch_size)
+            loss.backward()
+        return loss.detach()
 
     def validate(self, feed: Feed, size: int) -> None:
         now = self.progress
+        if self.shard.world > 1:
+            # the model that is judged is the one that is saved: rank 0's, statistics included
+            for buffer in self.model.buffers():
+                distributed.broadcast(buffer, 0)
         now.metric = _score(self.model, self.task, feed, size, self.shard, _EVAL_BATCH, self.recipe.precision)
         if now.best_metric is None or now.metric > now.best_metric:
             now.best_metric, now.best_step, now.best_state = now.metric, now.step, _model_state(self.model)
@@ -231,14 +245,17 @@ def train(
     checkpoint_every: int = 0,
     on_progress: OnProgress | None = None,
     on_checkpoint: OnCheckpoint | None = None,
+    on_validation: OnValidation | None = None,
 ) -> TrainResult:
     """Train all of `model` in place; it ends as the last iterate, the best one is in the result.
 
     Under torch.distributed the recipe's batch is split over the workers, each of which calls this with the same
-    arguments. checkpoint_dir: where last.pt is written every `checkpoint_every` steps (0 = never) and resumed from
-    where it exists. on_progress(step, images_per_s, loss): about once a second. on_checkpoint(step, path): on every
-    worker, after each checkpoint. Raises FloatingPointError naming the step at a loss that is not finite, TaskError
-    on data or recipes that cannot work, RuntimeError where `device` is absent.
+    arguments; `recipe.device_batch` bounds what a worker takes at once, and the rest follows before the step is made.
+    checkpoint_dir: where last.pt is written every `checkpoint_every` steps (0 = never) and resumed from where it
+    exists. on_progress(step, images_per_s, loss): about once a second. On every worker, on_checkpoint(step, path)
+    after each checkpoint and on_validation(step, metric) after each validation. Raises FloatingPointError naming the
+    step at a loss that is not finite, TaskError on data or recipes that cannot work, RuntimeError where `device` is
+    absent.
     """
     task.check(data)
     where = require_device(device)
@@ -250,8 +267,13 @@ def train(
     if checkpoint_dir is not None:
         training.resume(checkpoint_dir)
     devices = [where] if where.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        _loop(training, held_out, checkpoint_dir, checkpoint_every, on_progress, on_checkpoint)
+    # shapes stay the same step after step, so a GPU may look for its fastest kernels once
+    exact = torch.backends.cudnn.deterministic
+    fastest = (
+        torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=exact) if devices else nullcontext()
+    )
+    with torch.random.fork_rng(devices=devices), fastest:
+        _loop(training, held_out, checkpoint_dir, checkpoint_every, on_progress, on_checkpoint, on_validation)
     return _result(training)
 
 
@@ -262,9 +284,10 @@ def _loop(
     checkpoint_every: int,
     on_progress: OnProgress | None,
     on_checkpoint: OnCheckpoint | None,
+    on_validation: OnValidation | None,
 ) -> None:
     now, recipe = training.progress, training.recipe
-    watch = LossWatch(training.task.name, training.device)
+    watch = LossWatch(training.task.name, training.device, training.shard.world)
     training.model.train()
     mark, mark_step = time.perf_counter(), now.step
     while now.step < recipe.iterations:
@@ -282,8 +305,9 @@ def _loop(
         now.seconds += time.perf_counter() - started
         if saves and checkpoint_dir is not None:
             training.save(checkpoint_dir, on_checkpoint)
+        if evaluates and on_validation is not None and now.metric is not None:
+            on_validation(now.step, now.metric)
         if on_progress is not None and (last or trained - mark > _PROGRESS_EVERY_S):
-            watch.check()
             speed = (now.step - mark_step) * recipe.batch_size / (trained - mark)
             on_progress(now.step, speed, watch.last)
             mark, mark_step = time.perf_counter(), now.step

@@ -20,6 +20,12 @@ _GREY = 128
 _OUTSIDE: dict[LabelKind, int] = {"semantic": IGNORED, "instances": 0, "normals": 0, "depth": 0}
 
 
+def placed(array: np.ndarray, device: torch.device) -> Tensor:
+    """The array as a tensor on `device`; from pinned memory to a GPU, so that no step waits for a copy."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
 @dataclass(frozen=True, eq=False)
 class Views:
     """Windows into B images: in units of the image's side a window begins at (top, left) and is `side` large.
@@ -66,7 +72,7 @@ class Views:
     def _gather(self, maps: Tensor, chosen: Tensor, outside: int) -> Tensor:
         height, width = maps.shape[1:3]
         rows, columns = self._pixels(height, width)
-        y, x = (torch.from_numpy(pixels).to(maps.device) for pixels in (rows, columns))
+        y, x = placed(rows, maps.device), placed(columns, maps.device)
         # a window inside its image, the usual one, needs no second look
         if self.side.max() <= 1:
             return maps[chosen[:, None, None], y[:, :, None], x[:, None, :]]
