@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from tasks.base import NO_BOX, Task, TaskError
 
 _PYRAMID_WIDTH = 256
-# torchvision's anchors in px, one a level, the regions it keeps of an image and those that it learns from, for images of
-# this side or more; smaller ones get their share of each
+# torchvision's anchors in px, one a level, the regions it keeps of an image and those that it learns from, for images
+# of this side or more; smaller ones get their share of each
 _ANCHORS = (32, 64, 128, 256, 512)
 _REGIONS = {"training": 2000, "testing": 1000}
 _SAMPLED_REGIONS = 512

@@ -31,7 +31,9 @@ OnProgress = Callable[[int, float, float], None]
 OnCheckpoint = Callable[[int, Path], None]
 OnValidation = Callable[[int, float], None]
 
+# images of an evaluation at once: this many, and of large ones no more than fit into as many pixels
 _EVAL_BATCH = 256
+_EVAL_PIXELS = _EVAL_BATCH * 64 * 64
 _PROGRESS_EVERY_S = 1.0
 
 
@@ -106,6 +108,8 @@ def _score(
     was_training = model.training
     model.eval()
     mine = np.arange(shard.rank, size, shard.world)
+    height, width = feed.images.shape[1:3]
+    batch_size = max(1, min(batch_size, _EVAL_PIXELS // (height * width)))
     seen: list[tuple[Tensor, ...]] = []
     with torch.inference_mode(), _autocast(feed.device, precision):
         for start in range(0, len(mine), batch_size):
@@ -123,11 +127,9 @@ def _optimizer(model: TransferModel, recipe: Recipe) -> torch.optim.Optimizer:
     """All parameters; those of an auxiliary head learn `auxiliary_rate` times as fast (appendix A of the paper)."""
     auxiliary = [p for name, p in model.named_parameters() if name.startswith("head.auxiliary.")]
     others = [p for name, p in model.named_parameters() if not name.startswith("head.auxiliary.")]
-    groups: list[dict[str, Any]] = [
-        {"params": others, "rate": 1.0},
-        {"params": auxiliary, "rate": recipe.auxiliary_rate},
-    ]
-    groups = [group for group in groups if group["params"]]
+    groups: list[dict[str, Any]] = [{"params": others, "rate": 1.0}]
+    if auxiliary:
+        groups.append({"params": auxiliary, "rate": recipe.auxiliary_rate})
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)
