@@ -36,6 +36,7 @@ def describe(config: SweepConfig) -> str:
     lines = [
         f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on the test split",
         *(f"  {arm.name}" for arm in plan.arms),
+        *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(stages, grid)}",

@@ -48,6 +48,8 @@ def scope_of(tune: Tune, arm: str, n: int) -> Scope:
 def check_space(config: SweepConfig, task: str) -> None:
     """Raise BadInput where the recipe of a fine-tuning task would refuse what may be proposed to it."""
     space = config.tune.space
+    if "base" in space:
+        raise BadInput("tune.space: base names a whole recipe; give the values of it that are to be tuned")
     corners = itertools.product(*(each.ends for each in space.values()))
     for corner in itertools.islice(corners, _MOST_CORNERS):
         try:

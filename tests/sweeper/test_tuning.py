@@ -166,6 +166,7 @@ def test_trials_of_a_run_that_is_gone_are_asked_for_again() -> None:
     ("space", "said"),
     [
         ({"learning_rate": [0.1, 0.2]}, r"tune\.space: finetune\.recipe: unknown key learning_rate"),
+        ({"base": {"choices": ["quick", "paper"]}}, r"tune\.space: base names a whole recipe"),
         ({"optimizer": {"choices": ["sgd", "adam"]}}, r"tune\.space: finetune\.recipe\.optimizer"),
         ({"momentum": {"low": 0.5, "high": 1.0}}, r"tune\.space: .*momentum must lie in \[0, 1\)"),
         ({"lr": [0.1, 0.2], "iterations": [1, 400]}, r"tune\.space: .*warmup_images is longer than the whole training"),
