@@ -13,8 +13,9 @@ from scipy.stats import kendalltau
 
 from analysis.fit import fit_laws
 from analysis.laws import Floats
+from analysis.prior import Prior
 from analysis.recorded import Curve, Setting
-from analysis.rivals import RIVALS
+from analysis.rivals import RIVALS, Predict
 
 POSTERIOR = "posterior"
 
@@ -62,30 +63,43 @@ def tasks(paper: Mapping[Setting, Curve], few_shot: Mapping[str, tuple[Curve, Cu
 
 def score(task: Task, seed: int = 0) -> list[Score]:
     """All methods on one set, the posterior first."""
-    arms = {name: (curve.n, curve.error) for name, curve in task.seen.items()}
-    fits = fit_laws(arms, groups=task.groups, seed=seed)
-    inside = []
-    predicted = {}
-    for name, fit in fits.items():
-        later = task.scored[name]
-        predicted[name] = fit.predict(later.n)
-        low, high = fit.band(later.n, 0.9, new_run=True)
-        inside += list((low <= later.error) & (later.error <= high))
-    scores = [Score(task.name, POSTERIOR, _mean_rmse(task, predicted), float(np.mean(inside)), len(arms))]
+    errors, inside = posterior_errors(task, Prior(), seed)
+    scores = [Score(task.name, POSTERIOR, float(np.mean(errors)), float(np.mean(inside)), len(errors))]
     for method, predict in RIVALS.items():
-        predicted = {name: predict(curve, task.scored[name].n) for name, curve in task.seen.items()}
-        scores.append(Score(task.name, method, _mean_rmse(task, predicted), None, len(arms)))
+        scores.append(Score(task.name, method, float(np.mean(curve_errors(task, predict))), None, len(errors)))
     return scores
+
+
+def posterior_errors(task: Task, prior: Prior, seed: int = 0) -> tuple[list[float], list[bool]]:
+    """Of the posterior under `prior`: the RMSE of every curve scored, and whether each run is in its 90 % band."""
+    arms = {name: (curve.n, curve.error) for name, curve in task.seen.items()}
+    fits = fit_laws(arms, groups=task.groups, prior=prior, seed=seed)
+    errors, inside = [], list[bool]()
+    for name, later in task.scored.items():
+        errors.append(_rmse(task, fits[name].predict(later.n), later))
+        low, high = fits[name].band(later.n, 0.9, new_run=True)
+        inside += ((low <= later.error) & (later.error <= high)).tolist()
+    return errors, inside
+
+
+def curve_errors(task: Task, predict: Predict) -> list[float]:
+    """The RMSE of every curve scored, of an estimator that fits each curve by itself."""
+    return [_rmse(task, predict(task.seen[name], later.n), later) for name, later in task.scored.items()]
+
+
+def nine_renderings(paper: Mapping[Setting, Curve]) -> dict[Setting, Curve]:
+    """The paper's nine rendering settings: objdet to objdet, ResNet-50, 64k collection, fraction 1 %."""
+    wanted = ("64k", "objdet", "objdet", 1, "r50")
+    return {
+        s: c
+        for s, c in paper.items()
+        if (s.collection, s.pretrain_task, s.finetune_task, s.fraction, s.backbone) == wanted
+    }
 
 
 def order_of_renderings(paper: Mapping[Setting, Curve], seed: int = 0) -> dict[str, float]:
     """Kendall tau, by method, of the paper's nine rendering settings: as predicted from n <= 4000, with 64k."""
-    chosen = {
-        s.rendering: c
-        for s, c in paper.items()
-        if (s.collection, s.pretrain_task, s.finetune_task, s.fraction, s.backbone)
-        == ("64k", "objdet", "objdet", 1, "r50")
-    }
+    chosen = {setting.rendering: curve for setting, curve in nine_renderings(paper).items()}
     truth = [float(curve.error[curve.n == 64_000][0]) for curve in chosen.values()]
     seen = {name: curve.upto(4_000) for name, curve in chosen.items()}
     at = np.array([64_000.0])
@@ -105,8 +119,6 @@ def _key(setting: Setting) -> tuple[str, str, str]:
     return setting.pretrain_task, setting.rendering, setting.group
 
 
-def _mean_rmse(task: Task, predicted: Mapping[str, Floats]) -> float:
+def _rmse(task: Task, predicted: Floats, later: Curve) -> float:
     transform = np.log if task.log else np.asarray
-    return float(
-        np.mean([np.sqrt(np.mean((transform(p) - transform(task.scored[k].error)) ** 2)) for k, p in predicted.items()])
-    )
+    return float(np.sqrt(np.mean((transform(predicted) - transform(later.error)) ** 2)))
