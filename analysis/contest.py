@@ -5,19 +5,21 @@ Nothing of the estimators was chosen on the scored sizes: see docs/estimator.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import kendalltau
 
-from analysis.fit import fit_laws
+from analysis.fit import LawFit, fit_laws
 from analysis.laws import Floats
 from analysis.prior import Prior
 from analysis.recorded import Curve, Setting
 from analysis.rivals import RIVALS, Predict
 
 POSTERIOR = "posterior"
+# No method: the score of one who knew every curve, so that only the scatter of the runs to be predicted is left.
+RUN_NOISE = "run_noise_alone"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +64,12 @@ def tasks(paper: Mapping[Setting, Curve], few_shot: Mapping[str, tuple[Curve, Cu
 
 
 def score(task: Task, seed: int = 0) -> list[Score]:
-    """All methods on one set, the posterior first."""
-    errors, inside = posterior_errors(task, Prior(), seed)
+    """All methods on one set, the posterior first, then what run noise alone would leave."""
+    fits = _fit(task, Prior(), seed)
+    errors, inside = _judge(task, fits)
     scores = [Score(task.name, POSTERIOR, float(np.mean(errors)), float(np.mean(inside)), len(errors))]
+    floor = np.mean([_noise_rmse(task, fits[name], later.n) for name, later in task.scored.items()])
+    scores.append(Score(task.name, RUN_NOISE, float(floor), None, len(errors)))
     for method, predict in RIVALS.items():
         scores.append(Score(task.name, method, float(np.mean(curve_errors(task, predict))), None, len(errors)))
     return scores
@@ -72,8 +77,15 @@ def score(task: Task, seed: int = 0) -> list[Score]:
 
 def posterior_errors(task: Task, prior: Prior, seed: int = 0) -> tuple[list[float], list[bool]]:
     """Of the posterior under `prior`: the RMSE of every curve scored, and whether each run is in its 90 % band."""
+    return _judge(task, _fit(task, prior, seed))
+
+
+def _fit(task: Task, prior: Prior, seed: int) -> dict[str, LawFit]:
     arms = {name: (curve.n, curve.error) for name, curve in task.seen.items()}
-    fits = fit_laws(arms, groups=task.groups, prior=prior, seed=seed)
+    return fit_laws(arms, groups=task.groups, prior=prior, seed=seed)
+
+
+def _judge(task: Task, fits: Mapping[str, LawFit]) -> tuple[list[float], list[bool]]:
     errors, inside = [], list[bool]()
     for name, later in task.scored.items():
         errors.append(_rmse(task, fits[name].predict(later.n), later))
@@ -106,7 +118,16 @@ def order_of_renderings(paper: Mapping[Setting, Curve], seed: int = 0) -> dict[s
     fits = fit_laws({name: (curve.n, curve.error) for name, curve in seen.items()}, seed=seed)
     orders = {POSTERIOR: [float(fit.predict(at)[0]) for fit in fits.values()]}
     orders |= {m: [float(predict(curve, at)[0]) for curve in seen.values()] for m, predict in RIVALS.items()}
-    return {method: float(kendalltau(order, truth).statistic) for method, order in orders.items()}
+    taus = {method: float(kendalltau(order, truth).statistic) for method, order in orders.items()}
+    return taus | {RUN_NOISE: _noise_tau(list(fits.values()), at)}
+
+
+def _noise_tau(fits: Sequence[LawFit], at: Floats, draws: int = 400) -> float:
+    """The Kendall tau expected of one who knew every curve: with its errors at n = `at`, of runs that scatter."""
+    clean = np.stack([fit.samples.error(at)[:draws, 0] for fit in fits], axis=1)
+    noise = np.stack([fit.samples.sigma[:draws] for fit in fits], axis=1)
+    runs = clean * np.exp(noise * np.random.default_rng(0).standard_normal(clean.shape))
+    return float(np.mean([kendalltau(*each).statistic for each in zip(clean, runs, strict=True)]))
 
 
 def _split(name: str, curves: Mapping[Setting, Curve], largest_seen: float) -> Task:
@@ -117,6 +138,15 @@ def _split(name: str, curves: Mapping[Setting, Curve], largest_seen: float) -> T
 
 def _key(setting: Setting) -> tuple[str, str, str]:
     return setting.pretrain_task, setting.rendering, setting.group
+
+
+def _noise_rmse(task: Task, fit: LawFit, n: Floats) -> float:
+    """The RMSE expected of one who knew the curve: what the runs' own scatter leaves, as inferred from the fit."""
+    sigma = fit.samples.sigma[:, None]
+    off = sigma * np.random.default_rng(0).standard_normal((sigma.size, n.size))
+    if not task.log:
+        off = fit.predict(n) * np.expm1(off)
+    return float(np.sqrt((off**2).mean(axis=1)).mean())
 
 
 def _rmse(task: Task, predicted: Floats, later: Curve) -> float:
