@@ -145,13 +145,15 @@ def _fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None)
 
 
 def draw(data: ArmData, prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSamples:
-    """DRAWS joint draws: each grid gives as many as its share of the mass."""
+    """DRAWS joint draws in random order: each grid gives as many as its share of the mass."""
     totals = np.array([grid.total() for grid in grids])
     shares = np.exp(totals - _log_sum(totals, axis=0))
     ends = np.rint(np.cumsum(shares) * DRAWS).astype(int)
     counts = np.diff(ends, prepend=0)
     parts = [_draw_from(data, prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
-    return LawSamples(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    # The cells come in order: without a shuffle the draws of two arms would rise together.
+    order = rng.permutation(DRAWS)
+    return LawSamples(*(np.concatenate(values)[order] for values in zip(*parts, strict=True)))
 
 
 def _draw_from(
