@@ -194,7 +194,6 @@ def _answered(arms: Sequence[ArmState], verdicts: Mapping[str, Verdict], goals: 
         said = f"the best arm is certain: {winner} has the lowest error at n = {goals.n_target:,.0f}{within}"
         return Stop("best", f"{said} with probability {chance:.1%}") if chance >= goals.level else None
     if goals.objective != "target":
-        # An sd that is no wider than was wanted is a risk of at most one for each quantity.
         known = goals.objective == "predict" or all(state.fit.identified for state in arms)
         if known and all(_precise(aim) for aim in aims(arms, goals)):
             return Stop("precision", f"precision reached: for every arm {_wanted(goals)}")
@@ -210,17 +209,13 @@ def _precise(aim: Aim) -> bool:
 
 
 def _wanted(goals: Goals) -> str:
-    of = {"alpha": " of alpha", "C": " of C", "prediction": " of the prediction"}
-    share = (lambda name: of[name]) if goals.relative else (lambda name: "")
+    def of(name: str) -> str:
+        return f" of {name}" if goals.relative else ""
+
     if goals.objective == "predict":
-        return (
-            f"the sd of the predicted error at n = {goals.n_target:,.0f} is at most"
-            f" {goals.prediction_sd:g}{share('prediction')}"
-        )
-    return (
-        f"the sd of alpha is at most {goals.alpha_sd:g}{share('alpha')}"
-        f" and that of C at most {goals.c_sd:g}{share('C')}"
-    )
+        at_most = f"at most {goals.prediction_sd:g}{of('the prediction')}"
+        return f"the sd of the predicted error at n = {goals.n_target:,.0f} is {at_most}"
+    return f"the sd of alpha is at most {goals.alpha_sd:g}{of('alpha')} and that of C at most {goals.c_sd:g}{of('C')}"
 
 
 def _contenders(arms: Sequence[ArmState], goals: Goals) -> Iterator[tuple[ArmState, Aim]]:

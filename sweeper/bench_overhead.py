@@ -186,7 +186,7 @@ def _tune_alone(folder: Path, trials: int) -> np.ndarray:
         set_tune_up()
         tuner = tune.Tuner(
             tune.with_resources(_nothing, {"cpu": 0.25}),
-            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1),
+            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
             run_config=tune.RunConfig(name="plain", storage_path=str(folder / "plain"), verbose=0),
         )
         tuner.fit()

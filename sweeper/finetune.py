@@ -35,7 +35,11 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scr
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=searcher, scheduler=EarlyStop() if config.tune.early_stop == "asha" else None, num_samples=-1
+            search_alg=searcher,
+            scheduler=EarlyStop() if config.tune.early_stop == "asha" else None,
+            num_samples=-1,
+            # A simulated error is drawn in no time and leaves nothing behind: it needs no process of its own.
+            reuse_actors=config.is_simulated,
         ),
         run_config=tune.RunConfig(
             name=f"finetune-{sweep_digest(config)}",

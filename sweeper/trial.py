@@ -100,7 +100,8 @@ def finetune_trial(params: dict[str, Any], *, config: SweepConfig, store: Artifa
     identity = finetune_identity(config, trial)
     started = time.monotonic()
     group = ray.util.get_current_placement_group()
-    held = {} if group is None else {"placement_group": group.id.hex()}
+    # A process that goes on to another trial keeps what it holds.
+    held = {} if group is None or config.is_simulated else {"placement_group": group.id.hex()}
 
     def on_the_way(error: float, percent: int) -> None:
         tune.report({"error": error, PERCENT: percent, "seconds": time.monotonic() - started} | held)

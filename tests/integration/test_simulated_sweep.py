@@ -74,6 +74,17 @@ def test_every_run_of_the_table_was_decided_with_a_reason_and_lies_near_its_law(
             assert row["n"] in [250 * 2**i for i in range(7)]
 
 
+def test_what_each_run_taught_is_beside_what_was_expected_of_it(simulated: Sweep) -> None:
+    # given the decisions that the policy made, each with the uncertainty it was for
+    asked = [row for row in table(simulated.folder, "decisions") if row["about"]]
+    assert asked
+    assert all(float(row["expected"]) < float(row["before"]) for row in asked)
+
+    # then what it was before and after each run was fitted is there too, and a figure of both
+    assert all(float(row["realised_before"]) > 0 and float(row["realised_after"]) > 0 for row in asked)
+    assert (simulated.folder / "figures" / "learning.png").stat().st_size > 0
+
+
 def test_the_true_laws_lie_in_the_reported_intervals_and_the_verdicts_follow(simulated: Sweep) -> None:
     fits = {row["arm"]: row for row in table(simulated.folder, "fits")}
     for rendering, law in sweeps.LAWS.items():

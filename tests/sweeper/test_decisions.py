@@ -62,12 +62,12 @@ def test_a_question_without_what_it_needs_is_refused(tmp_path: Path, changes: di
 
 
 def test_sizes_between_and_beyond_the_rungs_are_there_only_where_the_config_asks() -> None:
-    rungs = {"start": 1000, "factor": 2, "rungs": 3}
-    assert Ladder(**rungs).choices() == (1000, 2000, 4000)
-    assert Ladder(**rungs, between=1).choices() == (1000, 1414, 2000, 2828, 4000)
-    assert Ladder(**rungs, beyond=2).choices() == (1000, 2000, 4000, 8000, 16000)
+    rungs = Ladder(start=1000, factor=2, rungs=3)
+    assert rungs.choices() == (1000, 2000, 4000)
+    assert rungs.model_copy(update={"between": 1}).choices() == (1000, 1414, 2000, 2828, 4000)
+    assert rungs.model_copy(update={"beyond": 2}).choices() == (1000, 2000, 4000, 8000, 16000)
     assert Ladder(sizes=(100, 300, 900), between=1, beyond=1).choices() == (100, 173, 300, 520, 900, 1559, 2700)
-    assert Ladder(**rungs, between=3, beyond=2).values() == (1000, 2000, 4000)
+    assert rungs.model_copy(update={"between": 3, "beyond": 2}).values() == (1000, 2000, 4000)
 
 
 def test_the_policy_goes_beyond_the_ladder_for_an_error_far_above_it(tmp_path: Path) -> None:

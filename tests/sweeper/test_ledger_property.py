@@ -18,7 +18,8 @@ from sweeper.costs import NOTHING, Cost
 from sweeper.ledger import STAGES, Ledger
 from tests.sweeper.examples import Clock
 
-CAPS = Budget(minutes=4.0, device_hours=0.5, usd=4.0)
+USD, DEVICE_S = 4.0, 1800.0
+CAPS = Budget(minutes=4.0, device_hours=DEVICE_S / 3600, usd=USD)
 PARTS = st.lists(
     st.tuples(st.sampled_from(STAGES), st.integers(0, 8)), min_size=1, max_size=3, unique_by=lambda p: p[0]
 )
@@ -61,8 +62,8 @@ class Books(RuleBasedStateMachine):
             assert set(ids) == set(asked)
             self.open |= {ids[stage]: cost for stage, (cost, _) in asked.items()}
             held = sum(self.open.values(), self.charged)
-            assert held.usd <= CAPS.usd
-            assert held.device_s <= CAPS.device_hours * 3600
+            assert held.usd <= USD
+            assert held.device_s <= DEVICE_S
 
     @precondition(lambda self: self.open)
     @rule(which=WHICH)
@@ -114,8 +115,8 @@ class Books(RuleBasedStateMachine):
         spent, reserved = self.ledger.spent(), self.ledger.reserved()
         assert (spent.usd, spent.device_s) == (self.charged.usd, self.charged.device_s)
         assert reserved == sum(self.open.values(), NOTHING)
-        assert spent.usd + reserved.usd <= CAPS.usd
-        assert spent.device_s + reserved.device_s <= CAPS.device_hours * 3600
+        assert spent.usd + reserved.usd <= USD
+        assert spent.device_s + reserved.device_s <= DEVICE_S
         assert spent.wall_s == self.clock.now
 
     @invariant()
