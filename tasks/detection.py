@@ -66,7 +66,7 @@ class RegionHead(nn.Module):
         return losses | more if self.training else _packed(found, self.masks)
 
     def _target(self, label: Tensor) -> Target:
-        return _mask_target(label) if self.masks else _box_target(label)
+        return mask_target(label) if self.masks else box_target(label)
 
     def _fit_to(self, size: tuple[int, int]) -> None:
         """Smaller anchors and, as there is room for fewer objects, fewer regions in a smaller image."""
@@ -81,13 +81,13 @@ class RegionHead(nn.Module):
         ]
 
 
-def _box_target(label: Tensor) -> Target:
+def box_target(label: Tensor) -> Target:
     """Boxes (M, 4) and classes from 1 (M,) of padded rows (M', 5)."""
     rows = label[label[:, 0] != NO_BOX].float()
     return {"boxes": rows[:, 1:], "labels": rows[:, 0].long() + 1}
 
 
-def _mask_target(label: Tensor) -> Target:
+def mask_target(label: Tensor) -> Target:
     """Boxes, classes from 1 and masks uint8 (M, H, W) of an instance map (H, W, 2)."""
     from torchvision.ops import masks_to_boxes
 
@@ -138,7 +138,7 @@ def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) 
     objects = 0
     for detections, labels in batches:
         size = (int(labels.shape[1]), int(labels.shape[2])) if masks else None
-        truth = [_mask_target(label) if masks else _box_target(label) for label in labels]
+        truth = [mask_target(label) if masks else box_target(label) for label in labels]
         for target in truth:
             target["labels"] -= 1
             objects += len(target["labels"])
