@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +24,9 @@ _REGIONS = {"training": 2000, "testing": 1000}
 _SAMPLED_REGIONS = 512
 _MADE_FOR_PX = 512
 _MASK_SIDE = 28
+# COCO's thresholds as pycocotools has them: torchmetrics' own are rounded to 32 bits, which moves mmAP by 5e-4
+_OVERLAPS = np.linspace(0.5, 0.95, 10).tolist()
+_RECALLS = np.linspace(0, 1, 101).tolist()
 # class, score and box of a detection, then its mask in its own frame where there is one
 _BOX_FIELDS = 6
 Target = dict[str, Tensor]
@@ -66,7 +70,7 @@ class RegionHead(nn.Module):
         return losses | more if self.training else _packed(found, self.masks)
 
     def _target(self, label: Tensor) -> Target:
-        return _mask_target(label) if self.masks else _box_target(label)
+        return mask_target(label) if self.masks else box_target(label)
 
     def _fit_to(self, size: tuple[int, int]) -> None:
         """Smaller anchors and, as there is room for fewer objects, fewer regions in a smaller image."""
@@ -81,13 +85,13 @@ class RegionHead(nn.Module):
         ]
 
 
-def _box_target(label: Tensor) -> Target:
+def box_target(label: Tensor) -> Target:
     """Boxes (M, 4) and classes from 1 (M,) of padded rows (M', 5)."""
     rows = label[label[:, 0] != NO_BOX].float()
     return {"boxes": rows[:, 1:], "labels": rows[:, 0].long() + 1}
 
 
-def _mask_target(label: Tensor) -> Target:
+def mask_target(label: Tensor) -> Target:
     """Boxes, classes from 1 and masks uint8 (M, H, W) of an instance map (H, W, 2)."""
     from torchvision.ops import masks_to_boxes
 
@@ -134,11 +138,16 @@ def _found(rows: Tensor, size: tuple[int, int] | None) -> Target:
 def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) -> float:
     from torchmetrics.detection import MeanAveragePrecision
 
-    metric: Any = MeanAveragePrecision(iou_type="segm" if masks else "bbox", backend="faster_coco_eval")
+    metric: Any = MeanAveragePrecision(
+        iou_type="segm" if masks else "bbox",
+        iou_thresholds=_OVERLAPS,
+        rec_thresholds=_RECALLS,
+        backend="faster_coco_eval",
+    )
     objects = 0
     for detections, labels in batches:
         size = (int(labels.shape[1]), int(labels.shape[2])) if masks else None
-        truth = [_mask_target(label) if masks else _box_target(label) for label in labels]
+        truth = [mask_target(label) if masks else box_target(label) for label in labels]
         for target in truth:
             target["labels"] -= 1
             objects += len(target["labels"])

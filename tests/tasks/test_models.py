@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tasks.backbones import backbone_names, check_pair
-from tasks.base import TaskError, task, task_names
+from tasks.base import NO_BOX, TaskError, task, task_names
 from tasks.models import backbone_state, build_model, load_backbone, seeded_model
 from tasks.shapes import shapes
 
@@ -119,3 +119,17 @@ def test_every_parameter_of_a_fitting_pair_learns_and_its_predictions_have_a_sco
     with torch.inference_mode():
         score = learnt.metric([learnt.evidence(model.eval()(images).float(), labels)])
     assert 0 <= score <= 1
+
+
+@pytest.mark.parametrize("name", ["objdet", "insseg"])
+def test_an_image_without_objects_can_be_learnt_from(name: str) -> None:
+    learnt = task(name)
+    data = shapes(2, 64, seed=0, kind=learnt.label_kind)
+    labels = torch.from_numpy(data.labels)
+    labels[1] = NO_BOX if name == "objdet" else 0
+    model = seeded_model("small_resnet", learnt, len(data.class_names), seed=0)
+
+    loss = learnt.loss(model(torch.rand(2, 3, 64, 64), labels), labels)
+    loss.backward()
+
+    assert torch.isfinite(loss)
