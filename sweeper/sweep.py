@@ -92,10 +92,14 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
     if len(set(kinds.values())) > 1:
         raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
-    options = {"kind": kinds[config.finetune.tasks[0]], "ignore_label": finetune.ignore_label, "verify": True}
+    options: dict[str, Any] = {
+        "kind": kinds[config.finetune.tasks[0]],
+        "ignore_label": finetune.ignore_label,
+        "verify": True,
+    }
     try:
         real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, **options)
-        sizes = {"fraction": finetune.whole, "count": finetune.count}
+        sizes: dict[str, Any] = {"fraction": finetune.whole, "count": finetune.count}
         chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
         if config.tune.trials:
             folds(chosen, real.train.labels, config.tune.folds, config.seed)

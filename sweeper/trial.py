@@ -140,11 +140,11 @@ def _measured_error(
     settings = config.finetune
     torch.set_num_threads(max(1, int(settings.cpus)))
     learnt = task(trial.arm.finetune_task)
-    options = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
+    options: dict[str, Any] = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
     real = load_real(settings.dataset, config.data_root, config.finetune_resolution, **options)
     if real.sha256 != settings.dataset_sha256:
         raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
-    sizes = {"fraction": settings.whole, "count": settings.count}
+    sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
     chosen = subset(real.train, **sizes, seed=config.seed, balanced=settings.balanced)
     recipe = recipe_of(config, trial)
     # The seeds of a fine-tune differ between runs and repeats: head, order of images, augmentation.

@@ -75,20 +75,26 @@ def _as_tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array)
 
 
+def _resident(data: Tensor, device: torch.device) -> Tensor:
+    """The data on an accelerator where it fits there, else on the host."""
+    if device.type == "cuda" and data.nbytes >= _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return data
+    return data.to(device)
+
+
 class Feed:
     """Batches of one data set on one device: gathered, augmented and normalised in single vectorised steps."""
 
     def __init__(self, data: ArraySet, device: torch.device) -> None:
         self.device, self.kind = device, data.label_kind
-        self.images = _as_tensor(data.images)
-        self.labels = _as_tensor(np.ascontiguousarray(data.labels)).to(device)
-        if device.type == "cuda" and data.images.nbytes < _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
-            self.images = self.images.to(device)
+        self.images = _resident(_as_tensor(data.images), device)
+        self.labels = _resident(_as_tensor(np.ascontiguousarray(data.labels)), device)
 
     def plain(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images as they are, float (B, 3, H, W) in [-1, 1], and their labels."""
         chosen = placed(indices, self.images.device)
-        return _normalise(self.images[chosen].to(self.device)), self.labels[chosen.to(self.device)]
+        labels = self.labels[chosen.to(self.labels.device)].to(self.device)
+        return _normalise(self.images[chosen].to(self.device)), labels
 
     def training(
         self, order: Order, step: int, recipe: Recipe, seed: int, parts: list[slice]
@@ -105,7 +111,8 @@ class Feed:
             if "colour" in recipe.augment:
                 images = _jitter(images, placed(gains[:, part].astype(np.float32), self.device))
             size = (self.images.shape[1], self.images.shape[2])
-            yield images, seen.of_labels(self.labels, chosen.to(self.device), self.kind, size)
+            labels = seen.of_labels(self.labels, chosen.to(self.labels.device), self.kind, size)
+            yield images, labels.to(self.device)
 
 
 def _normalise(images: Tensor) -> Tensor:

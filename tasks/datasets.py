@@ -81,8 +81,8 @@ def load_real(
     elif f"{reader}:" == _COCO:
         read = coco.load(folder, resolution, cache, kind=kind, verify=verify)
     else:
-        options = {"ignore": ignore_label, "names": names}
-        read = map_folder.load(folder, resolution, cache, kind=kind, verify=verify, **options)
+        more = (kind, ignore_label, names)
+        read = map_folder.load(folder, resolution, cache, *more, verify=verify)
     return RealData(*read, source=str(folder))
 
 

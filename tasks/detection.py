@@ -16,9 +16,12 @@ from torch import Tensor, nn
 from tasks.base import NO_BOX, Task, TaskError
 
 _PYRAMID_WIDTH = 256
-# torchvision's sizes in px, one a level; images of fewer px have smaller objects and get smaller anchors
+# torchvision's anchors in px, one a level, the regions it keeps of an image and those that it learns from, for images
+# of this side or more; smaller ones get their share of each
 _ANCHORS = (32, 64, 128, 256, 512)
-_ANCHORS_MADE_FOR_PX = 512
+_REGIONS = {"training": 2000, "testing": 1000}
+_SAMPLED_REGIONS = 512
+_MADE_FOR_PX = 512
 _MASK_SIDE = 28
 # class, score and box of a detection, then its mask in its own frame where there is one
 _BOX_FIELDS = 6
@@ -57,29 +60,34 @@ class RegionHead(nn.Module):
             count = len(stages[0])
             images = ImageList(stages[0].new_empty((count, 0, *size)), [size] * count)
             targets = None if labels is None else [self._target(label) for label in labels]
-            self._fit_anchors(size)
+            self._fit_to(size)
             proposals, losses = self.rpn(images, maps, targets)
             found, more = self.roi_heads(maps, proposals, images.image_sizes, targets)
         return losses | more if self.training else _packed(found, self.masks)
 
     def _target(self, label: Tensor) -> Target:
-        return _mask_target(label) if self.masks else _box_target(label)
+        return mask_target(label) if self.masks else box_target(label)
 
-    def _fit_anchors(self, size: tuple[int, int]) -> None:
-        generator, share = self.rpn.anchor_generator, min(1.0, max(size) / _ANCHORS_MADE_FOR_PX)
+    def _fit_to(self, size: tuple[int, int]) -> None:
+        """Smaller anchors and, as there is room for fewer objects, fewer regions in a smaller image."""
+        share = min(1.0, max(size) / _MADE_FOR_PX)
+        for stage, regions in _REGIONS.items():
+            self.rpn._post_nms_top_n[stage] = round(share * regions)
+        self.roi_heads.fg_bg_sampler.batch_size_per_image = round(share * _SAMPLED_REGIONS)
+        generator = self.rpn.anchor_generator
         generator.cell_anchors = [
             generator.generate_anchors([share * side for side in sizes], ratios)
             for sizes, ratios in zip(generator.sizes, generator.aspect_ratios, strict=True)
         ]
 
 
-def _box_target(label: Tensor) -> Target:
+def box_target(label: Tensor) -> Target:
     """Boxes (M, 4) and classes from 1 (M,) of padded rows (M', 5)."""
     rows = label[label[:, 0] != NO_BOX].float()
     return {"boxes": rows[:, 1:], "labels": rows[:, 0].long() + 1}
 
 
-def _mask_target(label: Tensor) -> Target:
+def mask_target(label: Tensor) -> Target:
     """Boxes, classes from 1 and masks uint8 (M, H, W) of an instance map (H, W, 2)."""
     from torchvision.ops import masks_to_boxes
 
@@ -130,7 +138,7 @@ def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) 
     objects = 0
     for detections, labels in batches:
         size = (int(labels.shape[1]), int(labels.shape[2])) if masks else None
-        truth = [_mask_target(label) if masks else _box_target(label) for label in labels]
+        truth = [mask_target(label) if masks else box_target(label) for label in labels]
         for target in truth:
             target["labels"] -= 1
             objects += len(target["labels"])

@@ -10,7 +10,9 @@ from tasks.base import ArraySet, Task, TaskError
 from tasks.batches import Feed, Shard
 from tasks.recipes import Precision
 
+# images of an evaluation at once: this many, and of large ones no more than fit into as many pixels
 EVAL_BATCH = 256
+_EVAL_PIXELS = EVAL_BATCH * 64 * 64
 
 
 def require_device(name: str) -> torch.device:
@@ -55,6 +57,8 @@ def score(
     was_training = model.training
     model.eval()
     mine = np.arange(shard.rank, size, shard.world)
+    height, width = feed.images.shape[1:3]
+    batch_size = max(1, min(batch_size, _EVAL_PIXELS // (height * width)))
     seen: list[tuple[Tensor, ...]] = []
     with torch.inference_mode(), autocast(feed.device, precision):
         for start in range(0, len(mine), batch_size):

@@ -26,10 +26,10 @@ def load(
     folder: Path,
     resolution: int,
     cache: Path,
-    *,
     kind: LabelKind = "semantic",
     ignore: int | None = None,
     names: tuple[str, ...] = (),
+    *,
     verify: bool = False,
 ) -> tuple[ArraySet, ArraySet, str]:
     """(train, test, their sha256) as squares of `resolution` px, letterboxed.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,8 +69,9 @@ def _optimizer(model: TransferModel, recipe: Recipe) -> torch.optim.Optimizer:
     """All parameters; those of an auxiliary head learn `auxiliary_rate` times as fast (appendix A of the paper)."""
     auxiliary = [p for name, p in model.named_parameters() if name.startswith("head.auxiliary.")]
     others = [p for name, p in model.named_parameters() if not name.startswith("head.auxiliary.")]
-    groups = [{"params": others, "rate": 1.0}, {"params": auxiliary, "rate": recipe.auxiliary_rate}]
-    groups = [group for group in groups if group["params"]]
+    groups: list[dict[str, Any]] = [{"params": others, "rate": 1.0}]
+    if auxiliary:
+        groups.append({"params": auxiliary, "rate": recipe.auxiliary_rate})
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tasks.base import NO_BOX, TaskError, task
-from tasks.detection import _box_target, _mask_target
+from tasks.detection import box_target, mask_target
 from tasks.shapes import CLASS_NAMES, shapes
 
 OBJDET, INSSEG = task("objdet"), task("insseg")
@@ -123,7 +123,7 @@ def test_the_mmap_of_masks_is_that_of_pycocotools() -> None:
 
     truth, results = [], []
     for i, label in enumerate(labels):
-        target = _mask_target(label)
+        target = mask_target(label)
         for mask, kind in zip(target["masks"], target["labels"], strict=True):
             one = {"segmentation": encoded(mask), "bbox": [0, 0, 1, 1], "area": float(mask.sum())}
             truth.append({"image_id": i, "category_id": int(kind) - 1, **one})
@@ -142,6 +142,6 @@ def test_the_mmap_of_masks_is_that_of_pycocotools() -> None:
 def test_boxes_of_masks_are_the_boxes_of_what_is_visible() -> None:
     boxes, maps = (torch.from_numpy(shapes(30, 64, seed=2, kind=kind).labels) for kind in ("boxes", "instances"))
     for rows, instances in zip(boxes, maps, strict=True):
-        listed, derived = _box_target(rows), _mask_target(instances)
+        listed, derived = box_target(rows), mask_target(instances)
         assert torch.equal(listed["boxes"], derived["boxes"])
         assert torch.equal(listed["labels"], derived["labels"])
