@@ -57,9 +57,10 @@ class Bench:
         images = training_images(self.config, arm.rendering, N)
         held_out = validation_images(self.config, arm.rendering)
         identity = pretrain_identity(self.config, arm, N, 0)
-        sets = (tuple(self._shards(each)) for each in (images, held_out))
+        training, validation = tuple(self._shards(images)), tuple(self._shards(held_out))
         board = ray.remote(num_cpus=0)(Board).remote()
-        return pretrain(Pretraining(identity, self.config, arm, N, 0, *sets, self.store, board), self.scratch)
+        job = Pretraining(identity, self.config, arm, N, 0, training, validation, self.store, board)
+        return pretrain(job, self.scratch)
 
     def _shards(self, images: ImageSet) -> Iterator[Manifest]:
         for index in shards_of(images, self.config.render):

@@ -43,7 +43,7 @@ def test_tuned_on_folds_of_the_training_images_it_errs_less_on_the_test_images(t
     # when Optuna has tried as many others as the config says
     tuning = Tuning(config.tune, own, [], config.seed)
     while (settings := tuning.ask()) is not None:
-        tuning.tell(Tried(settings, *errors(config, arm, settings, "validation")))
+        tuning.tell(Tried(settings, next(errors(config, arm, settings, "validation"))))
 
     # then its choice is better where it counts
     untuned, tuned = (list(errors(config, arm, values, "test")) for values in (own, tuning.best()))
