@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +24,9 @@ _REGIONS = {"training": 2000, "testing": 1000}
 _SAMPLED_REGIONS = 512
 _MADE_FOR_PX = 512
 _MASK_SIDE = 28
+# COCO's thresholds as pycocotools has them: torchmetrics' own are rounded to 32 bits, which moves mmAP by 5e-4
+_OVERLAPS = np.linspace(0.5, 0.95, 10).tolist()
+_RECALLS = np.linspace(0, 1, 101).tolist()
 # class, score and box of a detection, then its mask in its own frame where there is one
 _BOX_FIELDS = 6
 Target = dict[str, Tensor]
@@ -134,7 +138,12 @@ def _found(rows: Tensor, size: tuple[int, int] | None) -> Target:
 def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) -> float:
     from torchmetrics.detection import MeanAveragePrecision
 
-    metric: Any = MeanAveragePrecision(iou_type="segm" if masks else "bbox", backend="faster_coco_eval")
+    metric: Any = MeanAveragePrecision(
+        iou_type="segm" if masks else "bbox",
+        iou_thresholds=_OVERLAPS,
+        rec_thresholds=_RECALLS,
+        backend="faster_coco_eval",
+    )
     objects = 0
     for detections, labels in batches:
         size = (int(labels.shape[1]), int(labels.shape[2])) if masks else None

@@ -66,7 +66,7 @@ def by_pycocotools(truth: list[dict[str, Any]], results: list[dict[str, Any]], c
         known = coco.COCO()
         known.dataset = {
             "info": {},
-            "images": [{"id": i} for i in range(count)],
+            "images": [{"id": i, "width": 64, "height": 64} for i in range(count)],
             "annotations": [{"id": k + 1, "iscrowd": 0, **annotation} for k, annotation in enumerate(truth)],
             "categories": [{"id": k} for k in range(len(CLASS_NAMES))],
         }
@@ -102,7 +102,7 @@ def test_the_mmap_of_boxes_is_that_of_pycocotools() -> None:
     ours = OBJDET.metric([(detections[:15], labels[:15]), (detections[15:], labels[15:])])
 
     assert 0.1 < ours < 0.9
-    assert ours == pytest.approx(by_pycocotools(truth, results, len(labels), "bbox"), abs=1e-4)
+    assert ours == pytest.approx(by_pycocotools(truth, results, len(labels), "bbox"), abs=1e-6)
 
 
 def test_the_mmap_of_masks_is_that_of_pycocotools() -> None:
@@ -136,7 +136,7 @@ def test_the_mmap_of_masks_is_that_of_pycocotools() -> None:
     ours = INSSEG.metric([(detections, labels)])
 
     assert 0.05 < ours < 0.9
-    assert ours == pytest.approx(by_pycocotools(truth, results, len(labels), "segm"), abs=1e-4)
+    assert ours == pytest.approx(by_pycocotools(truth, results, len(labels), "segm"), abs=1e-6)
 
 
 def test_boxes_of_masks_are_the_boxes_of_what_is_visible() -> None:
