@@ -33,12 +33,12 @@ from tasks.speed import (
     side_by_side,
 )
 
-CPU = Setting("resnet18", side=64, batch=32, precision="fp32", device="cpu", steps=6)
+CPU = Setting("resnet18", side=64, batch=32, precision="fp32", device="cpu", steps=5)
 GPU = {
     "gpu224": Setting("resnet50", side=224, batch=256, precision="bf16", device="cuda", steps=150),
     "gpu64": Setting("resnet50", side=64, batch=256, precision="bf16", device="cuda", steps=600),
 }
-CPU_ROUNDS, GPU_ROUNDS = 9, 5
+CPU_ROUNDS, GPU_ROUNDS = 7, 5
 CPU_IMAGES, GPU_IMAGES = 256, 2048
 IMAGES_A_SHARD = 256
 UNIT = "images/s; reference: a plain torch loop, tensors in memory"

@@ -29,7 +29,7 @@ def trial(name: str, arm: Arm = ARM, split: Split = "validation", n: int = 100) 
 
 def told(scheduler: EarlyStop, tuned: Tuned, error: float, percent: int = 25) -> str:
     """What the scheduler answers to a look at a trial."""
-    return scheduler.on_trial_result(None, tuned, {"error": error, "percent": percent})  # type: ignore[arg-type]
+    return scheduler.on_trial_result(None, tuned, {"error": error, "percent": percent})
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def scheduler() -> EarlyStop:
 
 def entered(scheduler: EarlyStop, *trials: Tuned) -> None:
     for each in trials:
-        scheduler.on_trial_add(None, each)  # type: ignore[arg-type]
+        scheduler.on_trial_add(None, each)
 
 
 def test_the_worse_half_stops_at_a_quarter_and_the_better_goes_on(scheduler: EarlyStop) -> None:
