@@ -109,7 +109,7 @@ def _looks(sizes: Floats, law: TrueLaw) -> Floats:
     return looks
 
 
-def _information(seen: Floats, weights: Floats) -> Floats:
+def _information(seen: Floats, weights: Floats | Counts) -> Floats:
     return (seen * weights[:, None]).T @ seen
 
 

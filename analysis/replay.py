@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -25,23 +26,32 @@ OURS = "adaptive"
 
 @dataclass(frozen=True)
 class Entrant:
-    """A policy by name; `looks`: it reads the fits, so they are made anew after each run."""
+    """A policy by name and how it begins each arm: with a pilot, its smallest size, or a size at random.
+
+    `on_rungs`: it keeps to the ladder where sizes between the rungs may be run too.
+    """
 
     name: str
     propose: Policy
-    looks: bool
+    opening: Literal["pilot", "smallest", "random"]
+    on_rungs: bool = False
+
+    @property
+    def looks(self) -> bool:
+        """Whether it reads the fits, so that they are made anew after each run."""
+        return self.opening == "pilot"
 
 
 ENTRANTS: Mapping[str, Entrant] = {
     entrant.name: entrant
     for entrant in (
-        Entrant(OURS, propose, True),
-        Entrant("grid", propose_grid, False),
-        Entrant("random", propose_random, False),
-        Entrant("cheapest", propose_cheapest, False),
-        Entrant("d_optimal", propose_d_optimal, True),
-        Entrant("v_optimal", propose_v_optimal, True),
-        Entrant("prediction_error", propose_prediction_error, True),
+        Entrant(OURS, propose, "pilot"),
+        Entrant("grid", propose_grid, "smallest", on_rungs=True),
+        Entrant("random", propose_random, "random"),
+        Entrant("cheapest", propose_cheapest, "smallest"),
+        Entrant("d_optimal", propose_d_optimal, "pilot"),
+        Entrant("v_optimal", propose_v_optimal, "pilot"),
+        Entrant("prediction_error", propose_prediction_error, "pilot"),
     )
 }
 
@@ -125,16 +135,18 @@ def first_cost(steps: Sequence[Step], holds: Callable[[Step], bool]) -> float:
 
 
 def _opening(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> list[Run]:
-    """The first runs, in a random order: the pilot, or for those that do not look one run of each arm."""
+    """The first runs, in a random order."""
     rng = np.random.default_rng([seed, 1])
-    names = [arm.name for arm in pool.arms]
-    rungs = {arm: _rungs(pool, rules, arm) for arm in names}
-    if not entrant.looks:
-        at_random = entrant.name == "random"
-        first = [Run(arm, int(rng.choice(n)) if at_random else n[0], 0) for arm, n in rungs.items()]
-    else:
-        looks = {arm: _pilot(pool, rules, arm, rungs[arm]) if rules.pilot is None else rules.pilot for arm in names}
-        first = [Run(arm, n, 0) for arm, sizes in looks.items() for n in sizes]
+    first = []
+    for arm in (each.name for each in pool.arms):
+        rungs = [n for n in sorted(pool.sizes[arm]) if rules.ladder is None or n in rules.ladder]
+        if entrant.opening == "smallest":
+            sizes: Sequence[int] = rungs[:1]
+        elif entrant.opening == "random":
+            sizes = [int(rng.choice(rungs))]
+        else:
+            sizes = rules.pilot or _pilot(pool, rules, arm, rungs)
+        first += [Run(arm, n, 0) for n in sizes]
     return [first[i] for i in rng.permutation(len(first))]
 
 
@@ -143,13 +155,9 @@ def _pilot(pool: Pool, rules: Rules, arm: str, rungs: Sequence[int]) -> tuple[in
     return tuple(look.n for look in pilot([arm], rungs, lambda n: price(Run(arm, n, 0), ())))
 
 
-def _rungs(pool: Pool, rules: Rules, arm: str) -> list[int]:
-    return [n for n in sorted(pool.sizes[arm]) if rules.ladder is None or n in rules.ladder]
-
-
 def _candidates(pool: Pool, entrant: Entrant, rules: Rules, taken: Sequence[Run]) -> dict[str, list[int]]:
     left = pool.left(taken)
-    if entrant.name != "grid" or rules.ladder is None:
+    if not entrant.on_rungs or rules.ladder is None:
         return left
     kept = {arm: [n for n in sizes if n in rules.ladder] for arm, sizes in left.items()}
     return {arm: sizes for arm, sizes in kept.items() if sizes}

@@ -101,7 +101,8 @@ def recorded_question(pool: Pool, target: float | None) -> Question:
 
 def trace(pool: Pool, entrant: Entrant, rules: Rules, question: Question, seed: int) -> Trace:
     """Replay one policy and look at every step."""
-    steps = [step for step in replay(pool, entrant, rules, seed) if len(step.fits) == len(pool.arms)]
+    every = len(pool.arms)
+    steps = [step for step in replay(pool, entrant, rules, seed) if len({run.arm for run in step.runs}) == every]
     goals = rules.goals
     return Trace(
         spent=tuple(step.spent for step in steps),

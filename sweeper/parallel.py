@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import ray
 
-from sweeper.sweep import start_ray
+from sweeper.ray_start import start_ray
 
 Result = TypeVar("Result")
 

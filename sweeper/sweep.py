@@ -19,6 +19,7 @@ from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
 from sweeper.plan import make_plan, resolve_recipe
 from sweeper.progress import Board, Reporter
+from sweeper.ray_start import start_ray
 from sweeper.rendering import setting_of
 from sweeper.reporting import LEDGER, STOPPED, Outcome, write_report
 from sweeper.results import discard_damaged
@@ -185,21 +186,6 @@ def ray_session(config: SweepConfig) -> Iterator[float]:
         yield resources.get("CPU", 1.0)
     finally:
         ray.shutdown()
-
-
-def start_ray(address: str, **settings: Any) -> None:
-    """Start or join Ray. Its own nodes have half a minute, which a busy machine may miss: three tries."""
-    tries = 3 if address == "local" else 1
-    for left in reversed(range(tries)):
-        try:
-            ray.init(address=address, **settings)
-            return
-        # Ray raises a bare Exception where a node did not start in time.
-        except Exception as error:
-            ray.shutdown()
-            if not left:
-                reason = " ".join(str(error).split())
-                raise RuntimeError(f"Ray did not start: {reason} Run the same command again to go on") from None
 
 
 def cpu_count() -> int:

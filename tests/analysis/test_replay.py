@@ -145,6 +145,7 @@ def test_a_fifth_of_the_grid_names_a_rendering_as_good_as_the_best(curves: Mappi
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_half_of_the_grid_finds_the_gap_of_every_identified_pair(curves: Mapping[str, Case]) -> None:
     case = curves["pairs"]
     # a pre-training serves all three fine-tuning tasks and every size its images, or the grid would cost 108.6
