@@ -76,15 +76,22 @@ def _line(name: str, test: Task, errors: Sequence[float], first: Sequence[float]
 
 
 def main() -> None:
-    """Write the table of all candidates."""
+    """Write the table; `--test` does one backtest and keeps the lines that the file has of the others."""
     asked = argparse.ArgumentParser(description="Score the estimator's candidates inside the parts that are fitted.")
     asked.add_argument("--data-root", type=Path, required=True, help="the folder that holds curves/")
     asked.add_argument("--out", type=Path, required=True, help="the CSV file to write")
+    asked.add_argument("--test", help="only this backtest, such as '64k above n/2'")
     given = asked.parse_args()
     paper = read_paper(given.data_root / "curves" / "cg_transfer_finetune.csv")
     few_shot = read_few_shot(given.data_root / "curves" / "alabdulmohsin_vision.csv")
     nine = {setting.name for setting in nine_renderings(paper)}
-    lines = compare(backtests(tasks(paper, few_shot), nine), CANDIDATES)
+    made = backtests(tasks(paper, few_shot), nine)
+    chosen = [test for test in made if given.test in (None, test.name)]
+    if not chosen:
+        raise SystemExit(f"there is no backtest {given.test!r}; choose one of {', '.join(test.name for test in made)}")
+    before = given.out.read_text(encoding="utf-8").splitlines()[1:] if given.out.exists() else []
+    redone = {test.name for test in chosen}
+    lines = [line for line in before if line.split(",")[1] not in redone] + compare(chosen, CANDIDATES)
     given.out.write_text("\n".join([HEAD, *lines]) + "\n", encoding="utf-8")
 
 
