@@ -89,9 +89,10 @@ def main() -> None:
     chosen = [test for test in made if given.test in (None, test.name)]
     if not chosen:
         raise SystemExit(f"there is no backtest {given.test!r}; choose one of {', '.join(test.name for test in made)}")
+    lines = compare(chosen, CANDIDATES)
     before = given.out.read_text(encoding="utf-8").splitlines()[1:] if given.out.exists() else []
     redone = {test.name for test in chosen}
-    lines = [line for line in before if line.split(",")[1] not in redone] + compare(chosen, CANDIDATES)
+    lines = [line for line in before if line.split(",")[1] not in redone] + lines
     given.out.write_text("\n".join([HEAD, *lines]) + "\n", encoding="utf-8")
 
 
