@@ -128,8 +128,9 @@ def profile_intervals(n: Floats, error: Floats, level: float = 0.95) -> Floats:
     dof = n.size - 3
     slack = f_distribution.ppf(level, 1, dof) / dof
     x, y, far = np.log(n) - np.log(n).mean(), np.log(error), np.log(n.max() * np.array([10.0, 20.0])) - np.log(n).mean()
-    bottom, top, rows, columns = -7.0, 8.0, 80, 40
-    for _ in range(4):
+    bottom, top = -7.0, 8.0
+    # The first looks only bracket the region; the last draws its edge.
+    for rows, columns in ((40, 20), (40, 20), (40, 20), (80, 40)):
         edge = np.linspace(bottom, top, rows + 1)
         logit_r = (edge[1:] + edge[:-1]) / 2
         low, high = (np.full(rows, np.log(value)) for value in ALPHA_RANGE)

@@ -11,7 +11,7 @@ nothing of them above 4,000 takes part in a choice.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,21 +52,24 @@ def backtests(scored_sets: Sequence[Task], unscored: Collection[str]) -> list[Ta
     return made
 
 
-def compare(tests: Sequence[Task], candidates: Mapping[str, Prior]) -> list[str]:
-    """A line of CSV under `HEAD` for every candidate and rival on every backtest; differences are from the first.
+def compare(test: Task, candidates: Mapping[str, Prior], done: Collection[str] = ()) -> Iterator[str]:
+    """A line of CSV under `HEAD` for every candidate and rival on one backtest that is not in `done`.
 
-    `se_of_difference`: standard error of the mean difference, curve by curve.
+    Differences are from the first candidate; `se_of_difference`: standard error of their mean over the curves.
     """
-    lines = []
-    for test in tests:
-        first: list[float] = []
-        for name, prior in candidates.items():
-            errors, inside = posterior_errors(test, prior)
-            first = first or errors
-            lines.append(_line(name, test, errors, first, f"{np.mean(inside):.3f}"))
-        for name, predict in RIVALS.items():
-            lines.append(_line(name, test, curve_errors(test, predict), first, ""))
-    return lines
+    if {*candidates, *RIVALS} <= set(done):
+        return
+    first: list[float] = []
+    for name, prior in candidates.items():
+        if first and name in done:
+            continue
+        errors, inside = posterior_errors(test, prior)
+        first = first or errors
+        if name not in done:
+            yield _line(name, test, errors, first, f"{np.mean(inside):.3f}")
+    for name, predict in RIVALS.items():
+        if name not in done:
+            yield _line(name, test, curve_errors(test, predict), first, "")
 
 
 def _line(name: str, test: Task, errors: Sequence[float], first: Sequence[float], covered: str) -> str:
@@ -76,16 +79,20 @@ def _line(name: str, test: Task, errors: Sequence[float], first: Sequence[float]
 
 
 def main() -> None:
-    """Write the table of all candidates."""
+    """Write the table line by line; a run that was cut short goes on with the lines that the file lacks."""
     asked = argparse.ArgumentParser(description="Score the estimator's candidates inside the parts that are fitted.")
     asked.add_argument("--data-root", type=Path, required=True, help="the folder that holds curves/")
-    asked.add_argument("--out", type=Path, required=True, help="the CSV file to write")
+    asked.add_argument("--out", type=Path, required=True, help="the CSV file to write, or to go on with")
     given = asked.parse_args()
     paper = read_paper(given.data_root / "curves" / "cg_transfer_finetune.csv")
     few_shot = read_few_shot(given.data_root / "curves" / "alabdulmohsin_vision.csv")
     nine = {setting.name for setting in nine_renderings(paper)}
-    lines = compare(backtests(tasks(paper, few_shot), nine), CANDIDATES)
-    given.out.write_text("\n".join([HEAD, *lines]) + "\n", encoding="utf-8")
+    lines = given.out.read_text(encoding="utf-8").splitlines()[1:] if given.out.exists() else []
+    for test in backtests(tasks(paper, few_shot), nine):
+        done = {line.split(",")[0] for line in lines if line.split(",")[1] == test.name}
+        for line in compare(test, CANDIDATES, done):
+            lines.append(line)
+            given.out.write_text("\n".join([HEAD, *lines]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

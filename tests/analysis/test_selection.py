@@ -7,6 +7,7 @@ from analysis.contest import Task
 from analysis.laws import Floats, law_error
 from analysis.prior import Prior
 from analysis.recorded import Curve
+from analysis.rivals import RIVALS
 from analysis.selection import HEAD, backtests, compare
 
 LADDER: Floats = 1000 * 2.0 ** np.arange(7, dtype=np.float64)
@@ -36,10 +37,13 @@ def test_curves_whose_order_the_bench_judges_are_not_scored() -> None:
 
 
 def test_the_table_compares_every_candidate_with_the_first() -> None:
-    lines = compare(backtests([_recorded("abcd")], ())[:1], {"one": Prior(), "other": Prior(sigma_slope=0.0)})
+    test = backtests([_recorded("abcd")], ())[0]
+    candidates = {"one": Prior(), "other": Prior(sigma_slope=0.0)}
+    lines = list(compare(test, candidates))
     rows = [dict(zip(HEAD.split(","), line.split(","), strict=True)) for line in lines]
     assert [row["candidate"] for row in rows[:2]] == ["one", "other"]
     assert float(rows[0]["difference"]) == 0
     apart = float(rows[1]["rmse"]) - float(rows[0]["rmse"])
     assert float(rows[1]["difference"]) == pytest.approx(apart, abs=2e-6)
     assert float(rows[0]["rmse"]) < float(next(row for row in rows if row["candidate"] == "last_value")["rmse"])
+    assert list(compare(test, candidates, done={"one", *RIVALS})) == [lines[1]]
