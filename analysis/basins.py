@@ -85,6 +85,6 @@ def find_basins(fit: LawFit, noise: float) -> list[Basin]:
         d = max(float(D[at] * np.exp(-_ALPHAS[at] * log_n_ref)), 1e-6 * scale)
         bare = Basin(float(weight), float(_ALPHAS[at]), float(C[at]), d, log_n_ref, scale, np.zeros((3, 3)))
         looks = bare.jacobian(fit.n) / np.sqrt(noise + fit.log_variance)[:, None]
-        covariance: Floats = np.linalg.inv(looks.T @ looks + _PRIOR_PRECISION)
+        covariance = np.asarray(np.linalg.inv(looks.T @ looks + _PRIOR_PRECISION), dtype=np.float64)
         found.append(replace(bare, covariance=covariance))
     return found

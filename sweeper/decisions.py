@@ -126,8 +126,10 @@ def _stated(
 
 def _controls(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
     """Pre-training on shuffled labels, where the config asks for it."""
-    n, proposals = config.controls.shuffled_labels, []
-    for arm in plan.controls if n is not None else ():
+    n, proposals = config.controls.shuffled_labels, list[Proposal]()
+    if n is None:
+        return proposals
+    for arm in plan.controls:
         for seed in range(config.controls.seeds):
             price = cost(Run(arm.name, n, seed))
             reason = f"control: {arm.name} at n = {n:,}, labels shuffled, seed {seed}, for {money(price, unit)}"

@@ -11,7 +11,7 @@ from typing import Any
 from render_actors.actor import shard_identity
 from render_actors.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
 from render_actors.pool import render_shards
-from render_actors.setting import DEFAULT_LABELS, RenderSetting
+from render_actors.setting import DEFAULT_LABELS, Label, RenderSetting
 from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import Render, SweepConfig
 from sweeper.errors import BadInput
@@ -63,7 +63,7 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
         raise BadInput(f"renderings.{rendering}: {error}") from None
 
 
-def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> list[str]:
+def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> list[Label]:
     """What the pre-training tasks need besides `labels`; BadInput where the config's own list leaves it out."""
     if config.is_simulated:
         return []
