@@ -18,10 +18,22 @@ from analysis.amounts import money
 from analysis.belief import ArmState, Belief, Run, believe
 from analysis.goals import DEFAULT_TERMS, Goals, Terms
 from analysis.laws import Floats
-from analysis.objectives import Aim, Expected, Precision, aims, chances_of_best, hopeful
+from analysis.objectives import Aim, Doubt, Expected, Precision, aims, chances_of_best, hopeful
 from analysis.verdict import Verdict
 
-__all__ = ["DEFAULT_TERMS", "Cost", "Goals", "Policy", "Proposal", "Stop", "Terms", "pilot", "propose", "should_stop"]
+__all__ = [
+    "DEFAULT_TERMS",
+    "Cost",
+    "Goals",
+    "Policy",
+    "Proposal",
+    "Stop",
+    "Terms",
+    "pilot",
+    "propose",
+    "should_stop",
+    "still_open",
+]
 
 # Marginal cost of a run in the budget's unit, given the pending and chosen runs that will be there by then:
 # images that those render, or a checkpoint that exists, cost nothing again.
@@ -107,12 +119,18 @@ def propose(
     """Up to k runs in the order of worth, each with its reason; fewer where the budget allows no more.
 
     `candidates`: sizes to choose from, per arm; a size run before is a repeat, with the next seed. `pending`:
-    runs under way. `seed` settles ties; the same arguments give the same proposals. For the objective "best", arms
-    that cannot win any more are left out. Raises ValueError where k < 1 or an arm has no candidates.
+    runs under way. `seed` settles ties; the same arguments give the same proposals. Arms that are not open any more
+    (`still_open`) get no runs, and neither do those whose list of candidates is empty: they are only compared with.
+    Raises ValueError where k < 1 or an arm has no list of candidates.
     """
     if k < 1:
         raise ValueError(f"k is {k}; ask for at least one proposal")
-    options = [_option(state, aim, candidates, pending) for state, aim in _contenders(arms, terms.goals)]
+    open_ = still_open(arms, terms.goals)
+    options = [
+        _option(state, aim, candidates, pending)
+        for state, aim in zip(arms, aims(arms, terms.goals), strict=True)
+        if state.arm in open_ and (state.arm not in candidates or candidates[state.arm])
+    ]
     taken, chosen, left = list(pending), list[Proposal](), terms.budget_left
     seeds = _next_seeds(pending)
     ties = np.random.default_rng(seed).permutation(sum(len(option.places) for option in options)).tolist()
@@ -130,6 +148,17 @@ def propose(
         option.belief.condition(run.n)
         option.imagine()
     return chosen
+
+
+def still_open(arms: Sequence[ArmState], goals: Goals) -> set[str]:
+    """The arms that further runs are worth: for "best" those that can win, for "target" those whose answer is open."""
+    if goals.objective == "best" and arms:
+        return hopeful(chances_of_best({state.arm: state.fit for state in arms}, goals), goals)
+    return {state.arm for state, aim in zip(arms, aims(arms, goals), strict=True) if not _decided(aim, goals)}
+
+
+def _decided(aim: Aim, goals: Goals) -> bool:
+    return isinstance(aim, Doubt) and not 1 - goals.level < aim.probability < goals.level
 
 
 def pilot(
@@ -216,14 +245,6 @@ def _wanted(goals: Goals) -> str:
         at_most = f"at most {goals.prediction_sd:g}{of('the prediction')}"
         return f"the sd of the predicted error at n = {goals.n_target:,.0f} is {at_most}"
     return f"the sd of alpha is at most {goals.alpha_sd:g}{of('alpha')} and that of C at most {goals.c_sd:g}{of('C')}"
-
-
-def _contenders(arms: Sequence[ArmState], goals: Goals) -> Iterator[tuple[ArmState, Aim]]:
-    """The arms that may get runs, each with its aim."""
-    able = {state.arm for state in arms}
-    if goals.objective == "best" and arms:
-        able = hopeful(chances_of_best({state.arm: state.fit for state in arms}, goals), goals)
-    return ((state, aim) for state, aim in zip(arms, aims(arms, goals), strict=True) if state.arm in able)
 
 
 def _option(state: ArmState, aim: Aim, candidates: Mapping[str, Sequence[int]], pending: Sequence[Run]) -> _Option:

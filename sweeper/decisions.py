@@ -11,7 +11,7 @@ from typing import Any
 from analysis import LawFit, fit_laws
 from analysis.baselines import propose_grid, propose_random
 from analysis.belief import ArmState, Run
-from analysis.policy import Goals, Policy, Proposal, Stop, Terms, money, pilot, propose, should_stop
+from analysis.policy import Goals, Policy, Proposal, Stop, Terms, money, pilot, propose, should_stop, still_open
 from analysis.verdict import Verdict, verdict
 from sweeper.config import SweepConfig
 from sweeper.plan import Plan
@@ -163,9 +163,14 @@ def choose(
     if stop is not None:
         return stop
     candidates = {state.arm: _candidates(config, plan, state, pending) for state in arms}
-    arms = [state for state in arms if candidates[state.arm]]
-    if not arms:
-        return Stop("exhausted", "every size on the ladder has been run as often as the policy allows")
+    if config.policy.name == "adaptive":
+        worth = still_open(arms, terms.goals)
+    else:
+        arms = [state for state in arms if candidates[state.arm]]
+        worth = {state.arm for state in arms}
+    if not any(candidates[arm] for arm in worth):
+        still = "" if len(worth) in (0, len(plan.arms)) else " of the arms that are still open"
+        return Stop("exhausted", f"every size{still} has been run as often as the policy allows")
     options = POLICIES[config.policy.name](
         arms, candidates, cost, pending, k=1, seed=config.seed + len(known.runs), terms=terms
     )

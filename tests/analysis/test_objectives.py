@@ -12,7 +12,7 @@ from analysis import fit_law
 from analysis.belief import ArmState, Run, prediction
 from analysis.goals import Goals, Terms
 from analysis.objectives import Doubt, chances_of_best, hopeful
-from analysis.policy import propose, should_stop
+from analysis.policy import propose, should_stop, still_open
 from analysis.verdict import verdict
 from tests.analysis.truths import observe
 
@@ -64,6 +64,23 @@ def test_target_spends_on_the_arm_whose_answer_is_open() -> None:
     assert chosen[0].reason.startswith("to decide whether open reaches 30.0% with any number of images (probability ")
     assert chosen[0].expected is not None
     assert chosen[0].expected.after < chosen[0].expected.before < 0.5
+
+
+def test_an_arm_whose_answer_is_certain_gets_no_more_runs() -> None:
+    # given an arm that surely reaches 30 %, and one whose answer is open but that has no sizes left
+    states = [_state("yes", 0.05, LADDER * 2), _state("open", 0.29)]
+    terms = Terms(Goals(objective="target", target_error=0.3))
+    assert still_open(states, terms.goals) == {"open"}
+
+    # then there is nothing worth running
+    assert propose(states, {"yes": LADDER, "open": []}, _same, terms=terms) == []
+
+
+def test_an_arm_without_sizes_left_is_still_compared_with() -> None:
+    # given the best arm, run to the end, and one that is far behind: alone, that would be the best of its kind
+    states = [_state("best", 0.1), _state("behind", 0.5)]
+    terms = Terms(Goals(objective="best", n_target=6400))
+    assert propose(states, {"best": [], "behind": LADDER}, _same, terms=terms) == []
 
 
 def test_an_arm_that_cannot_win_gets_no_more_runs() -> None:
