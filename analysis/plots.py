@@ -159,7 +159,7 @@ def spending_figure(ledger: Sequence[StageSpend]) -> bytes:
     axes.barh(stages, minutes, color="#4b6a88", height=0.6)
     widest = max([*minutes, 1e-9])
     for place, spend in enumerate(reversed(ledger)):
-        text = f"{spend.seconds / 60:.1f} min, ${spend.dollars:,.2f}, {spend.count:,} {spend.what}"
+        text = f"{spend.seconds / 60:.1f} min, ${spend.dollars:,.3f}, {spend.count:,} {spend.what}"
         axes.annotate(text, (minutes[place], place), (5, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_xlim(0, widest * 1.45)
     axes.set_xlabel("minutes")

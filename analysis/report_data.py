@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import exp, log
+from statistics import fmean
 
 from analysis.fit import LawFit
 from analysis.verdict import Verdict
+
+
+# An error of exactly 0 has no logarithm; half a part in ten thousand is below any test split's resolution.
+SMALLEST_ERROR = 5e-5
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,8 @@ class Observation:
 
     @property
     def error(self) -> float:
-        """Mean error over the fine-tuning repeats."""
-        return sum(self.errors) / len(self.errors)
+        """Geometric mean of the errors of the fine-tuning repeats, as fits and decisions have it."""
+        return exp(fmean(log(max(error, SMALLEST_ERROR)) for error in self.errors))
 
 
 @dataclass(frozen=True)

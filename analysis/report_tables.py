@@ -83,14 +83,16 @@ def _complexity(data: ReportData, arm: str) -> str:
 
 def _reference_table(data: ReportData) -> Table:
     rows = []
-    for arm in data.arms:
-        if arm in data.references and arm in data.fits:
-            reference, fit = data.references[arm], data.fits[arm]
+    for arm, reference in ((arm, data.references[arm]) for arm in data.arms if arm in data.references):
+        tuned = reference.pretrained_learning_rate
+        rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
+        if arm in data.fits:
+            fit = data.fits[arm]
             seen = compare(fit, int(fit.n.max()), reference.errors)
-            tuned = reference.pretrained_learning_rate
-            rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
             spread = f"{seen.reference:.1%} ({len(reference.errors)} repeats)"
             rows.append((arm, spread, f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence))
+        else:
+            rows.append((arm, _repeats(reference.errors), "-", "-", rates, "too few sizes were run to compare"))
     columns = ("arm", "error without", "error with", "P(better)", "learning rates without / with", "in words")
     return Table(columns, rows, (1, 2, 3, 4))
 
@@ -102,6 +104,10 @@ def _control_table(data: ReportData) -> Table:
     ]
     columns = ("arm", "n", "labels shuffled", "labels as they are", "no pre-training", "in words")
     return Table(columns, rows, (1, 2, 3, 4))
+
+
+def _repeats(errors: Sequence[float]) -> str:
+    return f"{fmean(errors):.1%} ({len(errors)} repeats)"
 
 
 def _mean(errors: Sequence[float]) -> str:
@@ -155,9 +161,9 @@ def _decision_table(data: ReportData) -> Table:
 
 
 def _ledger_table(data: ReportData) -> Table:
-    rows = [(s.stage, f"{s.count:,} {s.what}", f"{s.seconds / 60:.1f}", f"${s.dollars:,.2f}") for s in data.ledger]
+    rows = [(s.stage, f"{s.count:,} {s.what}", f"{s.seconds / 60:.1f}", f"${s.dollars:,.3f}") for s in data.ledger]
     seconds, dollars = sum(s.seconds for s in data.ledger), sum(s.dollars for s in data.ledger)
-    footer = ("total", "", f"{seconds / 60:.1f}", f"${dollars:,.2f}")
+    footer = ("total", "", f"{seconds / 60:.1f}", f"${dollars:,.3f}")
     return Table(("stage", "made", "minutes", "dollars"), rows, (1, 2, 3), footer)
 
 

@@ -63,14 +63,20 @@ class ArtifactStore:
     Files of a remote store are fetched to `cache` once and verified; a local store is read in place.
     """
 
-    def __init__(self, uri: str, cache: str | None = None) -> None:
+    def __init__(self, uri: str, cache: str | None = None, *, look_only: bool = False) -> None:
         self.uri = uri if "://" in uri else str(Path(uri).absolute())
         self.cache = Path(cache or Path(tempfile.gettempdir()) / "sweeper-artifacts")
+        self._look_only = look_only
         self._verified: set[str] = set()
         try:
             self._fs, self._root = fs.FileSystem.from_uri(self.uri)
         except (OSError, pa.ArrowInvalid) as error:
             raise BadInput(f"store {uri}: cannot be opened: {error}") from None
+        above = Path(self.uri)
+        while "://" not in uri and not above.exists():
+            above = above.parent
+        if "://" not in uri and not above.is_dir():
+            raise BadInput(f"store {uri}: {above} is a file, not a folder; give a folder, or a URI such as s3://bucket")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ArtifactStore, (self.uri, str(self.cache))
@@ -153,7 +159,9 @@ class ArtifactStore:
         self._remove(manifest.stage, manifest.key)
 
     def _remove(self, stage: str, key: str) -> None:
-        """The manifest goes first, so that nobody reads what is left."""
+        """The manifest goes first, so that nobody reads what is left. Who only looks leaves all as it is."""
+        if self._look_only:
+            return
         folder = self._path(stage, key)
         for delete, path in ((self._fs.delete_file, f"{folder}/{MANIFEST}"), (self._fs.delete_dir, folder)):
             with contextlib.suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
 """Money and time: what has been reserved and spent, and the hard cap.
 
 The ledger is a file of JSON lines that is only ever appended to, each line forced to disk. A reservation that
-a dead driver left open is charged in full when the sweep goes on: the cap holds whatever happened.
+a dead driver left open is charged in full when the sweep goes on, if its work had begun: the cap holds whatever happened.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Ledger:
         self._started: float | None = None
         self._wall_before = 0.0
         self._open: dict[str, dict[str, Any]] = {}
+        # Reservations whose work has begun, and how long each has run.
         self._begun: dict[str, float] = {}
+        self._ran_until = 0.0
         self._charged = NOTHING
         self._latest: dict[str, str] = {}
         self._stages = {stage: _no_spend() for stage in STAGES}
@@ -52,7 +54,8 @@ class Ledger:
         with self._lock:
             self._started = self._clock()
             for id_, event in list(self._open.items()):
-                self._close(id_, event["stage"], Cost(**event["cost"]), event["units"], lost=True)
+                cost = Cost(**event["cost"]) if id_ in self._begun else NOTHING
+                self._close(id_, event["stage"], cost, event["units"] if id_ in self._begun else 0.0, lost=True)
             self._write({"event": "start"})
 
     def spent(self) -> Cost:
@@ -104,15 +107,20 @@ class Ledger:
     def begin(self, id_: str) -> None:
         """The work of a reservation begins now, unless it has begun before: from here on its time runs off."""
         with self._lock:
-            if id_ in self._open:
-                self._begun.setdefault(id_, self._wall())
+            if id_ in self._open and id_ not in self._begun:
+                # Written down: after a kill it tells what was only reserved from what was under way.
+                event = {"event": "begin", "id": id_}
+                self._write(event)
+                self._replay(event)
 
     def used(self, id_: str) -> Cost:
         """What the work of a reservation has used since it began, at the rate that was reserved."""
         with self._lock:
-            begun = self._begun.get(id_)
-            cost = NOTHING if begun is None else Cost(**self._open[id_]["cost"])
-            return NOTHING if begun is None or cost.wall_s == 0 else cost.scaled((self._wall() - begun) / cost.wall_s)
+            self._run_on()
+            if id_ not in self._begun:
+                return NOTHING
+            cost = Cost(**self._open[id_]["cost"])
+            return NOTHING if cost.wall_s == 0 else cost.scaled(self._begun[id_] / cost.wall_s)
 
     def exceeded(self) -> str | None:
         """The cap that work under way has used up, for it may take longer than was reserved; None while all hold."""
@@ -162,7 +170,9 @@ class Ledger:
             self._write({"event": "tick"})
 
     def by_stage(self) -> dict[str, dict[str, float]]:
-        """For each stage: how often, units, device-seconds and dollars, what lost work cost included."""
+        """For each stage: how often, units made, seconds, device-seconds and dollars; `lost_usd` of them went to what a
+        killed driver left, which made no units.
+        """
         with self._lock:
             return {stage: dict(row) for stage, row in self._stages.items()}
 
@@ -177,6 +187,14 @@ class Ledger:
     def _open_wall(self) -> float:
         """Wall seconds that open reservations may still take, one after the other: each is for the whole machine."""
         return sum(max(0.0, event["cost"]["wall_s"] - self.used(id_).wall_s) for id_, event in self._open.items())
+
+    def _run_on(self) -> None:
+        """Let the work that has begun run until now. Fine-tunes of several runs share the machine that each reserved."""
+        now = self._wall()
+        sharing = sum(self._open[id_]["stage"] == "finetune" for id_ in self._begun)
+        for id_ in self._begun:
+            self._begun[id_] += (now - self._ran_until) / (sharing if self._open[id_]["stage"] == "finetune" else 1)
+        self._ran_until = now
 
     def _wall(self) -> float:
         running = 0.0 if self._started is None else self._clock() - self._started
@@ -194,7 +212,12 @@ class Ledger:
             self._wall_before = max(self._wall_before, event.get("wall_s", 0.0))
         if event["event"] == "reserve":
             self._open[event["id"]] = event
+        elif event["event"] == "begin":
+            self._run_on()
+            if event["id"] in self._open:
+                self._begun[event["id"]] = 0.0
         elif event["event"] == "settle":
+            self._run_on()
             self._open.pop(event["id"], None)
             self._begun.pop(event["id"], None)
             self._count(event)
@@ -204,9 +227,11 @@ class Ledger:
         cost, units = Cost(**event["cost"]), event["units"]
         self._charged += cost
         row = self._stages.setdefault(event["stage"], _no_spend())
-        for name, amount in {"count": 1, "units": units, **event["cost"]}.items():
+        lost = bool(event.get("lost"))
+        made = {"count": 1, "units": 0.0 if lost else units, "lost_usd": event["cost"]["usd"] if lost else 0.0}
+        for name, amount in {**made, **event["cost"]}.items():
             row[name] += amount
-        if units > 0 and not event.get("lost"):
+        if units > 0 and not lost:
             device = self._latest[event["stage"]] = event.get("device", CPU)
             self._measured[event["stage"], device].append((units, cost))
 
@@ -216,7 +241,7 @@ class Ledger:
 
 
 def _no_spend() -> dict[str, float]:
-    return {"count": 0.0, "units": 0.0, "wall_s": 0.0, "device_s": 0.0, "usd": 0.0}
+    return dict.fromkeys(("count", "units", "wall_s", "device_s", "usd", "lost_usd"), 0.0)
 
 
 def append_event(path: Path, event: dict[str, Any]) -> None:

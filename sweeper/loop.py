@@ -66,6 +66,7 @@ class Loop:
         self._tunings: dict[Scope, Tuning] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._ticked = 0.0
+        self._given_up = False
         self._studies = studies(config, plan)
         self._nothing_to_add: tuple[int, int, Cost] | None = None
         self._learnt: Knowledge | None = None
@@ -76,6 +77,11 @@ class Loop:
     def finished(self) -> bool:
         """Whether there is a reason to stop and nothing is under way."""
         return self.stop is not None and not self.flights
+
+    def over_the_cap(self) -> bool:
+        """Look at the caps; whether one has ended the sweep with fine-tunes under way, which nobody waits for."""
+        self._tick()
+        return self._given_up
 
     def next_trial(self) -> Trial | None:
         """The next fine-tune; None while none is ready."""
@@ -279,7 +285,7 @@ class Loop:
         names = ", ".join(flight.key.what for flight in self.flights.values())
         for flight in self.flights.values():
             self._give_back(flight)
-        self.flights, self._queue = {}, deque()
+        self.flights, self._queue, self._given_up = {}, deque(), True
         self._end(Stop("budget", f"the budget of {cap} is used up; left unfinished: {names}"))
 
     def _end(self, stop: Stop) -> None:

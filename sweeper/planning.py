@@ -52,7 +52,7 @@ def offline_pricing(config: SweepConfig) -> tuple[Stages, Pricing]:
     """What the store has and what runs cost, for looking ahead: nothing can be made or paid through these."""
     folder = config.run_folder
     ledger = Ledger(folder / LEDGER, config.budget)
-    stages = Stages(config, ArtifactStore(config.store), ledger, Reporter(), Path(), None)
+    stages = Stages(config, ArtifactStore(config.store, look_only=True), ledger, Reporter(), Path(), None)
     rows = [o for o in results.read(folder / "results", config) if o.split == "validation"]
     tried = [scope_of(config.tune, o.arm, o.n) for o in rows]
     slots = max(1.0, cpu_count() // config.finetune.cpus)

@@ -91,7 +91,7 @@ class Pricing:
     def usd_per_image(self) -> float | None:
         """Measured price of rendering one image."""
         rendered = self._ledger.by_stage()["render"]
-        return rendered["usd"] / rendered["units"] if rendered["units"] else None
+        return (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
 
     def recipe_value(self, arm: Arm, key: str) -> Any:
         """A value of the fine-tuning recipe as the config has it; where errors are simulated, any in the range."""

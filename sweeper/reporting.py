@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import platform
 from collections import defaultdict
@@ -20,11 +21,11 @@ from render_actors.shards import read_shard
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.complexity import read_complexity
-from sweeper.config import SweepConfig, load_run_config
+from sweeper.config import SweepConfig, as_plain, load_run_config
 from sweeper.decision_log import DECISIONS, decision_events, learning_events
 from sweeper.decisions import Knowledge, learn
 from sweeper.ledger import Ledger, read_events
-from sweeper.plan import Plan, make_plan
+from sweeper.plan import Plan, make_plan, resolve_recipe
 from sweeper.rendering import training_images
 from sweeper.study import studies, sweep_digest
 from sweeper.tuning_table import tuned_on, tuning_table
@@ -75,7 +76,7 @@ def read_record(folder: Path) -> Record:
     ledger = Ledger(folder / LEDGER, config.budget)
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
     rendered = ledger.by_stage()["render"]
-    per_image = rendered["usd"] / rendered["units"] if rendered["units"] else None
+    per_image = (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
     this = sweep_digest(config)
     stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == this]
     stop = stops[-1] if stops else {"kind": "", "reason": ""}
@@ -111,7 +112,7 @@ def _report_data(record: Record) -> ReportData:
         ledger=list(_spend(record.ledger)),
         unit=str(events[0]["unit"]) if events else "minutes",
         stop_reason=record.stop_reason,
-        config_text=config.to_yaml(),
+        config_text=config.to_yaml() + recipes_text(config),
         versions=_versions(record.observations),
         seeds={"sweep": config.seed, "images": config.seed, "real subset": config.seed},
         sheets=() if config.is_simulated else tuple(_sheets(config)),
@@ -207,10 +208,12 @@ def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
                 rendering,
             )
             continue
-        shown = read_shard(store.path(manifest, SHARD_FILE))[:SHEET_IMAGES]
+        images_there = read_shard(store.path(manifest, SHARD_FILE))
+        # Spread over the shard's scenes: neighbours show the same scene from another side.
+        shown = images_there[:: max(1, len(images_there) // SHEET_IMAGES)][:SHEET_IMAGES]
         buffer = io.BytesIO()
         contact_sheet(shown, class_names(images.setting)).save(buffer, "PNG")
-        caption = f"{rendering}: the first {len(shown)} images, with the boxes and classes of what is visible"
+        caption = f"{rendering}: {len(shown)} of the first {len(images_there)} images, with the boxes and classes of what is visible"
         yield ContactSheet(rendering, caption, buffer.getvalue())
 
 
@@ -223,10 +226,27 @@ def _versions(observations: list[results.Observation]) -> dict[str, str]:
     return {name: ", ".join(numbers) for name, numbers in found.items()}
 
 
+def recipes_text(config: SweepConfig) -> str:
+    """The recipes with every value that the config leaves to them, as YAML comments."""
+    stages = {"pretrain": config.pretrain, "finetune": config.finetune}
+    lines = []
+    for stage, part in stages.items():
+        for task in () if config.is_simulated else part.tasks:
+            values = as_plain(resolve_recipe(stage, task, part.recipe))
+            lines.append(f"# {stage} {task}, as resolved: {json.dumps(values)}\n")
+    return "".join(lines)
+
+
 def _notes(record: Record) -> list[str]:
     """What a reader must know that no table says."""
     spent = record.ledger.spent()
     notes = [f"The sweep was alive for {spent.wall_s / 60:.1f} minutes on {platform.machine()}, over all its restarts."]
+    lost = sum(row["lost_usd"] for row in record.ledger.by_stage().values())
+    if lost:
+        notes.append(
+            f"${lost:.3f} of the money went to work that was under way when the sweep was killed: it is charged in full, "
+            "and what it made is not counted."
+        )
     for arm in record.plan.arms:
         if arm.name not in record.knowledge.fits:
             sizes = len({row.n for row in record.observations if row.arm == arm.name})

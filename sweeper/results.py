@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.report_data import SMALLEST_ERROR
 from sweeper.config import SweepConfig
 from sweeper.plan import make_plan
 from sweeper.study import studies
@@ -155,8 +156,7 @@ def runs(observations: Iterable[Observation]) -> list[Run]:
 
 
 def _run(rows: list[Observation]) -> Run:
-    # An error of exactly 0 has no logarithm; half a part in ten thousand is below any test split's resolution.
-    logs = np.log([max(row.error, 5e-5) for row in rows])
+    logs = np.log([max(row.error, SMALLEST_ERROR) for row in rows])
     variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
     first = rows[0]
     return Run(

@@ -44,6 +44,7 @@ def _stages(record: Record) -> Iterator[str]:
         yield (
             f"{stage:9s} {row['units']:6.0f} {STAGE_UNITS[stage]:11s}"
             f" {row['wall_s']:7.0f} s  {row['device_s']:7.0f} device-s  ${row['usd']:.4f}"
+            + (f", ${row['lost_usd']:.4f} of it for work that was lost" if row["lost_usd"] else "")
         )
 
 

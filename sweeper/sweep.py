@@ -23,6 +23,7 @@ from sweeper.ray_start import start_ray
 from sweeper.rendering import setting_of
 from sweeper.reporting import LEDGER, STOPPED, Outcome, write_report
 from sweeper.results import discard_damaged
+from sweeper.results import read as read_results
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
@@ -144,9 +145,11 @@ def only_driver(folder: Path) -> Iterator[None]:
 
 
 def already_stopped(config: SweepConfig, folder: Path) -> bool:
-    """Whether this very config is the last that was run to its end here."""
+    """Whether this very config is the last that was run to its end here, and all that it measured is still there."""
     stops = list(read_events(folder / STOPPED))
-    return bool(stops) and stops[-1].get("sweep") == sweep_digest(config) and is_written(config, folder)
+    if not stops or stops[-1].get("sweep") != sweep_digest(config) or not is_written(config, folder):
+        return False
+    return len(read_results(folder / "results", config)) >= stops[-1].get("rows", 0)
 
 
 def spending(ledger: Ledger, config: SweepConfig) -> str:
@@ -202,6 +205,7 @@ def require_resources(config: SweepConfig, resources: dict[str, float]) -> None:
         "pretrain.workers": ("CPU", pretrain.workers * pretrain.cpus_per_worker),
         "pretrain.gpu": ("GPU", float(pretrain.workers * pretrain.gpu)),
         "render.actors": ("CPU", config.render.actors * config.render.cpus_per_actor),
+        "render.gpus_per_actor": ("GPU", config.render.gpus),
         "finetune.cpus": ("CPU", finetune.cpus),
         "finetune.gpus": ("GPU", finetune.gpus),
     }
@@ -227,4 +231,6 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
     if loop.stop.kind == "failed":
         raise RuntimeError(f"{loop.stop.reason}; run the same command again to go on")
-    append_event(folder / STOPPED, {"sweep": sweep_digest(config), "kind": loop.stop.kind, "reason": loop.stop.reason})
+    rows = len(read_results(folder / "results", config))
+    stop = {"sweep": sweep_digest(config), "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
+    append_event(folder / STOPPED, stop)

@@ -174,13 +174,40 @@ def test_the_clock_goes_on_after_a_restart_from_the_last_tick(path: Path) -> Non
 
 def test_what_a_dead_driver_left_open_is_charged_in_full(path: Path) -> None:
     dead = opened(path, usd=10)
-    reserve(dead, dollars(4))
+    dead.begin(reserve(dead, dollars(4)))
 
     ledger = opened(path, usd=10)
 
     assert (ledger.spent().usd, ledger.reserved().usd) == (4, 0)
+    made = ledger.by_stage()["render"]
+    assert (made["units"], made["lost_usd"]) == (0, 4), "what was lost was not made"
     assert ledger.measured("render") == [], "lost work is no measurement of what work costs"
     assert opened(path, usd=10).spent().usd == 4, "it is charged once"
+
+
+def test_what_a_dead_driver_had_not_begun_comes_back(path: Path) -> None:
+    dead = opened(path, usd=10)
+    reserve(dead, dollars(4))
+
+    ledger = opened(path, usd=10)
+
+    assert (ledger.spent().usd, ledger.reserved().usd) == (0, 0)
+
+
+def test_fine_tunes_of_several_runs_share_the_machine_that_each_has_reserved(path: Path) -> None:
+    # given two runs that each reserved the whole machine for 100 seconds of fine-tunes
+    clock = Clock()
+    ledger = opened(path, clock, usd=10)
+    first, second = (reserve(ledger, Cost(100, 200, 1.0), "finetune") for _ in range(2))
+
+    # when one works alone for 10 seconds and then both for 20
+    ledger.begin(first)
+    clock.now += 10
+    ledger.begin(second)
+    clock.now += 20
+
+    # then together they used the machine for 30 seconds, not for 50
+    assert (ledger.used(first).wall_s, ledger.used(second).wall_s) == pytest.approx((20, 10))
 
 
 @pytest.mark.parametrize("left_of_line", [b'{"event": "settle", "id', b'{"event": "settle", "units": 1', b"\0" * 7])

@@ -42,6 +42,7 @@ class Books(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "ledger.jsonl"
         self.clock = Clock()
         self.open: dict[str, Cost] = {}
+        self.begun: set[str] = set()
         self.before: list[str] = []
         self.charged = NOTHING
         self.ledger = Ledger(self.path, CAPS, self.clock)
@@ -68,7 +69,9 @@ class Books(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(which=WHICH)
     def begin(self, which: int) -> None:
-        self.ledger.begin(sorted(self.open)[which % len(self.open)])
+        id_ = sorted(self.open)[which % len(self.open)]
+        self.ledger.begin(id_)
+        self.begun.add(id_)
 
     @precondition(lambda self: self.open)
     @rule(which=WHICH, share=st.sampled_from([0.0, 0.25, 1.0]))
@@ -105,8 +108,8 @@ class Books(RuleBasedStateMachine):
             stream.write(TORN[:torn])
         self.ledger = Ledger(self.path, CAPS, self.clock)
         self.ledger.start()
-        # What a dead driver left open may have been spent to the last cent: it is charged in full.
-        self.charged = sum(self.open.values(), self.charged)
+        # What a dead driver had begun may have been spent to the last cent: it is charged in full.
+        self.charged = sum((cost for id_, cost in self.open.items() if id_ in self.begun), self.charged)
         self.before += list(self.open)
         self.open = {}
 
