@@ -10,7 +10,6 @@ from statistics import fmean
 from analysis.fit import LawFit
 from analysis.verdict import Verdict
 
-
 # An error of exactly 0 has no logarithm; half a part in ten thousand is below any test split's resolution.
 SMALLEST_ERROR = 5e-5
 

@@ -31,7 +31,7 @@ def set_tune_up() -> None:
 
 
 class AtTheCap(tune.Stopper):
-    """Ends the experiment, with the trials that Tune has already, once the sweep has ended with runs left unfinished."""
+    """Ends the experiment, with the trials that Tune has already, once a cap has ended the sweep amid runs."""
 
     def __init__(self, searcher: PolicySearcher) -> None:
         self._searcher: PolicySearcher | None = searcher

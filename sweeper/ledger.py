@@ -1,7 +1,8 @@
 """Money and time: what has been reserved and spent, and the hard cap.
 
 The ledger is a file of JSON lines that is only ever appended to, each line forced to disk. A reservation that
-a dead driver left open is charged in full when the sweep goes on, if its work had begun: the cap holds whatever happened.
+a dead driver left open is charged in full when the sweep goes on, if its work had begun: the cap holds whatever
+happened.
 """
 
 from __future__ import annotations
@@ -189,7 +190,7 @@ class Ledger:
         return sum(max(0.0, event["cost"]["wall_s"] - self.used(id_).wall_s) for id_, event in self._open.items())
 
     def _run_on(self) -> None:
-        """Let the work that has begun run until now. Fine-tunes of several runs share the machine that each reserved."""
+        """Let the work that has begun run until now; fine-tunes of several runs share the machine each reserved."""
         now = self._wall()
         sharing = sum(self._open[id_]["stage"] == "finetune" for id_ in self._begun)
         for id_ in self._begun:

@@ -33,6 +33,11 @@ def describe(config: SweepConfig) -> str:
     ]
     grid = [key for key in pilot if key.arm.is_reference]
     grid += [RunKey(arm, n, 0) for arm in plan.arms for n in reversed(plan.ladder)]
+    rows = results.read(config.run_folder / "results", config)
+    measured = {(r.arm, r.n, r.seed) for r in results.runs(rows) if r.repeats >= config.finetune.repeats}
+    pilot_left, grid_left = (
+        [key for key in keys if (key.arm.name, key.n, key.seed) not in measured] for keys in (pilot, grid)
+    )
     lines = [
         f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on the test split",
         *(f"  {arm.name}" for arm in plan.arms),
@@ -40,9 +45,10 @@ def describe(config: SweepConfig) -> str:
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(stages, grid)}",
+        f"measured already: {len(measured)} runs; not counted below",
         "cost            low / expected / high",
-        *_costs("opening (n = 0 and pilot)", pricing, pilot, config.tune),
-        *_costs("the whole ladder once (fixed grid)", pricing, grid, config.tune),
+        *_costs("opening (n = 0 and pilot)", pricing, pilot_left, config.tune),
+        *_costs("the whole ladder once (fixed grid)", pricing, grid_left, config.tune),
         f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
     ]
     return "\n".join(lines)

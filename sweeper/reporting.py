@@ -213,7 +213,8 @@ def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
         shown = images_there[:: max(1, len(images_there) // SHEET_IMAGES)][:SHEET_IMAGES]
         buffer = io.BytesIO()
         contact_sheet(shown, class_names(images.setting)).save(buffer, "PNG")
-        caption = f"{rendering}: {len(shown)} of the first {len(images_there)} images, with the boxes and classes of what is visible"
+        of = f"{len(shown)} of the first {len(images_there)} images"
+        caption = f"{rendering}: {of}, with the boxes and classes of what is visible"
         yield ContactSheet(rendering, caption, buffer.getvalue())
 
 
@@ -228,13 +229,14 @@ def _versions(observations: list[results.Observation]) -> dict[str, str]:
 
 def recipes_text(config: SweepConfig) -> str:
     """The recipes with every value that the config leaves to them, as YAML comments."""
-    stages = {"pretrain": config.pretrain, "finetune": config.finetune}
-    lines = []
-    for stage, part in stages.items():
-        for task in () if config.is_simulated else part.tasks:
-            values = as_plain(resolve_recipe(stage, task, part.recipe))
-            lines.append(f"# {stage} {task}, as resolved: {json.dumps(values)}\n")
-    return "".join(lines)
+    if config.is_simulated:
+        return ""
+    recipes = [("pretrain", task, config.pretrain.recipe) for task in config.pretrain.tasks]
+    recipes += [("finetune", task, config.finetune.recipe) for task in config.finetune.tasks]
+    return "".join(
+        f"# {stage} {task}, as resolved: {json.dumps(as_plain(resolve_recipe(stage, task, recipe)))}\n"
+        for stage, task, recipe in recipes
+    )
 
 
 def _notes(record: Record) -> list[str]:
@@ -244,8 +246,8 @@ def _notes(record: Record) -> list[str]:
     lost = sum(row["lost_usd"] for row in record.ledger.by_stage().values())
     if lost:
         notes.append(
-            f"${lost:.3f} of the money went to work that was under way when the sweep was killed: it is charged in full, "
-            "and what it made is not counted."
+            f"${lost:.3f} of the money went to work that was under way when the sweep was killed: it is charged in"
+            " full, and what it made is not counted."
         )
     for arm in record.plan.arms:
         if arm.name not in record.knowledge.fits:

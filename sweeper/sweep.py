@@ -63,11 +63,16 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     config = config.model_copy(update={"store": ArtifactStore(config.store).uri})
     for rendering in config.renderings:
         setting_of(config, rendering)
+    from tasks.backbones import backbone_names, check_pair
+
     if config.is_simulated:
         if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
             raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
+        known = (SIMULATED, *backbone_names())
+        unknown = [name for name in config.pretrain.backbones if name not in known]
+        if unknown:
+            raise BadInput(f"pretrain.backbones: unknown {unknown[0]!r}; known: {', '.join(known)}")
         return config, 0
-    from tasks.backbones import check_pair
     from tasks.base import label_kind, task
     from tasks.datasets import folds, load_real, subset
 

@@ -37,6 +37,9 @@ def complaint(*arguments: str) -> str:
         ("plan", "ladder.start=100000000", "the largest size is 6,400,000,000; sizes go up to 20,000,000"),
         ("plan", "pretrain.tasks=[mulclass, mulclass]", "pretrain.tasks: each name may stand here once"),
         ("run", "pretrain.workers=64", "pretrain.workers asks for 64 CPUs, but Ray has"),
+        ("plan", "store=/etc/passwd", "store /etc/passwd: /etc/passwd is a file, not a folder"),
+        ("plan", "finetune.tasks=[mulclass]", "finetune"),
+        ("plan", "pretrain.tasks=[sinclass]", "pretrain.tasks: sinclass needs class_index labels"),
         ("run", "render.actors=64", "render.actors asks for 64 CPUs, but Ray has"),
         ("run", "data_root=/no/such/folder", "finetune.dataset: data_root /no/such/folder is not a folder"),
     ],
@@ -70,6 +73,13 @@ def test_the_run_folder_names_its_store_so_that_it_can_be_read_from_anywhere(
 
     assert checked.store == str(tmp_path / "here")
     assert not (tmp_path / "here").exists()
+
+
+def test_an_unknown_backbone_is_refused_where_errors_are_simulated_too(tmp_path: Path) -> None:
+    content = simulated_sweep(pretrain={"tasks": ["simulated"], "backbones": ["<b>"]}, output=str(tmp_path / "run"))
+
+    assert "pretrain.backbones: unknown '<b>'; known: simulated, " in complaint("run", str(written(tmp_path, content)))
+    assert not (tmp_path / "run").exists()
 
 
 def test_plan_and_its_look_into_the_store_write_nothing(tmp_path: Path) -> None:
