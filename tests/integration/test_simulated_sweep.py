@@ -186,6 +186,27 @@ def test_a_damaged_part_of_a_finished_sweep_is_measured_anew(simulated: Sweep) -
     assert f"{part.name} is damaged" in again.err
     assert rows(copied) == whole
 
+    # and the same where a part is gone altogether
+    part.unlink()
+    again = simulated.place.run("run", str(simulated.config), "name=damaged", "--json")
+    assert again.code == 0, again.err[-3000:]
+    assert rows(copied) == whole
+
+
+def test_a_cap_ends_fine_tunes_that_are_under_way(simulated: Sweep) -> None:
+    # given fine-tunes of ten minutes that were believed to take a second, under a cap of one minute
+    quick = ("tune.trials=0", "name=capped", "budget.minutes=20")
+    assert simulated.place.run("run", str(simulated.config), *quick, "--json").code == 0
+    folder = simulated.place.folder / "runs" / "capped"
+    spent = lines(folder / "ledger.jsonl")[-1]["wall_s"] / 60
+    slow = [f"simulated.{rendering}.seconds=600" for rendering in sweeps.LAWS]
+
+    # when the sweep goes on with them, then it ends long before the first of them would, with an answer
+    ended = simulated.place.run("run", str(simulated.config), *quick[:2], f"budget.minutes={spent + 1:.2f}", *slow)
+    assert ended.code == 3, ended.err[-3000:]
+    assert "is used up; left unfinished: " in ended.err
+    assert lines(folder / "ledger.jsonl")[-1]["wall_s"] < 60 * spent + 600
+
 
 def test_a_budget_too_small_for_a_verdict_ends_with_code_3(simulated: Sweep) -> None:
     # given less money than the first run costs
