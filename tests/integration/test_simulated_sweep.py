@@ -195,14 +195,14 @@ def test_a_damaged_part_of_a_finished_sweep_is_measured_anew(simulated: Sweep) -
 
 def test_a_cap_ends_fine_tunes_that_are_under_way(simulated: Sweep) -> None:
     # given fine-tunes of ten minutes that were believed to take a second, under a cap of one minute
-    quick = ("tune.trials=0", "name=capped", "budget.minutes=20")
+    quick = ("seed=7", "tune.trials=0", "name=capped", "budget.minutes=20")
     assert simulated.place.run("run", str(simulated.config), *quick, "--json").code == 0
     folder = simulated.place.folder / "runs" / "capped"
     spent = lines(folder / "ledger.jsonl")[-1]["wall_s"] / 60
     slow = [f"simulated.{rendering}.seconds=600" for rendering in sweeps.LAWS]
 
     # when the sweep goes on with them, then it ends long before the first of them would, with an answer
-    ended = simulated.place.run("run", str(simulated.config), *quick[:2], f"budget.minutes={spent + 1:.2f}", *slow)
+    ended = simulated.place.run("run", str(simulated.config), *quick[:3], f"budget.minutes={spent + 1:.2f}", *slow)
     assert ended.code == 3, ended.err[-3000:]
     assert "is used up; left unfinished: " in ended.err
     assert lines(folder / "ledger.jsonl")[-1]["wall_s"] < 60 * spent + 600
