@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from analysis.complexity import Complexity
 from analysis.fit import LawFit
 from analysis.verdict import Verdict
 
@@ -84,8 +85,8 @@ class ReportData:
 
     `arms`: in the order to show them. `unit`: that of the decisions' costs ("$", "minutes").
     `stop_reason`: why the sweep ended, empty while it runs. `simulated`: errors drawn from a known law, not
-    measured; said at the top of the page and in every table. `complexity`: negative entropy of the arm's rendered
-    set in nats (analysis/complexity.py), where it was measured.
+    measured; said at the top of the page and in every table. `complexity`: of the arm's rendered set
+    (analysis/complexity.py), where it was measured; to be compared at equal n and features only.
     """
 
     title: str
@@ -106,4 +107,4 @@ class ReportData:
     target_error: float | None = None
     simulated: bool = False
     notes: Sequence[str] = field(default=())
-    complexity: Mapping[str, float] = field(default_factory=dict)
+    complexity: Mapping[str, Complexity] = field(default_factory=dict)

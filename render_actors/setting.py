@@ -1,8 +1,9 @@
 """A rendering setting: what an image is and what it depends on, as data that can be named and hashed."""
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,13 +13,22 @@ from render_actors.sources import Source, source_content
 from render_actors.trees import tree_digest
 
 # Part of every artifact's identity. Bump it whenever the same (setting, seed, index) gives other pixels or labels.
-RENDER_VERSION = 1
+RENDER_VERSION = 2
+
+# What draws, and what the packaged meshes and textures come from.
+_PACKAGES = ("bpy", "blenderproc", "pybullet", "robosuite")
 
 
 def render_version(blender: bool) -> str:
-    """What draws the images besides the setting: our version and, where Blender draws them, those of its packages."""
-    packages = ("bpy", "blenderproc") if blender else ()
-    return " ".join([str(RENDER_VERSION), *(f"{name}={version(name)}" for name in packages)])
+    """What makes the images besides the setting: our version and, where Blender draws them, its packages' versions.
+
+    A package that is not installed is left out.
+    """
+    versions = {}
+    for name in _PACKAGES if blender else ():
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return " ".join([str(RENDER_VERSION), *(f"{name}={number}" for name, number in versions.items())])
 
 
 Label = Literal["classes", "boxes", "masks", "semantic", "normals", "depth", "poses"]
