@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scene to images and labels with BlenderProc in one long-lived process: the only file that imports bpy.
 
-Meshes, materials and the compositor are made once for a setting. A scene then only changes properties of a fixed set
-of objects, so that nothing grows and set-up costs little. No state of a scene reaches the next one: every property
-that any scene sets is set by every scene.
+Meshes, materials and the compositor are made once for a setting, and an object for each that a scene ever shows
+(`props.py`). A scene then only moves and tints objects, so that next to nothing grows and set-up costs little. No state
+of a scene reaches the next one: every property that any scene sets is set by every scene, and what it does not show is
+out of the scene.
 """
 
 import importlib.util
@@ -12,8 +13,6 @@ import shutil
 import sys
 import tempfile
 import types
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ from render_actors.materials import FIXED_FLOOR, FIXED_WALL, SURFACES, Material,
 from render_actors.nodes import build_nodes
 from render_actors.object_class import ObjectClass, normalisation
 from render_actors.objects import classes_of
-from render_actors.props import Props
+from render_actors.passes import write_pass
+from render_actors.props import Props, copies
 from render_actors.scene import FIELD_OF_VIEW, ROOM_HALF_M, Light, ObjectPlacement, SceneSpec, Surface
 from render_actors.setting import MissingDeviceError, RenderSetting
 from render_actors.silence import silence
@@ -139,6 +139,12 @@ class Renderer:
             )
             return [self._read_image(scene, pose) for pose in range(len(scene.cameras))]
 
+    def load_meshes(self) -> None:
+        """Load what scenes would load when they first show it: what the bench's memory part begins with."""
+        with silence():
+            for class_id in range(len(self._classes)):
+                self._mesh(class_id)
+
     def render_bare(self) -> None:
         """Draw the last scene again with nothing but bpy, its passes kept in memory: what the bench compares with."""
         scene = bpy.context.scene
@@ -155,7 +161,9 @@ class Renderer:
 
     def _arrange(self, scene: SceneSpec) -> None:
         floor, walls = self._cover_name(scene.floor, FIXED_FLOOR), self._cover_name(scene.walls, FIXED_WALL)
-        floor, walls, *things = self._props.take([("floor", floor), ("walls", walls), *_copies(scene.objects)])
+        floor, walls, *things = self._props.take(
+            [("floor", floor), ("walls", walls), *copies([placed.class_id for placed in scene.objects])]
+        )
         _cover(floor, scene.floor)
         _cover(walls, scene.walls)
         for number, (thing, placed) in enumerate(zip(things, scene.objects, strict=True), start=1):
@@ -348,37 +356,10 @@ def _enable_outputs(setting: RenderSetting, folder: str) -> None:
     bproc.renderer.enable_segmentation_output(map_by="instance", output_dir=folder)
     if "normals" in setting.labels:
         bpy.context.view_layer.use_pass_normal = True
-        _write_pass("Normal", f"{folder}/normals_")
+        write_pass(bpy.context.scene.node_tree, "Normal", f"{folder}/normals_")
     if "depth" in setting.labels:
         bpy.context.view_layer.use_pass_z = True
-        _write_pass("Depth", f"{folder}/depth_")
-
-
-def _write_pass(socket: str, prefix: str) -> None:
-    """Write a pass as 32-bit floats. BlenderProc's normals output adds keyframes for every scene, which never go."""
-    tree = bpy.context.scene.node_tree
-    output = tree.nodes.new("CompositorNodeOutputFile")
-    output.base_path, output.file_slots[0].path = os.path.split(prefix)
-    output.format.file_format, output.format.color_depth = "OPEN_EXR", "32"
-    source = tree.nodes["Render Layers"].outputs[socket]
-    # A pass that is no colour makes a file that readers refuse or cut to one channel: write it as one.
-    colour = tree.nodes.new("CompositorNodeCombineColor")
-    if socket == "Normal":
-        axes = tree.nodes.new("CompositorNodeSeparateXYZ")
-        tree.links.new(source, axes.inputs[0])
-    for channel in range(3):
-        tree.links.new(axes.outputs[channel] if socket == "Normal" else source, colour.inputs[channel])
-    tree.links.new(colour.outputs["Image"], output.inputs[0])
-
-
-def _copies(objects: Sequence[ObjectPlacement]) -> list[tuple[Any, ...]]:
-    """Keys of the objects: the first of its class in the scene is that class's copy 0, the next its copy 1."""
-    seen: Counter[int] = Counter()
-    keys = []
-    for placed in objects:
-        keys.append(("object", placed.class_id, seen[placed.class_id]))
-        seen[placed.class_id] += 1
-    return keys
+        write_pass(bpy.context.scene.node_tree, "Depth", f"{folder}/depth_")
 
 
 def _put_away(thing: Any) -> None:

@@ -54,10 +54,9 @@ def coco_objects(folder: Path, classes: int) -> list[tuple[Path, tuple[CocoObjec
         if annotation.get("iscrowd"):
             continue
         for key, known in (("image_id", found), ("category_id", class_ids)):
-            if annotation.get(key) not in known:
-                raise _wrong(
-                    folder, f"{name} has {key} {annotation.get(key)!r}, which is not listed; mend or remove it"
-                )
+            number = annotation.get(key)
+            if not isinstance(number, int) or number not in known:
+                raise _wrong(folder, f"{name} has {key} {number!r}, which is not listed; mend or remove it")
         found[annotation["image_id"]].append(_object(folder, name, annotation, class_ids[annotation["category_id"]]))
     return [(folder / "images" / files[image], tuple(objects)) for image, objects in found.items()]
 
@@ -137,16 +136,18 @@ def _are_numbers(values: Any) -> bool:
 
 
 def _runs(folder: Path, name: str, outline: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, ...]]:
-    size, runs = outline.get("size"), outline.get("counts")
-    if isinstance(runs, str):
+    if isinstance(outline.get("counts"), str):
         raise _wrong(folder, f"{name} has a compressed run length; write polygons or uncompressed counts")
-    if not _are_whole(size) or len(size) != 2 or not _are_whole(runs) or sum(runs) != size[0] * size[1]:
-        raise _wrong(folder, f"{name} has run lengths that do not add up to their size {size!r} (height, width)")
-    return (size[0], size[1]), tuple(runs)
+    size, runs = _whole(outline.get("size")), _whole(outline.get("counts"))
+    if len(size) != 2 or not runs or sum(runs) != size[0] * size[1]:
+        raise _wrong(folder, f"{name} has run lengths that do not add up to their size (height, width); mend them")
+    return (size[0], size[1]), runs
 
 
-def _are_whole(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(value, int) and value >= 0 for value in values)
+def _whole(values: Any) -> tuple[int, ...]:
+    """The list as numbers of 0 or more, or nothing where it is no such list."""
+    is_one = isinstance(values, list) and all(isinstance(value, int) and value >= 0 for value in values)
+    return tuple(values) if is_one else ()
 
 
 def _box_of_polygons(polygons: tuple[tuple[float, ...], ...]) -> Box:

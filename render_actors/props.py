@@ -3,6 +3,7 @@
 Blender (4.2) loses memory at each change of an object's mesh, material or visibility; moving one costs nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,3 +27,13 @@ class Props:
                 self.made[key] = self.make(key)
         self.in_view = frozenset(keys)
         return [self.made[key] for key in keys]
+
+
+def copies(class_ids: Sequence[int]) -> list[tuple[str, int, int]]:
+    """Keys of a scene's objects: the first of a class is that class's copy 0, the next its copy 1."""
+    seen: Counter[int] = Counter()
+    keys = []
+    for class_id in class_ids:
+        keys.append(("object", class_id, seen[class_id]))
+        seen[class_id] += 1
+    return keys

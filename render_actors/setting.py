@@ -69,9 +69,10 @@ class RenderSetting:
     pool, or its texture-less ones only. placement: objects stand apart on the floor, or are dropped and lie as they
     fell (render_actors/settling.py). resolution is the image side in px, samples are Cycles samples a pixel,
     min_visible_share is the share of the image's pixels an object must cover to count as visible. size_jitter varies
-    an object's size by -15 to +20 %. light_strength: least and most of random lights; above 1, light surfaces may be
-    bleached. objects is a folder of BOP data sets and textures a folder of CC0 materials, in place of the packaged
-    pools. source renders with something else than Blender: then `appearance` to `texture` and the pools say nothing.
+    an object's size by -15 to +20 %. light_strength: least and most of random lights; stronger ones bleach light
+    surfaces (docs/rendering.md). objects is a folder of BOP data sets and textures a folder of CC0 materials, in place
+    of the packaged pools. source renders with something else than Blender: then `appearance` to `texture` and the pools
+    say nothing.
     Raises ValueError for a value out of range.
     """
 
@@ -90,7 +91,7 @@ class RenderSetting:
     labels: tuple[Label, ...] = DEFAULT_LABELS
     min_objects: int = 1
     size_jitter: bool = True
-    light_strength: tuple[float, float] = (0.45, 2.0)
+    light_strength: tuple[float, float] = (0.35, 0.8)
     device: Device = "cpu"
     objects: str | None = None
     textures: str | None = None
