@@ -160,10 +160,11 @@ class Renderer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _arrange(self, scene: SceneSpec) -> None:
-        floor, walls = self._cover_name(scene.floor, FIXED_FLOOR), self._cover_name(scene.walls, FIXED_WALL)
-        floor, walls, *things = self._props.take(
-            [("floor", floor), ("walls", walls), *copies([placed.class_id for placed in scene.objects])]
-        )
+        room: list[tuple[Any, ...]] = [
+            ("floor", self._cover_name(scene.floor, FIXED_FLOOR)),
+            ("walls", self._cover_name(scene.walls, FIXED_WALL)),
+        ]
+        floor, walls, *things = self._props.take(room + copies([placed.class_id for placed in scene.objects]))
         _cover(floor, scene.floor)
         _cover(walls, scene.walls)
         for number, (thing, placed) in enumerate(zip(things, scene.objects, strict=True), start=1):

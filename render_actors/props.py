@@ -29,10 +29,10 @@ class Props:
         return [self.made[key] for key in keys]
 
 
-def copies(class_ids: Sequence[int]) -> list[tuple[str, int, int]]:
+def copies(class_ids: Sequence[int]) -> list[tuple[Any, ...]]:
     """Keys of a scene's objects: the first of a class is that class's copy 0, the next its copy 1."""
     seen: Counter[int] = Counter()
-    keys = []
+    keys: list[tuple[Any, ...]] = []
     for class_id in class_ids:
         keys.append(("object", class_id, seen[class_id]))
         seen[class_id] += 1

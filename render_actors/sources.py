@@ -130,10 +130,14 @@ def load_function(where: str) -> SceneFunction:
 def scene_of_function(function: SceneFunction, setting: RenderSetting, seed: int, scene: int) -> list[RenderedImage]:
     """The images of one scene of a function, checked.
 
-    Raises ValueError, one line with the function, seed, scene and image, where one of them is not what `Picture` says.
+    Raises ValueError, one line with the function, seed, scene and image, where one of them is not what `Picture` says,
+    or where the function itself finds a value or a file at fault.
     """
     where = f"{setting.source.where if setting.source else 'function'}: seed {seed}, scene {scene}"
-    returned = function(setting, seed, scene)
+    try:
+        returned = function(setting, seed, scene)
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(f"{where}: it raised {type(error).__name__}: {' '.join(str(error).split())}") from error
     if not isinstance(returned, Iterable):
         raise ValueError(f"{where} gives {type(returned).__name__}; return a list of Picture")
     pictures = list(returned)
