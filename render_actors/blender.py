@@ -139,12 +139,6 @@ class Renderer:
             )
             return [self._read_image(scene, pose) for pose in range(len(scene.cameras))]
 
-    def load_meshes(self) -> None:
-        """Load what scenes would load when they first show it: what the bench's memory part begins with."""
-        with silence():
-            for class_id in range(len(self._classes)):
-                self._mesh(class_id)
-
     def render_bare(self) -> None:
         """Draw the last scene again with nothing but bpy, its passes kept in memory: what the bench compares with."""
         scene = bpy.context.scene

@@ -115,7 +115,7 @@ def test_normals_may_be_absent_in_places_and_a_picture_has_no_more_than_is_asked
     ("returned", "message"),
     [
         ("[]", "seed 0, scene 1 has 0 images; return poses_per_scene = 3 of them"),
-        ("int('x\\n')", "seed 0, scene 1: it raised ValueError: invalid literal for int() with base 10: 'x\\\\n'"),
+        ("int('x')", "seed 0, scene 1: it raised ValueError: invalid literal for int() with base 10: 'x'"),
         ("None", "seed 0, scene 1 gives NoneType; return a list of Picture"),
         ("[(1, 2)] * 3", "seed 0, scene 1, image 3: is tuple; return render_actors.sources.Picture"),
     ],
