@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import exp, log
 from statistics import fmean
 
+from analysis.complexity import Complexity
 from analysis.fit import LawFit
 from analysis.verdict import Verdict
 
@@ -138,8 +139,9 @@ class ReportData:
 
     `arms`: in the order to show them. `unit`: that of the decisions' costs ("$", "minutes").
     `stop_reason`: why the sweep ended, empty while it runs. `simulated`: errors drawn from a known law, not
-    measured; said at the top of the page and in every table. `complexity`: negative entropy of the arm's rendered
-    set in nats (analysis/complexity.py), where it was measured. `tuned_on`: in words, the data that decided the tuning.
+    measured; said at the top of the page and in every table. `complexity`: of the arm's rendered set
+    (analysis/complexity.py), where it was measured; to be compared at equal n and features only. `tuned_on`: in words,
+    the data that decided the tuning.
     """
 
     title: str
@@ -160,7 +162,7 @@ class ReportData:
     target_error: float | None = None
     simulated: bool = False
     notes: Sequence[str] = field(default=())
-    complexity: Mapping[str, float] = field(default_factory=dict)
+    complexity: Mapping[str, Complexity] = field(default_factory=dict)
     controls: Sequence[Control] = ()
     tuning: Sequence[Tuned] = ()
     tuned_on: str = ""

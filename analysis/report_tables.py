@@ -78,7 +78,11 @@ def _fit_table(data: ReportData) -> Table:
 
 
 def _complexity(data: ReportData, arm: str) -> str:
-    return f"{data.complexity[arm]:.0f}" if arm in data.complexity else "not measured"
+    if arm not in data.complexity:
+        return "not measured"
+    found = data.complexity[arm]
+    # Of another n or width it is on another scale.
+    return f"{found.negative_entropy:.0f} (n = {found.images}, {found.features} features)"
 
 
 def _reference_table(data: ReportData) -> Table:
