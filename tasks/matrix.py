@@ -49,7 +49,10 @@ def main(backbones: list[str]) -> None:
     print(f"| backbone | {' | '.join(task_names())} |")
     print("|---" * (1 + len(task_names())) + "|")
     for backbone in backbones:
-        print(f"| {backbone} | {' | '.join(cell(backbone, name) for name in task_names())} |", flush=True)
+        print(f"| {backbone}", end=" |", flush=True)
+        for name in task_names():
+            print(f" {cell(backbone, name)}", end=" |", flush=True)
+        print()
 
 
 if __name__ == "__main__":
