@@ -51,10 +51,11 @@ def test_the_papers_grid_has_seven_tenths_more_variance_than_the_best_design() -
 
 
 def test_the_variance_is_what_the_estimator_ends_up_with() -> None:
-    """Many quiet runs: the sd of C of free least squares against the Fisher bound at the truth."""
+    """Many quiet runs: the sd of C of free least squares, in the median over nine sets, against the bound at the truth."""
     n = np.array(6 * RUNGS, float)
-    error = LAW.error(n) * np.exp(LAW.sigma * np.random.default_rng(3).standard_normal(n.size))
-    assert fit_law(n, error, method="nls").C.sd == pytest.approx(variance(n, LAW, GAP) ** 0.5, rel=0.25)
+    noise = LAW.sigma * np.random.default_rng(0).standard_normal((9, n.size))
+    sds = [fit_law(n, LAW.error(n) * np.exp(each), method="nls").C.sd for each in noise]
+    assert np.median(sds) == pytest.approx(variance(n, LAW, GAP) ** 0.5, rel=0.2)
 
 
 def test_two_sizes_leave_three_unknowns_open_and_two_runs_are_refused() -> None:

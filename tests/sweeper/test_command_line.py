@@ -32,7 +32,11 @@ def complaint(*arguments: str) -> str:
         ("run", "budgett.minutes=3", "unknown key budgett; did you mean budget?"),
         ("plan", "budget.minutes=-5", "budget.minutes: Input should be greater than 0 (got -5)"),
         ("plan", "pretrain.tasks=[mulclas]", "pretrain.tasks: unknown task 'mulclas'; known tasks: "),
-        ("run", "pretrain.backbones=[resnet9000]", "pretrain.backbones: unknown 'resnet9000'; known: "),
+        (
+            "run",
+            "pretrain.backbones=[resnet9000]",
+            "pretrain.backbones: unknown backbone 'resnet9000'; known backbones: ",
+        ),
         ("plan", "tune.folds=70000", "finetune.dataset: folds: k must lie in 2..60000, not 70000"),
         ("plan", "ladder.start=100000000", "the largest size is 6,400,000,000; sizes go up to 20,000,000"),
         ("plan", "pretrain.tasks=[mulclass, mulclass]", "pretrain.tasks: each name may stand here once"),
