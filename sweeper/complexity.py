@@ -89,10 +89,11 @@ def _activations(view: ImageView, arm: Arm, config: SweepConfig, checkpoint: Pat
     model = build_model(arm.backbone, task(arm.learnt), len(names))
     try:
         load_backbone(model, torch.load(checkpoint, weights_only=True))
-    except pickle.UnpicklingError:
-        raise _no_checkpoint(checkpoint, "no file of tensors that torch wrote") from None
-    except (OSError, EOFError, RuntimeError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (OSError, RuntimeError) as error:
         raise _no_checkpoint(checkpoint, str(error)) from None
+    # What torch and a file that is none of its own may end in.
+    except (pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError, ValueError):
+        raise _no_checkpoint(checkpoint, "it is no file of tensors that torch wrote") from None
     images = np.stack([image.rgb for image in view])
     feed = Feed(ArraySet(images, np.zeros((len(images), len(names)), np.uint8), names), torch.device("cpu"))
     model.eval()
@@ -105,5 +106,6 @@ def _activations(view: ImageView, arm: Arm, config: SweepConfig, checkpoint: Pat
 
 
 def _no_checkpoint(checkpoint: Path, reason: str) -> BadInput:
-    first = (reason.splitlines() or ["nothing in it"])[0]
-    return BadInput(f"checkpoint {checkpoint}: cannot be read: {first}; give a file of a backbone's tensors")
+    return BadInput(
+        f"checkpoint {checkpoint}: cannot be read: {reason.splitlines()[0]}; give a file of a backbone's tensors"
+    )
