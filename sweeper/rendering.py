@@ -62,7 +62,7 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
         raise BadInput(f"renderings.{rendering}: {error}") from None
 
 
-def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> list[str]:
+def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> Sequence[str]:
     """What the pre-training tasks need besides `labels`; BadInput where the config's own list leaves it out."""
     if config.is_simulated:
         return []

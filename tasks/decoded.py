@@ -106,6 +106,6 @@ def _read(folder: Path, split: str, kind: LabelKind) -> ArraySet:
         # grey stays one channel on disk; three views of it cost nothing
         images = np.broadcast_to(images, (*images.shape[:3], 3))
     # a map for every image is read as it is needed, too
-    lazily = "r" if kind in ("instances", "semantic", "normals", "depth") else None
-    labels = np.load(folder / f"{split}-labels.npy", mmap_mode=lazily, allow_pickle=False)
+    is_map = kind in ("instances", "semantic", "normals", "depth")
+    labels = np.load(folder / f"{split}-labels.npy", mmap_mode="r" if is_map else None, allow_pickle=False)
     return ArraySet(images, labels, tuple(json.loads((folder / f"{split}-classes.json").read_text())), kind)

@@ -15,7 +15,7 @@ ALL = torch.arange(1)
 
 
 def view(top: float = 0.0, left: float = 0.0, side: float = 1.0, mirrored: bool = False) -> Views:
-    return Views(*(np.array([[value]]) for value in (top, left, side)), np.array([[mirrored]]))
+    return Views(np.array([[top]]), np.array([[left]]), np.array([[side]]), np.array([[mirrored]]))
 
 
 def box(*values: float) -> Tensor:
