@@ -51,7 +51,7 @@ def test_the_papers_grid_has_seven_tenths_more_variance_than_the_best_design() -
 
 
 def test_the_variance_is_what_the_estimator_ends_up_with() -> None:
-    """Many quiet runs: the sd of C of free least squares, in the median over nine sets, against the bound at the truth."""
+    """Many quiet runs: the sd of C of free least squares, median of nine sets, against the bound at the truth."""
     n = np.array(6 * RUNGS, float)
     noise = LAW.sigma * np.random.default_rng(0).standard_normal((9, n.size))
     sds = [fit_law(n, LAW.error(n) * np.exp(each), method="nls").C.sd for each in noise]
