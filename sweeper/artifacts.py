@@ -64,6 +64,7 @@ class ArtifactStore:
     """
 
     def __init__(self, uri: str, cache: str | None = None, *, look_only: bool = False) -> None:
+        """`look_only`: what is damaged is left where it is, not withdrawn."""
         self.uri = uri if "://" in uri else str(Path(uri).absolute())
         self.cache = Path(cache or Path(tempfile.gettempdir()) / "sweeper-artifacts")
         self._look_only = look_only
@@ -72,11 +73,10 @@ class ArtifactStore:
             self._fs, self._root = fs.FileSystem.from_uri(self.uri)
         except (OSError, pa.ArrowInvalid) as error:
             raise BadInput(f"store {uri}: cannot be opened: {error}") from None
-        above = Path(self.uri)
-        while "://" not in uri and not above.exists():
-            above = above.parent
-        if "://" not in uri and not above.is_dir():
-            raise BadInput(f"store {uri}: {above} is a file, not a folder; give a folder, or a URI such as s3://bucket")
+        if "://" not in uri:
+            there = next(path for path in (Path(self.uri), *Path(self.uri).parents) if path.exists())
+            if not there.is_dir():
+                raise BadInput(f"store {uri}: {there} is a file, not a folder; give a folder, or a URI as s3://bucket")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ArtifactStore, (self.uri, str(self.cache))
