@@ -59,10 +59,9 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     Returns the config with its store located and the hash of its real images filled in, and the number s of real
     training images. Raises BadInput.
     """
-    # A relative store means another one to whoever reads the run folder from elsewhere.
-    config = config.model_copy(update={"store": ArtifactStore(config.store).uri})
     for rendering in config.renderings:
         setting_of(config, rendering)
+    config = located(config)
     from tasks.backbones import backbone_names, check_pair
 
     if config.is_simulated:
@@ -123,6 +122,18 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
         )
     resolved = finetune.model_copy(update={"dataset_sha256": real.sha256})
     return config.model_copy(update={"finetune": resolved}), len(chosen)
+
+
+def located(config: SweepConfig) -> SweepConfig:
+    """The config with absolute paths: Ray's workers, and whoever reads the run folder, stand in another folder."""
+    renderings = dict(config.renderings)
+    for name, choice in renderings.items():
+        if choice.source is not None:
+            source = choice.source.model_copy(update={"path": choice.source.resolved().where})
+            renderings[name] = choice.model_copy(update={"source": source})
+    root = None if config.data_root is None else str(Path(config.data_root).expanduser().absolute())
+    update = {"store": ArtifactStore(config.store).uri, "data_root": root, "renderings": renderings}
+    return config.model_copy(update=update)
 
 
 def open_run_folder(config: SweepConfig) -> Path:

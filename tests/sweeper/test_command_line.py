@@ -68,14 +68,21 @@ def test_a_mistyped_command_line_is_answered_in_one_line_too(arguments: list[str
     assert said in complaint(*arguments)
 
 
-def test_the_run_folder_names_its_store_so_that_it_can_be_read_from_anywhere(
+def test_paths_are_absolute_in_the_run_folder_because_workers_and_readers_stand_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    checked, _ = check(sweep_of(tmp_path, simulated_sweep(store="here")))
+    (tmp_path / "mine.py").write_text("def render(setting, seed, scene): ...\n")
+    source = {"kind": "function", "path": "mine.py:render", "class_names": ["a"]}
+    content = simulated_sweep(store="here", data_root="data", renderings={"plain": {"source": source}})
 
-    assert checked.store == str(tmp_path / "here")
+    checked, _ = check(sweep_of(tmp_path, content))
+
+    assert (checked.store, checked.data_root) == (str(tmp_path / "here"), str(tmp_path / "data"))
+    own = checked.renderings["plain"].source
+    assert own is not None
+    assert own.path == f"{tmp_path}/mine.py:render"
     assert not (tmp_path / "here").exists()
 
 
