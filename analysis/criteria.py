@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.amounts import money
+from analysis.baselines import Pick, Prepare, Priced, one_by_one
 from analysis.basins import Basin, find_basins
-from analysis.belief import ArmState, Run, next_seed
+from analysis.belief import ArmState, Run
 from analysis.laws import Floats
-from analysis.policy import DEFAULT_TERMS, Cost, Proposal, Terms
 
 COST_EXPONENT = 0.4
 _TARGET_DOUBLINGS = np.array([2.0, 4.0, 8.0])
@@ -66,44 +65,35 @@ def prediction_error_gain(known: Mixture, n: int) -> float:
     return _within(known, n) + between
 
 
-def _propose_by(gain: Gain, why: str) -> Callable[..., list[Proposal]]:
-    def propose(
-        arms: Sequence[ArmState],
-        candidates: Mapping[str, Sequence[int]],
-        cost: Cost,
-        pending: Sequence[Run] = (),
-        k: int = 1,
-        seed: int = 0,
-        terms: Terms = DEFAULT_TERMS,
-    ) -> list[Proposal]:
+def _worthiest(gain: Gain) -> Prepare:
+    """The run of the largest gain per cost^0.4; what it leaves open is then looked at anew."""
+
+    def prepare(
+        arms: Sequence[ArmState], candidates: Mapping[str, Sequence[int]], pending: Sequence[Run], seed: int
+    ) -> Pick:
         known = {state.arm: _mixture(state, candidates[state.arm], pending) for state in arms}
         ties = np.random.default_rng(seed)
-        taken, chosen, budget_left = list(pending), list[Proposal](), terms.budget_left
-        while len(chosen) < k:
-            options = []
-            for state in arms:
-                for n in candidates[state.arm]:
-                    run = Run(state.arm, n, next_seed(state.arm, n, (*state.done, *taken)))
-                    price = cost(run, taken)
-                    if price <= budget_left:
-                        worth = gain(known[state.arm], n) / max(price, 1e-12) ** COST_EXPONENT
-                        options.append((float(f"{worth:.9e}"), float(ties.random()), run, price))
-            if not options:
-                break
-            _, _, run, price = max(options, key=lambda option: option[:2])
-            reason = f"{why}: {run.arm}, n = {run.n:,}, for {money(price, terms.unit)}"
-            chosen.append(Proposal(run.arm, run.n, run.seed, None, price, reason))
+
+        def worth(option: Priced) -> tuple[float, float]:
+            run, price = option
+            return float(f"{gain(known[run.arm], run.n) / max(price, 1e-12) ** COST_EXPONENT:.9e}"), float(
+                ties.random()
+            )
+
+        def pick(runs: Sequence[Priced]) -> Priced:
+            chosen = max(runs, key=worth)
+            run, _ = chosen
             known[run.arm] = known[run.arm].seen(run.n)
-            taken.append(run)
-            budget_left -= price
-        return chosen
+            return chosen
 
-    return propose
+        return pick
+
+    return prepare
 
 
-propose_d_optimal = _propose_by(log_det_gain, "D-optimal")
-propose_v_optimal = _propose_by(target_variance_gain, "V-optimal on the target region")
-propose_prediction_error = _propose_by(prediction_error_gain, "least prediction error over several modes")
+propose_d_optimal = one_by_one("D-optimal", _worthiest(log_det_gain))
+propose_v_optimal = one_by_one("V-optimal on the target region", _worthiest(target_variance_gain))
+propose_prediction_error = one_by_one("least prediction error over several modes", _worthiest(prediction_error_gain))
 
 
 def _mixture(state: ArmState, sizes: Sequence[int], pending: Sequence[Run]) -> Mixture:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import exp, log
-from statistics import fmean
+from math import exp
 
 from analysis.complexity import Complexity
 from analysis.fit import LawFit
+from analysis.observations import log_errors
 from analysis.verdict import Verdict
-
-# An error of exactly 0 has no logarithm; half a part in ten thousand is below any test split's resolution.
-SMALLEST_ERROR = 5e-5
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Observation:
     @property
     def error(self) -> float:
         """Geometric mean of the errors of the fine-tuning repeats, as fits and decisions have it."""
-        return exp(fmean(log(max(error, SMALLEST_ERROR)) for error in self.errors))
+        return exp(log_errors(self.errors).mean())
 
 
 @dataclass(frozen=True)

@@ -114,13 +114,12 @@ def _stated(
     """Runs at sizes that the config names and the pilot leaves out: of the tuning, and of the controls to compare."""
     reasons = {config.controls.shuffled_labels: "is what its control is compared with", config.tune.n: "is tuned"}
     there = {(look.arm, look.n) for look in looks}
+    missing = [(arm, n, why) for n, why in reasons.items() if n is not None for arm in names if (arm, n) not in there]
     proposals = []
-    for n, reason in reasons.items():
-        for arm in names if n is not None else ():
-            if n is not None and (arm, n) not in there:
-                price = cost(Run(arm, n, 0))
-                text = f"stated: {arm} {reason} at n = {n:,}, for {money(price, unit)}"
-                proposals.append(Proposal(arm, n, 0, None, price, text))
+    for arm, n, why in missing:
+        price = cost(Run(arm, n, 0))
+        reason = f"stated: {arm} {why} at n = {n:,}, for {money(price, unit)}"
+        proposals.append(Proposal(arm, n, 0, None, price, reason))
     return proposals
 
 

@@ -6,12 +6,10 @@ images that are not rendered yet. Every arm of a table has images and pre-traini
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from analysis.goals import Goals
 from analysis.optimal_design import TrueLaw
@@ -21,6 +19,7 @@ from analysis.replay_score import Question, Score, Spread, Trace, known_question
 from sweeper.errors import BadInput
 from sweeper.fitting import Row, read_rows
 from sweeper.parallel import in_parallel
+from sweeper.strict_json import dumps
 
 # The paper's ladder, for a simulated law.
 LADDER = tuple(1000 * 2**i for i in range(7))
@@ -137,7 +136,7 @@ def as_json(outcome: Outcome, wanted: Wanted) -> str:
         "wanted": {"alpha_sd": wanted.alpha_sd, "C_sd": wanted.c_sd},
         "policies": {score.policy: asdict(score) for score in outcome.scores},
     }
-    return json.dumps(_finite(found))
+    return dumps(found)
 
 
 def _trace(source: Source, policy: str, rules: Rules, question: Question, seed: int) -> Trace:
@@ -183,11 +182,3 @@ def _whole(row: Row) -> int:
 def _spread(spread: Spread) -> str:
     low, median, high = (f"{value:.3g}" if math.isfinite(value) else "never" for value in asdict(spread).values())
     return f"{median} ({low} to {high})"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.report_data import SMALLEST_ERROR
+from analysis.observations import log_errors
 from sweeper.config import SweepConfig
 from sweeper.plan import make_plan
 from sweeper.study import studies
@@ -156,7 +156,7 @@ def runs(observations: Iterable[Observation]) -> list[Run]:
 
 
 def _run(rows: list[Observation]) -> Run:
-    logs = np.log([max(row.error, SMALLEST_ERROR) for row in rows])
+    logs = log_errors([row.error for row in rows])
     variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
     first = rows[0]
     return Run(

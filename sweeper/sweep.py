@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 
+from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SIMULATED, SweepConfig
 from sweeper.errors import BadInput
@@ -22,8 +23,6 @@ from sweeper.progress import Board, Reporter
 from sweeper.ray_start import start_ray
 from sweeper.rendering import setting_of
 from sweeper.reporting import LEDGER, STOPPED, Outcome, write_report
-from sweeper.results import discard_damaged
-from sweeper.results import read as read_results
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
@@ -40,7 +39,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     ArtifactStore(config.store).make_root()
     with only_driver(folder):
         ledger = Ledger(folder / LEDGER, config.budget)
-        damaged = discard_damaged(folder / "results")
+        damaged = results.discard_damaged(folder / "results")
         if damaged or not already_stopped(config, folder):
             write_config(config, folder)
             reporter.with_money(lambda: spending(ledger, config))
@@ -165,7 +164,7 @@ def already_stopped(config: SweepConfig, folder: Path) -> bool:
     stops = list(read_events(folder / STOPPED))
     if not stops or stops[-1].get("sweep") != sweep_digest(config) or not is_written(config, folder):
         return False
-    return len(read_results(folder / "results", config)) >= stops[-1].get("rows", 0)
+    return len(results.read(folder / "results", config)) >= stops[-1].get("rows", 0)
 
 
 def spending(ledger: Ledger, config: SweepConfig) -> str:
@@ -247,6 +246,6 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
     if loop.stop.kind == "failed":
         raise RuntimeError(f"{loop.stop.reason}; run the same command again to go on")
-    rows = len(read_results(folder / "results", config))
+    rows = len(results.read(folder / "results", config))
     stop = {"sweep": sweep_digest(config), "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
     append_event(folder / STOPPED, stop)

@@ -98,15 +98,12 @@ def bench(folder: Path, workers: int, recipe: dict[str, Any], **pretraining: Any
     return Bench(sweep_of(folder, content), store, folder / "scratch")
 
 
-@pytest.mark.xfail(
-    reason="under Ray Train 2 workers' weights differ from 1's by more than 2e-3 after 10 steps: open", strict=False
-)
 def test_one_two_and_four_workers_leave_the_same_model(tmp_path: Path) -> None:
     # given the same global batch, its batch norm over all workers' images
     models, metrics = {}, {}
     for workers in (1, 2, 4):
         # judged at its end alone: of two checkpoints as good as each other, rounding would choose
-        here = bench(tmp_path / str(workers), workers, {"iterations": 10, "eval_every": 0})
+        here = bench(tmp_path / str(workers), workers, {"iterations": 10, "eval_every": 0, "sync_batch_norm": True})
         manifest = here.pretrain()
         models[workers], metrics[workers] = here.model(manifest), manifest.metrics["metric"]
 

@@ -134,22 +134,6 @@ def _no_list(folder: Path) -> None:
     (folder / "annotations" / "instances_val2017.json").unlink()
 
 
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (_without_photograph, r"train2017/0\.png is not there"),
-        (_damaged_photograph, r"train2017/0\.png cannot be read"),
-        (_damaged_list, r"instances_train2017\.json is not COCO"),
-        (_no_list, r"has no annotations/instances_test\*\.json or annotations/instances_val\*\.json"),
-    ],
-)
-def test_what_is_wrong_with_a_coco_set_is_named_by_file(tmp_path: Path, harm: Any, message: str) -> None:
-    harm(write_coco(tmp_path / "set"))
-
-    with pytest.raises((ValueError, OSError), match=message):
-        read("coco:set", tmp_path, 40, kind="boxes")
-
-
 def _without_map(folder: Path) -> None:
     (folder / "annotations" / "training" / "1.png").unlink()
 
@@ -158,18 +142,26 @@ def _coloured_map(folder: Path) -> None:
     Image.new("RGB", (24, 12)).save(folder / "annotations" / "training" / "1.png")
 
 
+COCO, MAPS = ("coco", write_coco, "boxes"), ("masks", write_masks, "semantic")
+
+
 @pytest.mark.parametrize(
-    ("harm", "message"),
+    ("layout", "harm", "message"),
     [
-        (_without_map, r"training/1\.png has no map; add .*annotations/training/1\.png"),
-        (_coloured_map, r"annotations/training/1\.png is of mode RGB; class numbers are one 8-bit channel"),
+        (COCO, _without_photograph, r"train2017/0\.png is not there"),
+        (COCO, _damaged_photograph, r"train2017/0\.png cannot be read"),
+        (COCO, _damaged_list, r"instances_train2017\.json is not COCO"),
+        (COCO, _no_list, r"has no annotations/instances_test\*\.json or annotations/instances_val\*\.json"),
+        (MAPS, _without_map, r"training/1\.png has no map; add .*annotations/training/1\.png"),
+        (MAPS, _coloured_map, r"annotations/training/1\.png is of mode RGB; class numbers are one 8-bit channel"),
     ],
 )
-def test_what_is_wrong_with_a_mask_folder_is_named_by_file(tmp_path: Path, harm: Any, message: str) -> None:
-    harm(write_masks(tmp_path / "set"))
+def test_what_is_wrong_with_a_set_is_named_by_file(tmp_path: Path, layout: Any, harm: Any, message: str) -> None:
+    reader, write, kind = layout
+    harm(write(tmp_path / "set"))
 
     with pytest.raises((ValueError, OSError), match=message):
-        read("masks:set", tmp_path, 24, kind="semantic")
+        read(f"{reader}:set", tmp_path, 24, kind=kind)
 
 
 def test_a_set_without_the_tasks_kind_of_label_is_refused(tmp_path: Path) -> None:
