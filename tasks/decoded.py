@@ -30,11 +30,15 @@ Build = Callable[[Path], dict[str, tuple[np.ndarray | None, tuple[str, ...]]]]
 
 
 def fingerprint(files: list[Path], *settings: object) -> str:
-    """A name for the content that `files` decode to with `settings`: from paths, sizes and modification times."""
+    """A name for the content that `files` decode to with `settings`: from paths, sizes and times.
+
+    The time of the last change to a file's entry counts too: a copy or a renamed file can bring any modification time.
+    """
     digest = hashlib.sha256(repr((_VERSION, settings)).encode())
     for file in files:
         facts = file.stat()
-        digest.update(repr((str(file.resolve()), facts.st_size, facts.st_mtime_ns)).encode())
+        times = facts.st_mtime_ns, facts.st_ctime_ns
+        digest.update(repr((str(file.resolve()), facts.st_size, times)).encode())
     return digest.hexdigest()[:24]
 
 

@@ -109,6 +109,22 @@ def test_a_second_load_reads_the_decoded_copy_and_a_changed_photograph_is_decode
     assert data.train.images[0].max() == 9
 
 
+def test_photographs_that_changed_places_are_decoded_again_though_sizes_and_times_are_equal(tmp_path: Path) -> None:
+    # given two bitmaps of one size, written at one time
+    photos = write_photographs(tmp_path / "photos") / "train"
+    left, right, aside = photos / "left" / "9.bmp", photos / "right" / "9.bmp", tmp_path / "aside.bmp"
+    for file, value in ((left, 1), (right, 2)):
+        Image.new("RGB", (30, 30), (value, value, value)).save(file)
+        os.utime(file, (10**9, 10**9))
+    before = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").sha256
+
+    left.rename(aside)
+    right.rename(left)
+    aside.rename(right)
+
+    assert load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").sha256 != before
+
+
 def test_the_hash_tells_photographs_apart_and_not_where_they_lie(tmp_path: Path) -> None:
     here, there = write_photographs(tmp_path / "here" / "photos"), tmp_path / "there" / "moved"
     shutil.copytree(here, there)
