@@ -23,7 +23,7 @@ app = typer.Typer(
 
 ConfigFile = Annotated[Path, typer.Argument(help="A sweep file, such as configs/quickstart.yaml.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, such as budget.minutes=30.")]
-RunFolder = Annotated[Path, typer.Argument(help="The folder of a sweep, such as runs/quickstart.")]
+RunFolder = Annotated[str, typer.Argument(help="The folder of a sweep, such as runs/quickstart or s3://bucket/run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for machines.")]
 
 
@@ -64,22 +64,26 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
 def status(run: RunFolder) -> None:
     """Spend, stages, fits, verdicts and the next proposal of a sweep."""
     from sweeper.config import load_run_config
+    from sweeper.run_folder import seen
 
-    load_run_config(run)
+    folder = seen(run)
+    load_run_config(folder)
     from sweeper.status import describe
 
-    print(describe(run))
+    print(describe(folder))
 
 
 @app.command()
 def report(run: RunFolder) -> None:
     """Write report.html, figures and tables of a sweep anew."""
     from sweeper.config import load_run_config
+    from sweeper.run_folder import seen
 
-    load_run_config(run)
+    folder = seen(run)
+    load_run_config(folder)
     from sweeper.reporting import write_report
 
-    print(write_report(run).report)
+    print(write_report(folder).report)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from sweeper.config_types import CLOSED, Count, Fraction, Name, Names, Number, Positive
 from sweeper.errors import BadInput
+from sweeper.places import is_uri, working_copy
 from sweeper.render_config import Render, Rendering
 
 SIMULATED = "simulated"
@@ -177,12 +178,17 @@ class SimulatedArm(Model):
 
 
 class SweepConfig(Model):
-    """A whole sweep file."""
+    """A whole sweep file.
+
+    `output`, the run folder, and `store`, the artifacts, are paths or URIs (s3://, gs://); `cache_gb` bounds what each
+    node keeps of a remote store, and as much again of images decoded for training.
+    """
 
     name: Name
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     output: str | None = None
     store: str = "runs/artifacts"
+    cache_gb: Positive = 50.0
     data_root: str | None = None
     renderings: Annotated[dict[Name, Rendering], Field(min_length=1)]
     render: Render = Render()
@@ -224,8 +230,13 @@ class SweepConfig(Model):
 
     @property
     def run_folder(self) -> Path:
-        """Where results, ledger, decisions and report go."""
-        return Path(self.output or f"runs/{self.name}")
+        """Where results, ledger, decisions and report go; where `output` is on storage, the working copy."""
+        return working_copy(self.place) if is_uri(self.place) else Path(self.place)
+
+    @property
+    def place(self) -> str:
+        """The path or URI of the run folder."""
+        return self.output or f"runs/{self.name}"
 
     def to_yaml(self) -> str:
         """The resolved config, readable by `load_config`."""

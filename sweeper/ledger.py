@@ -19,6 +19,7 @@ from typing import Any
 
 from sweeper.config import Budget
 from sweeper.costs import NOTHING, Cost
+from sweeper.run_folder import keep
 
 STAGES = ("render", "pretrain", "finetune")
 
@@ -203,7 +204,7 @@ class Ledger:
 
 
 def append_event(path: Path, event: dict[str, Any]) -> None:
-    """Append one JSON line and force it to disk; a line cut short by a kill is ended first."""
+    """Append one JSON line and force it to where the run folder is kept; a line cut short by a kill is ended first."""
     with path.open("a+b") as stream:
         cut_short = False
         if stream.tell() > 0:
@@ -212,6 +213,7 @@ def append_event(path: Path, event: dict[str, Any]) -> None:
         stream.write(b"\n" * cut_short + json.dumps(event).encode() + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
+    keep(path)
 
 
 def read_events(path: Path) -> Iterable[dict[str, Any]]:

@@ -16,6 +16,7 @@ from sweeper.plan import Arm, Plan, make_plan, total
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
 from sweeper.reporting import LEDGER, Record
+from sweeper.run_folder import seen
 from sweeper.stages import RunKey, Stages
 from sweeper.sweep import check, cpu_count
 
@@ -24,7 +25,7 @@ def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
     config, s = check(config)
     plan = make_plan(config)
-    stages, pricing = offline_pricing(config)
+    stages, pricing = offline_pricing(config, seen(config.place, missing_ok=True))
     pilot = [
         RunKey(plan.arm(p.arm), p.n, p.seed)
         for p in opening(config, plan, lambda run: pricing.of(_key(plan, run)), pricing.unit)
@@ -44,11 +45,10 @@ def describe(config: SweepConfig) -> str:
     return "\n".join(lines)
 
 
-def offline_pricing(config: SweepConfig) -> tuple[Stages, Pricing]:
+def offline_pricing(config: SweepConfig, folder: Path) -> tuple[Stages, Pricing]:
     """What the store has and what runs cost, for looking ahead: nothing can be made or paid through these."""
-    folder = config.run_folder
     ledger = Ledger(folder / LEDGER, config.budget)
-    stages = Stages(config, ArtifactStore(config.store), ledger, Reporter(), Path(), None)
+    stages = Stages(config, ArtifactStore(config.store), ledger, Reporter(), "", None)
     tried = [o.arm for o in results.read(folder / "results", config) if o.split == "validation"]
     slots = max(1.0, cpu_count() // config.finetune.cpus)
 
@@ -61,7 +61,7 @@ def offline_pricing(config: SweepConfig) -> tuple[Stages, Pricing]:
 def next_proposal(record: Record) -> str:
     """The reason of the run that would be decided next, or why there is none."""
     config, plan = record.config, record.plan
-    _, pricing = offline_pricing(config)
+    _, pricing = offline_pricing(config, record.folder)
     measured = {(r.arm, r.n, r.seed) for r in record.knowledge.runs}
     for look in opening(config, plan, lambda run: pricing.of(_key(plan, run)), pricing.unit):
         if (look.arm, look.n, look.seed) not in measured:

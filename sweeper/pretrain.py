@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,9 +18,11 @@ from render_actors.actor import SHARD_FILE, shard_identity
 from render_actors.arrays import load_arrays
 from render_actors.objects import class_names
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
+from sweeper.cache import trim_folders
 from sweeper.config import SweepConfig, as_plain
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.rendering import ImageSet, training_images, validation_images
+from sweeper.storage import Storage
 from sweeper.study import PRETRAIN_VERSION
 
 
@@ -59,10 +60,13 @@ def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[
     }
 
 
-def pretrain(job: Pretraining, scratch: Path) -> Manifest:
-    """Run Ray Train to a committed checkpoint. A run that was killed goes on from its last checkpoint in `scratch`."""
+def pretrain(job: Pretraining, scratch: str) -> Manifest:
+    """Run Ray Train to a committed checkpoint. A run that was killed goes on from its last checkpoint in `scratch`,
+
+    a path or URI that every node reaches.
+    """
     settings = job.config.pretrain
-    name = f"pretrain-{artifact_key(job.identity)}"
+    name, place = f"pretrain-{artifact_key(job.identity)}", Storage(scratch)
     resources = {"CPU": settings.cpus_per_worker} | ({"GPU": 1.0} if settings.gpu else {})
     trainer = TorchTrainer(
         _worker,
@@ -72,14 +76,15 @@ def pretrain(job: Pretraining, scratch: Path) -> Manifest:
         ),
         run_config=RunConfig(
             name=name,
-            storage_path=str(scratch.absolute()),
+            storage_path=place.root,
+            storage_filesystem=place.filesystem,
             failure_config=FailureConfig(max_failures=settings.max_failures),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
     )
     trainer.fit()
     # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
-    shutil.rmtree(scratch / name, ignore_errors=True)
+    place.delete_folder(name)
     manifest = job.store.find(job.identity)
     if manifest is None:
         raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n} ended without leaving a checkpoint")
@@ -155,7 +160,9 @@ def _arrays(job: Pretraining, images: ImageSet, manifests: Sequence[Manifest]) -
     from tasks.base import ArraySet
     from tasks.datasets import cache_root
 
-    paths = [job.store.path(manifest, SHARD_FILE) for manifest in manifests]
+    trim_folders(cache_root() / "rendered", int(job.config.cache_gb * 1e9))
+    # One shard at a time: a cache need not hold them all at once.
+    paths = (job.store.path(manifest, SHARD_FILE) for manifest in manifests)
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
     arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key)
     return ArraySet(arrays.images, arrays.class_sets, class_names(images.setting))

@@ -34,7 +34,7 @@ def render_only(
     if config.is_simulated:
         raise BadInput("a simulated sweep renders nothing; choose another config")
     wanted = {rendering: training_images(config, rendering, n) for rendering in config.renderings}
-    folder, store = open_run_folder(config), ArtifactStore(config.store)
+    folder, store = open_run_folder(config), ArtifactStore(config.store, cache_gb=config.cache_gb)
     store.make_root()
     drawn = {}
     with ray_session(config):

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from sweeper.config import SweepConfig
 from sweeper.plan import make_plan
+from sweeper.run_folder import discard, keep
 from sweeper.study import studies
 
 log = logging.getLogger("sweeper")
@@ -94,6 +95,7 @@ def write(folder: Path, observation: Observation) -> None:
     table = pa.Table.from_pylist([row]).replace_schema_metadata({"sha256": _checksum(row)})
     pq.write_table(table, part)
     part.replace(target)
+    keep(target)
 
 
 def read(folder: Path, config: SweepConfig) -> list[Observation]:
@@ -118,7 +120,7 @@ def discard_damaged(folder: Path) -> int:
     damaged = [part for part in folder.glob("*.parquet") if _row(part) is None]
     for part in damaged:
         log.warning("results part %s is damaged; it is measured anew", part)
-        part.unlink()
+        discard(part)
     return len(damaged)
 
 

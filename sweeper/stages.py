@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -67,7 +66,7 @@ class Stages:
         store: ArtifactStore,
         ledger: Ledger,
         reporter: Reporter,
-        scratch: Path,
+        scratch: str,
         board: Any,
     ) -> None:
         self._config, self._store, self._ledger = config, store, ledger

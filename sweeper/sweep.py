@@ -17,11 +17,13 @@ from sweeper.errors import BadInput
 from sweeper.finetune import run_experiment
 from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
+from sweeper.places import inside, is_uri
 from sweeper.plan import make_plan, resolve_recipe
 from sweeper.progress import Board, Reporter
 from sweeper.rendering import setting_of
 from sweeper.reporting import LEDGER, STOPPED, Outcome, write_report
 from sweeper.results import discard_damaged
+from sweeper.run_folder import SCRATCH, held, keep, keep_all
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
@@ -33,9 +35,8 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     if "RAY_ADDRESS" not in os.environ:
         # Before anything is written; GPUs are counted by Ray itself.
         require_resources(config, {"CPU": float(cpu_count()), "GPU": float("inf")})
-    folder = open_run_folder(config)
     ArtifactStore(config.store).make_root()
-    with only_driver(folder):
+    with driven(config) as folder:
         ledger = Ledger(folder / LEDGER, config.budget)
         damaged = discard_damaged(folder / "results")
         if damaged or not already_stopped(config, folder):
@@ -45,8 +46,10 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
             _search(config, s, ledger, reporter)
         else:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
-    outcome = write_report(folder)
-    reporter.event("report", f"report: {outcome.report}", path=str(outcome.report))
+        outcome = write_report(folder)
+        keep_all(folder, "report.html", "figures", "tables")
+    where = outcome.report if not is_uri(config.place) else inside(config.place, "report.html").partition("?")[0]
+    reporter.event("report", f"report: {where}", path=str(where))
     return outcome
 
 
@@ -112,6 +115,15 @@ def open_run_folder(config: SweepConfig) -> Path:
 
 
 @contextmanager
+def driven(config: SweepConfig) -> Iterator[Path]:
+    """The run folder, ours alone to write; raises BadInput where it cannot be written or another driver holds it."""
+    with held(config.place):
+        folder = open_run_folder(config)
+        with only_driver(folder):
+            yield folder
+
+
+@contextmanager
 def only_driver(folder: Path) -> Iterator[None]:
     """Hold the run folder: a second driver on the same sweep would decide and pay twice."""
     with (folder / ".lock").open("w") as lock:
@@ -148,6 +160,7 @@ def write_config(config: SweepConfig, folder: Path) -> None:
     part = folder / f".config-{os.getpid()}"
     part.write_text(config.to_yaml())
     part.replace(folder / "config.yaml")
+    keep(folder / "config.yaml")
 
 
 @contextmanager
@@ -206,14 +219,16 @@ def require_resources(config: SweepConfig, resources: dict[str, float]) -> None:
 
 def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> None:
     folder = config.run_folder
-    store = ArtifactStore(config.store)
+    store = ArtifactStore(config.store, cache_gb=config.cache_gb)
+    # Every node must reach it: a pre-training goes on from its last checkpoint wherever its workers are.
+    scratch = inside(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
     with ray_session(config) as cpus:
         slots = max(1.0, cpus // config.finetune.cpus)
         board = None if config.is_simulated else ray.remote(num_cpus=0)(Board).remote()
-        stages = Stages(config, store, ledger, reporter, folder / "scratch", board)
+        stages = Stages(config, store, ledger, reporter, scratch, board)
         loop = Loop(config, make_plan(config), stages, ledger, reporter, s, slots)
         try:
-            run_experiment(config, store, PolicySearcher(loop), folder / "scratch")
+            run_experiment(config, store, PolicySearcher(loop), folder / SCRATCH)
         finally:
             loop.close()
             ledger.tick()
