@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -49,9 +50,11 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
     from sweeper.sweep import run_sweep
 
     reporter = Reporter("json" if json else "auto")
+    # As Ray does once it is up: what is under way is given up cleanly, and what it used is written down.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
     try:
         outcome = run_sweep(loaded, reporter)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         raise InterruptedSweep("interrupted; run the same command again to go on") from None
     finally:
         reporter.close()

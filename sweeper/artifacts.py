@@ -30,6 +30,10 @@ MODEL_FILE = "model.pt"
 CACHE_GB = 50.0
 
 
+# In the message of every CorruptArtifactError, for whoever has only the message: Ray wraps exceptions.
+DAMAGED = "does not match its manifest"
+
+
 class CorruptArtifactError(Exception):
     """A stored file does not match its manifest. The artifact has been withdrawn; make it again."""
 
@@ -164,7 +168,7 @@ class ArtifactStore:
 
     def _corrupt(self, manifest: Manifest, what: str) -> CorruptArtifactError:
         self.withdraw(manifest)
-        return CorruptArtifactError(f"artifact {manifest.stage}/{manifest.key}: {what}; to be made again")
+        return CorruptArtifactError(f"artifact {manifest.stage}/{manifest.key}: {what}; it {DAMAGED}, to be made again")
 
     def _remove(self, stage: str, key: str) -> None:
         """The manifest goes first, so that nobody reads what is left."""

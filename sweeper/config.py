@@ -37,7 +37,8 @@ class Model(BaseModel):
 class Pretrain(Model):
     """The pre-training tasks and backbones under study, and the recipe they share.
 
-    `validation_images` synthetic images, rendered under another seed, choose the best checkpoint.
+    `validation_images` synthetic images, rendered under another seed, choose the best checkpoint. Workers that make no
+    step for `stall_s` seconds are ended; `max_failures` tries are repeated, those that lost a node left out.
     """
 
     tasks: Names = ("mulclass",)
@@ -49,13 +50,15 @@ class Pretrain(Model):
     validation_images: Count = 200
     checkpoint_every: Count = 200
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 3
+    stall_s: Positive = 1800.0
 
 
 class Finetune(Model):
     """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.
 
     `dataset_sha256`, the hash of the real images' pixels and labels at render.resolution, is filled in by `run`; where
-    the file gives it, the images must match.
+    the file gives it, the images must match. A fine-tune that runs for `timeout_s` seconds is ended; `max_failures`
+    tries are repeated, those that lost a node left out.
     """
 
     tasks: Names = ("sinclass",)
@@ -68,6 +71,7 @@ class Finetune(Model):
     cpus: Positive = 1.0
     gpus: Annotated[Number, Field(ge=0)] = 0.0
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 2
+    timeout_s: Positive = 14400.0
 
     @model_validator(mode="after")
     def _one_size(self) -> Finetune:
@@ -159,6 +163,12 @@ class Budget(Model):
     usd: Positive | None = None
 
 
+class Cluster(Model):
+    """`wait_s`: seconds after which a stage that no node of a cluster can run ends the sweep with a line saying so."""
+
+    wait_s: Positive = 600.0
+
+
 class Prices(Model):
     """Dollars for an hour of one CPU core and of one GPU."""
 
@@ -201,6 +211,7 @@ class SweepConfig(Model):
     target: Target = Target()
     budget: Budget = Budget()
     prices: Prices = Prices()
+    cluster: Cluster = Cluster()
     simulated: dict[str, SimulatedArm] = {}
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,32 @@ from ray import tune
 
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
+from sweeper.searcher import PolicySearcher
 from sweeper.study import sweep_digest
 from sweeper.trial import finetune_trial
 
 
-def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scratch: Path) -> None:
-    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher."""
+class _Failures(tune.Callback):
+    """Tells the searcher why a trial failed: Tune tells it only that it did."""
+
+    def __init__(self, searcher: PolicySearcher) -> None:
+        self._searcher = searcher
+        self._started: dict[str, float] = {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._started[trial.trial_id] = time.monotonic()
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        error = trial.get_pickled_error() or trial.get_error() or RuntimeError("it ended without saying why")
+        seconds = time.monotonic() - self._started.pop(trial.trial_id, time.monotonic())
+        self._searcher.on_trial_error(trial.trial_id, error, seconds)
+
+
+def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: PolicySearcher, scratch: Path) -> None:
+    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher.
+
+    Failed trials are tried again by the loop: Tune would count a lost node as a failure.
+    """
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "64")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000")
@@ -33,7 +54,8 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: Any, scr
             name=f"finetune-{sweep_digest(config)}",
             storage_path=str(scratch.absolute()),
             verbose=0,
-            failure_config=tune.FailureConfig(max_failures=config.finetune.max_failures),
+            failure_config=tune.FailureConfig(max_failures=0),
+            callbacks=[_Failures(searcher)],
         ),
     )
     tuner.fit()

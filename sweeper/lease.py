@@ -35,6 +35,7 @@ class Lease:
         self._content = json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode()
         self._renewed: float | None = None
         self._ended = threading.Event()
+        self._keeper: threading.Thread | None = None
 
     def acquire(self) -> None:
         """Wait for a dead driver's lease to expire, then hold it; raises BadInput where its holder is alive."""
@@ -67,6 +68,9 @@ class Lease:
     def release(self) -> None:
         """Let the next driver begin at once."""
         self._ended.set()
+        if self._keeper is not None:
+            # A renewal under way would put back what is removed here.
+            self._keeper.join()
         if self._renewed is not None:
             self._renewed = None
             self._place.delete(self._name("holds"))
@@ -78,7 +82,8 @@ class Lease:
         for old in self._place.entries(FOLDER):
             if self._id not in old.name:
                 self._place.delete(f"{FOLDER}/{old.name}")
-        threading.Thread(target=self._keep, daemon=True).start()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
 
     def _keep(self) -> None:
         while not self._ended.wait(self._seconds / 5):

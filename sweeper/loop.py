@@ -7,7 +7,6 @@ store, the results table and the ledger: running the same command again is the r
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from sweeper import results
 from sweeper.config import SweepConfig
 from sweeper.costs import Cost
 from sweeper.decisions import DECISIONS, Knowledge, choose, learn, opening, read_decisions
+from sweeper.failures import Failure, Retries, cause_of
 from sweeper.flight import Flight
 from sweeper.ledger import Ledger, append_event
 from sweeper.plan import Arm, Plan
@@ -58,6 +58,7 @@ class Loop:
         self._queue: deque[Trial] = deque()
         self._rates: dict[str, LearningRate] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
+        self._retries = Retries(config.finetune.max_failures)
         self._ticked = 0.0
         self._studies = studies(config, plan)
         self._nothing_to_add: tuple[int, int, Cost] | None = None
@@ -94,13 +95,18 @@ class Loop:
             if stop is not None:
                 self._end(stop)
 
-    def observed(self, trial: Trial, result: dict[str, Any] | None) -> None:
-        """A fine-tune ended: into the table with it. None: it failed for good."""
+    def observed(self, trial: Trial, result: dict[str, Any] | None, failure: Failure | None = None) -> None:
+        """A fine-tune ended: into the table with it. None: it failed, and may be tried again."""
         flight = self.flights.get(RunKey(trial.arm, trial.n, trial.seed))
         if flight is None:
             return
         if result is None:
-            self._fail(flight, f"fine-tune {trial.what} failed {self.config.finetune.max_failures + 1} times")
+            if failure is not None and self._retries.again(trial.what, failure):
+                self.reporter.event("retried", f"fine-tune {trial.what} is tried again: {failure.cause}")
+                self._queue.append(trial)
+            else:
+                cause = "it failed" if failure is None else failure.cause
+                self._fail(flight, f"fine-tune {trial.what}, tried as often as it may be: {cause}")
             return
         self._take(flight, trial, result, cached=False)
 
@@ -126,8 +132,10 @@ class Loop:
         return self._learnt[1]
 
     def close(self) -> None:
-        """Leave the background work where it is: its artifacts are whole or absent."""
+        """Leave the background work where it is: its artifacts are whole or absent; what it used is charged."""
         self.stages.close()
+        for flight in self.flights.values():
+            self._give_back(flight)
         self._background.shutdown(wait=False, cancel_futures=True)
 
     def _decided_or_opening(self) -> Iterator[Proposal]:
@@ -314,9 +322,3 @@ class Loop:
         if cap is not None:
             self._give_up(cap)
         self.stages.pass_on_progress()
-
-
-def cause_of(failure: BaseException) -> str:
-    """One line of an exception: the last line that names an error, since Ray puts a worker's traceback into its own."""
-    named = [line.strip() for line in str(failure).splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b", line)]
-    return named[-1] if named else f"{type(failure).__name__}: {' '.join(str(failure).split())}"

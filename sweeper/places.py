@@ -19,6 +19,15 @@ def working_copy(uri: str) -> Path:
     return Path(tempfile.gettempdir()) / "sweeper-runs" / f"{plain.rsplit('/', 1)[-1]}-{digest}"
 
 
+def shown(place: str) -> str:
+    """A place as it may be told to anybody: a URI without its options and without the keys before its @."""
+    if not is_uri(place):
+        return place
+    scheme, _, rest = place.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
 def inside(uri: str, *names: str) -> str:
     """The place under a URI or path; options that follow a `?` stay at the end."""
     plain, sign, options = uri.partition("?")

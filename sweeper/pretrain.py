@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import tempfile
 import time
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import ray
 import ray.train
-from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
+from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
 from render_actors.actor import SHARD_FILE, shard_identity
@@ -20,6 +21,7 @@ from render_actors.objects import class_names
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.cache import trim_folders
 from sweeper.config import SweepConfig, as_plain
+from sweeper.failures import Retries, failure_of
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.rendering import ImageSet, training_images, validation_images
 from sweeper.storage import Storage
@@ -68,21 +70,29 @@ def pretrain(job: Pretraining, scratch: str) -> Manifest:
     settings = job.config.pretrain
     name, place = f"pretrain-{artifact_key(job.identity)}", Storage(scratch)
     resources = {"CPU": settings.cpus_per_worker} | ({"GPU": 1.0} if settings.gpu else {})
-    trainer = TorchTrainer(
-        _worker,
-        train_loop_config={"job": job},
-        scaling_config=ScalingConfig(
-            num_workers=settings.workers, use_gpu=settings.gpu, resources_per_worker=resources
-        ),
-        run_config=RunConfig(
-            name=name,
-            storage_path=place.root,
-            storage_filesystem=place.filesystem,
-            failure_config=FailureConfig(max_failures=settings.max_failures),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
-        ),
-    )
-    trainer.fit()
+    retries = Retries(settings.max_failures)
+    while True:
+        trainer = TorchTrainer(
+            _worker,
+            train_loop_config={"job": job},
+            scaling_config=ScalingConfig(
+                num_workers=settings.workers, use_gpu=settings.gpu, resources_per_worker=resources
+            ),
+            run_config=RunConfig(
+                name=name,
+                storage_path=place.root,
+                storage_filesystem=place.filesystem,
+                # Counted here: Ray Train takes a node that is gone without notice for a failure of the work.
+                failure_config=FailureConfig(max_failures=0),
+                checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
+            ),
+        )
+        try:
+            trainer.fit()
+            break
+        except TrainingFailedError as error:
+            if not retries.again(name, failure_of(error)):
+                raise
     # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
     place.delete_folder(name)
     manifest = job.store.find(job.identity)
@@ -110,7 +120,11 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     model = seeded_model(job.arm.backbone, learnt, len(training.class_names), job.seed)
     is_first = context.get_world_rank() == 0
 
+    faulthandler.dump_traceback_later(config.pretrain.stall_s, exit=True)
+
     def on_progress(step: int, images_per_s: float, loss: float) -> None:
+        # Each step puts the end off; a worker that makes none, wherever it hangs, is ended and its batch tried again.
+        faulthandler.dump_traceback_later(config.pretrain.stall_s, exit=True)
         if is_first:
             done, total = step * recipe.batch_size, recipe.iterations * recipe.batch_size
             job.board.post.remote("pretrain", f"{job.arm.name} n={job.n}", done, total, images_per_s, "images")
@@ -145,6 +159,7 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
                 "seconds": time.monotonic() - started,
             }
             job.store.commit(job.identity, left, metrics)
+        faulthandler.cancel_dump_traceback_later()
         ray.train.report({"done": True})
 
 

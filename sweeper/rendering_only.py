@@ -37,7 +37,7 @@ def render_only(
     folder, store = open_run_folder(config), ArtifactStore(config.store, cache_gb=config.cache_gb)
     store.make_root()
     drawn = {}
-    with ray_session(config):
+    with ray_session(config, reporter):
         for name, images in wanted.items():
             started = time.monotonic()
             absent = missing_images([images], config.render, store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ import ray
 
 from render_actors.actor import shard_identity
 from render_actors.scene import RenderSetting
-from sweeper.artifacts import ArtifactStore, Manifest
+from sweeper.artifacts import DAMAGED, ArtifactStore, Manifest
 from sweeper.config import SweepConfig
 from sweeper.costs import cost_of
 from sweeper.errors import InterruptedSweep
@@ -68,9 +68,11 @@ class Stages:
         reporter: Reporter,
         scratch: str,
         board: Any,
+        watch: Callable[[], None] = lambda: None,
     ) -> None:
         self._config, self._store, self._ledger = config, store, ledger
         self._reporter, self._scratch, self._board = reporter, scratch, board
+        self._watch = watch
         self._one_at_a_time = threading.Lock()
         self._closed = threading.Event()
         self._there: set[Shard] = set()
@@ -100,7 +102,8 @@ class Stages:
         return sum(self._exists(shard) for shard in shards) * render.poses_per_scene * render.scenes_per_shard
 
     def pass_on_progress(self) -> None:
-        """Show what Ray's workers have posted since the last call."""
+        """Show what Ray's workers have posted since the last call, and look whether nodes are left for them."""
+        self._watch()
         if self._board is not None:
             for stage, what, done, total, rate, unit in ray.get(self._board.take.remote()):
                 self._reporter.progress(stage, what, done, total, rate, unit)
@@ -113,13 +116,22 @@ class Stages:
             self._require_open()
             checkpoint = self.checkpoint(run)
             if checkpoint is None:
-                training, validation = self._render(run, reserved)
-                self._require_open()
-                checkpoint = self._pretrain(run, training, validation, reserved)
+                try:
+                    checkpoint = self._make(run, reserved)
+                except Exception as error:
+                    if DAMAGED not in str(error):
+                        raise
+                    # It was withdrawn where it was read: what is missing now is made again.
+                    checkpoint = self._make(run, reserved)
             for stage in ("render", "pretrain"):
                 if stage in reserved:
                     self._ledger.refund(reserved.pop(stage))
         return checkpoint
+
+    def _make(self, run: RunKey, reserved: dict[str, str]) -> Manifest:
+        training, validation = self._render(run, reserved)
+        self._require_open()
+        return self._pretrain(run, training, validation, reserved)
 
     def close(self) -> None:
         """Begin nothing more: Ray is about to go, and a stage that asked for it would start another."""

@@ -23,7 +23,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sweeper.errors import BadInput
-from sweeper.places import is_uri
+from sweeper.places import is_uri, shown
 
 log = logging.getLogger("sweeper")
 
@@ -84,8 +84,8 @@ class Storage:
 
     @property
     def shown(self) -> str:
-        """The URI without its options, which may hold keys."""
-        return self.uri.partition("?")[0] if is_uri(self.uri) else self.uri
+        """The place as it may be told to anybody: without options and keys."""
+        return shown(self.uri)
 
     @property
     def is_local(self) -> bool:

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweeper.artifacts import ArtifactStore
+from sweeper.capacity import CapacityWatch, await_capacity, shortage
 from sweeper.config import SIMULATED, SweepConfig
 from sweeper.errors import BadInput
 from sweeper.finetune import run_experiment
 from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
-from sweeper.places import inside, is_uri
+from sweeper.places import inside, is_uri, shown
 from sweeper.plan import make_plan, resolve_recipe
 from sweeper.progress import Board, Reporter
 from sweeper.rendering import setting_of
@@ -34,7 +36,9 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     config, s = check(config)
     if "RAY_ADDRESS" not in os.environ:
         # Before anything is written; GPUs are counted by Ray itself.
-        require_resources(config, {"CPU": float(cpu_count()), "GPU": float("inf")})
+        short = shortage(config, [{"CPU": float(cpu_count()), "GPU": float("inf")}])
+        if short is not None:
+            raise BadInput(short)
     ArtifactStore(config.store).make_root()
     with driven(config) as folder:
         ledger = Ledger(folder / LEDGER, config.budget)
@@ -48,7 +52,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
         outcome = write_report(folder)
         keep_all(folder, "report.html", "figures", "tables")
-    where = outcome.report if not is_uri(config.place) else inside(config.place, "report.html").partition("?")[0]
+    where = shown(inside(config.place, "report.html")) if is_uri(config.place) else outcome.report
     reporter.event("report", f"report: {where}", path=str(where))
     return outcome
 
@@ -164,8 +168,11 @@ def write_config(config: SweepConfig, folder: Path) -> None:
 
 
 @contextmanager
-def ray_session(config: SweepConfig) -> Iterator[float]:
-    """A Ray to run on: the cluster this job was submitted to, or one of our own on this machine. Yields its CPUs."""
+def ray_session(config: SweepConfig, reporter: Reporter) -> Iterator[CapacityWatch]:
+    """A Ray to run on: the cluster this job was submitted to, or one of our own on this machine.
+
+    Raises BadInput where its nodes cannot run every stage, on a cluster after cluster.wait_s.
+    """
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     env = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}}
@@ -173,9 +180,14 @@ def ray_session(config: SweepConfig) -> Iterator[float]:
     address = os.environ.get("RAY_ADDRESS", "local")
     _start_ray(address, runtime_env=env, **quiet)
     try:
-        resources = ray.cluster_resources()
-        require_resources(config, resources)
-        yield resources.get("CPU", 1.0)
+        # Nodes of our own are all there; a cluster's may be on their way.
+        wait_s = 0.0 if address == "local" else config.cluster.wait_s
+
+        def say(text: str) -> None:
+            reporter.event("waiting", text)
+
+        await_capacity(config, wait_s, say)
+        yield CapacityWatch(config, wait_s, say)
     finally:
         ray.shutdown()
 
@@ -200,35 +212,21 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def require_resources(config: SweepConfig, resources: dict[str, float]) -> None:
-    """Refuse a sweep whose stages could never be scheduled."""
-    if config.is_simulated:
-        return
-    pretrain, finetune = config.pretrain, config.finetune
-    needs = {
-        "pretrain.workers": ("CPU", pretrain.workers * pretrain.cpus_per_worker),
-        "pretrain.gpu": ("GPU", float(pretrain.workers * pretrain.gpu)),
-        "render.cpus_per_actor": ("CPU", config.render.cpus_per_actor),
-        "finetune.cpus": ("CPU", finetune.cpus),
-        "finetune.gpus": ("GPU", finetune.gpus),
-    }
-    for key, (kind, amount) in needs.items():
-        if amount > resources.get(kind, 0.0):
-            raise BadInput(f"{key} asks for {amount:g} {kind}s, but Ray has {resources.get(kind, 0):g}: lower {key}")
-
-
 def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> None:
     folder = config.run_folder
     store = ArtifactStore(config.store, cache_gb=config.cache_gb)
     # Every node must reach it: a pre-training goes on from its last checkpoint wherever its workers are.
     scratch = inside(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
-    with ray_session(config) as cpus:
-        slots = max(1.0, cpus // config.finetune.cpus)
-        board = None if config.is_simulated else ray.remote(num_cpus=0)(Board).remote()
-        stages = Stages(config, store, ledger, reporter, scratch, board)
+    with ray_session(config, reporter) as watch:
+        slots = max(1.0, ray.cluster_resources().get("CPU", 1.0) // config.finetune.cpus)
+        # Beside the driver: another node may go, and would take the driver's view with it.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        beside = ray.remote(num_cpus=0, scheduling_strategy=here)
+        board = None if config.is_simulated else beside(Board).remote()
+        stages = Stages(config, store, ledger, reporter, scratch, board, watch.look)
         loop = Loop(config, make_plan(config), stages, ledger, reporter, s, slots)
         try:
-            run_experiment(config, store, PolicySearcher(loop), folder / SCRATCH)
+            run_experiment(config, store, PolicySearcher(loop, config.finetune.timeout_s), folder / SCRATCH)
         finally:
             loop.close()
             ledger.tick()

@@ -6,6 +6,7 @@ Every trial starts a process, so this module imports little: the stages' librari
 from __future__ import annotations
 
 import dataclasses
+import faulthandler
 import tempfile
 import time
 from dataclasses import dataclass
@@ -74,7 +75,17 @@ def finetune_trial(params: dict[str, Any], *, config: SweepConfig, store: Artifa
     trial: Trial = params["trial"]
     identity = finetune_identity(config, trial)
     started = time.monotonic()
-    error = _simulated_error(config, trial) if config.is_simulated else _measured_error(config, store, trial)
+    # From a thread of its own, which needs no Python: whatever hangs is ended, and says on stderr where it hung.
+    faulthandler.dump_traceback_later(config.finetune.timeout_s, exit=True)
+    try:
+        error = _simulated_error(config, trial) if config.is_simulated else _measured_error(config, store, trial)
+    except FloatingPointError:
+        if trial.split == "test":
+            raise
+        # A learning rate at which training diverges is the worst there is, and no reason to give the run up.
+        error = 1.0
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     seconds = time.monotonic() - started
     with tempfile.TemporaryDirectory() as empty:
         manifest = store.commit(identity, Path(empty), {"error": error, "seconds": seconds})

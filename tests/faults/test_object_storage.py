@@ -119,7 +119,7 @@ def test_expired_credentials_are_said_at_once_and_not_tried_again(s3: S3Server, 
 
     assert fault.met == 1
     assert time.monotonic() - began < 5
-    with pytest.raises(BadInput, match=r"cannot be opened for writing: .*renew them"):
+    with pytest.raises(BadInput, match=r"cannot be opened for writing: .*: renew "):
         store.make_root()
 
 
@@ -160,7 +160,7 @@ def test_a_file_cut_short_on_the_storage_is_found_without_reading_it(
 def test_what_a_user_may_see_of_a_uri_holds_no_keys() -> None:
     uri = "s3://key:secret@sweeps/store?endpoint_override=127.0.0.1:1&scheme=http"
 
-    assert "secret" not in Storage(uri).shown
+    assert Storage(uri).shown == "s3://sweeps/store"
 
 
 def test_a_small_file_is_replaced_whole(s3: S3Server) -> None:

@@ -1,0 +1,121 @@
+"""What the stages ask of Ray, and whether its nodes have it: now, or within a set time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import ray
+from ray.autoscaler.sdk import request_resources
+
+from sweeper.config import SweepConfig
+from sweeper.errors import BadInput
+
+# How often the nodes are counted while a sweep runs.
+LOOK_S = 5.0
+
+
+@dataclass(frozen=True)
+class Need:
+    """`count` workers at the same time, each with these resources on one node; `key` sets the amount of `kind`."""
+
+    key: str
+    kind: str
+    each: float
+    count: int = 1
+
+
+def needs(config: SweepConfig) -> list[Need]:
+    """The least that every stage must have at a time to go on at all."""
+    pretrain, finetune = config.pretrain, config.finetune
+    least = [Need("finetune.cpus", "CPU", finetune.cpus), Need("finetune.gpus", "GPU", finetune.gpus)]
+    if config.is_simulated:
+        return least
+    workers = pretrain.workers
+    return [
+        Need("pretrain.workers", "CPU", pretrain.cpus_per_worker, workers),
+        Need("pretrain.gpu", "GPU", float(pretrain.gpu), workers),
+        Need("render.cpus_per_actor", "CPU", config.render.cpus_per_actor),
+        Need("render.gpus_per_actor", "GPU", config.render.gpus_per_actor if config.render.gpus else 0.0),
+        *least,
+    ]
+
+
+def shortage(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -> str | None:
+    """In words, the first need that these nodes could not meet even if they were idle; None where they meet all."""
+    for need in needs(config):
+        if need.each <= 0:
+            continue
+        room = sum(int(node.get(need.kind, 0.0) / need.each + 1e-9) for node in nodes)
+        if room < need.count:
+            have, most = (
+                sum(n.get(need.kind, 0.0) for n in nodes),
+                max((n.get(need.kind, 0.0) for n in nodes), default=0),
+            )
+            on = "" if need.each * need.count > have else f" ({most:g} on its largest node)"
+            return (
+                f"{need.key} asks for {need.each * need.count:g} {need.kind}s, but Ray has {have:g}{on}: "
+                f"lower {need.key}"
+            )
+    return None
+
+
+def nodes_now() -> list[dict[str, float]]:
+    """The resources of each node that is alive."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def described(nodes: Sequence[Mapping[str, float]]) -> str:
+    """The nodes in words: how many, with how many CPUs and GPUs in all."""
+    cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
+    return f"{len(nodes)} node{'s' * (len(nodes) != 1)} with {cpus:g} CPUs and {gpus:g} GPUs"
+
+
+def await_capacity(config: SweepConfig, wait_s: float, say: Callable[[str], None]) -> None:
+    """Wait until the nodes could run every stage, asking an autoscaler for them; raises BadInput after `wait_s`."""
+    short = shortage(config, nodes_now())
+    if short is None:
+        return
+    if wait_s > 0:
+        say(f"waiting up to {wait_s:g} s for nodes: {short}")
+        request_resources(bundles=[{n.kind: n.each} for n in needs(config) if n.each > 0 for _ in range(n.count)])
+    deadline = time.monotonic() + wait_s
+    try:
+        while short is not None and time.monotonic() < deadline:
+            time.sleep(min(1.0, wait_s))
+            short = shortage(config, nodes_now())
+    finally:
+        if wait_s > 0:
+            # What was asked for would be kept alive for ever; from here on the stages' own requests speak.
+            request_resources(bundles=[])
+    if short is not None:
+        waited = f", add nodes, or raise cluster.wait_s; waited {wait_s:g} s" if wait_s > 0 else ""
+        raise BadInput(f"{short}{waited}" + (f"; the cluster has {described(nodes_now())}" if wait_s > 0 else ""))
+
+
+class CapacityWatch:
+    """Says while a sweep runs that a stage can no longer be scheduled, and ends it after a set time."""
+
+    def __init__(self, config: SweepConfig, wait_s: float, say: Callable[[str], None]) -> None:
+        self._config, self._wait_s, self._say = config, wait_s, say
+        self._looked = self._short_since = 0.0
+
+    def look(self) -> None:
+        """Count the nodes, now and then; raises RuntimeError where they have been too few for `wait_s`."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_S:
+            return
+        self._looked = now
+        nodes = nodes_now()
+        short = shortage(self._config, nodes)
+        if short is None:
+            self._short_since = 0.0
+        elif not self._short_since:
+            self._short_since = now
+            self._say(f"waiting up to {self._wait_s:g} s for nodes: {short}; the cluster has {described(nodes)}")
+        elif now - self._short_since > self._wait_s:
+            raise RuntimeError(
+                f"{short}; waited {self._wait_s:g} s, the cluster has {described(nodes)}; "
+                "run the same command again to go on"
+            )

@@ -1,0 +1,97 @@
+"""Sweeps on a real Ray cluster with authentication on: submitted as jobs, refused in words, and nodes lost on the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import sweeps
+from tests.faults.cluster import RAY, Head, head
+from tests.integration.command_line import Place, place
+from tests.integration.run_folder import errors
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    """A head with one CPU and its dashboard."""
+    with place(tmp_path_factory.mktemp("cluster")) as here, head(here, cpus=1, dashboard=True) as made:
+        yield made
+
+
+def joined(cluster: Head, folder: Path, **changed: str) -> Place:
+    """A place whose commands run on the cluster."""
+    folder.mkdir(exist_ok=True)
+    return Place(folder, cluster.place.temporary, cluster.place.mark, cluster.environment | changed)
+
+
+def submit(cluster: Head, working_dir: Path, *entrypoint: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    env = plain | cluster.environment | cluster.place.environment | changed
+    env = {name: value for name, value in env.items() if value and name != "RAY_ADDRESS"}
+    command = [RAY, "job", "submit", "--address", cluster.dashboard, "--working-dir", str(working_dir), "--"]
+    return subprocess.run([*command, *entrypoint], env=env, capture_output=True, text=True, timeout=300, cwd=ROOT)
+
+
+def test_a_stage_that_no_node_can_run_says_so_after_the_set_time(cluster: Head, tmp_path: Path) -> None:
+    config = str(sweeps.write(tmp_path, seconds=0.1, finetune=sweeps.SWEEP["finetune"] | {"cpus": 64}))
+
+    told = joined(cluster, tmp_path).run("run", config, "cluster.wait_s=4")
+
+    assert told.code == 2, told.err
+    assert "waiting up to 4 s for nodes: finetune.cpus asks for 64 CPUs, but Ray has 1" in told.err
+    assert "waited 4 s; the cluster has 1 node with 1 CPUs and 0 GPUs" in told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_missing_token_is_one_line(cluster: Head, tmp_path: Path) -> None:
+    config = str(sweeps.write(tmp_path, seconds=0.1))
+
+    told = joined(cluster, tmp_path, RAY_AUTH_TOKEN_PATH=str(tmp_path / "none")).run("run", config)
+
+    assert told.code != 0
+    assert re.search(r"^sweeper: .*token", told.err, re.MULTILINE | re.IGNORECASE), told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_sweep_submitted_as_a_job_runs_there_and_logs_a_line_an_event(cluster: Head, tmp_path: Path) -> None:
+    config = str(sweeps.write(tmp_path, seconds=0.2))
+
+    done = submit(
+        cluster, ROOT, "python", "-m", "sweeper", "run", config, f"output={tmp_path}/run", f"store={tmp_path}/store"
+    )
+
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert re.search(r"\[ *\d+ s\] decision 1: ", done.stdout)
+    assert re.search(r"\[ *\d+ s\] observed plain/.* n=1000 seed=0: error", done.stdout)
+    assert errors(tmp_path / "run") == pytest.approx(sweeps.undisturbed())
+
+
+def test_a_node_lost_while_fine_tuning_costs_a_retry_and_changes_no_result(cluster: Head, tmp_path: Path) -> None:
+    # given a node that has the only CPUs that the fine-tunes fit on
+    node = cluster.add_node(cpus=2)
+    config = str(
+        sweeps.write(tmp_path, seconds=5.0, finetune=sweeps.SWEEP["finetune"] | {"cpus": 2, "max_failures": 0})
+    )
+    here = joined(cluster, tmp_path)
+    sweep = here.start("run", config)
+    sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, 200)
+
+    # when it is lost, and another comes
+    cluster.lose(node)
+    sweep.wait_for(lambda: bool(sweep.of("waiting")), 60)
+    cluster.add_node(cpus=2)
+    done = sweep.finish(200)
+
+    # then no failure was counted, what was lost was said and made again, and the table is the undisturbed one
+    assert done.code == 0, done.err[-3000:]
+    assert "node" in sweep.of("retried")[0]["text"]
+    assert errors(tmp_path / "runs" / "faults") == pytest.approx(sweeps.undisturbed())
