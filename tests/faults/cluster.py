@@ -77,6 +77,8 @@ def _start(place: Place, environment: dict[str, str], options: list[str]) -> sub
     log = place.temporary / f"node-{secrets.token_hex(4)}.txt"
     plain = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     env = plain | {k: v for k, v in environment.items() if k != "RAY_ADDRESS"} | place.environment
+    # A job's entrypoint is run with the head's PATH.
+    env["PATH"] = f"{Path(RAY).parent}:{env['PATH']}"
     command = [RAY, "start", "--block", "--temp-dir", str(place.temporary / "ray"), *options]
     if "--head" not in options:
         command = [RAY, "start", "--block", *options]

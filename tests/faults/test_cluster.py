@@ -1,4 +1,4 @@
-"""Sweeps on a real Ray cluster with authentication on: submitted as jobs, refused in words, and nodes lost on the way."""
+"""Sweeps on a real Ray cluster with authentication on: submitted as jobs, refused in words, nodes lost on the way."""
 
 from __future__ import annotations
 
