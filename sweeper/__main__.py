@@ -124,11 +124,14 @@ def complexity(
     from sweeper.config import load_config
 
     loaded = load_config(config, overrides or ())
-    from sweeper.complexity import measure
-    from sweeper.sweep import open_run_folder
+    from sweeper.complexity import RESULTS, measure
+    from sweeper.run_folder import keep_all
+    from sweeper.sweep import driven
 
-    for line in measure(loaded, open_run_folder(loaded), images, checkpoint):
-        print(line)
+    with driven(loaded) as folder:
+        for line in measure(loaded, folder, images, checkpoint):
+            print(line)
+        keep_all(folder, RESULTS)
 
 
 @app.command()

@@ -47,17 +47,12 @@ def shortage(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -> str |
     for need in needs(config):
         if need.each <= 0:
             continue
-        room = sum(int(node.get(need.kind, 0.0) / need.each + 1e-9) for node in nodes)
+        amounts = [node.get(need.kind, 0.0) for node in nodes]
+        room = sum(int(min(need.count, amount / need.each + 1e-9)) for amount in amounts)
         if room < need.count:
-            have, most = (
-                sum(n.get(need.kind, 0.0) for n in nodes),
-                max((n.get(need.kind, 0.0) for n in nodes), default=0),
-            )
-            on = "" if need.each * need.count > have else f" ({most:g} on its largest node)"
-            return (
-                f"{need.key} asks for {need.each * need.count:g} {need.kind}s, but Ray has {have:g}{on}: "
-                f"lower {need.key}"
-            )
+            asked, have = need.each * need.count, sum(amounts)
+            on = "" if asked > have else f" ({max(amounts):g} on its largest node)"
+            return f"{need.key} asks for {asked:g} {need.kind}s, but Ray has {have:g}{on}: lower {need.key}"
     return None
 
 
@@ -89,9 +84,10 @@ def await_capacity(config: SweepConfig, wait_s: float, say: Callable[[str], None
         if wait_s > 0:
             # What was asked for would be kept alive for ever; from here on the stages' own requests speak.
             request_resources(bundles=[])
+    if short is not None and wait_s > 0:
+        short += f" or add nodes; waited {wait_s:g} s, the cluster has {described(nodes_now())}"
     if short is not None:
-        waited = f", add nodes, or raise cluster.wait_s; waited {wait_s:g} s" if wait_s > 0 else ""
-        raise BadInput(f"{short}{waited}" + (f"; the cluster has {described(nodes_now())}" if wait_s > 0 else ""))
+        raise BadInput(short)
 
 
 class CapacityWatch:
@@ -116,6 +112,6 @@ class CapacityWatch:
             self._say(f"waiting up to {self._wait_s:g} s for nodes: {short}; the cluster has {described(nodes)}")
         elif now - self._short_since > self._wait_s:
             raise RuntimeError(
-                f"{short}; waited {self._wait_s:g} s, the cluster has {described(nodes)}; "
+                f"{short} or add nodes; waited {self._wait_s:g} s, the cluster has {described(nodes)}; "
                 "run the same command again to go on"
             )

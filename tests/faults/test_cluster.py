@@ -48,7 +48,7 @@ def test_a_stage_that_no_node_can_run_says_so_after_the_set_time(cluster: Head, 
 
     assert told.code == 2, told.err
     assert "waiting up to 4 s for nodes: finetune.cpus asks for 64 CPUs, but Ray has 1" in told.err
-    assert "waited 4 s; the cluster has 1 node with 1 CPUs and 0 GPUs" in told.err
+    assert "waited 4 s, the cluster has 1 node with 1 CPUs and 0 GPUs" in told.err
     assert "Traceback" not in told.err
 
 
