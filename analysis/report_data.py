@@ -11,7 +11,7 @@ from analysis.verdict import Verdict
 
 @dataclass(frozen=True)
 class Observation:
-    """A finished run; `errors` are those of its fine-tuning repeats, in (0, 1], `cost` in the budget's unit.
+    """A finished run; `errors` are those of its fine-tuning repeats, in (0, 1], `cost` in device-seconds.
 
     `order`: the place of the run in the order of decisions, from 1.
     """
@@ -82,7 +82,7 @@ class ContactSheet:
 class ReportData:
     """Everything the report shows.
 
-    `arms`: in the order to show them. `unit`: that of decisions' and observations' costs ("$", "minutes").
+    `arms`: in the order to show them. `unit`: that of the decisions' costs ("$", "minutes").
     `stop_reason`: why the sweep ended, empty while it runs. `simulated`: errors drawn from a known law, not
     measured; said at the top of the page and in every table. `complexity`: negative entropy of the arm's rendered
     set in nats (analysis/complexity.py), where it was measured.

@@ -6,34 +6,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from render_actors.labelled_folder import scene_of_folder
 from render_actors.labels import RenderedImage
 from render_actors.objects import class_names
 from render_actors.scene import sample_scene
-from render_actors.setting import RENDER_VERSION, RenderSetting
+from render_actors.setting import RenderSetting, render_version
+from render_actors.settling import settled_scene
 from render_actors.shards import write_shard
+from render_actors.sinks import ArtifactSink
 from render_actors.sources import load_function, scene_of_function
 
 SHARD_FILE = "shard.parquet"
-
-
-class ShardSink(Protocol):
-    """Where shards go: the artifact store. It is pickled to the actors."""
-
-    def find(self, identity: dict[str, Any]) -> Any | None:
-        """The manifest of a committed artifact, or None."""
-
-    def commit(self, identity: dict[str, Any], folder: Path) -> Any:
-        """Store the folder's files under the identity, manifest last; returns the manifest."""
 
 
 def shard_identity(setting: RenderSetting, seed: int, shard: int, scenes_per_shard: int) -> dict[str, Any]:
     """Everything that determines a shard's content, as JSON-ready values: the artifact store hashes it."""
     return {
         "stage": "render",
-        "version": RENDER_VERSION,
+        "version": render_version(blender=setting.source is None),
         "setting": setting.content(),
         "seed": seed,
         "shard": shard,
@@ -49,14 +41,20 @@ class Drawing:
     close: Callable[[], None]
 
 
-def drawing_of(setting: RenderSetting) -> Drawing:
+def drawing_of(setting: RenderSetting, sink: ArtifactSink) -> Drawing:
     """Blender with the setting's pools loaded (about 10 s), or the setting's own source of images."""
     source = setting.source
     if source is None:
         from render_actors.blender import Renderer
 
         renderer = Renderer(setting)
-        return Drawing(lambda seed, index: renderer.render(sample_scene(setting, seed, index)), renderer.close)
+
+        def scene(seed: int, index: int) -> list[RenderedImage]:
+            if setting.placement == "surface":
+                return renderer.render(sample_scene(setting, seed, index))
+            return renderer.render(settled_scene(setting, seed, index, sink))
+
+        return Drawing(scene, renderer.close)
     if source.kind == "function":
         function = load_function(source.where)
         return Drawing(lambda seed, index: scene_of_function(function, setting, seed, index), lambda: None)
@@ -66,7 +64,7 @@ def drawing_of(setting: RenderSetting) -> Drawing:
 class RenderActor:
     """Renders scenes one by one, keeps them until their shard is whole, commits it, returns the manifest."""
 
-    def __init__(self, setting: RenderSetting, seed: int, scenes_per_shard: int, sink: ShardSink) -> None:
+    def __init__(self, setting: RenderSetting, seed: int, scenes_per_shard: int, sink: ArtifactSink) -> None:
         self._setting, self._seed = setting, seed
         self._scenes_per_shard, self._sink = scenes_per_shard, sink
         self._drawing: Drawing | None = None
@@ -76,7 +74,7 @@ class RenderActor:
         """Load what draws; returns the process id."""
         # One thread an actor: the pool scales by actors, and a second thread does not help small images.
         os.environ["OMP_NUM_THREADS"] = "1"
-        self._drawing = drawing_of(self._setting)
+        self._drawing = drawing_of(self._setting, self._sink)
         return os.getpid()
 
     def render_scene(self, scene_index: int) -> tuple[int, float]:

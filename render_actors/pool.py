@@ -10,8 +10,9 @@ from typing import Any
 
 import ray
 
-from render_actors.actor import RenderActor, ShardSink, shard_identity
+from render_actors.actor import RenderActor, shard_identity
 from render_actors.setting import RenderSetting
+from render_actors.sinks import ArtifactSink
 
 # Ray may first have to find a free CPU or a node for the actor; Blender itself starts in about 10 s.
 START_TIMEOUT_S = 600.0
@@ -46,7 +47,7 @@ class _Job:
     setting: RenderSetting
     seed: int
     scenes_per_shard: int
-    sink: ShardSink
+    sink: ArtifactSink
     cpus_per_actor: float
     gpus_per_actor: float
     recycle_after: int
@@ -65,7 +66,7 @@ def render_shards(
     seed: int,
     shards: Sequence[int],
     scenes_per_shard: int,
-    sink: ShardSink,
+    sink: ArtifactSink,
     actors: int,
     cpus_per_actor: float,
     scene_timeout_s: float,

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from render_actors.materials import surface_names
 from render_actors.object_class import unit_vertices
@@ -72,22 +73,25 @@ class SceneSpec:
 
 
 def scene_generator(setting: RenderSetting, seed: int, scene_index: int) -> np.random.Generator:
-    """Random stream of one scene. Labels are left out: they say what is kept of a render, not what is rendered."""
-    content = {key: value for key, value in setting.content().items() if key != "labels"}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+    """Random stream of one scene."""
+    digest = hashlib.sha256(json.dumps(setting.scene_content(), sort_keys=True).encode()).digest()
     words = np.frombuffer(digest[:16], dtype="<u4").tolist()
     return np.random.default_rng(np.random.SeedSequence([seed, scene_index, *words]))
 
 
-def sample_scene(setting: RenderSetting, seed: int, scene_index: int) -> SceneSpec:
+def sample_scene(
+    setting: RenderSetting, seed: int, scene_index: int, settled: tuple[ObjectPlacement, ...] = ()
+) -> SceneSpec:
     """The scene number `scene_index` of (setting, seed): a pure function of its arguments.
 
+    Where the setting's placement is physics, objects hang in the air until `settled` says where they came to rest.
     Raises ValueError for a negative seed or index.
     """
     if seed < 0 or scene_index < 0:
         raise ValueError(f"scene {scene_index} of seed {seed}: both must be 0 or more")
     rng = scene_generator(setting, seed, scene_index)
-    objects = _sample_objects(rng, setting)
+    drawn = _sample_objects(rng, setting)
+    objects = settled or drawn
     return SceneSpec(
         index=scene_index,
         objects=objects,
@@ -106,6 +110,8 @@ def _sample_objects(rng: np.random.Generator, setting: RenderSetting) -> tuple[O
     class_ids = [int(rng.integers(len(pool))) for _ in range(count)]
     sizes = (0.85, 1.2) if setting.size_jitter else (1.0, 1.0)
     radii = [OBJECT_RADIUS_M * pool[k].size * float(rng.uniform(*sizes)) for k in class_ids]
+    if setting.placement == "physics":
+        return _hung(rng, class_ids, radii)
     placements = []
     for class_id, radius, (x, y) in zip(class_ids, radii, _sample_footprints(rng, radii), strict=True):
         down = np.array(pool[class_id].downs[int(rng.integers(len(pool[class_id].downs)))])
@@ -113,6 +119,21 @@ def _sample_objects(rng: np.random.Generator, setting: RenderSetting) -> tuple[O
         lowest = float((unit_vertices(pool[class_id]) @ rotation[2]).min())
         tint = _vector(rng.uniform(0.8, 1.15, 3))
         placements.append(ObjectPlacement(class_id, (x, y, -lowest * radius), _matrix(rotation), radius, tint))
+    return tuple(placements)
+
+
+def _hung(rng: np.random.Generator, class_ids: list[int], radii: list[float]) -> tuple[ObjectPlacement, ...]:
+    """Turned at random in the air, close together and one above the other where they would meet: ready to fall."""
+    reach = 1.2 * math.sqrt(sum(radius**2 for radius in radii))
+    placements: list[ObjectPlacement] = []
+    for class_id, radius in zip(class_ids, radii, strict=True):
+        angle, distance = rng.uniform(0, 2 * math.pi), reach * math.sqrt(rng.uniform())
+        x, y = distance * math.cos(angle), distance * math.sin(angle)
+        below = [o for o in placements if math.hypot(x - o.position[0], y - o.position[1]) < radius + o.radius]
+        z = radius + CLEARANCE_M + max((o.position[2] + o.radius for o in below), default=0.0)
+        rotation = Rotation.from_quat(rng.normal(size=4)).as_matrix()
+        tint = _vector(rng.uniform(0.8, 1.15, 3))
+        placements.append(ObjectPlacement(class_id, (x, y, z), _matrix(rotation), radius, tint))
     return tuple(placements)
 
 

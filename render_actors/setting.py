@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,19 +14,27 @@ from render_actors.trees import tree_digest
 # Part of every artifact's identity. Bump it whenever the same (setting, seed, index) gives other pixels or labels.
 RENDER_VERSION = 1
 
+
+def render_version(blender: bool) -> str:
+    """What draws the images besides the setting: our version and, where Blender draws them, those of its packages."""
+    packages = ("bpy", "blenderproc") if blender else ()
+    return " ".join([str(RENDER_VERSION), *(f"{name}={version(name)}" for name in packages)])
+
+
 Label = Literal["classes", "boxes", "masks", "semantic", "normals", "depth", "poses"]
 Device = Literal["cpu", "cuda", "optix"]
 
 DEFAULT_LABELS: tuple[Label, ...] = ("classes", "boxes", "masks")
 
 # Fields that came later: left out of the content at their defaults, so that what was rendered before keeps its name.
-_LATER = ("min_objects", "size_jitter", "light_strength", "device", "objects", "textures", "source")
+_LATER = ("placement", "min_objects", "size_jitter", "light_strength", "device", "objects", "textures", "source")
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "appearance": ("single", "multiple"),
     "light": ("fix", "random"),
     "background": ("fix", "random"),
     "texture": ("with", "without"),
+    "placement": ("surface", "physics"),
     "device": get_args(Device),
 }
 _RANGES = {
@@ -47,7 +56,8 @@ class RenderSetting:
     """A rendering setting: the paper's four attributes (appendix B), and what an image is.
 
     appearance: one object a scene, or min_objects to max_objects of them (the paper: 10). texture: every class of the
-    pool, or its texture-less ones only. resolution is the image side in px, samples are Cycles samples a pixel,
+    pool, or its texture-less ones only. placement: objects stand apart on the floor, or are dropped and lie as they
+    fell (render_actors/settling.py). resolution is the image side in px, samples are Cycles samples a pixel,
     min_visible_share is the share of the image's pixels an object must cover to count as visible. size_jitter varies
     an object's size by -15 to +20 %. light_strength: least and most of random lights; above 1, light surfaces may be
     bleached. objects is a folder of BOP data sets and textures a folder of CC0 materials, in place of the packaged
@@ -59,6 +69,7 @@ class RenderSetting:
     light: Literal["fix", "random"] = "random"
     background: Literal["fix", "random"] = "random"
     texture: Literal["with", "without"] = "with"
+    placement: Literal["surface", "physics"] = "surface"
     resolution: int = 64
     samples: int = 4
     classes: int = 20
@@ -145,3 +156,7 @@ class RenderSetting:
             # Until it meant the paper's texture-less objects, it meant every object in one grey.
             content["pool"] = "texture-less"
         return content | {"labels": sorted(set(self.labels))}
+
+    def scene_content(self) -> dict[str, object]:
+        """The content less the labels, which say what is kept of a render and not what is rendered."""
+        return {key: value for key, value in self.content().items() if key != "labels"}

@@ -17,7 +17,6 @@ from sweeper.errors import BadInput, InterruptedSweep
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Render more, or change how you render? Finds out for the least money.",
 )
@@ -187,17 +186,20 @@ def main() -> None:
     """Run a command; a user's mistake is one line on stderr and exit code 2."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
-        app()
+        code = int(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        message = getattr(error, "format_message", error.__str__)()
+        print(f"sweeper: {' '.join(message.split())} (python -m sweeper --help lists what there is)", file=sys.stderr)
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        print("sweeper: interrupted", file=sys.stderr)
+        code = 1
     except BadInput as error:
         print(f"sweeper: {error}", file=sys.stderr)
         code = 2
     except RuntimeError as error:
         print(f"sweeper: {error}", file=sys.stderr)
         code = 1
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 0
-    else:
-        return
     sys.stderr.flush()
     sys.stdout.flush()
     # Threads of an interrupted stage must not keep the process alive.

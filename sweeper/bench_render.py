@@ -88,6 +88,9 @@ class _FolderSink:
     def commit(self, identity: dict[str, Any], folder: Path) -> int:
         return sum(path.stat().st_size for path in folder.iterdir())
 
+    def path(self, manifest: int, name: str) -> Path:
+        raise FileNotFoundError(name)
+
 
 @dataclass
 class _Clock:

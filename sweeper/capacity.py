@@ -36,7 +36,7 @@ def needs(config: SweepConfig) -> list[Need]:
     return [
         Need("pretrain.workers", "CPU", pretrain.cpus_per_worker, workers),
         Need("pretrain.gpu", "GPU", float(pretrain.gpu), workers),
-        Need("render.cpus_per_actor", "CPU", config.render.cpus_per_actor),
+        Need("render.actors", "CPU", config.render.cpus_per_actor, config.render.actors),
         Need("render.gpus_per_actor", "GPU", config.render.gpus_per_actor if config.render.gpus else 0.0),
         *least,
     ]

@@ -38,7 +38,10 @@ class ImageSource(BaseModel):
 
 
 class Rendering(BaseModel):
-    """One rendering setting: the four attributes of the paper's appendix B, or a source of images of the user's own."""
+    """One rendering setting: the four attributes of the paper's appendix B, or a source of images of the user's own.
+
+    `placement`: objects stand apart on the floor, or are dropped and lie as they fell.
+    """
 
     model_config = CLOSED
 
@@ -46,6 +49,7 @@ class Rendering(BaseModel):
     light: Literal["fix", "random"] = "random"
     background: Literal["fix", "random"] = "random"
     texture: Literal["with", "without"] = "with"
+    placement: Literal["surface", "physics"] = "surface"
     source: ImageSource | None = None
 
 

@@ -48,6 +48,7 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
             light=choice.light,
             background=choice.background,
             texture=choice.texture,
+            placement=choice.placement,
             resolution=render.resolution,
             samples=render.samples,
             classes=render.classes,

@@ -8,7 +8,6 @@ import platform
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from analysis.report import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend
@@ -111,7 +110,7 @@ def _report_data(record: Record) -> ReportData:
         unit=str(events[0]["unit"]) if events else "minutes",
         stop_reason=record.stop_reason,
         config_text=config.to_yaml(),
-        versions=_versions(config),
+        versions=_versions(record.observations),
         seeds={"sweep": config.seed, "images": config.seed, "real subset": config.seed},
         sheets=() if config.is_simulated else tuple(_sheets(config)),
         target_error=config.target.error,
@@ -191,9 +190,13 @@ def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
         yield ContactSheet(rendering, caption, buffer.getvalue())
 
 
-def _versions(config: SweepConfig) -> dict[str, str]:
-    names = ("ray", "torch", "torchvision", "bpy", "blenderproc", "optuna", "numpy", "scipy", "pyarrow")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}
+def _versions(observations: list[results.Observation]) -> dict[str, str]:
+    """Of what measured the errors; several where the sweep went on under others."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for line in dict.fromkeys(row.versions for row in observations):
+        for name, _, number in (pair.partition("=") for pair in line.split()):
+            found[name][number] = None
+    return {name: ", ".join(numbers) for name, numbers in found.items()}
 
 
 def _notes(record: Record) -> list[str]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -28,7 +29,8 @@ from sweeper.study import studies
 
 log = logging.getLogger("sweeper")
 
-VERSIONS = " ".join(f"{name}={version(name)}" for name in ("ray", "torch", "bpy", "blenderproc", "numpy"))
+PACKAGES = ("ray", "torch", "torchvision", "bpy", "blenderproc", "optuna", "numpy", "scipy", "pyarrow")
+VERSIONS = " ".join([f"python={platform.python_version()}", *(f"{name}={version(name)}" for name in PACKAGES)])
 
 
 @dataclass(frozen=True)

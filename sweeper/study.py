@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from render_actors.setting import RENDER_VERSION
+from render_actors.setting import render_version
 from sweeper.config import SweepConfig, as_plain
 from sweeper.plan import Arm, Plan, make_plan, resolve_recipe
 from sweeper.render_config import content_of
@@ -37,7 +37,7 @@ def study(config: SweepConfig, arm: Arm) -> str:
         if source is not None:
             # Other code or files are another study.
             setting["source"] = content_of(source, arm.rendering)
-        matters += [RENDER_VERSION, setting, render]
+        matters += [render_version(blender=source is None), setting, render]
         matters += [PRETRAIN_VERSION, config.pretrain.validation_images, config.pretrain.workers]
         matters += [as_plain(resolve_recipe("pretrain", arm.pretrain_task, config.pretrain.recipe))]
     return _hash(matters)

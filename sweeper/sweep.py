@@ -60,9 +60,11 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
 def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     """Look at everything that can be wrong before anything is spent.
 
-    Returns the config with the hash of its real images filled in, and the number s of real training images.
-    Raises BadInput.
+    Returns the config with its store located and the hash of its real images filled in, and the number s of real
+    training images. Raises BadInput.
     """
+    # A relative store means another one to whoever reads the run folder from elsewhere.
+    config = config.model_copy(update={"store": ArtifactStore(config.store).uri})
     for rendering in config.renderings:
         setting_of(config, rendering)
     if config.is_simulated:
@@ -96,6 +98,8 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
             folds(chosen, real.train.labels, config.tune.folds, config.seed)
     except (ValueError, OSError) as error:
         raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
+    if not len(real.test):
+        raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
     if finetune.dataset_sha256 not in (None, real.sha256):
         raise BadInput(
             f"finetune.dataset_sha256: the images found ({real.source}, at {config.render.resolution} px) have "

@@ -1,16 +1,13 @@
 """The pool on real Ray with real Blender: only missing shards are rendered, lost actors are replaced."""
 
 import contextlib
-import hashlib
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ray
@@ -20,6 +17,7 @@ from render_actors.labels import RenderedImage
 from render_actors.pool import render_shards
 from render_actors.setting import RenderSetting
 from render_actors.shards import read_shard
+from tests.render_actors.sinks import FolderSink
 
 pytestmark = pytest.mark.slow
 
@@ -27,25 +25,8 @@ SETTING = RenderSetting(resolution=16, samples=1, poses_per_scene=3, max_objects
 SCENES = 3
 
 
-@dataclass(frozen=True)
-class FolderSink:
-    """A sink that keeps each artifact in a folder named by its identity's hash."""
-
-    root: Path
-
-    def place(self, identity: dict[str, Any]) -> Path:
-        return self.root / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-
-    def find(self, identity: dict[str, Any]) -> dict[str, Any] | None:
-        manifest = self.place(identity) / "manifest.json"
-        return json.loads(manifest.read_text()) if manifest.exists() else None
-
-    def commit(self, identity: dict[str, Any], folder: Path) -> dict[str, Any]:
-        target = self.place(identity)
-        shutil.copytree(folder, target)
-        manifest = {"identity": identity, "shard": str(target / SHARD_FILE)}
-        (target / "manifest.json").write_text(json.dumps(manifest))
-        return manifest
+def shard(manifest: str) -> Path:
+    return Path(manifest) / SHARD_FILE
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,7 +69,7 @@ def render_processes() -> list[int]:
 
 def render(
     sink: FolderSink, shards: list[int], progress: Progress, retries: int = 1, timeout_s: float = 60
-) -> list[dict]:
+) -> list[str]:
     return render_shards(SETTING, 0, shards, SCENES, sink, 1, 1.0, timeout_s, retries, progress)
 
 
@@ -99,16 +80,16 @@ def test_a_killed_actor_is_replaced_and_growing_renders_only_what_is_missing(tmp
     (first,) = render(sink, [0], killed)
     assert not killed.kill
     assert killed.images == 9, "the lost images are taken back"
-    assert [image.index for image in read_shard(Path(first["shard"]))] == list(range(9))
-    before = Path(first["shard"]).stat().st_mtime_ns
+    assert [image.index for image in read_shard(shard(first))] == list(range(9))
+    before = shard(first).stat().st_mtime_ns
 
     # when it is asked for with another, then only the other is rendered
     grown = Progress()
     manifests = render(sink, [0, 1], grown)
     assert grown.images == 9
-    assert Path(first["shard"]).stat().st_mtime_ns == before
+    assert shard(first).stat().st_mtime_ns == before
     assert manifests[0] == first
-    assert [image.index for image in read_shard(Path(manifests[1]["shard"]))] == list(range(9, 18))
+    assert [image.index for image in read_shard(shard(manifests[1]))] == list(range(9, 18))
 
     # and when all is there, then no actor starts; none is left over either
     idle = Progress()
@@ -133,7 +114,7 @@ def test_the_bytes_depend_neither_on_the_number_of_actors_nor_on_their_age(tmp_p
         made = render_shards(
             SETTING, 0, [0, 1, 2], 1, FolderSink(tmp_path / folder), actors, 1.0, 60, 0, Progress(), 0.0, recycle_after
         )
-        return [image for manifest in made for image in read_shard(Path(manifest["shard"]))]
+        return [image for manifest in made for image in read_shard(shard(manifest))]
 
     one = shards("one", 1, 1000)
     for others in (shards("two", 2, 1000), shards("recycled", 1, 1)):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +18,7 @@ from render_actors.pool import RenderFailedError, render_shards
 from render_actors.setting import RenderSetting
 from render_actors.shards import read_shard
 from render_actors.sources import Source
+from tests.render_actors.sinks import FolderSink
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -48,24 +46,6 @@ def render(setting, seed, scene):
     rgb = rng.integers(0, 256, (setting.resolution, setting.resolution, 3), dtype=np.uint8)
     return [Picture(rgb, np.ones(rgb.shape[:2], np.uint8), [0])] * setting.poses_per_scene
 """
-
-
-@dataclass(frozen=True)
-class FolderSink:
-    """A sink that keeps each artifact in a folder named by its identity's hash."""
-
-    root: Path
-
-    def place(self, identity: dict[str, Any]) -> Path:
-        return self.root / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-
-    def find(self, identity: dict[str, Any]) -> str | None:
-        shard = self.place(identity) / SHARD_FILE
-        return str(shard) if shard.exists() else None
-
-    def commit(self, identity: dict[str, Any], folder: Path) -> str:
-        shutil.copytree(folder, self.place(identity))
-        return str(self.place(identity) / SHARD_FILE)
 
 
 @dataclass
@@ -122,7 +102,7 @@ def test_an_actor_killed_in_mid_scene_is_replaced(drawing: Drawing) -> None:
     drawing.write("if scene == 1 and once('kill', scene): os.kill(os.getpid(), signal.SIGKILL)")
     # when two shards are asked for, then both come whole, and the first was begun again by another process
     shards = drawing.render(2)
-    assert [image.index for shard in shards for image in read_shard(Path(shard))] == list(range(8))
+    assert [image.index for shard in shards for image in read_shard(Path(shard) / SHARD_FILE)] == list(range(8))
     begun = drawing.processes()
     assert [scene for scene, _ in begun] == [0, 1, 0, 1, 2, 3]
     assert len({process for _, process in begun}) == 2
@@ -135,7 +115,7 @@ def test_a_hanging_scene_is_ended_and_tried_again(drawing: Drawing) -> None:
     )
     # when it is rendered with a limit of 3 seconds, then it comes, and the process that hung is gone
     (shard,) = drawing.render(1, scene_timeout_s=3.0)
-    assert len(read_shard(Path(shard))) == 4
+    assert len(read_shard(Path(shard) / SHARD_FILE)) == 4
     hung = drawing.processes()[1][1]
     deadline = time.monotonic() + 20
     while is_running(hung) and time.monotonic() < deadline:
@@ -160,7 +140,7 @@ def test_a_worn_actor_is_replaced_and_the_bytes_stay_the_same(drawing: Drawing) 
     assert len({process for _, process in drawing.processes()}) == 6
     # and by two actors at once, then every shard has the same bytes
     parallel = drawing.render(6, actors=2)
-    contents = [[Path(shard).read_bytes() for shard in shards] for shards in (plain, recycled, parallel)]
+    contents = [[(Path(shard) / SHARD_FILE).read_bytes() for shard in shards] for shards in (plain, recycled, parallel)]
     assert contents[0] == contents[1] == contents[2]
 
 

@@ -23,10 +23,15 @@ from sweeper.plan import Arm
 from sweeper.rendering import setting_of as setting_of_config
 from sweeper.study import study
 from tests.render_actors.drawn import drawn_image
+from tests.render_actors.sinks import FolderSink
 
 ARM = Arm("mine", "mulclass", "small_resnet", "sinclass")
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-renderer.md"
+
+
+# A source of the user's own keeps nothing but its shards.
+NOWHERE = FolderSink(Path("/nowhere"))
 
 
 def setting_of(source: Source, **more: object) -> RenderSetting:
@@ -48,7 +53,7 @@ def test_the_pages_example_renders(tmp_path: Path) -> None:
     (tmp_path / "shapes.py").write_text(code)
     source = Source("function", f"{tmp_path / 'shapes.py'}:render", ("disc", "square"))
     setting = RenderSetting(resolution=32, poses_per_scene=5, source=source)
-    drawing = drawing_of(setting)
+    drawing = drawing_of(setting, NOWHERE)
     # when scene 2 is drawn twice, then it is the same, its labels fit, and scene 3 is another
     images, again = drawing.scene(0, 2), drawing.scene(0, 2)
     assert [image.index for image in images] == [10, 11, 12, 13, 14]
@@ -80,7 +85,7 @@ def test_the_pages_example_renders(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_image_is_refused_with_its_number(tmp_path: Path, body: str, message: str) -> None:
-    drawing = drawing_of(setting_of(function(tmp_path, body)))
+    drawing = drawing_of(setting_of(function(tmp_path, body)), NOWHERE)
     with pytest.raises(ValueError, match=re.escape(message)):
         drawing.scene(0, 1)
 
@@ -110,7 +115,10 @@ def test_a_source_that_is_not_there_is_refused(kind: Kind, where: str, message: 
 def test_a_missing_name_is_refused(tmp_path: Path) -> None:
     source = function(tmp_path, "    return []")
     with pytest.raises(ValueError, match="has no function draw"):
-        drawing_of(setting_of(dataclasses.replace(source, where=source.where.replace(":render", ":draw"))))
+        drawing_of(
+            setting_of(dataclasses.replace(source, where=source.where.replace(":render", ":draw"))),
+            NOWHERE,
+        )
 
 
 def write_coco(folder: Path, count: int = 20) -> Source:
@@ -141,7 +149,7 @@ def write_class_folders(folder: Path, count: int = 20) -> Source:
 
 
 def every_image(source: Source, seed: int, first_scene: int, scenes: int) -> list[RenderedImage]:
-    drawing = drawing_of(setting_of(source, poses_per_scene=1))
+    drawing = drawing_of(setting_of(source, poses_per_scene=1), NOWHERE)
     return [image for k in range(scenes) for image in drawing.scene(seed, first_scene + k)]
 
 

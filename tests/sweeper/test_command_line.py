@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweeper.examples import real_sweep, simulated_sweep, written
+from sweeper.sweep import check
+from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of, written
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,6 +37,7 @@ def complaint(*arguments: str) -> str:
         ("plan", "ladder.start=100000000", "the largest size is 6,400,000,000; sizes go up to 20,000,000"),
         ("plan", "pretrain.tasks=[mulclass, mulclass]", "pretrain.tasks: each name may stand here once"),
         ("run", "pretrain.workers=64", "pretrain.workers asks for 64 CPUs, but Ray has"),
+        ("run", "render.actors=64", "render.actors asks for 64 CPUs, but Ray has"),
         ("run", "data_root=/no/such/folder", "finetune.dataset: data_root /no/such/folder is not a folder"),
     ],
 )
@@ -44,6 +46,30 @@ def test_bad_input_ends_a_sweep_before_it_begins(tmp_path: Path, command: str, o
 
     assert said in complaint(command, str(config), override)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rnu", "sweep.yaml"], "No such command 'rnu'. Did you mean 'run'?"),
+        (["run"], "Missing argument 'config'"),
+        (["run", "sweep.yaml", "--jsn"], "No such option: --jsn"),
+        (["render", "sweep.yaml", "--images", "many"], "Invalid value for '--images'"),
+    ],
+)
+def test_a_mistyped_command_line_is_answered_in_one_line_too(arguments: list[str], said: str) -> None:
+    assert said in complaint(*arguments)
+
+
+def test_the_run_folder_names_its_store_so_that_it_can_be_read_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    checked, _ = check(sweep_of(tmp_path, simulated_sweep(store="here")))
+
+    assert checked.store == str(tmp_path / "here")
+    assert not (tmp_path / "here").exists()
 
 
 def test_plan_and_its_look_into_the_store_write_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""Objects that are dropped: they come to rest in the room, and where they did is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from render_actors.object_class import unit_vertices
+from render_actors.objects import classes_of
+from render_actors.scene import ROOM_HALF_M, ObjectPlacement, sample_scene
+from render_actors.setting import RenderSetting
+from render_actors.settling import POSES_FILE, settled_scene, settling_identity
+from tests.render_actors.sinks import FolderSink
+
+DROPPED = RenderSetting(placement="physics", min_objects=4, max_objects=4)
+
+
+def corners(placed: ObjectPlacement) -> np.ndarray:
+    """The mesh's vertices in the world, (V, 3) in metres."""
+    mesh = unit_vertices(classes_of(DROPPED)[placed.class_id])
+    return placed.radius * mesh @ np.array(placed.rotation).T + np.array(placed.position)
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_dropped_objects_lie_in_the_room_on_the_floor_or_on_each_other(tmp_path: Path, index: int) -> None:
+    # given objects in the air
+    hanging = sample_scene(DROPPED, 0, index)
+    assert min(corners(placed)[:, 2].min() for placed in hanging.objects) > 0
+
+    # when they have fallen
+    scene = settled_scene(DROPPED, 0, index, FolderSink(tmp_path))
+
+    # then the same objects lie inside the room, none of them under the floor, and at least one of them on it
+    assert [o.class_id for o in scene.objects] == [o.class_id for o in hanging.objects]
+    lowest = [corners(placed)[:, 2].min() for placed in scene.objects]
+    assert min(lowest) > -0.01
+    assert min(lowest) < 0.01
+    assert all(np.abs(corners(placed)[:, :2]).max() < ROOM_HALF_M + 0.01 for placed in scene.objects)
+    # and what the fall does not touch is as it was; the cameras have turned to where the objects are
+    assert (scene.lights, scene.walls, scene.noise_seed) == (hanging.lights, hanging.walls, hanging.noise_seed)
+    assert scene.cameras != hanging.cameras
+
+
+def test_where_objects_came_to_rest_is_kept_and_not_found_out_again(tmp_path: Path) -> None:
+    # given a scene that has settled, and a physics that would now answer otherwise: its kept poses are changed
+    sink = FolderSink(tmp_path)
+    first = settled_scene(DROPPED, 0, 0, sink)
+    file = sink.path(str(sink.place(settling_identity(DROPPED, 0, 0))), POSES_FILE)
+    kept = json.loads(file.read_text())
+    kept[0]["position"][0] += 0.125
+    file.write_text(json.dumps(kept))
+
+    # when it is asked for again, also with other labels, then the kept poses are what comes
+    for setting in (DROPPED, dataclasses.replace(DROPPED, labels=("masks",))):
+        again = settled_scene(setting, 0, 0, sink)
+        assert again.objects[0].position[0] == first.objects[0].position[0] + 0.125
+        assert again.objects[1:] == first.objects[1:]
+
+
+def test_placement_leaves_the_scenes_of_surface_settings_as_they_were() -> None:
+    assert "placement" not in RenderSetting().content()
+    with pytest.raises(ValueError, match="placement = 'thrown'; choose surface or physics"):
+        RenderSetting(placement="thrown")  # type: ignore[arg-type]
