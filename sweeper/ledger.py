@@ -20,6 +20,7 @@ from typing import Any
 from sweeper.config import Budget
 from sweeper.costs import NOTHING, Cost
 from sweeper.run_folder import keep
+from sweeper.storage import full_disk_is_said
 
 STAGES = ("render", "pretrain", "finetune")
 
@@ -205,7 +206,7 @@ class Ledger:
 
 def append_event(path: Path, event: dict[str, Any]) -> None:
     """Append one JSON line and force it to where the run folder is kept; a line cut short by a kill is ended first."""
-    with path.open("a+b") as stream:
+    with full_disk_is_said(path), path.open("a+b") as stream:
         cut_short = False
         if stream.tell() > 0:
             stream.seek(-1, os.SEEK_END)

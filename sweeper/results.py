@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from sweeper.config import SweepConfig
 from sweeper.plan import make_plan
 from sweeper.run_folder import discard, keep
+from sweeper.storage import full_disk_is_said
 from sweeper.study import studies
 
 log = logging.getLogger("sweeper")
@@ -95,8 +96,12 @@ def write(folder: Path, observation: Observation) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}")
     row = asdict(observation)
     table = pa.Table.from_pylist([row]).replace_schema_metadata({"sha256": _checksum(row)})
-    pq.write_table(table, part)
-    part.replace(target)
+    with full_disk_is_said(target):
+        try:
+            pq.write_table(table, part)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     keep(target)
 
 

@@ -14,7 +14,8 @@ import random
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -170,10 +171,16 @@ class Storage:
         target = f"{self.at(path)}.{uuid.uuid4().hex[:8]}" if self.is_local else self.at(path)
         if self.is_local:
             self.filesystem.create_dir(target.rsplit("/", 1)[0], recursive=True)
-        with self.filesystem.open_output_stream(target) as stream:
-            shutil.copyfileobj(source, stream, 1 << 20)
-        if self.is_local:
-            self.filesystem.move(target, self.at(path))
+        try:
+            with self.filesystem.open_output_stream(target) as stream:
+                shutil.copyfileobj(source, stream, 1 << 20)
+            if self.is_local:
+                self.filesystem.move(target, self.at(path))
+        except OSError:
+            # What is left of it may be what keeps the disk full.
+            if self.is_local:
+                Path(target).unlink(missing_ok=True)
+            raise
 
     def _try(self, done: str, path: str, call: Callable[[], Answer]) -> Answer:
         """The answer of a call; what fails in passing is tried again."""
@@ -197,6 +204,17 @@ class Storage:
                 # At random, or a hundred workers that were throttled together would come back together.
                 time.sleep(FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.5))
         raise AssertionError("unreachable")
+
+
+@contextmanager
+def full_disk_is_said(path: Path) -> Iterator[None]:
+    """Turn a disk that is full while a local file is written into one line: StorageError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC or "No space left" in str(error):
+            raise StorageError(f"{path}: cannot be written: the disk is full; free some space") from None
+        raise
 
 
 def _patient(s3: fs.S3FileSystem) -> fs.S3FileSystem:
