@@ -95,3 +95,18 @@ def test_a_node_lost_while_fine_tuning_costs_a_retry_and_changes_no_result(clust
     assert done.code == 0, done.err[-3000:]
     assert "node" in sweep.of("retried")[0]["text"]
     assert errors(tmp_path / "runs" / "faults") == pytest.approx(sweeps.undisturbed())
+
+
+def test_a_fine_tune_that_hangs_is_ended_and_the_cause_is_told(cluster: Head, tmp_path: Path) -> None:
+    # given fine-tunes that would take for ever
+    limits = {"timeout_s": 3.0, "max_failures": 1}
+    config = str(sweeps.write(tmp_path, seconds=3600.0, finetune=sweeps.SWEEP["finetune"] | limits))
+
+    told = joined(cluster, tmp_path).run("run", config, "--json", timeout_s=200)
+
+    # then each is ended, tried as often as the config says, and the sweep ends in one line
+    assert told.code == 1
+    cause = "it ran for longer than finetune.timeout_s = 3 s and was ended"
+    assert cause in next(event["text"] for event in told.events if event["event"] == "retried")
+    assert cause in told.err.splitlines()[-1]
+    assert "Traceback" not in told.err

@@ -13,6 +13,7 @@ import pytest
 
 from sweeper.artifacts import ArtifactStore
 from sweeper.decisions import read_decisions
+from sweeper.failures import Failure
 from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
 from sweeper.plan import make_plan
@@ -146,3 +147,46 @@ def test_what_was_decided_before_a_restart_is_decided_once(desk: Desk) -> None:
     assert list(read_events(decisions))[: len(before)] == before
     runs = [(d["arm"], d["n"], d["seed"]) for d in read_events(decisions)]
     assert len(runs) == len(set(runs))
+
+
+def test_a_failed_fine_tune_is_tried_again_as_often_as_the_config_says_and_then_its_cause_is_told(desk: Desk) -> None:
+    trial, tries = desk.next_trial(), desk.loop.config.finetune.max_failures
+    for _ in range(tries):
+        desk.loop.observed(trial, None, Failure("it broke"))
+        trial = desk.next_trial()
+        assert not desk.loop.failed
+
+    desk.loop.observed(trial, None, Failure("it broke"))
+
+    ((key, cause),) = desk.loop.failed.items()
+    assert (key.arm, key.n, key.seed) == (trial.arm, trial.n, trial.seed)
+    assert cause.endswith("it broke")
+
+
+def test_a_fine_tune_whose_node_is_lost_again_and_again_has_not_failed(desk: Desk) -> None:
+    trial = desk.next_trial()
+    for _ in range(20):
+        desk.loop.observed(trial, None, Failure("its node has died", lost_node=True))
+        again = desk.next_trial()
+        assert again.what == trial.what
+
+    desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
+    assert not desk.loop.failed
+
+
+def test_what_would_only_fail_the_same_way_is_not_tried_again(desk: Desk) -> None:
+    trial = desk.next_trial()
+
+    desk.loop.observed(trial, None, Failure("FloatingPointError: the loss is nan at step 3", hopeless=True))
+
+    assert "the loss is nan at step 3" in next(iter(desk.loop.failed.values()))
+
+
+def test_a_sweep_that_is_ended_keeps_no_money_back_and_charges_what_was_used(desk: Desk) -> None:
+    desk.next_trial()
+    desk.clock.now = 0.1
+
+    desk.loop.close()
+
+    assert desk.ledger.reserved().wall_s == 0
+    assert 0 < desk.ledger.by_stage()["finetune"]["wall_s"] <= 0.1
