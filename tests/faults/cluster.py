@@ -19,8 +19,8 @@ from tests.integration.command_line import Place
 
 RAY = str(Path(sys.executable).with_name("ray"))
 
-# Ports of each node that are not given to it would be chosen at random, and some of them twice.
-START_S = 90
+# A busy machine is slow to start a node.
+START_S = 150
 
 
 @dataclass
@@ -59,6 +59,7 @@ def head(place: Place, cpus: int, dashboard: bool = False) -> Iterator[Head]:
     port, board = _free_port(), _free_port()
     made = Head(place, f"127.0.0.1:{port}", f"http://127.0.0.1:{board}", token)
     options = ["--head", "--port", str(port), "--num-cpus", str(cpus), "--dashboard-port", str(board)]
+    options += ["--temp-dir", str(place.temporary / "ray")]
     options += ["--include-dashboard", str(dashboard).lower(), "--disable-usage-stats"]
     process = _start(place, made.environment, options)
     try:
@@ -78,10 +79,10 @@ def _start(place: Place, environment: dict[str, str], options: list[str]) -> sub
     plain = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     env = plain | {k: v for k, v in environment.items() if k != "RAY_ADDRESS"} | place.environment
     # A job's entrypoint is run with the head's PATH.
+    env["RAY_raylet_start_wait_time_s"] = str(START_S)
     env["PATH"] = f"{Path(RAY).parent}:{env['PATH']}"
-    command = [RAY, "start", "--block", "--temp-dir", str(place.temporary / "ray"), *options]
-    if "--head" not in options:
-        command = [RAY, "start", "--block", *options]
+    # Every node of this machine is at the same address; any other may be out of reach of itself.
+    command = [RAY, "start", "--block", "--node-ip-address", "127.0.0.1", *options]
     with log.open("w") as out:
         node = subprocess.Popen(command, env=env, stdout=out, stderr=out, text=True, start_new_session=True)
     deadline = time.monotonic() + START_S
