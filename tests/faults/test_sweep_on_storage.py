@@ -38,6 +38,8 @@ def open_reservations(s3: S3Server) -> set[str]:
 
 def test_ended_then_killed_it_goes_on_from_an_empty_disk_to_the_same_table(s3: S3Server, tmp_path: Path) -> None:
     config = str(sweeps.write(tmp_path, seconds=2.0))
+    for machine in "abc":
+        (tmp_path / machine).mkdir()
     on_s3 = (config, f"output={s3.uri('runs/x')}", f"store={s3.uri('artifacts')}")
 
     # given a driver that is told to end once it has observed something
