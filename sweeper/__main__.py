@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -46,12 +45,11 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
     loaded = load_config(config, overrides or ())
     from sweeper.progress import Reporter
     from sweeper.status import verdict_lines
-    from sweeper.sweep import run_sweep
+    from sweeper.sweep import end_on_sigterm, run_sweep
 
     reporter = Reporter("json" if json else "auto")
-    # As Ray does once it is up: what is under way is given up cleanly, and what it used is written down.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
     try:
+        end_on_sigterm()
         outcome = run_sweep(loaded, reporter)
     except (KeyboardInterrupt, SystemExit):
         raise InterruptedSweep("interrupted; run the same command again to go on") from None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -202,6 +205,8 @@ def _start_ray(address: str, **settings: Any) -> None:
     for left in reversed(range(tries)):
         try:
             ray.init(address=address, **settings)
+            # Ray's own handler, which it sets on connecting, would abort the driver on the spot.
+            end_on_sigterm()
             return
         # Ray raises a bare Exception where a node did not start in time.
         except Exception as error:
@@ -209,6 +214,12 @@ def _start_ray(address: str, **settings: Any) -> None:
             if not left:
                 reason = " ".join(str(error).split())
                 raise RuntimeError(f"Ray did not start: {reason} Run the same command again to go on") from None
+
+
+def end_on_sigterm() -> None:
+    """From now on SIGTERM ends the sweep as an interruption does: what it used is written down, its lease given back."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
 
 
 def cpu_count() -> int:
