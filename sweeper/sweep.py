@@ -217,7 +217,7 @@ def _start_ray(address: str, **settings: Any) -> None:
 
 
 def end_on_sigterm() -> None:
-    """From now on SIGTERM ends the sweep as an interruption does: what it used is written down, its lease given back."""
+    """From now on SIGTERM ends the sweep as an interruption does: its spend written down, its lease given back."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
 
