@@ -18,7 +18,10 @@ from tests.faults import sweeps
 from tests.faults.s3_server import S3Server
 from tests.integration.command_line import place
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+# A busy machine takes minutes to start Ray.
+PATIENCE_S = 300
 
 
 def rows(s3: S3Server) -> list[dict[str, Any]]:
@@ -36,59 +39,63 @@ def open_reservations(s3: S3Server) -> set[str]:
     return {event["id"] for event in events if event["event"] == "reserve"} - settled
 
 
-def test_ended_then_killed_it_goes_on_from_an_empty_disk_to_the_same_table(s3: S3Server, tmp_path: Path) -> None:
-    config = str(sweeps.write(tmp_path, seconds=2.0))
-    for machine in "abc":
-        (tmp_path / machine).mkdir()
-    on_s3 = (config, f"output={s3.uri('runs/x')}", f"store={s3.uri('artifacts')}")
+def on(s3: S3Server, folder: Path, seconds: float) -> tuple[str, str, str]:
+    """The arguments of a sweep that keeps nothing but on storage."""
+    return str(sweeps.write(folder, seconds)), f"output={s3.uri('runs/x')}", f"store={s3.uri('artifacts')}"
 
-    # given a driver that is told to end once it has observed something
-    with place(tmp_path / "a") as first:
-        sweep = first.start("run", *on_s3)
-        sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, 200)
+
+def disk(folder: Path) -> Path:
+    """Another machine's, empty."""
+    folder.mkdir()
+    return folder
+
+
+def test_a_driver_that_is_told_to_end_saves_within_seconds(s3: S3Server, tmp_path: Path) -> None:
+    # given a driver that has observed something, and is told to end
+    with place(disk(tmp_path / "a")) as here:
+        sweep = here.start("run", *on(s3, tmp_path, seconds=1.0))
+        sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, PATIENCE_S)
         began = time.monotonic()
         os.kill(sweep.process.pid, signal.SIGTERM)
-        ended = sweep.finish(60)
-        took = time.monotonic() - began
+        ended = sweep.finish(90)
 
-        # then it saves and says so within seconds, nothing stays reserved, and the next may begin at once
-        assert ended.code == 1
-        assert "run the same command again to go on" in ended.err
-        assert "Traceback" not in ended.err
-        assert took < 30
-        assert open_reservations(s3) == set()
-        assert not s3.objects("runs/x/lease/")
-    before = errors(s3)
-    assert before
+    # then it says so in a line, soon; nothing stays reserved, and the next may begin at once
+    assert ended.code == 1
+    assert "run the same command again to go on" in ended.err
+    assert "Traceback" not in ended.err
+    assert time.monotonic() - began < 60
+    assert open_reservations(s3) == set()
+    assert not s3.objects("runs/x/lease/")
+    assert errors(s3).items() <= sweeps.undisturbed().items()
 
-    # given another machine's driver, killed while a fine-tune is under way
-    with place(tmp_path / "b") as second:
-        sweep = second.start("run", *on_s3)
-        sweep.wait_for(lambda: len(sweep.of("decided")) >= 1, 200)
 
-        # then meanwhile a second one is refused, and anybody may look
-        refused = second.run("run", *on_s3)
+def test_killed_it_goes_on_from_an_empty_disk_to_the_undisturbed_table(s3: S3Server, tmp_path: Path) -> None:
+    arguments = on(s3, tmp_path, seconds=1.0)
+    with place(disk(tmp_path / "b")) as first:
+        # given a driver with something observed
+        sweep = first.start("run", *arguments)
+        sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, PATIENCE_S)
+
+        # then a second one is refused meanwhile, and anybody may look
+        refused = first.run("run", *arguments)
         assert refused.code == 2
         assert re.search(r"another sweep is running on it \(process \d+ on ", refused.err)
-        told = second.run("status", s3.uri("runs/x"))
+        told = first.run("status", s3.uri("runs/x"))
         assert told.code == 0, told.err
         assert "not finished" in told.out
         assert f"{sweeps.REFERENCE}: n=0:" in told.out
+
+        # when it is killed with all its processes, and its disk is gone
         sweep.kill_group()
-        for process in second.processes():
-            os.kill(process, signal.SIGKILL)
+    before = {part: s3.get(part) for part in s3.objects("runs/x/results/")}
 
-    # when a third machine goes on, then it waits for the dead one's lease, and the table is the undisturbed one
-    with place(tmp_path / "c") as third:
-        done = third.run("run", *on_s3, "--json")
-        assert done.code == 0, done.err[-3000:]
-        assert errors(s3) == pytest.approx(sweeps.undisturbed())
-        assert before.items() <= errors(s3).items()
-        assert "runs/x/report.html" in s3.objects("runs/x/")
-        assert "s3://sweeps/runs/x/report.html" in done.err + done.out
-        assert open_reservations(s3) == set()
-
-        # and what was observed before was not measured again
-        assert {e["what"] for e in done.events if e["event"] == "observed"}.isdisjoint(
-            {f"{arm} n={n} seed={seed}" for arm, n, seed, _ in before if n > 0 and len(before) % sweeps.REPEATS == 0}
-        )
+    # then another machine waits for its lease and goes on: what was there stays, the table is the undisturbed one
+    with place(disk(tmp_path / "c")) as second:
+        done = second.run("run", *arguments, "--json")
+    assert done.code == 0, done.err[-3000:]
+    assert errors(s3) == pytest.approx(sweeps.undisturbed())
+    assert before
+    assert all(s3.get(part) == content for part, content in before.items())
+    assert open_reservations(s3) == set()
+    assert "s3://sweeps/runs/x/report.html" in done.out
+    assert "runs/x/report.html" in s3.objects("runs/x/")
