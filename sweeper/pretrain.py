@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -121,11 +120,11 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     model = seeded_model(job.arm.backbone, learnt, len(training.class_names), job.seed)
     is_first = context.get_world_rank() == 0
 
-    faulthandler.dump_traceback_later(config.pretrain.stall_s, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(config.pretrain.stall_s, exit=True, file=2)
 
     def on_progress(step: int, images_per_s: float, loss: float) -> None:
         # Each step puts the end off; a worker that makes none, wherever it hangs, is ended and its batch tried again.
-        faulthandler.dump_traceback_later(config.pretrain.stall_s, exit=True, file=sys.__stderr__)
+        faulthandler.dump_traceback_later(config.pretrain.stall_s, exit=True, file=2)
         if is_first:
             done, total = step * recipe.batch_size, recipe.iterations * recipe.batch_size
             job.board.post.remote("pretrain", f"{job.arm.name} n={job.n}", done, total, images_per_s, "images")

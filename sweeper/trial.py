@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import faulthandler
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -77,7 +76,7 @@ def finetune_trial(params: dict[str, Any], *, config: SweepConfig, store: Artifa
     identity = finetune_identity(config, trial)
     started = time.monotonic()
     # From a thread of its own, which needs no Python: whatever hangs is ended, and says on stderr where it hung.
-    faulthandler.dump_traceback_later(config.finetune.timeout_s, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(config.finetune.timeout_s, exit=True, file=2)
     try:
         error = _simulated_error(config, trial) if config.is_simulated else _measured_error(config, store, trial)
     except FloatingPointError:
