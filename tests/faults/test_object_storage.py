@@ -12,7 +12,7 @@ from sweeper import storage
 from sweeper.artifacts import ArtifactStore, CorruptArtifactError
 from sweeper.errors import BadInput
 from sweeper.storage import Storage, StorageError
-from tests.faults.s3_server import S3Server
+from tests.faults.s3_server import Kind, S3Server
 
 IDENTITY = {"stage": "pretrain", "n": 200}
 MODEL = bytes(range(256)) * 64
@@ -62,7 +62,7 @@ def test_looking_for_an_artifact_fetches_none_of_its_files(s3: S3Server, folder:
 
 @pytest.mark.parametrize("kind", ["throttled", "broken"])
 def test_a_storage_that_throttles_or_breaks_for_a_while_is_waited_for(
-    s3: S3Server, folder: Path, tmp_path: Path, kind: str
+    s3: S3Server, folder: Path, tmp_path: Path, kind: Kind
 ) -> None:
     fault = s3.fail(kind, times=8)
 
