@@ -7,10 +7,11 @@ that half of what is not transfer gap is left at n = 1000.
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import f as f_distribution
@@ -22,7 +23,13 @@ from analysis.prior import Prior
 
 ALPHAS, GAPS, NOISES = (0.1, 0.2, 0.44, 0.8), (0.05, 0.5, 0.935), (0.001, 0.01, 0.05)
 TARGETS = ("alpha", "C", "10x", "20x")
+HEAD = ",".join(
+    ["line", "alpha", "C", "noise", "sizes", "repeats", "simulations", "identified"]
+    + [f"{kind}_{each}" for kind in ("covered", "width", "profile_covered", "profile_width") for each in TARGETS]
+)
 _SMALLEST = 1000.0
+# A prime that divides no number of cells.
+_STRIDE = 31
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,9 @@ def profile_intervals(n: Floats, error: Floats, level: float = 0.95) -> Floats:
     dof = n.size - 3
     slack = f_distribution.ppf(level, 1, dof) / dof
     x, y, far = np.log(n) - np.log(n).mean(), np.log(error), np.log(n.max() * np.array([10.0, 20.0])) - np.log(n).mean()
-    bottom, top, rows, columns = -7.0, 8.0, 80, 40
-    for _ in range(4):
+    bottom, top = -7.0, 8.0
+    # The first looks only bracket the region; the last draws its edge.
+    for rows, columns in ((40, 20), (40, 20), (40, 20), (80, 40)):
         edge = np.linspace(bottom, top, rows + 1)
         logit_r = (edge[1:] + edge[:-1]) / 2
         low, high = (np.full(rows, np.log(value)) for value in ALPHA_RANGE)
@@ -153,18 +161,12 @@ def profile_intervals(n: Floats, error: Floats, level: float = 0.95) -> Floats:
     return np.array(ends)
 
 
-def write_table(results: Iterable[CellResult]) -> str:
-    """The cells as CSV, one line each."""
-    names = ["alpha", "C", "noise", "sizes", "repeats", "simulations", "identified"]
-    for kind in ("covered", "width", "profile_covered", "profile_width"):
-        names += [f"{kind}_{target}" for target in TARGETS]
-    lines = [",".join(names)]
-    for each in results:
-        d = each.design
-        row = [d.alpha, d.C, d.sigma, d.sizes, d.repeats, each.simulations, each.identified]
-        row += [*each.covered, *each.width, *each.profile_covered, *each.profile_width]
-        lines.append(",".join(f"{value:.4g}" for value in row))
-    return "\n".join(lines) + "\n"
+def as_row(result: CellResult) -> str:
+    """One cell as a line of CSV under `HEAD`."""
+    d = result.design
+    row = [d.alpha, d.C, d.sigma, d.sizes, d.repeats, result.simulations, result.identified]
+    row += [*result.covered, *result.width, *result.profile_covered, *result.profile_width]
+    return ",".join(f"{value:.4g}" for value in row)
 
 
 def _judge(intervals: Floats, truth: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -175,25 +177,46 @@ def _judge(intervals: Floats, truth: Floats) -> tuple[tuple[float, ...], tuple[f
 
 
 def main() -> None:
-    """`python -m analysis.calibration --sizes 7 --simulations 25`: the cells as CSV on stdout."""
+    """`python -m analysis.calibration --sizes 7 --simulations 25 --out cells.csv`: a line a cell, then what they say.
+
+    A killed or timed-out run loses nothing: the same command goes on with the cells that the file lacks.
+    """
     asked = argparse.ArgumentParser(description="Coverage and width of the posterior's intervals, cell by cell.")
     asked.add_argument("--sizes", type=int, nargs="+", default=[4, 7, 10], help="doublings of n in a curve, at least 4")
     asked.add_argument("--simulations", type=int, default=25, help="curves in a cell")
     asked.add_argument("--truths", type=int, default=0, help="instead: this many truths from the prior, one curve each")
+    asked.add_argument("--out", type=Path, required=True, help="the CSV file to write, or to go on with")
+    asked.add_argument("--minutes", type=float, default=float("inf"), help="stop after the cell under way at this time")
     given = asked.parse_args()
     designs = prior_designs(given.truths, seed=5) if given.truths else cells(given.sizes)
-    again = 1 if given.truths else given.simulations
-    results = [simulate(design, again, seed=7000 + i) for i, design in enumerate(designs)]
-    print(write_table(results), end="")
-    print(summary(results), file=sys.stderr)
+    fill(given.out, designs, 1 if given.truths else given.simulations, time.monotonic() + 60 * given.minutes)
+    lines = given.out.read_text(encoding="utf-8").splitlines()[1:]
+    print(f"{len(lines)} of {len(designs)} lines")
+    print(summary(np.array([[float(cell) for cell in line.split(",")[1:]] for line in lines])))
 
 
-def summary(results: Sequence[CellResult]) -> str:
-    """Coverage over all lines, the lowest where the fit calls itself identified, and how often ours is narrower."""
-    covered, profile = (np.array([getattr(r, name) for r in results]) for name in ("covered", "profile_covered"))
-    width, profile_width = (np.array([getattr(r, name) for r in results]) for name in ("width", "profile_width"))
-    known = np.array([r.identified for r in results]) > 0.5
-    lines = [f"{len(results)} lines, {known.sum()} identified; in each row: {', '.join(TARGETS)}"]
+def fill(out: Path, designs: Sequence[Design], simulations: int, until: float) -> None:
+    """Add to `out` the lines of the designs that it lacks, strided so that a part is like the whole; sorted."""
+    head, *done = out.read_text(encoding="utf-8").splitlines() if out.exists() else [HEAD]
+    if head != HEAD:
+        raise SystemExit(f"{out} has other columns; name a new file")
+    lines = {int(line.split(",")[0]): line for line in done}
+    missing = sorted((i for i in range(len(designs)) if i not in lines), key=lambda i: (i * _STRIDE % len(designs), i))
+    for i in missing:
+        lines[i] = f"{i},{as_row(simulate(designs[i], simulations, seed=7000 + i))}"
+        out.write_text("\n".join([HEAD, *(lines[j] for j in sorted(lines))]) + "\n", encoding="utf-8")
+        if time.monotonic() > until:
+            return
+
+
+def summary(table: Floats) -> str:
+    """Coverage over all lines, the lowest where the fit calls itself identified, and how often ours is narrower.
+
+    `table`: the numbers under `HEAD` without the line's own, shape (lines, columns).
+    """
+    known = table[:, 6] > 0.5
+    covered, width, profile, profile_width = (table[:, 7 + 4 * i : 11 + 4 * i] for i in range(4))
+    lines = [f"{len(table)} lines, {known.sum()} identified; in each row: {', '.join(TARGETS)}"]
     for name, chosen in (("all lines", np.full(known.shape, True)), ("identified", known)):
         if chosen.any():
             narrower = (width < profile_width)[chosen].mean(axis=0)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 class Complexity:
     """negative_entropy in nats, of the Gaussian with the shrunk covariance; `features` wide, from `images` images.
 
-    shrinkage in [0, 1]: the share of the covariance that a multiple of the identity replaced. Above about 0.1 the set
-    is small for the width: compare it only with sets of the same size.
+    shrinkage in [0, 1]: the share of the covariance that a multiple of the identity replaced. It falls as n grows, and
+    the entropy with it moves by more than sets differ, so compare sets of the same number of images and features only,
+    whatever the shrinkage.
     """
 
     negative_entropy: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -138,7 +139,9 @@ def fit_laws(
 def _fit_posterior(
     arms: Mapping[str, Observed], groups: Mapping[str, str], prior: Prior, seed: int
 ) -> dict[str, LawFit]:
-    rng = np.random.default_rng
+    def rng(arm: str) -> np.random.Generator:
+        return np.random.default_rng([seed, crc32(arm.encode())])
+
     data = {arm: arm_data(seen.n, seen.error, seen.log_variance) for arm, seen in arms.items()}
     noise = dict.fromkeys(arms, prior.noise())
     grids = {arm: fit_grids(seen, prior, noise[arm]) for arm, seen in data.items()}
@@ -147,11 +150,11 @@ def _fit_posterior(
         ratios = dict[str, LogRatio]()
         for members in _pools(arms, groups):
             alone = [
-                (data[arm], draw(data[arm], prior, _reweighted(grids[arm], noise[arm]), rng(seed))) for arm in members
+                (data[arm], draw(data[arm], prior, _reweighted(grids[arm], noise[arm]), rng(arm))) for arm in members
             ]
             ratios |= dict(zip(members, pooled_priors(alone, prior), strict=True))
         grids = {arm: fit_grids(seen, prior, noise[arm], ratios.get(arm)) for arm, seen in data.items()}
-    samples = {arm: draw(data[arm], prior, grids[arm], rng(seed)) for arm in arms}
+    samples = {arm: draw(data[arm], prior, grids[arm], rng(arm)) for arm in arms}
     return {arm: _posterior_fit(seen, samples[arm], prior) for arm, seen in arms.items()}
 
 

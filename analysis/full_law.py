@@ -76,25 +76,32 @@ def fit_full_law(
     return FullLaw(space, alpha, beta, gamma, delta, E, spread, float(np.sqrt(2 * best.cost / n.size)))
 
 
-def appendix_D(curves: Sequence[tuple[Floats, Floats]], start: float = 1.0) -> tuple[float, list[float]]:  # noqa: N802
+def appendix_D(curves: Sequence[tuple[Floats, Floats]], start: float | None = None) -> tuple[float, list[float]]:  # noqa: N802
     """The paper's appendix D: one D for all settings, by medians in turn; returns it and the steps to it.
 
-    Given D, every setting (n, error) has its alpha; given alpha, its own D by linear least squares; the next D is
-    the median of those over the settings, until it moves by less than 0.001, at most 60 times.
+    First the median over the settings (n, error) of their own D, fitted with alpha and C (or `start` instead). Then,
+    given D, every setting has its alpha; given alpha, its own D by linear least squares; the next D is the median of
+    those, until it moves by less than 0.001, at most 60 times. A setting whose alpha is on its bound has no say.
     """
-    steps = [start]
+    steps = [_median_D(curves, None) if start is None else start]
     while len(steps) <= 60:
-        found = []
-        for n, error in curves:
-            alpha = optimum(n, error, steps[-1])[0]
-            if ALPHA_BOUNDS[0] + 1e-6 < alpha < ALPHA_BOUNDS[1] - 1e-6:
-                found.append(float(solve_linear(np.array([alpha]), n, error, None)[1][0]))
-        if not found:
-            raise ValueError(f"at D = {steps[-1]:g} every alpha is at its bound; start appendix D elsewhere")
-        steps.append(float(np.median(found)))
+        steps.append(_median_D(curves, steps[-1]))
         if abs(steps[-1] - steps[-2]) < 0.001:
             break
     return steps[-1], steps
+
+
+def _median_D(curves: Sequence[tuple[Floats, Floats]], D: float | None) -> float:  # noqa: N802
+    """Median of the settings' own D at the alpha that each has under D (None: free)."""
+    found = []
+    for n, error in curves:
+        alpha = optimum(n, error, D)[0]
+        if ALPHA_BOUNDS[0] + 1e-6 < alpha < ALPHA_BOUNDS[1] - 1e-6:
+            found.append(float(solve_linear(np.array([alpha]), n, error, None)[1][0]))
+    if not found:
+        at = "D free" if D is None else f"D = {D:g}"
+        raise ValueError(f"with {at} every alpha is at its bound; start appendix D elsewhere")
+    return float(np.median(found))
 
 
 def loss_landscape(curves: Sequence[tuple[Floats, Floats]], alpha: Floats, D: Floats) -> Floats:

@@ -9,6 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.laws import Floats
 
+# An error of exactly 0 has no logarithm; half a part in ten thousand is below any test split's resolution.
+SMALLEST_ERROR = 5e-5
+
+
+def log_errors(errors: ArrayLike) -> Floats:
+    """Logarithms of errors in [0, 1], those below `SMALLEST_ERROR` raised to it; same shape."""
+    logs: Floats = np.log(np.maximum(np.asarray(errors, dtype=np.float64), SMALLEST_ERROR))
+    return logs
+
 
 @dataclass(frozen=True, eq=False)
 class Observed:

@@ -131,6 +131,26 @@ def decision_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -
     return _png(figure)
 
 
+def learning_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -> bytes:
+    """What each run was expected to teach against what it taught: by what share the quantity it was for fell."""
+    figure, axes = _canvas(5.8, 4.6)
+    for i, arm in enumerate(colours):
+        own = [d.falls for d in decisions if d.arm == arm and d.falls is not None]
+        if own:
+            expected, realised = zip(*own, strict=True)
+            marker = _MARKERS[i % len(_MARKERS)]
+            axes.scatter(expected, realised, s=44, marker=marker, color=colours[arm], label=arm)
+    falls = [fall for d in decisions for fall in d.falls or ()]
+    ends = [min([0.0, *falls]), max([0.1, *falls])]
+    axes.plot(ends, ends, color=_PALE, linewidth=1, zorder=1)
+    axes.axhline(0, color=_INK, linewidth=0.8, zorder=1)
+    for axis, name in ((axes.xaxis, "expected fall"), (axes.yaxis, "fall that came")):
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))
+        axis.set_label_text(name)
+    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
+    return _png(figure)
+
+
 def spending_figure(ledger: Sequence[StageSpend]) -> bytes:
     """Minutes by stage as bars, with the dollars written beside them."""
     figure, axes = _canvas(9, 0.9 + 0.5 * len(ledger))
@@ -139,7 +159,7 @@ def spending_figure(ledger: Sequence[StageSpend]) -> bytes:
     axes.barh(stages, minutes, color="#4b6a88", height=0.6)
     widest = max([*minutes, 1e-9])
     for place, spend in enumerate(reversed(ledger)):
-        text = f"{spend.seconds / 60:.1f} min, ${spend.dollars:,.2f}, {spend.count:,} {spend.what}"
+        text = f"{spend.seconds / 60:.1f} min, ${spend.dollars:,.3f}, {spend.count:,} {spend.what}"
         axes.annotate(text, (minutes[place], place), (5, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_xlim(0, widest * 1.45)
     axes.set_xlabel("minutes")

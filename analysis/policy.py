@@ -1,23 +1,39 @@
 """What to run next and when to stop: pure functions of posteriors, costs and what is already under way.
 
-The joint draws of an arm give the covariance of its targets (log alpha and C) with the log error at every
-candidate size. A run at n is a noisy look at log error(n), so the targets' expected variance falls by cov^2 /
-(variance + noise), the update of a Gaussian. Pending runs and batch members chosen before are conditioned on
-in the same way, which is what spreads concurrent proposals out. The next run is the one with the largest
-fall, in units of the precision that is wanted, per unit of marginal cost.
+Every affordable (arm, size) is imagined as one more run. What it is worth is the expected fall of the arm's risk
+(`analysis.objectives`, from the draws of its posterior through `analysis.belief`) per unit of marginal cost. Pending
+runs and batch members chosen before are conditioned on, which is what spreads concurrent proposals out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from analysis.amounts import money
-from analysis.belief import ArmState, Belief, Run, believe, next_seed
+from analysis.belief import ArmState, Belief, Run, believe
+from analysis.goals import DEFAULT_TERMS, Goals, Terms
+from analysis.laws import Floats
+from analysis.objectives import Aim, Doubt, Expected, Precision, aims, chances_of_best, hopeful
 from analysis.verdict import Verdict
+
+__all__ = [
+    "DEFAULT_TERMS",
+    "Cost",
+    "Goals",
+    "Policy",
+    "Proposal",
+    "Stop",
+    "Terms",
+    "pilot",
+    "propose",
+    "should_stop",
+    "still_open",
+]
 
 # Marginal cost of a run in the budget's unit, given the pending and chosen runs that will be there by then:
 # images that those render, or a checkpoint that exists, cost nothing again.
@@ -28,8 +44,8 @@ Cost = Callable[[Run, Sequence[Run]], float]
 class Proposal:
     """The next run, what it is expected to teach and why in one line.
 
-    `gain`: expected fall of the summed variance of alpha and C, in units of the wanted precision squared;
-    None where no posterior was asked (pilot, baselines). `cost`: marginal, in the budget's unit.
+    `gain`: expected fall of the arm's risk (`analysis.objectives`); None where no posterior was asked (pilot,
+    baselines). `cost`: marginal, in the budget's unit. `expected`: the quantity that the run is for, now and then.
     """
 
     arm: str
@@ -38,35 +54,12 @@ class Proposal:
     gain: float | None
     cost: float
     reason: str
+    expected: Expected | None = None
 
     @property
     def run(self) -> Run:
         """The run that is proposed."""
         return Run(self.arm, self.n, self.seed)
-
-
-@dataclass(frozen=True)
-class Goals:
-    """The precision that is wanted: standard deviations of alpha and of C."""
-
-    alpha_sd: float = 0.05
-    c_sd: float = 0.01
-
-    def __post_init__(self) -> None:
-        if not (self.alpha_sd > 0 and self.c_sd > 0):
-            raise ValueError(f"alpha_sd {self.alpha_sd} and c_sd {self.c_sd} must both be above 0")
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a policy works towards and with: precision, money left, and the unit of all costs."""
-
-    goals: Goals = Goals()
-    budget_left: float = float("inf")
-    unit: str = "$"
-
-
-DEFAULT_TERMS = Terms()
 
 
 @dataclass(frozen=True)
@@ -94,6 +87,26 @@ class Policy(Protocol):
         ...
 
 
+@dataclass(eq=False)
+class _Option:
+    """An arm with its candidate sizes, as `propose` sees it: `gains` (sizes,) of one more run at each."""
+
+    belief: Belief
+    aim: Aim
+    places: list[int]
+    gains: Floats
+
+    @property
+    def arm(self) -> str:
+        """The arm's name."""
+        return self.belief.state.arm
+
+    def imagine(self) -> None:
+        """Reckon the gains anew, after the belief has been conditioned on a run."""
+        now = self.aim.risk(self.belief.left())
+        self.gains = np.maximum(now - self.aim.risk(self.belief.left_after()[self.places]), 0.0)
+
+
 def propose(
     arms: Sequence[ArmState],
     candidates: Mapping[str, Sequence[int]],
@@ -106,31 +119,46 @@ def propose(
     """Up to k runs in the order of worth, each with its reason; fewer where the budget allows no more.
 
     `candidates`: sizes to choose from, per arm; a size run before is a repeat, with the next seed. `pending`:
-    runs under way. `seed` settles ties; the same arguments give the same proposals. Raises ValueError where k
-    < 1 or an arm has no candidates.
+    runs under way. `seed` settles ties; the same arguments give the same proposals. Arms that are not open any more
+    (`still_open`) get no runs, and neither do those whose list of candidates is empty: they are only compared with.
+    Raises ValueError where k < 1 or an arm has no list of candidates.
     """
     if k < 1:
         raise ValueError(f"k is {k}; ask for at least one proposal")
-    beliefs = [believe(state, candidates, pending) for state in arms]
-    taken, chosen, budget_left = list(pending), list[Proposal](), terms.budget_left
-    ties = np.random.default_rng(seed).permutation(sum(len(belief.sizes) for belief in beliefs))
+    open_ = still_open(arms, terms.goals)
+    options = [
+        _option(state, aim, candidates, pending)
+        for state, aim in zip(arms, aims(arms, terms.goals), strict=True)
+        if state.arm in open_ and (state.arm not in candidates or candidates[state.arm])
+    ]
+    taken, chosen, left = list(pending), list[Proposal](), terms.budget_left
+    seeds = _next_seeds(pending)
+    ties = np.random.default_rng(seed).permutation(sum(len(option.places) for option in options)).tolist()
     while len(chosen) < k:
-        options = _options(beliefs, candidates, cost, taken, terms.goals, budget_left)
-        if not options:
+        worths = list(_worths(options, ties, cost, taken, seeds, left))
+        if not worths:
             break
-        # Worth is rounded so that equal options tie in spite of floating-point dust.
-        _, _, belief, size, price, gain = max(
-            (float(f"{gain / max(price, 1e-12):.9e}"), int(tie), b, i, price, gain)
-            for (b, i, price, gain), tie in zip(options, ties, strict=False)
-        )
-        best, n = beliefs[belief], beliefs[belief].sizes[size]
-        run = Run(best.state.arm, n, next_seed(best.state.arm, n, (*best.state.done, *taken)))
-        reason = _reason(best, size, price, terms)
-        chosen.append(Proposal(run.arm, n, run.seed, gain, price, reason))
-        best.condition(n)
+        _, _, price, option, at = max(worths, key=lambda worth: worth[:2])
+        run = _run(option, at, seeds)
+        proposal = _proposal(option, at, run, price, Terms(terms.goals, left, terms.unit))
+        chosen.append(proposal)
         taken.append(run)
-        budget_left -= price
+        seeds[run.arm, run.n] = run.seed + 1
+        left -= price
+        option.belief.condition(run.n)
+        option.imagine()
     return chosen
+
+
+def still_open(arms: Sequence[ArmState], goals: Goals) -> set[str]:
+    """The arms that further runs are worth: for "best" those that can win, for "target" those whose answer is open."""
+    if goals.objective == "best" and arms:
+        return hopeful(chances_of_best({state.arm: state.fit for state in arms}, goals), goals)
+    return {state.arm for state, aim in zip(arms, aims(arms, goals), strict=True) if not _decided(aim, goals)}
+
+
+def _decided(aim: Aim, goals: Goals) -> bool:
+    return isinstance(aim, Doubt) and not 1 - goals.level < aim.probability < goals.level
 
 
 def pilot(
@@ -171,20 +199,12 @@ def should_stop(
     """Whether to stop and why; None to go on.
 
     `cheapest`: marginal cost of the cheapest run that could still be chosen. The order of the reasons is that
-    of what was hoped for: precision, then verdicts, then money.
+    of what was hoped for: the answer to the objective, then money.
     """
-    goals, unit, left = terms.goals, terms.unit, terms.budget_left
-    precise = [s for s in arms if s.fit.alpha.sd <= goals.alpha_sd and s.fit.C.sd <= goals.c_sd and s.fit.identified]
-    if arms and len(precise) == len(arms):
-        return Stop(
-            "precision",
-            f"precision reached: for every arm the sd of alpha is at most {goals.alpha_sd:g}"
-            f" and that of C at most {goals.c_sd:g}",
-        )
-    decided = [v for v in verdicts.values() if v.label != "not identified yet"]
-    if arms and len(decided) == len(arms):
-        lowest = min(v.probability for v in decided)
-        return Stop("verdicts", f"every verdict is certain: the least certain holds with probability {lowest:.1%}")
+    unit, left = terms.unit, terms.budget_left
+    answered = _answered(arms, verdicts, terms.goals) if arms else None
+    if answered is not None:
+        return answered
     if cheapest > left:
         return Stop(
             "budget",
@@ -194,39 +214,85 @@ def should_stop(
     return None
 
 
-def _options(
-    beliefs: Sequence[Belief],
-    candidates: Mapping[str, Sequence[int]],
+def _answered(arms: Sequence[ArmState], verdicts: Mapping[str, Verdict], goals: Goals) -> Stop | None:
+    """Whether the question of the objective has its answer; verdicts end `law` and `target` only."""
+    if goals.objective == "best":
+        chances = chances_of_best({state.arm: state.fit for state in arms}, goals)
+        winner, chance = max(chances.items(), key=lambda each: each[1])
+        within = f" or within {goals.tie:g} of it" if goals.tie else ""
+        said = f"the best arm is certain: {winner} has the lowest error at n = {goals.n_target:,.0f}{within}"
+        return Stop("best", f"{said} with probability {chance:.1%}") if chance >= goals.level else None
+    if goals.objective != "target":
+        known = goals.objective == "predict" or all(state.fit.identified for state in arms)
+        if known and all(_precise(aim) for aim in aims(arms, goals)):
+            return Stop("precision", f"precision reached: for every arm {_wanted(goals)}")
+    decided = [v for v in verdicts.values() if v.label != "not identified yet"]
+    if goals.objective != "predict" and len(decided) == len(arms):
+        lowest = min(v.probability for v in decided)
+        return Stop("verdicts", f"every verdict is certain: the least certain holds with probability {lowest:.1%}")
+    return None
+
+
+def _precise(aim: Aim) -> bool:
+    return isinstance(aim, Precision) and bool((aim.sd <= aim.wanted).all())
+
+
+def _wanted(goals: Goals) -> str:
+    def of(name: str) -> str:
+        return f" of {name}" if goals.relative else ""
+
+    if goals.objective == "predict":
+        at_most = f"at most {goals.prediction_sd:g}{of('the prediction')}"
+        return f"the sd of the predicted error at n = {goals.n_target:,.0f} is {at_most}"
+    return f"the sd of alpha is at most {goals.alpha_sd:g}{of('alpha')} and that of C at most {goals.c_sd:g}{of('C')}"
+
+
+def _option(state: ArmState, aim: Aim, candidates: Mapping[str, Sequence[int]], pending: Sequence[Run]) -> _Option:
+    belief = believe(state, candidates, pending, aim.gradients)
+    allowed = set(candidates[state.arm])
+    places = [i for i, n in enumerate(belief.sizes) if n in allowed]
+    option = _Option(belief, aim, places, np.zeros(len(places)))
+    option.imagine()
+    return option
+
+
+def _worths(
+    options: Sequence[_Option],
+    ties: Sequence[int],
     cost: Cost,
     taken: Sequence[Run],
-    goals: Goals,
-    budget_left: float,
-) -> list[tuple[int, int, float, float]]:
-    """Every affordable (arm index, size index, cost, gain) that still teaches something."""
-    wanted = np.array([goals.alpha_sd, goals.c_sd])
-    options = []
-    for b, belief in enumerate(beliefs):
-        before = float(((belief.spread() / wanted) ** 2).sum())
-        for i, n in enumerate(belief.sizes):
-            if n not in candidates[belief.state.arm]:
-                continue
-            run = Run(belief.state.arm, n, next_seed(belief.state.arm, n, (*belief.state.done, *taken)))
-            price = cost(run, taken)
-            if price <= budget_left:
-                options.append((b, i, price, before - float(((belief.after(i) / wanted) ** 2).sum())))
-    return options
+    seeds: Mapping[tuple[str, int], int],
+    left: float,
+) -> Iterator[tuple[float, int, float, _Option, int]]:
+    """(gain per cost, tie breaker, cost, arm, place) of every run that can be paid."""
+    turn = iter(ties)
+    for option in options:
+        for at, gain in enumerate(option.gains.tolist()):
+            tie, price = next(turn), cost(_run(option, at, seeds), taken)
+            if price <= left:
+                # Rounded, so that equal options tie in spite of floating-point dust.
+                yield float(f"{gain / max(price, 1e-12):.9e}"), tie, price, option, at
 
 
-def _reason(belief: Belief, size: int, price: float, terms: Terms) -> str:
-    before, after = belief.spread(), belief.after(size)
-    falls = (before**2 - after**2) / np.array([terms.goals.alpha_sd, terms.goals.c_sd]) ** 2
-    first, second = (0, 1) if falls[0] >= falls[1] else (1, 0)
-    names = ("the pre-training rate alpha", "the transfer gap C")
-    short = ("alpha", "C")
-    n = belief.sizes[size]
-    again = " again" if any(run.n == n for run in belief.state.done) else ""
-    return (
-        f"to pin down {names[first]} of {belief.state.arm}: n = {n:,}{again} is expected to take its sd"
-        f" from {before[first]:.3g} to {after[first]:.3g} ({short[second]}: {before[second]:.3g} to"
-        f" {after[second]:.3g}) for {money(price, terms.unit)}"
+def _run(option: _Option, at: int, seeds: Mapping[tuple[str, int], int]) -> Run:
+    n = option.belief.sizes[option.places[at]]
+    return Run(option.arm, n, max(option.belief.state.next_seeds.get(n, 0), seeds.get((option.arm, n), 0)))
+
+
+def _next_seeds(runs: Iterable[Run]) -> dict[tuple[str, int], int]:
+    """For each (arm, n) the smallest seed above all that these runs have."""
+    seeds: dict[tuple[str, int], int] = defaultdict(int)
+    for run in runs:
+        seeds[run.arm, run.n] = max(seeds[run.arm, run.n], run.seed + 1)
+    return seeds
+
+
+def _proposal(option: _Option, at: int, run: Run, price: float, terms: Terms) -> Proposal:
+    belief = option.belief
+    expected = option.aim.expect(belief.left(), belief.left_after()[option.places[at]])
+    again = " again" if run.n in belief.state.times else ""
+    rest = "" if np.isinf(terms.budget_left) else f"; {money(terms.budget_left - price, terms.unit)} left then"
+    reason = (
+        f"{expected.why}: n = {run.n:,}{again} is expected to {expected.to_do} for {money(price, terms.unit)}{rest}"
     )
+    return Proposal(run.arm, run.n, run.seed, float(option.gains[at]), price, reason, expected)

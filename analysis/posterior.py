@@ -10,9 +10,9 @@ known variance of the run's mean over its fine-tuning repeats. D = exp(m) (1 - r
 that is uniform in D ruins the coverage of the intervals; one on the error at a size inside the data does not.
 
 b is the discrepancy: small n may lie before the region that the law describes. It is a random walk of the
-slope that starts from nothing at the largest n and goes down in log n (an integrated Brownian motion),
+curvature that starts from nothing at the largest n and goes down in log n (a Brownian motion integrated twice),
 
-    cov(b(n), b(n')) = tau^2 p^2 (3 q - p) / 6,   p <= q the distances log(n_max / n), log(n_max / n')
+    cov(b(n), b(n')) = tau^2 p^3 (p^2 - 5 p q + 10 q^2) / 120,   p <= q the distances log(n_max / n), log(n_max / n')
 
 so that the runs near the largest n speak for the law and those far below it less and less; how much less, the
 curve says itself through tau. There is no cut in n to choose.
@@ -113,7 +113,7 @@ def arm_data(n: Floats, error: Floats, log_variance: Floats) -> ArmData:
     log_n = np.log(n)
     below = log_n.max() - log_n
     near, far = np.minimum.outer(below, below), np.maximum.outer(below, below)
-    walk = near**2 * (3 * far - near) / 6
+    walk = near**3 * (near**2 - 5 * near * far + 10 * far**2) / 120
     return ArmData(log_n - log_n.mean(), np.log(error), log_variance, float(log_n.mean()), walk)
 
 
@@ -145,13 +145,15 @@ def _fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None)
 
 
 def draw(data: ArmData, prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSamples:
-    """DRAWS joint draws: each grid gives as many as its share of the mass."""
+    """DRAWS joint draws in random order: each grid gives as many as its share of the mass."""
     totals = np.array([grid.total() for grid in grids])
     shares = np.exp(totals - _log_sum(totals, axis=0))
     ends = np.rint(np.cumsum(shares) * DRAWS).astype(int)
     counts = np.diff(ends, prepend=0)
     parts = [_draw_from(data, prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
-    return LawSamples(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    # The cells come in order: without a shuffle the draws of two arms would rise together.
+    order = rng.permutation(DRAWS)
+    return LawSamples(*(np.concatenate(values)[order] for values in zip(*parts, strict=True)))
 
 
 def _draw_from(

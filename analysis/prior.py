@@ -27,7 +27,7 @@ class Prior:
     run noise, 0.001 to 0.004, is such a scatter.
 
     tau, the discrepancy: how fast the law goes wrong below the largest size, in log error per e-fold of n to
-    the power 1.5 (see `analysis.posterior`). It is 0 with probability 1 - `discrepancy_share`, else one of
+    the power 2.5 (see `analysis.posterior`). It is 0 with probability 1 - `discrepancy_share`, else one of
     `discrepancies`, which run from the smallest run noise to a curve that has nothing of the law.
 
     `pooled_share`: probability that an arm's D and alpha resemble those of its group (see `analysis.pooling`).

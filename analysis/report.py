@@ -9,19 +9,28 @@ from pathlib import Path
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
-from analysis.plots import arm_colours, comparison_figure, curve_figure, decision_figure, spending_figure
+from analysis.plots import (
+    arm_colours,
+    comparison_figure,
+    curve_figure,
+    decision_figure,
+    learning_figure,
+    spending_figure,
+)
 from analysis.report_csv import write_csv
-from analysis.report_data import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend
+from analysis.report_data import ContactSheet, Control, Decision, Observation, Reference, ReportData, StageSpend, Tuned
 from analysis.report_page import GRID, PAGE, STYLE
 from analysis.report_tables import page_tables
 
 __all__ = [
     "ContactSheet",
+    "Control",
     "Decision",
     "Observation",
     "Reference",
     "ReportData",
     "StageSpend",
+    "Tuned",
     "render_html",
     "write_report",
 ]
@@ -34,12 +43,18 @@ class Figures:
     comparison: bytes | None
     curves: dict[str, bytes]
     decisions: bytes | None
+    learning: bytes | None
     spending: bytes | None
 
     def files(self) -> dict[str, bytes]:
         """File names (without folder) and contents."""
         named = {f"curve-{i}-{_slug(arm)}.png": png for i, (arm, png) in enumerate(self.curves.items(), 1)}
-        single = {"comparison": self.comparison, "decisions": self.decisions, "spending": self.spending}
+        single = {
+            "comparison": self.comparison,
+            "decisions": self.decisions,
+            "learning": self.learning,
+            "spending": self.spending,
+        }
         return named | {f"{name}.png": png for name, png in single.items() if png is not None}
 
 
@@ -80,6 +95,7 @@ def draw_figures(data: ReportData) -> Figures:
             for arm, fit in fits.items()
         },
         decisions=decision_figure(data.decisions, colours) if any(d.n > 0 for d in data.decisions) else None,
+        learning=learning_figure(data.decisions, colours) if any(d.falls for d in data.decisions) else None,
         spending=spending_figure(data.ledger) if data.ledger else None,
     )
 
@@ -105,6 +121,7 @@ def render_html(data: ReportData, figures: Figures) -> str:
         "comparison": _source(figures.comparison),
         "curves": [{"arm": arm, "source": _source(png)} for arm, png in figures.curves.items()],
         "decisions": _source(figures.decisions),
+        "learning": _source(figures.learning),
         "spending": _source(figures.spending),
     }
     sheets = [{"rendering": s.rendering, "caption": s.caption, "source": _source(s.png)} for s in data.sheets]

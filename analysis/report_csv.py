@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from statistics import fmean
 
+from analysis.controls import what_it_says
 from analysis.report_data import ReportData
 
 # Rows hold numbers, text, booleans, and None, which CSV leaves empty.
@@ -13,7 +14,7 @@ Raw = tuple[list[str], list[list[object]]]
 
 
 def write_csv(folder: Path, data: ReportData) -> list[Path]:
-    """Write observations, fits, verdicts, decisions and ledger into `folder`; returns the paths.
+    """Write observations, fits, verdicts, controls, tuning, decisions and ledger into `folder`; returns the paths.
 
     The first column of each says whether the errors are simulated.
     """
@@ -22,6 +23,8 @@ def write_csv(folder: Path, data: ReportData) -> list[Path]:
         "observations": _observations(data),
         "fits": _fits(data),
         "verdicts": _verdicts(data),
+        "controls": _controls(data),
+        "tuning": _tuning(data),
         "decisions": _decisions(data),
         "ledger": _ledger(data),
     }
@@ -74,9 +77,31 @@ def _verdicts(data: ReportData) -> Raw:
     return header, rows
 
 
+def _controls(data: ReportData) -> Raw:
+    header = ["arm", "n", "shuffled", "taught", "without", "sentence"]
+    rows: list[list[object]] = [
+        [c.arm, c.n, _joined(c.shuffled), _joined(c.taught), _joined(c.without), what_it_says(c)] for c in data.controls
+    ]
+    return header, rows
+
+
+def _tuning(data: ReportData) -> Raw:
+    header = ["arm", "n", "chosen", "trials", "stopped", "error", "default_error", "seconds", "dollars", "tuned_on"]
+    rows: list[list[object]] = [
+        [t.arm, t.n, t.chosen, t.trials, t.stopped, t.error, t.default_error, t.seconds, t.dollars, data.tuned_on]
+        for t in data.tuning
+    ]
+    return header, rows
+
+
 def _decisions(data: ReportData) -> Raw:
     header = ["step", "arm", "n", "seed", "gain", "cost", "unit", "error", "reason"]
-    return header, [[d.step, d.arm, d.n, d.seed, d.gain, d.cost, data.unit, d.error, d.reason] for d in data.decisions]
+    header += ["about", "before", "expected", "realised_before", "realised_after"]
+    rows: list[list[object]] = []
+    for d in data.decisions:
+        row: list[object] = [d.step, d.arm, d.n, d.seed, d.gain, d.cost, data.unit, d.error, d.reason]
+        rows.append([*row, d.about, d.before, d.expected, *(d.realised or (None, None))])
+    return header, rows
 
 
 def _ledger(data: ReportData) -> Raw:

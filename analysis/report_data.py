@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import exp
 
+from analysis.complexity import Complexity
 from analysis.fit import LawFit
+from analysis.observations import log_errors
 from analysis.verdict import Verdict
 
 
@@ -26,8 +29,8 @@ class Observation:
 
     @property
     def error(self) -> float:
-        """Mean error over the fine-tuning repeats."""
-        return sum(self.errors) / len(self.errors)
+        """Geometric mean of the errors of the fine-tuning repeats, as fits and decisions have it."""
+        return exp(log_errors(self.errors).mean())
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,46 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Control:
+    """An arm pre-trained on n images with shuffled labels, beside the arm itself at the same n and its reference.
+
+    Each holds the errors of the fine-tunes over all seeds and repeats; empty where they were not run.
+    """
+
+    arm: str
+    n: int
+    shuffled: tuple[float, ...]
+    taught: tuple[float, ...]
+    without: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning came to: recipe values of an arm, chosen on the checkpoint of size n (0: no pre-training).
+
+    trials: how many ended, of which `stopped` early. error: the chosen values' validation error; `default_error`:
+    that of the recipe's own values where they were tried to the end. seconds, dollars: what all trials took.
+    """
+
+    arm: str
+    n: int
+    chosen: str
+    trials: int
+    stopped: int
+    error: float
+    default_error: float | None
+    seconds: float
+    dollars: float
+
+
+@dataclass(frozen=True)
 class Decision:
-    """A proposal as it was made, and what came of it (None while it is under way or where it failed)."""
+    """A proposal as it was made, and what came of it (None while it is under way or where it failed).
+
+    `about`: the quantity it was for ("alpha", "C", "prediction": a standard deviation; "target", "best": the chance of
+    being wrong), empty where no posterior was asked; `before` it and `expected` after it. `realised`: what it was
+    before and after the run was fitted, with whatever else came in at the same time.
+    """
 
     step: int
     arm: str
@@ -56,6 +97,17 @@ class Decision:
     cost: float
     reason: str
     error: float | None
+    about: str = ""
+    before: float | None = None
+    expected: float | None = None
+    realised: tuple[float, float] | None = None
+
+    @property
+    def falls(self) -> tuple[float, float] | None:
+        """Shares by which the quantity was expected to fall and fell; None where one of them is not known."""
+        if not self.before or self.expected is None or self.realised is None or not self.realised[0]:
+            return None
+        return 1 - self.expected / self.before, 1 - self.realised[1] / self.realised[0]
 
 
 @dataclass(frozen=True)
@@ -84,8 +136,9 @@ class ReportData:
 
     `arms`: in the order to show them. `unit`: that of the decisions' costs ("$", "minutes").
     `stop_reason`: why the sweep ended, empty while it runs. `simulated`: errors drawn from a known law, not
-    measured; said at the top of the page and in every table. `complexity`: negative entropy of the arm's rendered
-    set in nats (analysis/complexity.py), where it was measured.
+    measured; said at the top of the page and in every table. `complexity`: of the arm's rendered set
+    (analysis/complexity.py), where it was measured; to be compared at equal n and features only. `tuned_on`: in words,
+    the data that decided the tuning.
     """
 
     title: str
@@ -106,4 +159,7 @@ class ReportData:
     target_error: float | None = None
     simulated: bool = False
     notes: Sequence[str] = field(default=())
-    complexity: Mapping[str, float] = field(default_factory=dict)
+    complexity: Mapping[str, Complexity] = field(default_factory=dict)
+    controls: Sequence[Control] = ()
+    tuning: Sequence[Tuned] = ()
+    tuned_on: str = ""

@@ -130,11 +130,30 @@ endless rendering would leave. Intervals hold 95%.</p>
 {% else %}<p class="card">The n = 0 reference has not been run.</p>{% endif %}
 </section>
 
+{% if data.controls %}<section id="controls">
+<h2>Features, or luck?</h2>
+<p class="note">Controls: pre-trained on the same images with their labels dealt out anew, fine-tuned and tuned like the
+arm. They stay outside the fits.</p>
+{{ grid(tables.controls) }}
+</section>{% endif %}
+
+{% if data.tuning %}<section id="tuning">
+<h2>What was tuned</h2>
+<p class="note">Optuna's choice, {{ data.tuned_on }}. Its minutes and dollars are part of the fine-tunes' below.</p>
+{{ grid(tables.tuning) }}
+</section>{% endif %}
+
 <section id="decisions">
 <h2>What was run, and why</h2>
 {% if figures.decisions %}
 <figure><img alt="Decision path" src="{{ figures.decisions }}">
 <figcaption>The size chosen at each decision, by arm.</figcaption></figure>
+{% endif %}
+{% if figures.learning %}
+<figure><img alt="Expected against realised reduction" src="{{ figures.learning }}">
+<figcaption>By what share the uncertainty that a run was for was expected to fall, and fell; on the line it came as
+expected. Where several runs of an arm came in between two fits, the fall is that of all of them. Below zero the run
+was a surprise: it left more open than there seemed to be before.</figcaption></figure>
 {% endif %}
 {{ grid(tables.decisions) }}
 </section>

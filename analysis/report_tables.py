@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from analysis.amounts import money
+from analysis.controls import what_it_says
 from analysis.fit import Estimate
 from analysis.reference import compare
 from analysis.report_data import ReportData
@@ -27,6 +29,8 @@ def page_tables(data: ReportData) -> dict[str, Table]:
         "verdicts": _verdict_table(data),
         "fits": _fit_table(data),
         "references": _reference_table(data),
+        "controls": _control_table(data),
+        "tuning": _tuning_table(data),
         "decisions": _decision_table(data),
         "ledger": _ledger_table(data),
         "versions": _pairs("package", "version", data.versions),
@@ -74,21 +78,73 @@ def _fit_table(data: ReportData) -> Table:
 
 
 def _complexity(data: ReportData, arm: str) -> str:
-    return f"{data.complexity[arm]:.0f}" if arm in data.complexity else "not measured"
+    if arm not in data.complexity:
+        return "not measured"
+    found = data.complexity[arm]
+    # Of another n or width it is on another scale.
+    return f"{found.negative_entropy:.0f} (n = {found.images}, {found.features} features)"
 
 
 def _reference_table(data: ReportData) -> Table:
     rows = []
-    for arm in data.arms:
-        if arm in data.references and arm in data.fits:
-            reference, fit = data.references[arm], data.fits[arm]
+    for arm, reference in ((arm, data.references[arm]) for arm in data.arms if arm in data.references):
+        tuned = reference.pretrained_learning_rate
+        rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
+        if arm in data.fits:
+            fit = data.fits[arm]
             seen = compare(fit, int(fit.n.max()), reference.errors)
-            tuned = reference.pretrained_learning_rate
-            rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
             spread = f"{seen.reference:.1%} ({len(reference.errors)} repeats)"
             rows.append((arm, spread, f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence))
+        else:
+            rows.append((arm, _repeats(reference.errors), "-", "-", rates, "too few sizes were run to compare"))
     columns = ("arm", "error without", "error with", "P(better)", "learning rates without / with", "in words")
     return Table(columns, rows, (1, 2, 3, 4))
+
+
+def _control_table(data: ReportData) -> Table:
+    rows = [
+        (c.arm, f"{c.n:,}", _mean(c.shuffled), _mean(c.taught), _mean(c.without), what_it_says(c))
+        for c in data.controls
+    ]
+    columns = ("arm", "n", "labels shuffled", "labels as they are", "no pre-training", "in words")
+    return Table(columns, rows, (1, 2, 3, 4))
+
+
+def _repeats(errors: Sequence[float]) -> str:
+    return f"{fmean(errors):.1%} ({len(errors)} repeats)"
+
+
+def _mean(errors: Sequence[float]) -> str:
+    return f"{fmean(errors):.1%} ({len(errors)} fine-tunes)" if errors else "not run"
+
+
+def _tuning_table(data: ReportData) -> Table:
+    rows = [
+        (
+            t.arm,
+            f"{t.n:,}",
+            t.chosen,
+            f"{t.trials} ({t.stopped} stopped early)",
+            f"{t.error:.2%}",
+            "-" if t.default_error is None else f"{t.default_error:.2%}",
+            f"{t.seconds / 60:.1f}",
+            f"${t.dollars:,.3f}",
+        )
+        for t in data.tuning
+    ]
+    names = ("arm", "tuned at n", "chosen", "trials", "validation error", "of the recipe's own", "minutes", "dollars")
+    seconds, dollars = sum(t.seconds for t in data.tuning), sum(t.dollars for t in data.tuning)
+    footer = (
+        "total",
+        "",
+        "",
+        str(sum(t.trials for t in data.tuning)),
+        "",
+        "",
+        f"{seconds / 60:.1f}",
+        f"${dollars:,.3f}",
+    )
+    return Table(names, rows, (1, 3, 4, 5, 6, 7), footer if rows else ())
 
 
 def _decision_table(data: ReportData) -> Table:
@@ -101,16 +157,17 @@ def _decision_table(data: ReportData) -> Table:
             d.reason,
             money(d.cost, data.unit),
             "-" if d.error is None else f"{d.error:.2%}",
+            "-" if d.realised is None else f"{d.about}: {d.realised[0]:.3g} to {d.realised[1]:.3g}",
         )
         for d in data.decisions
     ]
-    return Table(("step", "arm", "n", "seed", "why", "cost", "error"), rows, (0, 2, 3, 5, 6))
+    return Table(("step", "arm", "n", "seed", "why", "cost", "error", "what it did"), rows, (0, 2, 3, 5, 6))
 
 
 def _ledger_table(data: ReportData) -> Table:
-    rows = [(s.stage, f"{s.count:,} {s.what}", f"{s.seconds / 60:.1f}", f"${s.dollars:,.2f}") for s in data.ledger]
+    rows = [(s.stage, f"{s.count:,} {s.what}", f"{s.seconds / 60:.1f}", f"${s.dollars:,.3f}") for s in data.ledger]
     seconds, dollars = sum(s.seconds for s in data.ledger), sum(s.dollars for s in data.ledger)
-    footer = ("total", "", f"{seconds / 60:.1f}", f"${dollars:,.2f}")
+    footer = ("total", "", f"{seconds / 60:.1f}", f"${dollars:,.3f}")
     return Table(("stage", "made", "minutes", "dollars"), rows, (1, 2, 3), footer)
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scene to images and labels with BlenderProc in one long-lived process: the only file that imports bpy.
 
-Meshes, materials and the compositor are made once for a setting. A scene then only changes properties of a fixed set
-of objects, so that nothing grows and set-up costs little. No state of a scene reaches the next one: every property
-that any scene sets is set by every scene.
+Meshes, materials and the compositor are made once for a setting, and an object for each that a scene ever shows
+(`props.py`). A scene then only moves and tints objects, so that next to nothing grows and set-up costs little. No state
+of a scene reaches the next one: every property that any scene sets is set by every scene, and what it does not show is
+out of the scene.
 """
 
 import importlib.util
@@ -25,6 +26,8 @@ from render_actors.materials import FIXED_FLOOR, FIXED_WALL, SURFACES, Material,
 from render_actors.nodes import build_nodes
 from render_actors.object_class import ObjectClass, normalisation
 from render_actors.objects import classes_of
+from render_actors.passes import write_pass
+from render_actors.props import Props, copies
 from render_actors.scene import FIELD_OF_VIEW, ROOM_HALF_M, Light, ObjectPlacement, SceneSpec, Surface
 from render_actors.setting import MissingDeviceError, RenderSetting
 from render_actors.silence import silence
@@ -76,6 +79,7 @@ with silence():
 
 import bpy  # noqa: E402
 import cv2  # noqa: E402
+from blenderproc.python.loader.BopLoader import _BopLoader  # noqa: E402
 from blenderproc.python.renderer.RendererUtility import render_init  # noqa: E402
 from blenderproc.python.utility.GlobalStorage import GlobalStorage  # noqa: E402
 from blenderproc.python.utility.Initializer import clean_up  # noqa: E402
@@ -83,6 +87,8 @@ from blenderproc.python.utility.Utility import Utility, reset_keyframes  # noqa:
 from mathutils import Matrix  # noqa: E402
 
 TEXTURE_PX = 256
+# Past the room's diagonal.
+FARTHEST_M = 100.0
 
 
 def blender_version() -> str:
@@ -114,15 +120,14 @@ class Renderer:
             _start_blender(setting, self._folder)
             self._classes = classes_of(setting)
             self._meshes: dict[int, Any] = {}
-            slots = 1 if setting.appearance == "single" else setting.max_objects
-            self._slots = [_object_slot(f"slot{k}") for k in range(slots)]
-            self._floor, self._walls = _build_room()
             self._covers = _build_covers(setting)
+            self._room = _build_room()
+            self._props = Props(self._make, _put_away)
             self._lights = {"point": bproc.types.Light("POINT"), "area": bproc.types.Light("AREA")}
             for light in self._lights.values():
                 # A lamp's disc in the image would be a bright object without a label.
                 light.blender_obj.visible_camera = False
-            _enable_outputs(self._slots, setting, self._folder)
+            _enable_outputs(setting, self._folder)
             bpy.data.orphans_purge(do_recursive=True)
 
     def render(self, scene: SceneSpec) -> list[RenderedImage]:
@@ -149,16 +154,17 @@ class Renderer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _arrange(self, scene: SceneSpec) -> None:
-        if len(scene.objects) > len(self._slots):
-            raise ValueError(f"scene {scene.index}: {len(scene.objects)} objects for a setting of {len(self._slots)}")
-        for slot, placed in zip(self._slots, scene.objects, strict=False):
-            _place(slot, placed, self._mesh(placed.class_id))
-        for slot in self._slots[len(scene.objects) :]:
-            slot.hide_render = True
+        room: list[tuple[Any, ...]] = [
+            ("floor", self._cover_name(scene.floor, FIXED_FLOOR)),
+            ("walls", self._cover_name(scene.walls, FIXED_WALL)),
+        ]
+        floor, walls, *things = self._props.take(room + copies([placed.class_id for placed in scene.objects]))
+        _cover(floor, scene.floor)
+        _cover(walls, scene.walls)
+        for number, (thing, placed) in enumerate(zip(things, scene.objects, strict=True), start=1):
+            _place(thing, placed, number)
         for light in scene.lights:
             _set_light(self._lights[light.kind], light)
-        self._cover(self._floor, scene.floor, FIXED_FLOOR)
-        self._cover(self._walls, scene.walls, FIXED_WALL)
         reset_keyframes()
         bpy.context.scene.frame_end = 0
         side = self.setting.resolution
@@ -175,10 +181,23 @@ class Renderer:
             bpy.data.orphans_purge(do_recursive=True)
         return self._meshes[class_id]
 
-    def _cover(self, room_part: Any, surface: Surface, fixed: Material) -> None:
-        name = fixed.name if surface.material < 0 else surface_names(self.setting.textures)[surface.material]
-        room_part.material_slots[0].material = self._covers[name]
-        room_part.color = (*surface.tint, surface.scale)
+    def _make(self, key: tuple[Any, ...]) -> Any:
+        """A copy of a class's object, or a part of the room in one of its covers."""
+        if key[0] == "object":
+            thing = bproc.object.create_from_blender_mesh(self._mesh(key[1]), str(key)).blender_obj
+            thing.rotation_mode = "QUATERNION"
+        else:
+            part, cover = key
+            thing = bproc.object.create_from_blender_mesh(self._room[part], str(key)).blender_obj
+            thing.material_slots[0].link = "OBJECT"
+            thing.material_slots[0].material = self._covers[cover]
+        thing.pass_index = 0
+        thing.cycles.use_distance_cull = True
+        _put_away(thing)
+        return thing
+
+    def _cover_name(self, surface: Surface, fixed: Material) -> str:
+        return fixed.name if surface.material < 0 else surface_names(self.setting.textures)[surface.material]
 
     def _read_image(self, scene: SceneSpec, pose: int) -> RenderedImage:
         def read(name: str, suffix: str = "exr") -> NDArray:
@@ -209,6 +228,8 @@ class Renderer:
 def _start_blender(setting: RenderSetting, folder: str) -> None:
     """What bproc.init() does, less what fails under the bpy wheel (it sets a locale the wheel lacks)."""
     clean_up(clean_up_camera=True)
+    # Its loader would hand out the objects of the renderer before, which are gone.
+    _BopLoader.CACHED_OBJECTS.clear()
     GlobalStorage.set("output", [])
     Utility.temp_dir = folder
     scene = bpy.context.scene
@@ -235,6 +256,9 @@ def _start_blender(setting: RenderSetting, folder: str) -> None:
     # A pattern of its own for each pose: the seed is mixed with the frame number.
     scene.cycles.use_animated_seed = True
     scene.cycles.use_auto_tile = False
+    # What is put away far off is left out: it costs neither time nor memory.
+    scene.render.use_simplify = scene.cycles.use_distance_cull = True
+    scene.cycles.distance_cull_margin = FARTHEST_M
 
 
 def _choose_device(device: str) -> None:
@@ -288,22 +312,19 @@ def _load_texture(name: str) -> Any:
     return image
 
 
-def _object_slot(name: str) -> Any:
-    slot = bproc.object.create_from_blender_mesh(bpy.data.meshes.new(name), name).blender_obj
-    slot.rotation_mode = "QUATERNION"
-    return slot
-
-
-def _build_room() -> tuple[Any, Any]:
-    """Floor and walls (with the ceiling); texture coordinates are in metres because the size is in the mesh."""
+def _build_room() -> dict[str, Any]:
+    """Meshes of floor and walls (with the ceiling); texture coordinates are in metres: the size is in the mesh."""
     floor = bproc.object.create_primitive("PLANE", scale=[ROOM_HALF_M] * 3)
     # A centimetre lower than the floor, so that the two never flicker through each other.
     walls = bproc.object.create_primitive("CUBE", scale=[ROOM_HALF_M] * 3, location=[0, 0, ROOM_HALF_M - 0.01])
-    for part in (floor, walls):
+    meshes = {}
+    for name, part in {"floor": floor, "walls": walls}.items():
         part.persist_transformation_into_mesh()
-        part.blender_obj.data.materials.append(None)
-        part.blender_obj.material_slots[0].link = "OBJECT"
-    return floor.blender_obj, walls.blender_obj
+        mesh = meshes[name] = part.get_mesh()
+        mesh.materials.append(None)
+        mesh.use_fake_user = True
+        part.delete()
+    return meshes
 
 
 def _build_covers(setting: RenderSetting) -> dict[str, Any]:
@@ -326,43 +347,32 @@ def _load_cc_materials(folder: str) -> dict[str, Any]:
     return {material.get_name(): material.blender_obj for material in loaded}
 
 
-def _enable_outputs(slots: list[Any], setting: RenderSetting, folder: str) -> None:
+def _enable_outputs(setting: RenderSetting, folder: str) -> None:
     bproc.renderer.enable_segmentation_output(map_by="instance", output_dir=folder)
-    # BlenderProc numbers every mesh; objects are 1, 2, ... in the scene's order and the room is background.
-    for thing in bpy.context.scene.objects:
-        thing.pass_index = slots.index(thing) + 1 if thing in slots else 0
     if "normals" in setting.labels:
         bpy.context.view_layer.use_pass_normal = True
-        _write_pass("Normal", f"{folder}/normals_")
+        write_pass(bpy.context.scene.node_tree, "Normal", f"{folder}/normals_")
     if "depth" in setting.labels:
         bpy.context.view_layer.use_pass_z = True
-        _write_pass("Depth", f"{folder}/depth_")
+        write_pass(bpy.context.scene.node_tree, "Depth", f"{folder}/depth_")
 
 
-def _write_pass(socket: str, prefix: str) -> None:
-    """Write a pass as 32-bit floats. BlenderProc's normals output adds keyframes for every scene, which never go."""
-    tree = bpy.context.scene.node_tree
-    output = tree.nodes.new("CompositorNodeOutputFile")
-    output.base_path, output.file_slots[0].path = os.path.split(prefix)
-    output.format.file_format, output.format.color_depth = "OPEN_EXR", "32"
-    source = tree.nodes["Render Layers"].outputs[socket]
-    # A pass that is no colour makes a file that readers refuse or cut to one channel: write it as one.
-    colour = tree.nodes.new("CompositorNodeCombineColor")
-    if socket == "Normal":
-        axes = tree.nodes.new("CompositorNodeSeparateXYZ")
-        tree.links.new(source, axes.inputs[0])
-    for channel in range(3):
-        tree.links.new(axes.outputs[channel] if socket == "Normal" else source, colour.inputs[channel])
-    tree.links.new(colour.outputs["Image"], output.inputs[0])
+def _put_away(thing: Any) -> None:
+    """Out of view, and so far that Cycles leaves it out of the scene (see `_start_blender`)."""
+    thing.location = (0.0, 0.0, -10 * FARTHEST_M)
 
 
-def _place(slot: Any, placed: ObjectPlacement, mesh: Any) -> None:
-    slot.data = mesh
-    slot.hide_render = False
-    slot.location = placed.position
-    slot.rotation_quaternion = Matrix(placed.rotation).to_quaternion()
-    slot.scale = (placed.radius,) * 3
-    slot.color = (*placed.tint, 1.0)
+def _cover(room_part: Any, surface: Surface) -> None:
+    room_part.location = (0.0, 0.0, 0.0)
+    room_part.color = (*surface.tint, surface.scale)
+
+
+def _place(thing: Any, placed: ObjectPlacement, number: int) -> None:
+    thing.pass_index = number
+    thing.location = placed.position
+    thing.rotation_quaternion = Matrix(placed.rotation).to_quaternion()
+    thing.scale = (placed.radius,) * 3
+    thing.color = (*placed.tint, 1.0)
 
 
 def _set_light(light: Any, spec: Light) -> None:

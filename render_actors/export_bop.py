@@ -22,12 +22,21 @@ DEPTH_SCALE = 0.2
 SPLIT = "train_pbr"
 
 
+def check_exportable(setting: RenderSetting) -> None:
+    """Raises ValueError where a setting's images lack depth or poses, or its objects vary in size: BOP's are rigid."""
+    if not {"depth", "poses"} <= set(setting.labels):
+        raise ValueError("BOP export: the images have no depth or poses; set render.labels to have both")
+    if setting.size_jitter:
+        raise ValueError("BOP export: objects of a class differ in size; set render.size_jitter to false")
+
+
 def export_bop(images: Iterable[RenderedImage], setting: RenderSetting, folder: Path) -> Path:
     """Write images of a setting as the BOP data set `folder`; returns the folder. Object id = class_id + 1.
 
-    Raises ValueError where the images lack depth or poses, or objects of a class differ in size: BOP's poses are rigid;
-    FileExistsError where the folder holds something already.
+    Raises what `check_exportable` raises, before anything is written; FileExistsError where the folder holds something
+    already.
     """
+    check_exportable(setting)
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"BOP export: {folder} is not empty; remove it or name another")
@@ -36,8 +45,8 @@ def export_bop(images: Iterable[RenderedImage], setting: RenderSetting, folder: 
     last: Camera | None = None
     for image in images:
         if image.depth is None or image.poses is None or image.camera is None:
-            raise ValueError("BOP export: the images have no depth or poses; set render.labels to have both")
-        _note_scales(image.poses, scales)
+            raise ValueError(f"BOP export: image {image.index} has no depth or poses, which its setting asks for")
+        scales |= {pose.class_id: pose.scale for pose in image.poses}
         scene, view = divmod(image.index, setting.poses_per_scene)
         _write_view(folder / SPLIT / f"{scene:06d}", view, image)
         files = scenes.setdefault(scene, {"scene_camera": {}, "scene_gt": {}, "scene_gt_info": {}})
@@ -52,12 +61,6 @@ def export_bop(images: Iterable[RenderedImage], setting: RenderSetting, folder: 
         _write_camera(folder, last, setting.resolution)
     _write_models(folder / "models", setting, scales)
     return folder
-
-
-def _note_scales(poses: tuple[ObjectPose, ...], scales: dict[int, float]) -> None:
-    for pose in poses:
-        if scales.setdefault(pose.class_id, pose.scale) != pose.scale:
-            raise ValueError("BOP export: objects of a class differ in size; set render.size_jitter to false")
 
 
 def _write_view(scene: Path, view: int, image: RenderedImage) -> None:

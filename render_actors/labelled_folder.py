@@ -5,7 +5,6 @@ A tenth of the folder is held out, as validation images: scenes from FIRST_HELD_
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from render_actors.coco_folder import coco_names, coco_objects, paint
 from render_actors.labels import MOST_NUMBERS, RenderedImage
 from render_actors.sources import Kind, Picture, Source, labelled
 
@@ -28,7 +28,7 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 @dataclass(frozen=True)
 class _Entry:
-    """One image file, and what its labels are read from: a class id, a mask file, or COCO annotations."""
+    """One image file, and what its labels are read from: a class id, a mask file, or COCO objects."""
 
     image: Path
     labels: Any
@@ -40,8 +40,7 @@ def folder_classes(kind: Kind, folder: Path) -> tuple[str, ...]:
     Raises ValueError where it gives none; of class masks they must be told.
     """
     if kind == "coco":
-        categories = _coco(folder)["categories"]
-        return tuple(str(c["name"]) for c in sorted(categories, key=lambda c: int(c["id"])))
+        return coco_names(folder)
     names = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
     if kind != "imagefolder" or not names:
         raise ValueError(f"{folder}: gives no class names; list them as class_names")
@@ -91,38 +90,13 @@ def _entries(source: Source) -> tuple[_Entry, ...]:
         if bare:
             raise ValueError(f"{folder}: images/{bare[0].name} has no mask; add masks/{bare[0].stem}.png")
         return tuple(_Entry(path, masks[path.stem]) for path in images)
-    return _coco_entries(folder)
+    return tuple(_Entry(image, objects) for image, objects in coco_objects(folder, len(source.class_names)))
 
 
 def _images_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; the images are looked for in it")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-
-
-def _coco(folder: Path) -> dict[str, Any]:
-    path = folder / "annotations.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-        return {key: found[key] for key in ("images", "annotations", "categories")}
-    except FileNotFoundError:
-        raise ValueError(f"{path} is not there; a COCO folder holds annotations.json and images/") from None
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is not COCO: {type(error).__name__} {error}") from None
-
-
-def _coco_entries(folder: Path) -> tuple[_Entry, ...]:
-    content = _coco(folder)
-    ids = {int(c["id"]): k for k, c in enumerate(sorted(content["categories"], key=lambda c: int(c["id"])))}
-    by_image: dict[int, list[dict[str, Any]]] = {int(image["id"]): [] for image in content["images"]}
-    for annotation in content["annotations"]:
-        if not annotation.get("iscrowd"):
-            by_image[int(annotation["image_id"])].append(
-                {"class": ids[int(annotation["category_id"])]}
-                | {key: annotation[key] for key in ("bbox", "segmentation") if annotation.get(key)}
-            )
-    images = sorted(content["images"], key=lambda image: int(image["id"]))
-    return tuple(_Entry(folder / "images" / image["file_name"], by_image[int(image["id"])]) for image in images)
 
 
 def _square(image: Image.Image, side: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
@@ -133,60 +107,50 @@ def _square(image: Image.Image, side: int, resampling: Image.Resampling) -> NDAr
     return np.array(cropped.resize((side, side), resampling), dtype=np.uint8)
 
 
-def _rgb(path: Path, side: int) -> NDArray[np.uint8]:
+def _opened(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
-            return _square(image.convert("RGB"), side, Image.Resampling.BILINEAR)
-    except OSError as error:
+            image.load()
+            return image
+    # Pillow says that a PNG is broken by a SyntaxError.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read as an image ({error}); remove or mend it") from None
+
+
+def _rgb(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    return _square(image.convert("RGB"), side, Image.Resampling.BILINEAR)
 
 
 def _read_class_folder(entry: _Entry, side: int, source: Source) -> Picture:
     # The whole image is its object: this kind of source gives the label "classes" only.
-    return Picture(_rgb(entry.image, side), np.ones((side, side), np.uint8), [entry.labels])
+    return Picture(_rgb(_opened(entry.image), side), np.ones((side, side), np.uint8), [entry.labels])
 
 
 def _read_masks(entry: _Entry, side: int, source: Source) -> Picture:
-    with Image.open(entry.labels) as mask:
-        if mask.mode not in ("L", "P"):
-            raise ValueError(f"{entry.labels} is a mask of mode {mask.mode}; give one 8-bit channel of class numbers")
-        classes = _square(mask, side, Image.Resampling.NEAREST)
+    image, mask = _opened(entry.image), _opened(entry.labels)
+    if mask.mode not in ("L", "P"):
+        raise ValueError(f"{entry.labels} is a mask of mode {mask.mode}; give one 8-bit channel of class numbers")
+    if mask.size != image.size:
+        raise ValueError(f"{entry.labels} is {mask.size} px, {entry.image} is {image.size}; give a mask of its size")
+    classes = _square(mask, side, Image.Resampling.NEAREST)
     present = [int(value) for value in np.unique(classes) if value]
     if present and present[-1] > len(source.class_names):
         raise ValueError(f"{entry.labels} holds class {present[-1]}; class_names lists {len(source.class_names)}")
     instances = np.zeros_like(classes)
     for number, value in enumerate(present, start=1):
         instances[classes == value] = number
-    return Picture(_rgb(entry.image, side), instances, [value - 1 for value in present])
+    return Picture(_rgb(image, side), instances, [value - 1 for value in present])
 
 
 def _read_coco(entry: _Entry, side: int, source: Source) -> Picture:
-    with Image.open(entry.image) as image:
-        size = image.size
+    image = _opened(entry.image)
     # Small objects are painted last, over large ones; 8 bits number the 255 largest.
-    annotations = sorted(entry.labels, key=lambda a: -a["bbox"][2] * a["bbox"][3])[:MOST_NUMBERS]
-    canvas = Image.new("L", size)
-    for number, annotation in enumerate(annotations, start=1):
-        _paint(canvas, annotation, number, entry.image)
+    objects = sorted(entry.labels, key=lambda thing: -thing.box[2] * thing.box[3])[:MOST_NUMBERS]
+    canvas = Image.new("L", image.size)
+    for number, thing in enumerate(objects, start=1):
+        paint(canvas, thing, number, entry.image)
     instances = _square(canvas, side, Image.Resampling.NEAREST)
-    return Picture(_rgb(entry.image, side), instances, [annotation["class"] for annotation in annotations])
-
-
-def _paint(canvas: Image.Image, annotation: dict[str, Any], number: int, image: Path) -> None:
-    outline, draw = annotation.get("segmentation"), ImageDraw.Draw(canvas)
-    if outline is None:
-        x, y, width, height = annotation["bbox"]
-        draw.rectangle((x, y, x + width - 1, y + height - 1), fill=number)
-    elif isinstance(outline, list):
-        for polygon in outline:
-            draw.polygon([float(value) for value in polygon], fill=number)
-    elif isinstance(outline["counts"], list):
-        runs = np.asarray(outline["counts"])
-        flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-        mask = flat.reshape(canvas.width, canvas.height).T
-        canvas.paste(number, mask=Image.fromarray(mask))
-    else:
-        raise ValueError(f"{image}: its mask is a compressed run length; write polygons or uncompressed counts")
+    return Picture(_rgb(image, side), instances, [thing.class_id for thing in objects])
 
 
 _READERS = {"imagefolder": _read_class_folder, "masks": _read_masks, "coco": _read_coco}

@@ -169,7 +169,7 @@ def _about_z(angle: float) -> NDArray[np.float64]:
 def _sample_lights(rng: np.random.Generator, setting: RenderSetting) -> tuple[Light, ...]:
     white = (1.0, 1.0, 1.0)
     if setting.light == "fix":
-        return (Light("point", (1.5, -1.5, 5.0), white, 450.0, 0.1), Light("area", (0.0, 0.0, 7.0), white, 320.0, 2.0))
+        return (Light("point", (1.5, -1.5, 5.0), white, 270.0, 0.1), Light("area", (0.0, 0.0, 7.0), white, 190.0, 2.0))
     point_at = (*rng.uniform(-3, 3, 2), rng.uniform(2.5, 7))
     area_at = (*rng.uniform(-2, 2, 2), rng.uniform(5, 7.5))
     point = Light("point", _vector(point_at), _light_colour(rng), _power(rng, setting, point_at[2], 22.0), 0.1)

@@ -1,8 +1,9 @@
 """A rendering setting: what an image is and what it depends on, as data that can be named and hashed."""
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,13 +13,22 @@ from render_actors.sources import Source, source_content
 from render_actors.trees import tree_digest
 
 # Part of every artifact's identity. Bump it whenever the same (setting, seed, index) gives other pixels or labels.
-RENDER_VERSION = 1
+RENDER_VERSION = 2
+
+# What draws, and what the packaged meshes and textures come from.
+_PACKAGES = ("bpy", "blenderproc", "pybullet", "robosuite")
 
 
 def render_version(blender: bool) -> str:
-    """What draws the images besides the setting: our version and, where Blender draws them, those of its packages."""
-    packages = ("bpy", "blenderproc") if blender else ()
-    return " ".join([str(RENDER_VERSION), *(f"{name}={version(name)}" for name in packages)])
+    """What makes the images besides the setting: our version and, where Blender draws them, its packages' versions.
+
+    A package that is not installed is left out.
+    """
+    versions = {}
+    for name in _PACKAGES if blender else ():
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return " ".join([str(RENDER_VERSION), *(f"{name}={number}" for name, number in versions.items())])
 
 
 Label = Literal["classes", "boxes", "masks", "semantic", "normals", "depth", "poses"]
@@ -59,9 +69,10 @@ class RenderSetting:
     pool, or its texture-less ones only. placement: objects stand apart on the floor, or are dropped and lie as they
     fell (render_actors/settling.py). resolution is the image side in px, samples are Cycles samples a pixel,
     min_visible_share is the share of the image's pixels an object must cover to count as visible. size_jitter varies
-    an object's size by -15 to +20 %. light_strength: least and most of random lights; above 1, light surfaces may be
-    bleached. objects is a folder of BOP data sets and textures a folder of CC0 materials, in place of the packaged
-    pools. source renders with something else than Blender: then `appearance` to `texture` and the pools say nothing.
+    an object's size by -15 to +20 %. light_strength: least and most of random lights; stronger ones bleach light
+    surfaces (docs/rendering.md). objects is a folder of BOP data sets and textures a folder of CC0 materials, in place
+    of the packaged pools. source renders with something else than Blender: then `appearance` to `texture` and the pools
+    say nothing.
     Raises ValueError for a value out of range.
     """
 
@@ -80,7 +91,7 @@ class RenderSetting:
     labels: tuple[Label, ...] = DEFAULT_LABELS
     min_objects: int = 1
     size_jitter: bool = True
-    light_strength: tuple[float, float] = (0.45, 2.0)
+    light_strength: tuple[float, float] = (0.35, 0.8)
     device: Device = "cpu"
     objects: str | None = None
     textures: str | None = None

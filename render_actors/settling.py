@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from render_actors.falling import fall
 from render_actors.scene import ObjectPlacement, SceneSpec, sample_scene
 from render_actors.setting import RenderSetting, render_version
+from render_actors.silence import silence
 from render_actors.sinks import ArtifactSink
 
 POSES_FILE = "poses.json"
@@ -32,6 +32,9 @@ def settled_scene(setting: RenderSetting, seed: int, scene_index: int, sink: Art
     identity = settling_identity(setting, seed, scene_index)
     manifest = sink.find(identity)
     if manifest is None:
+        # Bullet says when it was built as it is imported.
+        with silence():
+            from render_actors.falling import fall
         fallen = fall(setting, sample_scene(setting, seed, scene_index))
         with tempfile.TemporaryDirectory(prefix="settle-") as folder:
             (Path(folder) / POSES_FILE).write_text(json.dumps([_as_json(placed) for placed in fallen]))

@@ -43,9 +43,10 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
     from sweeper.config import load_config
 
     loaded = load_config(config, overrides or ())
+    from sweeper.driver import end_on_sigterm
     from sweeper.progress import Reporter
     from sweeper.status import verdict_lines
-    from sweeper.sweep import end_on_sigterm, run_sweep
+    from sweeper.sweep import run_sweep
 
     reporter = Reporter("json" if json else "auto")
     try:
@@ -122,8 +123,8 @@ def complexity(
 
     loaded = load_config(config, overrides or ())
     from sweeper.complexity import RESULTS, measure
+    from sweeper.driver import driven
     from sweeper.run_folder import keep_all
-    from sweeper.sweep import driven
 
     with driven(loaded) as folder:
         for line in measure(loaded, folder, images, checkpoint):
@@ -142,6 +143,26 @@ def fit(
 
     answers = fit_table(table, target)
     print((as_json if json else as_text)(answers, target))
+
+
+@app.command()
+def replay(
+    table: Annotated[Path | None, typer.Argument(help="Recorded runs, as for `fit`: the pool to choose from.")] = None,
+    law: Annotated[str | None, typer.Option(help="Or a known law to simulate: alpha,C,D,sigma.")] = None,
+    policy: Annotated[str, typer.Option(help="Policies, with commas between.")] = "adaptive,grid",
+    seeds: Annotated[int, typer.Option(min=1, help="How often each policy is replayed.")] = 200,
+    target: Annotated[float | None, typer.Option(help="The error you need, in (0, 1].")] = None,
+    alpha_sd: Annotated[float, typer.Option(help="The precision of alpha to reach.")] = 0.05,
+    c_sd: Annotated[float, typer.Option(help="The precision of C to reach.")] = 0.01,
+    budget: Annotated[float | None, typer.Option(help="The most each policy may spend, in pre-trainings.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """What policies would have paid for precision and for the right verdict, on recorded or simulated runs."""
+    from sweeper.replaying import Wanted, as_json, as_text, replay_policies
+
+    names = tuple(name.strip() for name in policy.split(",") if name.strip())
+    wanted = Wanted(names, seeds, target, alpha_sd, c_sd, budget)
+    print((as_json if json else as_text)(replay_policies(table, law, wanted), wanted))
 
 
 @app.command()

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.cache import FileCache, MismatchError, file_sha256
+from sweeper.errors import BadInput
+from sweeper.places import is_uri
 from sweeper.storage import Storage
 
 log = logging.getLogger("sweeper")
@@ -67,13 +69,20 @@ class ArtifactStore:
     verified. Methods raise StorageError where the storage cannot be reached or refuses.
     """
 
-    def __init__(self, uri: str, cache: str | None = None, cache_gb: float = CACHE_GB) -> None:
+    def __init__(
+        self, uri: str, cache: str | None = None, cache_gb: float = CACHE_GB, *, look_only: bool = False
+    ) -> None:
+        """`look_only`: what is damaged is left where it is, not withdrawn."""
         self._storage = Storage(uri)
         self.uri = self._storage.uri
-        self._cache_gb = cache_gb
+        self._cache_gb, self._look_only = cache_gb, look_only
         folder = Path(cache) if cache else Path(tempfile.gettempdir()) / "sweeper-artifacts"
         self._cache = FileCache(folder, int(cache_gb * 1e9))
         self._verified: set[str] = set()
+        if not is_uri(uri):
+            there = next(path for path in (Path(self.uri), *Path(self.uri).parents) if path.exists())
+            if not there.is_dir():
+                raise BadInput(f"store {uri}: {there} is a file, not a folder; give a folder, or a URI as s3://bucket")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ArtifactStore, (self.uri, str(self._cache.folder), self._cache_gb)
@@ -149,6 +158,8 @@ class ArtifactStore:
 
     def withdraw(self, manifest: Manifest) -> None:
         """Forget an artifact, so that it is made again."""
+        if self._look_only:
+            return
         for name in manifest.files:
             self._cache.forget(f"{manifest.stage}/{manifest.key}/{manifest.attempt}/{name}")
         self._remove(manifest.stage, manifest.key)
@@ -171,6 +182,8 @@ class ArtifactStore:
         return CorruptArtifactError(f"artifact {manifest.stage}/{manifest.key}: {what}; it {DAMAGED}, to be made again")
 
     def _remove(self, stage: str, key: str) -> None:
-        """The manifest goes first, so that nobody reads what is left."""
+        """The manifest goes first, so that nobody reads what is left. Who only looks leaves all as it is."""
+        if self._look_only:
+            return
         self._storage.delete(f"{stage}/{key}/{MANIFEST}")
         self._storage.delete_folder(f"{stage}/{key}")

@@ -17,6 +17,9 @@ from sweeper.errors import BadInput
 # Name of the bench, and the function that measures it; imported when it is asked for.
 BENCHES = {
     "fit": "sweeper.bench_fit:measure",
+    "overhead": "sweeper.bench_overhead:measure",
+    "policy": "sweeper.bench_policy:measure",
+    "pretrain": "sweeper.bench_pretrain:measure",
     "render": "sweeper.bench_render:measure",
 }
 

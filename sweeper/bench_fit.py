@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.contest import POSTERIOR, order_of_renderings, score, tasks
+from analysis.contest import POSTERIOR, RUN_NOISE, order_of_renderings, score, tasks
 from analysis.fit import fit_law, fit_laws
 from analysis.laws import law_error
 from analysis.recorded import read_few_shot, read_paper
@@ -37,9 +37,9 @@ def measure(data_root: Path | None) -> dict[str, Figure]:
     figures = _speed()
     for task in tasks(paper, few_shot):
         scores = {each.method: each for each in score(task)}
-        unit = f"RMSE of {'log ' * task.log}error, mean of {len(task.seen)} curves"
+        unit = f"RMSE of {'log ' * task.log}error, mean of {len(task.scored)} curves"
         plain = scores["nls_D_0.48"].rmse
-        for method in (POSTERIOR, *RIVALS):
+        for method in (POSTERIOR, *RIVALS, RUN_NOISE):
             figures[f"rmse_{task.name}_{method}"] = Figure(scores[method].rmse, plain, unit)
         covered = scores[POSTERIOR].coverage
         assert covered is not None

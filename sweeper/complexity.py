@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.complexity import complexity
+from analysis.complexity import Complexity, complexity
 from render_actors.actor import SHARD_FILE
 from render_actors.arrays import ImageView
 from render_actors.objects import class_names
@@ -27,6 +29,9 @@ _BATCH = 64
 def measure(config: SweepConfig, folder: Path, images: int, checkpoint: Path | None) -> Iterator[str]:
     """One line an arm, kept in the run folder for the report; the first `images` rendered images must be in the store.
 
+    All arms are measured on as many images: figures of another n, or of another number of features, are on another
+    scale (analysis/complexity.py), which the last line says.
+
     checkpoint: a file of a backbone's tensors for all arms, so that sets are seen by the same eyes; None: each arm's
     own from its largest n. Raises BadInput where images or checkpoint are missing.
     """
@@ -41,14 +46,17 @@ def measure(config: SweepConfig, folder: Path, images: int, checkpoint: Path | N
         results[arm.name] = vars(measured) | {"checkpoint": path.name if n is None else f"n = {n}"}
         yield f"{arm.name}: {measured}, seen by {results[arm.name]['checkpoint']}"
     (folder / RESULTS).write_text(json.dumps(results, indent=1))
+    yield f"compare these with each other, and with nothing but sets of {images} images and as many features"
 
 
-def read_complexity(folder: Path) -> dict[str, float]:
-    """Negative entropy in nats by arm, as far as it was measured."""
+def read_complexity(folder: Path) -> dict[str, Complexity]:
+    """The measure by arm, as far as it was taken."""
     path = folder / RESULTS
     if not path.is_file():
         return {}
-    return {arm: float(result["negative_entropy"]) for arm, result in json.loads(path.read_text()).items()}
+    names = [field.name for field in dataclasses.fields(Complexity)]
+    found = json.loads(path.read_text())
+    return {arm: Complexity(**{name: result[name] for name in names}) for arm, result in found.items()}
 
 
 def _largest(config: SweepConfig, arm: Arm, store: ArtifactStore) -> tuple[Path, int]:
@@ -78,11 +86,14 @@ def _activations(view: ImageView, arm: Arm, config: SweepConfig, checkpoint: Pat
     from tasks.models import build_model, load_backbone
 
     names = class_names(setting_of(config, arm.rendering))
-    model = build_model(arm.backbone, task(arm.pretrain_task), len(names))
+    model = build_model(arm.backbone, task(arm.learnt), len(names))
     try:
         load_backbone(model, torch.load(checkpoint, weights_only=True))
-    except (OSError, RuntimeError, EOFError, AttributeError) as error:
-        raise BadInput(f"checkpoint {checkpoint}: cannot be read: {str(error).splitlines()[0]}") from None
+    except (OSError, RuntimeError) as error:
+        raise _no_checkpoint(checkpoint, str(error)) from None
+    # What torch and a file that is none of its own may end in.
+    except (pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError, ValueError):
+        raise _no_checkpoint(checkpoint, "it is no file of tensors that torch wrote") from None
     images = np.stack([image.rgb for image in view])
     feed = Feed(ArraySet(images, np.zeros((len(images), len(names)), np.uint8), names), torch.device("cpu"))
     model.eval()
@@ -92,3 +103,9 @@ def _activations(view: ImageView, arm: Arm, config: SweepConfig, checkpoint: Pat
             batch, _ = feed.plain(np.arange(first, min(first + _BATCH, len(images))))
             seen.append(model.backbone(batch)[-1].mean(dim=(2, 3)).numpy())
     return np.concatenate(seen)
+
+
+def _no_checkpoint(checkpoint: Path, reason: str) -> BadInput:
+    return BadInput(
+        f"checkpoint {checkpoint}: cannot be read: {reason.splitlines()[0]}; give a file of a backbone's tensors"
+    )

@@ -8,16 +8,20 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from analysis.goals import Objective
+from sweeper.budget_config import Budget, Prices, take_prices
 from sweeper.config_types import CLOSED, Count, Fraction, Name, Names, Number, Positive
 from sweeper.errors import BadInput
 from sweeper.places import is_uri, working_copy
 from sweeper.render_config import Render, Rendering
+from sweeper.tune_config import Space, Tune
 
 SIMULATED = "simulated"
 
@@ -56,6 +60,10 @@ class Pretrain(Model):
 class Finetune(Model):
     """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.
 
+    `balanced`: whether the classes have equal parts in s; by default where each image has one class. `resolution`: of
+    the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
+    that does not count.
+
     `dataset_sha256`, the hash of the real images' pixels and labels at render.resolution, is filled in by `run`; where
     the file gives it, the images must match. A fine-tune that runs for `timeout_s` seconds is ended; `max_failures`
     tries are repeated, those that lost a node left out.
@@ -66,6 +74,9 @@ class Finetune(Model):
     dataset_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
+    balanced: bool | None = None
+    resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] | None = None
+    ignore_label: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
     recipe: dict[str, Any] = {}
     repeats: Count = 3
     cpus: Positive = 1.0
@@ -85,28 +96,30 @@ class Finetune(Model):
         return 1.0 if self.fraction is None and self.count is None else self.fraction
 
 
-class Tune(Model):
-    """The fine-tuning learning rate, tuned by Optuna on folds of the real training images."""
+class Controls(Model):
+    """Runs beside the arms, outside their fits, that tell features from luck.
 
-    lr: tuple[Positive, Positive] = (3e-4, 1e-2)
-    trials: Annotated[int, Field(ge=0, strict=True)] = 5
-    folds: Annotated[int, Field(ge=2, strict=True)] = 2
+    `shuffled_labels`: a size n at which each arm is also pre-trained on images whose labels were dealt out anew,
+    `seeds` times. What pre-training still gains there owes nothing to what the labels say.
+    """
 
-    @field_validator("lr")
-    @classmethod
-    def _ordered(cls, lr: tuple[float, float]) -> tuple[float, float]:
-        if lr[0] >= lr[1]:
-            raise ValueError("the first learning rate must be below the second")
-        return lr
+    shuffled_labels: Count | None = None
+    seeds: Count = 1
 
 
 class Ladder(Model):
-    """The candidate sizes n: either listed, or start * factor^i."""
+    """The sizes n: either listed, or start * factor^i. They are the rungs of the pilot and of the fixed grid.
+
+    Other policies than the grid may also choose from `between` sizes between any two neighbours, evenly in log n,
+    and `beyond` further rungs above the top.
+    """
 
     sizes: tuple[Count, ...] | None = None
     start: Count = 1000
     factor: Annotated[Number, Field(gt=1, le=100)] = 2.0
     rungs: Annotated[int, Field(ge=1, le=40, strict=True)] = 7
+    between: Annotated[int, Field(ge=0, le=10, strict=True)] = 0
+    beyond: Annotated[int, Field(ge=0, le=10, strict=True)] = 0
 
     @field_validator("sizes")
     @classmethod
@@ -119,8 +132,8 @@ class Ladder(Model):
 
     @model_validator(mode="after")
     def _renderable(self) -> Ladder:
-        if max(self.values()) > LARGEST_SIZE:
-            raise ValueError(f"the largest size is {max(self.values()):,}; sizes go up to {LARGEST_SIZE:,}")
+        if max(self.choices()) > LARGEST_SIZE:
+            raise ValueError(f"the largest size is {max(self.choices()):,}; sizes go up to {LARGEST_SIZE:,}")
         return self
 
     def values(self) -> tuple[int, ...]:
@@ -128,6 +141,15 @@ class Ladder(Model):
         if self.sizes is not None:
             return self.sizes
         return tuple(sorted({round(self.start * self.factor**i) for i in range(self.rungs)}))
+
+    def choices(self) -> tuple[int, ...]:
+        """All sizes that policies other than the grid may choose, increasing: the rungs, those between and beyond."""
+        rungs = self.values()
+        step = rungs[-1] / rungs[-2] if len(rungs) > 1 else self.factor
+        rungs += tuple(round(rungs[-1] * step**i) for i in range(1, self.beyond + 1))
+        parts = self.between + 1
+        inner = {round(low * (high / low) ** (i / parts)) for low, high in pairwise(rungs) for i in range(1, parts)}
+        return tuple(sorted({*rungs, *inner}))
 
 
 class Policy(Model):
@@ -140,10 +162,15 @@ class Policy(Model):
 
 
 class Stop(Model):
-    """The precision at which the sweep is content: posterior standard deviations of every arm."""
+    """The precision at which the sweep is content: posterior standard deviations of every arm.
+
+    `prediction_sd` is for the objective `predict`; `best_within`, for `best`: errors that differ by no more are equal.
+    """
 
     alpha_sd: Positive | None = None
     c_sd: Positive | None = None
+    prediction_sd: Positive | None = None
+    best_within: Annotated[Number, Field(ge=0)] | None = None
 
 
 class Target(Model):
@@ -155,25 +182,10 @@ class Target(Model):
     level: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
 
 
-class Budget(Model):
-    """Hard caps; the sweep keeps within each that is given. `minutes` is wall-clock time over all restarts."""
-
-    minutes: Positive | None = None
-    device_hours: Positive | None = None
-    usd: Positive | None = None
-
-
 class Cluster(Model):
     """`wait_s`: seconds after which a stage that no node of a cluster can run ends the sweep with a line saying so."""
 
     wait_s: Positive = 600.0
-
-
-class Prices(Model):
-    """Dollars for an hour of one CPU core and of one GPU."""
-
-    cpu_core_hour: Annotated[Number, Field(ge=0)] = 0.05
-    gpu_hour: Annotated[Number, Field(ge=0)] = 2.5
 
 
 class SimulatedArm(Model):
@@ -192,10 +204,14 @@ class SweepConfig(Model):
 
     `output`, the run folder, and `store`, the artifacts, are paths or URIs (s3://, gs://); `cache_gb` bounds what each
     node keeps of a remote store, and as much again of images decoded for training.
+    `objective`: what the adaptive policy spends money to learn: "law" (alpha and C of every arm), "predict" (the error
+    at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at `n_target`).
     """
 
     name: Name
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    objective: Objective = "law"
+    n_target: Count | None = None
     output: str | None = None
     store: str = "runs/artifacts"
     cache_gb: Positive = 50.0
@@ -205,6 +221,7 @@ class SweepConfig(Model):
     pretrain: Pretrain = Pretrain()
     finetune: Finetune = Finetune()
     tune: Tune = Tune()
+    controls: Controls = Controls()
     ladder: Ladder = Ladder()
     policy: Policy = Policy()
     stop: Stop = Stop()
@@ -223,9 +240,20 @@ class SweepConfig(Model):
             raise ValueError("a simulated sweep needs a law under `simulated` for each of its renderings")
         if self.simulated and not simulated_tasks:
             raise ValueError("laws under `simulated` need pretrain.tasks: [simulated]")
+        if self.objective in ("predict", "best") and self.n_target is None:
+            raise ValueError(f"objective: {self.objective} asks for the error at n_target images: add n_target")
+        if self.objective == "target" and self.target.error is None:
+            raise ValueError("objective: target asks whether target.error is reached: add target.error")
         if len(self.ladder.values()) < 3:
             raise ValueError(
                 f"the ladder has {len(self.ladder.values())} sizes; the law needs three at least: add sizes"
+            )
+        if self.tune.n not in (None, *self.ladder.values()):
+            raise ValueError(f"tune.n: {self.tune.n} is no size of the ladder; choose one of {self.ladder.values()}")
+        shuffled = self.controls.shuffled_labels
+        if shuffled not in (None, *self.ladder.values()):
+            raise ValueError(
+                f"controls.shuffled_labels: {shuffled} is no size of the ladder; choose one of {self.ladder.values()}"
             )
         return self
 
@@ -235,9 +263,14 @@ class SweepConfig(Model):
         return bool(self.simulated)
 
     @property
-    def finetunes_per_rate(self) -> int:
-        """Fine-tunes that trying one learning rate takes: one a fold, and one draw where they are simulated."""
+    def finetunes_per_trial(self) -> int:
+        """Fine-tunes that one trial of the tuning takes: one a fold, and one draw where they are simulated."""
         return 1 if self.is_simulated else self.tune.folds
+
+    @property
+    def finetune_resolution(self) -> int:
+        """Side of the real images in px."""
+        return self.finetune.resolution or self.render.resolution
 
     @property
     def run_folder(self) -> Path:
@@ -276,6 +309,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
         raise BadInput(f"{path}: a sweep file is a mapping of keys; see configs/quickstart.yaml")
     for override in overrides:
         _apply_override(raw, override)
+    take_prices(path, raw)
     try:
         return SweepConfig.model_validate(raw)
     except ValidationError as error:
@@ -322,7 +356,7 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
         field = node.model_fields.get(str(part)) if isinstance(node, type) and issubclass(node, BaseModel) else None
         if field is None:
             break
-        node = {"renderings": Rendering, "simulated": SimulatedArm}.get(str(part), field.annotation)
+        node = {"renderings": Rendering, "simulated": SimulatedArm, "space": Space}.get(str(part), field.annotation)
 
     known = list(node.model_fields) if isinstance(node, type) and issubclass(node, BaseModel) else []
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
@@ -334,7 +368,9 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
 def as_plain(value: Any) -> Any:
     """Dataclasses and models as JSON-ready data, for artifact identities."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return as_plain(dataclasses.asdict(value))
+        fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
+        # A field that came later says nothing at its default.
+        return {f.name: as_plain(v) for f, v in fields if not (f.metadata.get("later") and v == f.default)}
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, dict):

@@ -25,6 +25,9 @@ class Cost:
 
 NOTHING = Cost(0.0, 0.0, 0.0)
 
+# Types of device: GPUs go by the name that Ray gives their type, or by GPU where it gives none.
+CPU, GPU = "cpu", "gpu"
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -48,9 +51,15 @@ class Estimate:
 FREE = Estimate(NOTHING, NOTHING, NOTHING, "cached")
 
 
-def cost_of(prices: Prices, wall_s: float, *, cpus: float = 0.0, gpus: float = 0.0) -> Cost:
-    """Price `wall_s` seconds of some CPU cores and GPUs; a GPU second counts as one device-second, as a core's does."""
-    usd = wall_s / 3600 * (cpus * prices.cpu_core_hour + gpus * prices.gpu_hour)
+def cpu_or_unknown(gpus: float) -> str | None:
+    """The type of device while no Ray is there to tell what the GPUs are."""
+    return None if gpus else CPU
+
+
+def cost_of(prices: Prices, wall_s: float, *, cpus: float = 0.0, gpus: float = 0.0, device: str | None = None) -> Cost:
+    """Price `wall_s` seconds of CPU cores and of GPUs of a type; a GPU second is one device-second, as a core's is."""
+    gpu_hour = prices.gpus.get(device or GPU, prices.gpu_hour)
+    usd = wall_s / 3600 * (cpus * prices.cpu_core_hour + gpus * gpu_hour)
     return Cost(wall_s, wall_s * (gpus or cpus), usd)
 
 
@@ -63,9 +72,15 @@ class Guess:
 
 
 def estimate(
-    guess: Guess, measured: list[tuple[float, Cost]], units: float, prices: Prices, cpus: float, gpus: float
+    guess: Guess,
+    measured: list[tuple[float, Cost]],
+    units: float,
+    prices: Prices,
+    cpus: float,
+    gpus: float,
+    device: str | None = None,
 ) -> Estimate:
-    """Cost of `units` more (images, or runs): from this sweep's own measurements where there are any.
+    """Cost of `units` more (images, or runs): from this sweep's own measurements on such a device, where there are any.
 
     Guesses are good to a factor of two; measurements spread as they did, and by a tenth at least.
     """
@@ -80,6 +95,6 @@ def estimate(
         spread = (min(0.9, ratios[0] / middle), max(1.1, ratios[-1] / middle))
         source = "measured"
     low, expected, high = (
-        cost_of(prices, seconds * factor, cpus=cpus, gpus=gpus) for factor in (spread[0], 1.0, spread[1])
+        cost_of(prices, seconds * factor, cpus=cpus, gpus=gpus, device=device) for factor in (spread[0], 1.0, spread[1])
     )
     return Estimate(low, expected, high, source)

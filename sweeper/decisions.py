@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from analysis import LawFit, fit_laws
 from analysis.baselines import propose_grid, propose_random
 from analysis.belief import ArmState, Run
-from analysis.policy import Goals, Policy, Proposal, Stop, Terms, money, pilot, propose, should_stop
+from analysis.policy import Goals, Policy, Proposal, Stop, Terms, money, pilot, propose, should_stop, still_open
 from analysis.verdict import Verdict, verdict
 from sweeper.config import SweepConfig
-from sweeper.ledger import read_events
 from sweeper.plan import Plan
 from sweeper.results import Run as MeasuredRun
 
 # A law has three unknowns: below three sizes there is nothing to fit.
 FEWEST_SIZES = 3
 
-DECISIONS = "decisions.jsonl"
-
 POLICIES: dict[str, Policy] = {"adaptive": propose, "grid": propose_grid, "random": propose_random}
-
-
-def decision_events(path: Path, studies: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The decisions written down so far for these studies of the arms, in order, as they were written.
-
-    Those made for another recipe, data set or rendering setting are passed over, and so are damaged lines.
-    """
-    keys = {"step", "arm", "n", "seed", "gain", "cost", "unit", "reason", "study"}
-    return [e for e in read_events(path) if keys <= set(e) and studies.get(e["arm"]) == e["study"]]
-
-
-def read_decisions(path: Path, studies: Mapping[str, str]) -> list[Proposal]:
-    """The same as proposals."""
-    events = decision_events(path, studies)
-    return [Proposal(e["arm"], e["n"], e["seed"], e["gain"], e["cost"], e["reason"]) for e in events]
 
 
 @dataclass(frozen=True)
@@ -48,10 +31,21 @@ class Knowledge:
     fits: dict[str, LawFit]
     verdicts: dict[str, Verdict]
 
+    @cached_property
+    def arms(self) -> list[ArmState]:
+        """The arms that have a law, with the runs they have had."""
+        done: dict[str, list[Run]] = defaultdict(list)
+        for run in self.runs:
+            done[run.arm].append(Run(run.arm, run.n, run.seed))
+        return [ArmState(name, fit, tuple(done[name])) for name, fit in self.fits.items()]
+
 
 def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_image: float | None) -> Knowledge:
     """Fit every arm's law (n = 0 stays outside) and judge it."""
-    observed = {arm.name: [r for r in runs if r.arm == arm.name and r.n > 0] for arm in plan.arms}
+    observed: dict[str, list[MeasuredRun]] = {arm.name: [] for arm in plan.arms}
+    for run in runs:
+        if run.n > 0 and run.arm in observed:
+            observed[run.arm].append(run)
     ready = {name: rows for name, rows in observed.items() if len({r.n for r in rows}) >= FEWEST_SIZES}
     columns = {
         name: ([r.n for r in rows], [r.error for r in rows], [r.variance or 0.0 for r in rows])
@@ -77,15 +71,26 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
 
 
 def goals_of(config: SweepConfig) -> Goals:
-    """The precision the config wants, or the policy's own where it says nothing."""
-    given = {"alpha_sd": config.stop.alpha_sd, "c_sd": config.stop.c_sd}
+    """The config's question and the precision it wants, or the policy's own where it says nothing."""
+    given: dict[str, Any] = {
+        "alpha_sd": config.stop.alpha_sd,
+        "c_sd": config.stop.c_sd,
+        "prediction_sd": config.stop.prediction_sd,
+        "tie": config.stop.best_within,
+        "objective": config.objective,
+        "n_target": config.n_target,
+        "target_error": config.target.error,
+        "n_limit": config.target.n_limit,
+        "level": config.target.level,
+    }
     return Goals(**{name: value for name, value in given.items() if value is not None})
 
 
 def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
-    """The runs every sweep begins with: n = 0 for each reference, then the pilot of each arm.
+    """The runs every sweep begins with: n = 0 for each reference, then the pilot of each arm, then the controls.
 
-    An arm's largest size comes first: rendering it renders the others too.
+    An arm's largest size comes first, since rendering it renders the others too; but before it the size at which the
+    config wants the arm tuned.
     """
     references = []
     for arm in plan.references:
@@ -98,7 +103,37 @@ def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit:
         return references
     first = names[0]
     looks = pilot(names, plan.ladder, lambda n: cost(Run(first, n, 0)), unit, config.seed)
-    return references + sorted(looks, key=lambda look: (names.index(look.arm), -look.n))
+    looks += _stated(config, looks, names, cost, unit)
+    looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
+    return references + looks + _controls(config, plan, cost, unit)
+
+
+def _stated(
+    config: SweepConfig, looks: Sequence[Proposal], names: Sequence[str], cost: Callable[[Run], float], unit: str
+) -> list[Proposal]:
+    """Runs at sizes that the config names and the pilot leaves out: of the tuning, and of the controls to compare."""
+    reasons = {config.controls.shuffled_labels: "is what its control is compared with", config.tune.n: "is tuned"}
+    there = {(look.arm, look.n) for look in looks}
+    missing = [(arm, n, why) for n, why in reasons.items() if n is not None for arm in names if (arm, n) not in there]
+    proposals = []
+    for arm, n, why in missing:
+        price = cost(Run(arm, n, 0))
+        reason = f"stated: {arm} {why} at n = {n:,}, for {money(price, unit)}"
+        proposals.append(Proposal(arm, n, 0, None, price, reason))
+    return proposals
+
+
+def _controls(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
+    """Pre-training on shuffled labels, where the config asks for it."""
+    n, proposals = config.controls.shuffled_labels, list[Proposal]()
+    if n is None:
+        return proposals
+    for arm in plan.controls:
+        for seed in range(config.controls.seeds):
+            price = cost(Run(arm.name, n, seed))
+            reason = f"control: {arm.name} at n = {n:,}, labels shuffled, seed {seed}, for {money(price, unit)}"
+            proposals.append(Proposal(arm.name, n, seed, None, price, reason))
+    return proposals
 
 
 def choose(
@@ -113,22 +148,28 @@ def choose(
 ) -> Proposal | Stop:
     """The policy's next run once the pilot is in, or the reason to stop.
 
-    `refused`: runs that failed for good; they are not asked for again.
+    `pending`: runs that are not in `known` yet, under way or just finished. `refused`: runs that failed for good; they
+    are not asked for again.
     """
     terms = Terms(goals_of(config), budget_left, unit)
-    done = (*refused, *(Run(r.arm, r.n, r.seed) for r in known.runs))
     for arm in plan.arms:
         if arm.name not in known.fits:
-            return _substitute(plan, arm.name, (*done, *pending), cost, terms)
-    arms = [ArmState(name, fit, tuple(run for run in done if run.arm == name)) for name, fit in known.fits.items()]
+            done = (Run(r.arm, r.n, r.seed) for r in known.runs)
+            return _substitute(plan, arm.name, (*refused, *done, *pending), cost, terms)
+    arms = [_with(state, [run for run in refused if run.arm == state.arm]) for state in known.arms]
     # A grid is run to its end: that is what it is for.
     stop = None if config.policy.name == "grid" else should_stop(arms, known.verdicts, 0.0, terms)
     if stop is not None:
         return stop
     candidates = {state.arm: _candidates(config, plan, state, pending) for state in arms}
-    arms = [state for state in arms if candidates[state.arm]]
-    if not arms:
-        return Stop("exhausted", "every size on the ladder has been run as often as the policy allows")
+    if config.policy.name == "adaptive":
+        worth = still_open(arms, terms.goals)
+    else:
+        arms = [state for state in arms if candidates[state.arm]]
+        worth = {state.arm for state in arms}
+    if not any(candidates[arm] for arm in worth):
+        still = "" if len(worth) in (0, len(plan.arms)) else " of the arms that are still open"
+        return Stop("exhausted", f"every size{still} has been run as often as the policy allows")
     options = POLICIES[config.policy.name](
         arms, candidates, cost, pending, k=1, seed=config.seed + len(known.runs), terms=terms
     )
@@ -147,12 +188,17 @@ def _substitute(
     run = Run(arm, sizes[0], 0)
     price = cost(run, ())
     if price > terms.budget_left:
-        return Stop("budget", f"{arm} still needs a size, which costs {money(price, terms.unit)}, more than is left")
+        return Stop("budget", f"{arm} still needs a size, n = {run.n:,}, which costs more than is left")
     reason = f"pilot: {arm} has too few sizes for a law, n = {run.n:,} instead, for {money(price, terms.unit)}"
     return Proposal(arm, run.n, 0, None, price, reason)
 
 
+def _with(state: ArmState, refused: Sequence[Run]) -> ArmState:
+    """The arm as if what failed had been run."""
+    return replace(state, done=(*refused, *state.done)) if refused else state
+
+
 def _candidates(config: SweepConfig, plan: Plan, state: ArmState, pending: Sequence[Run]) -> list[int]:
-    most = 1 if config.policy.name == "grid" else config.policy.max_seeds
-    taken = [run.n for run in (*state.done, *pending) if run.arm == state.arm]
-    return [n for n in plan.ladder if taken.count(n) < most]
+    sizes, most = (plan.ladder, 1) if config.policy.name == "grid" else (plan.choices, config.policy.max_seeds)
+    under_way = Counter(run.n for run in pending if run.arm == state.arm)
+    return [n for n in sizes if state.times[n] + under_way[n] < most]

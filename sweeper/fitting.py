@@ -9,7 +9,6 @@ an arm of its own. Of a sweep's own results only the rows with `split` "test" ar
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 from analysis import Estimate, LawFit, fit_laws
 from analysis.verdict import Verdict, verdict
 from sweeper.errors import BadInput
+from sweeper.strict_json import dumps
 
 ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task")
 _GROUP_COLUMNS = ("finetune_task", "backbone", "s")
@@ -115,7 +115,7 @@ def as_text(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
 
 def as_json(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
     """One object; null stands for endless."""
-    return json.dumps({"target": target, "arms": {arm: _arm_json(a, target) for arm, a in answers.items()}})
+    return dumps({"target": target, "arms": {arm: _arm_json(a, target) for arm, a in answers.items()}})
 
 
 def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
@@ -130,16 +130,7 @@ def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
     if target is not None:
         low, middle, high = _n_at(fit, target)
         found |= {"p_gap_above_target": answer.gap_above_target, "n_at_target": middle, "n_at_target_95": [low, high]}
-    finite: dict[str, Any] = _finite(found)
-    return finite
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return found
 
 
 def _n_at(fit: LawFit, target: float) -> tuple[float, float, float]:

@@ -1,7 +1,8 @@
 """Money and time: what has been reserved and spent, and the hard cap.
 
 The ledger is a file of JSON lines that is only ever appended to, each line forced to disk. A reservation that
-a dead driver left open is charged in full when the sweep goes on: the cap holds whatever happened.
+a dead driver left open is charged in full when the sweep goes on, if its work had begun: the cap holds whatever
+happened.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ import os
 import threading
 import time
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sweeper.config import Budget
-from sweeper.costs import NOTHING, Cost
+from sweeper.costs import CPU, NOTHING, Cost
 from sweeper.run_folder import keep
 from sweeper.storage import full_disk_is_said
 
 STAGES = ("render", "pretrain", "finetune")
+# Costs are learnt from the latest pieces of work of each stage: a machine may get slower or faster.
+LEARNT_FROM = 30
 
 
 class Ledger:
@@ -37,8 +40,15 @@ class Ledger:
         self._started: float | None = None
         self._wall_before = 0.0
         self._open: dict[str, dict[str, Any]] = {}
+        # Reservations whose work has begun, and how long each has run.
         self._begun: dict[str, float] = {}
-        self._settled: list[dict[str, Any]] = []
+        self._ran_until = 0.0
+        self._charged = NOTHING
+        self._latest: dict[str, str] = {}
+        self._stages = {stage: _no_spend() for stage in STAGES}
+        self._measured: dict[tuple[str, str], deque[tuple[float, Cost]]] = defaultdict(
+            lambda: deque(maxlen=LEARNT_FROM)
+        )
         for event in read_events(path):
             self._replay(event)
 
@@ -47,14 +57,14 @@ class Ledger:
         with self._lock:
             self._started = self._clock()
             for id_, event in list(self._open.items()):
-                self._close(id_, event["stage"], Cost(**event["cost"]), event["units"], lost=True)
+                cost = Cost(**event["cost"]) if id_ in self._begun else NOTHING
+                self._close(id_, event["stage"], cost, event["units"] if id_ in self._begun else 0.0, lost=True)
             self._write({"event": "start"})
 
     def spent(self) -> Cost:
         """Wall seconds since the first start, and the device-seconds and dollars settled so far."""
         with self._lock:
-            settled = sum((Cost(**e["cost"]) for e in self._settled), NOTHING)
-            return Cost(self._wall(), settled.device_s, settled.usd)
+            return Cost(self._wall(), self._charged.device_s, self._charged.usd)
 
     def reserved(self) -> Cost:
         """What running stages may still cost."""
@@ -100,15 +110,20 @@ class Ledger:
     def begin(self, id_: str) -> None:
         """The work of a reservation begins now, unless it has begun before: from here on its time runs off."""
         with self._lock:
-            if id_ in self._open:
-                self._begun.setdefault(id_, self._wall())
+            if id_ in self._open and id_ not in self._begun:
+                # Written down: after a kill it tells what was only reserved from what was under way.
+                event = {"event": "begin", "id": id_}
+                self._write(event)
+                self._replay(event)
 
     def used(self, id_: str) -> Cost:
         """What the work of a reservation has used since it began, at the rate that was reserved."""
         with self._lock:
-            begun = self._begun.get(id_)
-            cost = NOTHING if begun is None else Cost(**self._open[id_]["cost"])
-            return NOTHING if begun is None or cost.wall_s == 0 else cost.scaled((self._wall() - begun) / cost.wall_s)
+            self._run_on()
+            if id_ not in self._begun:
+                return NOTHING
+            cost = Cost(**self._open[id_]["cost"])
+            return NOTHING if cost.wall_s == 0 else cost.scaled(self._begun[id_] / cost.wall_s)
 
     def exceeded(self) -> str | None:
         """The cap that work under way has used up, for it may take longer than was reserved; None while all hold."""
@@ -124,13 +139,16 @@ class Ledger:
                     return f"{cap:g} {name}"
             return None
 
-    def settle(self, id_: str, cost: Cost, units: float) -> None:
-        """Replace a reservation by what the work did cost; one that was given back already stays as it is."""
+    def settle(self, id_: str, cost: Cost, units: float, device: str = CPU) -> None:
+        """Replace a reservation by what the work did cost; one that was given back already stays as it is.
+
+        `device`: the type of device that did it: what is learnt of one type is not believed of another.
+        """
         with self._lock:
             if id_ in self._open:
-                self._close(id_, self._open[id_]["stage"], cost, units)
+                self._close(id_, self._open[id_]["stage"], cost, units, device=device)
 
-    def charge(self, stage: str, what: str, cost: Cost, units: float) -> None:
+    def charge(self, stage: str, what: str, cost: Cost, units: float, device: str = CPU) -> None:
         """Charge work that had no reservation: the repair of something that was thought to exist."""
         with self._lock:
             event = {
@@ -139,6 +157,7 @@ class Ledger:
                 "stage": stage,
                 "what": what,
                 "units": units,
+                "device": device,
             }
             event["cost"] = asdict(cost)
             self._write(event)
@@ -154,36 +173,38 @@ class Ledger:
             self._write({"event": "tick"})
 
     def by_stage(self) -> dict[str, dict[str, float]]:
-        """For each stage: how often, units, device-seconds and dollars, what lost work cost included."""
-        totals: dict[str, dict[str, float]] = {
-            s: {"count": 0.0, "units": 0.0, "wall_s": 0.0, "device_s": 0.0, "usd": 0.0} for s in STAGES
-        }
-        for event in self._settled:
-            row = totals.setdefault(event["stage"], defaultdict(float))
-            row["count"] += 1
-            row["units"] += event["units"]
-            for name in ("wall_s", "device_s", "usd"):
-                row[name] += event["cost"][name]
-        return totals
+        """For each stage: how often, units made, seconds, device-seconds and dollars; `lost_usd` of them went to what a
+        killed driver left, which made no units.
+        """
+        with self._lock:
+            return {stage: dict(row) for stage, row in self._stages.items()}
 
-    def measured(self, stage: str) -> list[tuple[float, Cost]]:
-        """(units, cost) of each piece of finished work, what was lost or refunded left out."""
-        return [
-            (e["units"], Cost(**e["cost"]))
-            for e in self._settled
-            if e["stage"] == stage and not e.get("lost") and e["units"] > 0
-        ]
+    def measured(self, stage: str, device: str | None = None) -> list[tuple[float, Cost]]:
+        """(units, cost) of the latest pieces of finished work, what was lost or refunded left out.
+
+        `device`: the type of device that did it; None: the type that did this stage last.
+        """
+        with self._lock:
+            return list(self._measured.get((stage, device or self._latest.get(stage, CPU)), ()))
 
     def _open_wall(self) -> float:
         """Wall seconds that open reservations may still take, one after the other: each is for the whole machine."""
         return sum(max(0.0, event["cost"]["wall_s"] - self.used(id_).wall_s) for id_, event in self._open.items())
 
+    def _run_on(self) -> None:
+        """Let the work that has begun run until now; fine-tunes of several runs share the machine each reserved."""
+        now = self._wall()
+        sharing = sum(self._open[id_]["stage"] == "finetune" for id_ in self._begun)
+        for id_ in self._begun:
+            self._begun[id_] += (now - self._ran_until) / (sharing if self._open[id_]["stage"] == "finetune" else 1)
+        self._ran_until = now
+
     def _wall(self) -> float:
         running = 0.0 if self._started is None else self._clock() - self._started
         return self._wall_before + running
 
-    def _close(self, id_: str, stage: str, cost: Cost, units: float, *, lost: bool = False) -> None:
-        event = {"event": "settle", "id": id_, "stage": stage, "units": units, "cost": asdict(cost)}
+    def _close(self, id_: str, stage: str, cost: Cost, units: float, *, device: str = CPU, lost: bool = False) -> None:
+        event = {"event": "settle", "id": id_, "stage": stage, "units": units, "device": device, "cost": asdict(cost)}
         if lost:
             event["lost"] = True
         self._write(event)
@@ -194,14 +215,36 @@ class Ledger:
             self._wall_before = max(self._wall_before, event.get("wall_s", 0.0))
         if event["event"] == "reserve":
             self._open[event["id"]] = event
+        elif event["event"] == "begin":
+            self._run_on()
+            if event["id"] in self._open:
+                self._begun[event["id"]] = 0.0
         elif event["event"] == "settle":
+            self._run_on()
             self._open.pop(event["id"], None)
             self._begun.pop(event["id"], None)
-            self._settled.append(event)
+            self._count(event)
+
+    def _count(self, event: dict[str, Any]) -> None:
+        """Totals are kept as events come: a sweep of thousands of runs asks for them at every decision."""
+        cost, units = Cost(**event["cost"]), event["units"]
+        self._charged += cost
+        row = self._stages.setdefault(event["stage"], _no_spend())
+        lost = bool(event.get("lost"))
+        made = {"count": 1, "units": 0.0 if lost else units, "lost_usd": event["cost"]["usd"] if lost else 0.0}
+        for name, amount in {**made, **event["cost"]}.items():
+            row[name] += amount
+        if units > 0 and not lost:
+            device = self._latest[event["stage"]] = event.get("device", CPU)
+            self._measured[event["stage"], device].append((units, cost))
 
     def _write(self, event: dict[str, Any]) -> None:
         event["wall_s"] = round(self._wall(), 3)
         append_event(self._path, event)
+
+
+def _no_spend() -> dict[str, float]:
+    return dict.fromkeys(("count", "units", "wall_s", "device_s", "usd", "lost_usd"), 0.0)
 
 
 def append_event(path: Path, event: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ store, the results table and the ledger: running the same command again is the r
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,19 +19,24 @@ from analysis.policy import Proposal, Stop
 from sweeper import results
 from sweeper.config import SweepConfig
 from sweeper.costs import Cost
-from sweeper.decisions import DECISIONS, Knowledge, choose, learn, opening, read_decisions
+from sweeper.decision_log import DecisionLog
+from sweeper.decisions import Knowledge, choose, goals_of, learn, opening
 from sweeper.failures import Failure, Retries, cause_of
 from sweeper.flight import Flight
-from sweeper.ledger import Ledger, append_event
-from sweeper.plan import Arm, Plan
+from sweeper.ledger import Ledger
+from sweeper.plan import Plan
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
 from sweeper.stages import RunKey, Stages
 from sweeper.study import studies
-from sweeper.trial import Trial
-from sweeper.tuning import LearningRate
+from sweeper.table import Table
+from sweeper.trial import PERCENT, Trial, in_words
+from sweeper.tune_config import spelled
+from sweeper.tuning import Scope, Tried, Tuning, scope_of
 
 TICK_S = 10.0
+# Share of the runs that decisions may be made without having fitted: below twenty runs every one is fitted at once.
+SLACK = 0.05
 MOST_FAILURES = 3
 
 
@@ -50,25 +56,33 @@ class Loop:
         self.config, self.plan, self.stages, self.ledger, self.reporter, self.s = (
             config, plan, stages, ledger, reporter, s,
         )  # fmt: skip
-        self.observations = results.read(config.run_folder / "results", config)
+        rows = results.read(config.run_folder / "results", config)
+        self.table = Table(rows, config.finetune.repeats, config.tune)
         self.pricing = Pricing(config, ledger, stages, slots, self._trials_left)
         self.flights: dict[RunKey, Flight] = {}
         self.failed: dict[RunKey, str] = {}
         self.stop: Stop | None = None
         self._queue: deque[Trial] = deque()
-        self._rates: dict[str, LearningRate] = {}
+        self._tunings: dict[Scope, Tuning] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._retries = Retries(config.finetune.max_failures)
         self._ticked = 0.0
+        self._given_up = False
         self._studies = studies(config, plan)
         self._nothing_to_add: tuple[int, int, Cost] | None = None
-        self._learnt: tuple[tuple[list[results.Run], float | None], Knowledge] | None = None
+        self._learnt: Knowledge | None = None
+        self._log = DecisionLog(config.run_folder, self._studies, self.pricing.unit)
         self._planned = deque(self._decided_or_opening())
 
     @property
     def finished(self) -> bool:
         """Whether there is a reason to stop and nothing is under way."""
         return self.stop is not None and not self.flights
+
+    def over_the_cap(self) -> bool:
+        """Look at the caps; whether one has ended the sweep with fine-tunes under way, which nobody waits for."""
+        self._tick()
+        return self._given_up
 
     def next_trial(self) -> Trial | None:
         """The next fine-tune; None while none is ready."""
@@ -81,7 +95,7 @@ class Loop:
     def _dispatch_what_fits(self) -> None:
         """Decide and begin runs until enough are under way, the money is short or there is a reason to stop."""
         while self.stop is None and len(self.flights) < self.config.policy.in_flight:
-            situation = (len(self.observations), len(self.failed), self.ledger.reserved())
+            situation = (len(self.table), len(self.failed), self.ledger.reserved())
             if self.flights and situation == self._nothing_to_add:
                 return
             decision = self._decide()
@@ -111,25 +125,34 @@ class Loop:
         self._take(flight, trial, result, cached=False)
 
     def _take(self, flight: Flight, trial: Trial, result: dict[str, Any], *, cached: bool) -> None:
-        error, seconds = float(result["error"]), float(result["seconds"])
-        flight.take(trial, error, seconds, cached)
-        self._record(trial, error, seconds)
+        error, seconds, share = float(result["error"]), float(result["seconds"]), result.get(PERCENT, 100) / 100
+        flight.take(trial, error, seconds, cached, share)
+        self._record(trial, error, seconds, share)
         if flight.complete:
             self._complete(flight)
             return
-        done, rate = flight.finetunes, flight.finetunes / max(1.0, flight.wall_s)
+        done, rate = round(flight.finetunes), flight.finetunes / max(1.0, flight.wall_s)
         self.reporter.progress("finetune", flight.key.what, done, done + flight.finetunes_left, rate, "fine-tunes")
 
     def runs(self) -> list[results.Run]:
-        """The runs of which every repeat has been measured."""
-        return [r for r in results.runs(self.observations) if r.repeats >= self.config.finetune.repeats]
+        """The runs of which every repeat has been measured, in the order in which they were completed."""
+        return self.table.runs
 
-    def knowledge(self) -> Knowledge:
-        """Fits and verdicts from all that has been measured; fitted anew only when there is something new."""
-        known = (self.runs(), self.pricing.usd_per_image())
-        if self._learnt is None or self._learnt[0] != known:
-            self._learnt = (known, learn(self.config, self.plan, *known))
-        return self._learnt[1]
+    def knowledge(self, slack: float = 0.0) -> Knowledge:
+        """Fits and verdicts from all that has been measured, or from all but a share of `slack` at most.
+
+        Fits of all arms together cost the more the more arms there are; runs that are not in the fits yet count as
+        pending ones do.
+        """
+        known, done = self._learnt, self.table.runs_done
+        unread = done - len(known.runs) if known is not None else done
+        allowed = slack * done if known is not None and len(known.fits) == len(self.plan.arms) else 0
+        if known is not None and unread <= allowed:
+            return known
+        now = self._learnt = learn(self.config, self.plan, self.table.runs, self.pricing.usd_per_image())
+        if known is not None:
+            self._log.learnt(known, now, goals_of(self.config))
+        return now
 
     def close(self) -> None:
         """Leave the background work where it is: its artifacts are whole or absent; what it used is charged."""
@@ -140,32 +163,38 @@ class Loop:
 
     def _decided_or_opening(self) -> Iterator[Proposal]:
         """What was decided before a restart and is unfinished, then the opening; each run once."""
-        decided = read_decisions(self.config.run_folder / DECISIONS, self._studies)
-        yield from (d for d in decided if d.n in (0, *self.plan.ladder))
+        yield from (d for d in self._log.earlier if d.n in (0, *self.plan.choices))
         yield from opening(self.config, self.plan, lambda run: self.pricing.of(self._key(run)), self.pricing.unit)
 
     def _decide(self) -> Proposal | Stop | None:
         """The next run or the reason to stop; None while the pilot is still coming in."""
         if len(self.failed) >= MOST_FAILURES:
             return Stop("failed", f"{len(self.failed)} runs failed; the last: {list(self.failed.values())[-1]}")
-        taken = {(r.arm, r.n, r.seed) for r in self.runs()}
-        taken |= {(key.arm.name, key.n, key.seed) for key in (*self.flights, *self.failed)}
         while self._planned:
             proposal = self._planned.popleft()
-            if (proposal.arm, proposal.n, proposal.seed) not in taken:
+            key = self._key(proposal.run)
+            if not (self.table.has(key.arm.name, key.n, key.seed) or key in self.flights or key in self.failed):
                 return proposal
         if any(flight.is_pilot for flight in self.flights.values()):
             return None
-        pending = [PolicyRun(key.arm.name, key.n, key.seed) for key in self.flights]
+        decision = self._choose(self.knowledge(SLACK))
+        if isinstance(decision, Stop):
+            # Only all that was measured may end a sweep.
+            decision = self._choose(self.knowledge())
+        return decision
+
+    def _choose(self, known: Knowledge) -> Proposal | Stop:
+        unread = [PolicyRun(r.arm, r.n, r.seed) for r in self.table.runs_from(len(known.runs))]
+        pending = unread + [PolicyRun(key.arm.name, key.n, key.seed) for key in self.flights]
         refused = [PolicyRun(key.arm.name, key.n, key.seed) for key in self.failed]
 
         def price(run: PolicyRun, alongside: Sequence[PolicyRun]) -> float:
-            return self.pricing.of(self._key(run), [self._key(other) for other in alongside])
+            return self.pricing.if_affordable(self._key(run), [self._key(other) for other in alongside])
 
         return choose(
             self.config,
             self.plan,
-            self.knowledge(),
+            known,
             pending,
             refused,
             price,
@@ -176,33 +205,18 @@ class Loop:
     def _dispatch(self, proposal: Proposal) -> Stop | None:
         """Reserve the money, write the decision down, and begin; the reason to stop where the money is short."""
         key = self._key(PolicyRun(proposal.arm, proposal.n, proposal.seed))
-        # Reserved first: once the run has taken the learning rate on, no more trials are counted for its arm.
+        # Reserved first: once the run has taken the tuning on, no more trials are counted for its arm.
         reserved = self.pricing.reserve(key)
         if reserved is None:
             if proposal.gain is None:
                 self._planned.appendleft(proposal)
             return Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left")
-        rate, tunes = self._rate(key.arm)
-        decisions = self.config.run_folder / DECISIONS
-        written = [(d.arm, d.n, d.seed) for d in read_decisions(decisions, self._studies)]
-        decided = (proposal.arm, proposal.n, proposal.seed)
-        record = {
-            "step": 1 + (written.index(decided) if decided in written else len(written)),
-            "arm": proposal.arm,
-            "n": proposal.n,
-            "seed": proposal.seed,
-            "gain": proposal.gain,
-            "cost": proposal.cost,
-            "unit": self.pricing.unit,
-            "reason": proposal.reason,
-            "study": self._studies[key.arm.name],
-        }
-        if decided not in written:
-            append_event(decisions, record)
+        tuning, tunes = self._tuning(key)
+        record = self._log.write(proposal)
         self.reporter.event("decided", f"decision {record['step']}: {proposal.reason}", **record)
         work = self._background.submit(self.stages.prepare, key, reserved)
-        repeats, per_rate = self.config.finetune.repeats, self.config.finetunes_per_rate
-        self.flights[key] = Flight(key, proposal, reserved, work, rate, tunes, repeats, per_rate)
+        repeats, per_trial = self.config.finetune.repeats, self.config.finetunes_per_trial
+        self.flights[key] = Flight(key, proposal, reserved, work, tuning, tunes, repeats, per_trial)
         return None
 
     def _advance(self, flight: Flight) -> None:
@@ -219,7 +233,7 @@ class Loop:
             else:
                 self._take(flight, trial, known.metrics, cached=True)
 
-    def _record(self, trial: Trial, error: float, seconds: float) -> None:
+    def _record(self, trial: Trial, error: float, seconds: float, share: float) -> None:
         settings, arm = self.config.finetune, trial.arm
         row = results.Observation(
             arm=arm.name,
@@ -233,23 +247,25 @@ class Loop:
             repeat=trial.repeat,
             split=trial.split,
             error=error,
-            lr=trial.lr,
+            lr=float(trial.settings["lr"]) if "lr" in trial.settings else self.pricing.recipe_value(arm, "lr"),
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
             study=self._studies[arm.name],
             versions=results.VERSIONS,
+            tuned=spelled(trial.settings),
+            share=share,
         )
         results.write(self.config.run_folder / "results", row)
-        self.observations = [o for o in self.observations if o.file_name != row.file_name] + [row]
+        self.table.add(row)
 
     def _complete(self, flight: Flight) -> None:
         key = flight.key
         del self.flights[key]
         self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.processes, flight.finetunes)
-        run = next(r for r in self.runs() if (r.arm, r.n, r.seed) == (key.arm.name, key.n, key.seed))
+        run = self.table.run(key.arm.name, key.n, key.seed)
         spread = f" (standard error {run.error * run.variance**0.5:.2%})" if run.variance else ""
-        text = f"observed {key.what}: error {run.error:.2%}{spread}, learning rate {run.lr:.1e}"
+        text = f"observed {key.what}: error {run.error:.2%}{spread}, at {in_words(flight.settings or {})}"
         fields = {"arm": key.arm.name, "n": key.n, "seed": key.seed, "error": run.error}
         self.reporter.event("observed", text, stage="finetune", what=key.what, **fields)
 
@@ -262,7 +278,7 @@ class Loop:
             )
         self._give_back(flight)
         self._queue = deque(t for t in self._queue if RunKey(t.arm, t.n, t.seed) != flight.key)
-        if flight.tunes and flight.rate.remaining:
+        if flight.tunes and flight.tuning.remaining:
             self._hand_over_tuning(flight)
         self.failed[flight.key] = cause
         self.reporter.event("failed", f"failed: {cause}", arm=flight.key.arm.name, n=flight.key.n)
@@ -277,7 +293,7 @@ class Loop:
         names = ", ".join(flight.key.what for flight in self.flights.values())
         for flight in self.flights.values():
             self._give_back(flight)
-        self.flights, self._queue = {}, deque()
+        self.flights, self._queue, self._given_up = {}, deque(), True
         self._end(Stop("budget", f"the budget of {cap} is used up; left unfinished: {names}"))
 
     def _end(self, stop: Stop) -> None:
@@ -287,31 +303,29 @@ class Loop:
     def _key(self, run: PolicyRun) -> RunKey:
         return RunKey(self.plan.arm(run.arm), run.n, run.seed)
 
-    def _rate(self, arm: Arm) -> tuple[LearningRate, bool]:
-        """The arm's learning rate, and whether the asking run is the first, on whose checkpoint it is tuned."""
-        first = arm.name not in self._rates
+    def _tuning(self, key: RunKey) -> tuple[Tuning, bool]:
+        """The tuning a run takes its values from, and whether it is the first to ask: it is tuned on its checkpoint."""
+        scope = scope_of(self.config.tune, key.arm.name, key.n)
+        first = scope not in self._tunings
         if first:
-            tried = [(o.lr, o.error) for o in self._tried(arm)]
-            self._rates[arm.name] = LearningRate(
-                self.config.tune, self.pricing.default_lr(arm), tried, self.config.seed
-            )
-        return self._rates[arm.name], first
+            tried = [Tried(json.loads(o.tuned), o.error, o.share) for o in self.table.tried(scope)]
+            default = {name: self.pricing.recipe_value(key.arm, name) for name in self.config.tune.space}
+            self._tunings[scope] = Tuning(self.config.tune, default, tried, self.config.seed)
+        return self._tunings[scope], first
 
-    def _tried(self, arm: Arm) -> list[results.Observation]:
-        return [o for o in self.observations if o.arm == arm.name and o.split == "validation"]
-
-    def _trials_left(self, arm: Arm) -> int:
-        """Learning rates the arm's next run will try: none once a run under way or done has taken them on."""
-        return 0 if arm.name in self._rates else max(0, self.config.tune.trials - len(self._tried(arm)))
+    def _trials_left(self, key: RunKey) -> int:
+        """Trials that a run would make: none where a run under way or done has taken the tuning on."""
+        scope = scope_of(self.config.tune, key.arm.name, key.n)
+        return 0 if scope in self._tunings else max(0, self.config.tune.trials - len(self.table.tried(scope)))
 
     def _hand_over_tuning(self, flight: Flight) -> None:
-        """The run that tuned the learning rate is gone: another of its arm goes on, or the next one begins anew."""
-        flight.rate.abandon()
-        heirs = [other for other in self.flights.values() if other.rate is flight.rate]
+        """The run that tuned is gone: another that waits for it goes on, or the next one begins anew."""
+        flight.tuning.abandon()
+        heirs = [other for other in self.flights.values() if other.tuning is flight.tuning]
         if heirs:
             heirs[0].tunes = True
         else:
-            del self._rates[flight.key.arm.name]
+            del self._tunings[scope_of(self.config.tune, flight.key.arm.name, flight.key.n)]
 
     def _tick(self) -> None:
         """Keep the ledger's clock, hold the hard cap, and pass on what workers report."""

@@ -8,17 +8,20 @@ from pathlib import Path
 from analysis.belief import Run as PolicyRun
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
+from sweeper.checking import check
 from sweeper.config import SweepConfig
 from sweeper.costs import Estimate
 from sweeper.decisions import choose, opening
+from sweeper.driver import cpu_count
 from sweeper.ledger import Ledger
-from sweeper.plan import Arm, Plan, make_plan, total
+from sweeper.plan import Plan, make_plan, total
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
 from sweeper.reporting import LEDGER, Record
 from sweeper.run_folder import seen
 from sweeper.stages import RunKey, Stages
-from sweeper.sweep import check, cpu_count
+from sweeper.tune_config import Tune
+from sweeper.tuning import Scope, scope_of
 
 
 def describe(config: SweepConfig) -> str:
@@ -32,14 +35,22 @@ def describe(config: SweepConfig) -> str:
     ]
     grid = [key for key in pilot if key.arm.is_reference]
     grid += [RunKey(arm, n, 0) for arm in plan.arms for n in reversed(plan.ladder)]
+    rows = results.read(config.run_folder / "results", config)
+    measured = {(r.arm, r.n, r.seed) for r in results.runs(rows) if r.repeats >= config.finetune.repeats}
+    pilot_left, grid_left = (
+        [key for key in keys if (key.arm.name, key.n, key.seed) not in measured] for keys in (pilot, grid)
+    )
     lines = [
         f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on the test split",
         *(f"  {arm.name}" for arm in plan.arms),
+        *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
+        *_more_sizes(plan),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(stages, grid)}",
+        f"measured already: {len(measured)} runs; not counted below",
         "cost            low / expected / high",
-        *_costs("opening (n = 0 and pilot)", pricing, pilot),
-        *_costs("the whole ladder once (fixed grid)", pricing, grid),
+        *_costs("opening (n = 0 and pilot)", pricing, pilot_left, config.tune),
+        *_costs("the whole ladder once (fixed grid)", pricing, grid_left, config.tune),
         f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
     ]
     return "\n".join(lines)
@@ -48,12 +59,13 @@ def describe(config: SweepConfig) -> str:
 def offline_pricing(config: SweepConfig, folder: Path) -> tuple[Stages, Pricing]:
     """What the store has and what runs cost, for looking ahead: nothing can be made or paid through these."""
     ledger = Ledger(folder / LEDGER, config.budget)
-    stages = Stages(config, ArtifactStore(config.store), ledger, Reporter(), "", None)
-    tried = [o.arm for o in results.read(folder / "results", config) if o.split == "validation"]
+    stages = Stages(config, ArtifactStore(config.store, look_only=True), ledger, Reporter(), "", None)
+    rows = [o for o in results.read(folder / "results", config) if o.split == "validation"]
+    tried = [scope_of(config.tune, o.arm, o.n) for o in rows]
     slots = max(1.0, cpu_count() // config.finetune.cpus)
 
-    def trials_left(arm: Arm) -> int:
-        return max(0, config.tune.trials - tried.count(arm.name))
+    def trials_left(key: RunKey) -> int:
+        return max(0, config.tune.trials - tried.count(scope_of(config.tune, key.arm.name, key.n)))
 
     return stages, Pricing(config, ledger, stages, slots, trials_left)
 
@@ -68,7 +80,7 @@ def next_proposal(record: Record) -> str:
             return look.reason
 
     def price(run: PolicyRun, alongside: Sequence[PolicyRun]) -> float:
-        return pricing.of(_key(plan, run), [_key(plan, other) for other in alongside])
+        return pricing.if_affordable(_key(plan, run), [_key(plan, other) for other in alongside])
 
     return choose(config, plan, record.knowledge, [], [], price, pricing.left(), pricing.unit).reason
 
@@ -77,20 +89,26 @@ def _key(plan: Plan, run: PolicyRun) -> RunKey:
     return RunKey(plan.arm(run.arm), run.n, run.seed)
 
 
+def _more_sizes(plan: Plan) -> list[str]:
+    more = [str(n) for n in plan.choices if n not in plan.ladder]
+    return [f"the policy may also choose n = {', '.join(more)}"] if more else []
+
+
 def _cached(stages: Stages, grid: Sequence[RunKey]) -> str:
     checkpoints = sum(1 for key in grid if not key.arm.is_reference and not stages.work(key).pretrain)
     wanted = sum(1 for key in grid if not key.arm.is_reference)
     return f"{checkpoints} of {wanted} checkpoints of the ladder, {stages.images_there(grid)} of its images"
 
 
-def _costs(title: str, pricing: Pricing, keys: Sequence[RunKey]) -> Iterator[str]:
-    """Cost by stage of a set of runs, each shared image and learning rate counted once."""
+def _costs(title: str, pricing: Pricing, keys: Sequence[RunKey], tune: Tune) -> Iterator[str]:
+    """Cost by stage of a set of runs, each shared image and each tuning counted once."""
     by_stage: dict[str, list[Estimate]] = {}
-    tuned: set[str] = set()
+    tuned: set[Scope] = set()
     for i, key in enumerate(keys):
-        for stage, estimate in pricing.estimates(key, keys[:i], tunes=key.arm.name not in tuned).items():
+        scope = scope_of(tune, key.arm.name, key.n)
+        for stage, estimate in pricing.estimates(key, keys[:i], tunes=scope not in tuned).items():
             by_stage.setdefault(stage, []).append(estimate)
-        tuned.add(key.arm.name)
+        tuned.add(scope)
     yield f"{title}: {len(keys)} runs"
     for stage, estimates in by_stage.items():
         yield f"  {stage:9s} {_amounts(total(estimates))}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import tempfile
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import ray
 import ray.train
+import ray.train.torch
 from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
@@ -22,10 +22,12 @@ from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.cache import trim_folders
 from sweeper.config import SweepConfig, as_plain
 from sweeper.failures import Retries, failure_of
+from sweeper.hang import ended_after
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.rendering import ImageSet, training_images, validation_images
 from sweeper.storage import Storage
 from sweeper.study import PRETRAIN_VERSION
+from sweeper.targets import arrays_for, labelled_set
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,14 @@ class Pretraining:
 def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[str, Any]:
     """Everything that determines a checkpoint; the number of workers only where each normalises its own share."""
     render = config.render
-    recipe = resolve_recipe("pretrain", arm.pretrain_task, config.pretrain.recipe)
+    recipe = resolve_recipe("pretrain", arm.learnt, config.pretrain.recipe)
     images, held_out = training_images(config, arm.rendering, n), validation_images(config, arm.rendering)
+    # Only a control says so: the identity of what is learnt from true labels stays what it was.
+    labels = {"labels": "shuffled"} if arm.is_control else {}
     return {
         "stage": "pretrain",
         "version": PRETRAIN_VERSION,
-        "task": arm.pretrain_task,
+        "task": arm.learnt,
         "backbone": arm.backbone,
         "recipe": as_plain(recipe),
         "n": n,
@@ -59,7 +63,7 @@ def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[
         "images": as_plain(shard_identity(images.setting, images.seed, 0, render.scenes_per_shard)),
         "validation_images": held_out.n,
         "workers": None if recipe.sync_batch_norm else config.pretrain.workers,
-    }
+    } | labels
 
 
 def pretrain(job: Pretraining, scratch: str) -> Manifest:
@@ -88,13 +92,15 @@ def pretrain(job: Pretraining, scratch: str) -> Manifest:
             ),
         )
         try:
-            trainer.fit()
+            told = trainer.fit().metrics or {}
             break
         except TrainingFailedError as error:
             if not retries.again(name, failure_of(error)):
                 raise
     # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
     place.delete_folder(name)
+    if "stopped" in told:
+        raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n}: {told['stopped']}")
     manifest = job.store.find(job.identity)
     if manifest is None:
         raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n} ended without leaving a checkpoint")
@@ -106,6 +112,7 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     import torch
 
     from tasks.base import task
+    from tasks.controls import with_shuffled_labels
     from tasks.models import seeded_model
     from tasks.train import train
 
@@ -113,18 +120,17 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     config, context = job.config, ray.train.get_context()
     torch.set_num_threads(max(1, int(config.pretrain.cpus_per_worker)))
     started = time.monotonic()
-    recipe = resolve_recipe("pretrain", job.arm.pretrain_task, config.pretrain.recipe)
+    recipe = resolve_recipe("pretrain", job.arm.learnt, config.pretrain.recipe)
     training = _arrays(job, training_images(config, job.arm.rendering, job.n), job.training)
     validation = _arrays(job, validation_images(config, job.arm.rendering), job.validation)
-    learnt = task(job.arm.pretrain_task)
+    if job.arm.is_control:
+        training, validation = (with_shuffled_labels(data, job.seed) for data in (training, validation))
+    learnt = task(job.arm.learnt)
     model = seeded_model(job.arm.backbone, learnt, len(training.class_names), job.seed)
     is_first = context.get_world_rank() == 0
 
-    faulthandler.dump_traceback_later(config.pretrain.stall_s, exit=True, file=2)
-
     def on_progress(step: int, images_per_s: float, loss: float) -> None:
-        # Each step puts the end off; a worker that makes none, wherever it hangs, is ended and its batch tried again.
-        faulthandler.dump_traceback_later(config.pretrain.stall_s, exit=True, file=2)
+        still_alive()
         if is_first:
             done, total = step * recipe.batch_size, recipe.iterations * recipe.batch_size
             job.board.post.remote("pretrain", f"{job.arm.name} n={job.n}", done, total, images_per_s, "images")
@@ -133,21 +139,29 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
         checkpoint = Checkpoint.from_directory(path.parent) if is_first else None
         ray.train.report({"step": step}, checkpoint=checkpoint)
 
-    with tempfile.TemporaryDirectory() as folder:
+    # Each look at the progress puts the end off; a worker that makes none is ended, and tried again.
+    with tempfile.TemporaryDirectory() as folder, ended_after(config.pretrain.stall_s) as still_alive:
         _restore(Path(folder) / "progress")
-        result = train(
-            model,
-            learnt,
-            training,
-            recipe,
-            seed=job.seed,
-            device="cuda" if config.pretrain.gpu else "cpu",
-            validation=validation,
-            checkpoint_dir=Path(folder) / "progress",
-            checkpoint_every=config.pretrain.checkpoint_every,
-            on_progress=on_progress,
-            on_checkpoint=on_checkpoint,
-        )
+        try:
+            result = train(
+                model,
+                learnt,
+                training,
+                recipe,
+                seed=job.seed,
+                device=str(ray.train.torch.get_device()) if config.pretrain.gpu else "cpu",
+                validation=validation,
+                checkpoint_dir=Path(folder) / "progress",
+                checkpoint_every=config.pretrain.checkpoint_every,
+                on_progress=on_progress,
+                on_checkpoint=on_checkpoint,
+            )
+        except FloatingPointError as error:
+            # All workers stop at the same step. To try again would end there again: it is said, not raised.
+            reason = Path(folder) / "stopped"
+            reason.mkdir()
+            ray.train.report({"stopped": str(error)}, Checkpoint.from_directory(reason) if is_first else None)
+            return
         if is_first:
             left = Path(folder) / "artifact"
             left.mkdir()
@@ -159,7 +173,6 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
                 "seconds": time.monotonic() - started,
             }
             job.store.commit(job.identity, left, metrics)
-        faulthandler.cancel_dump_traceback_later()
         ray.train.report({"done": True})
 
 
@@ -172,12 +185,13 @@ def _restore(folder: Path) -> None:
 
 def _arrays(job: Pretraining, images: ImageSet, manifests: Sequence[Manifest]) -> Any:
     """The first n images decoded once a node into a memory map shared by its workers."""
-    from tasks.base import ArraySet
+    from tasks.base import label_kind
     from tasks.datasets import cache_root
 
     trim_folders(cache_root() / "rendered", int(job.config.cache_gb * 1e9))
     # One shard at a time: a cache need not hold them all at once.
     paths = (job.store.path(manifest, SHARD_FILE) for manifest in manifests)
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
-    arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key)
-    return ArraySet(arrays.images, arrays.class_sets, class_names(images.setting))
+    kind = label_kind(job.arm.learnt)
+    arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key, labels=arrays_for(kind))
+    return labelled_set(kind, arrays, class_names(images.setting))

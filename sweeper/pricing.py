@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any
 
 from analysis.policy import money
 from sweeper.config import SweepConfig
-from sweeper.costs import Cost, Estimate, cost_of
+from sweeper.costs import GPU, Cost, Estimate, cost_of
+from sweeper.devices import device_type
 from sweeper.ledger import Ledger
 from sweeper.plan import FINETUNE_START_S, Arm, CostModel, resolve_recipe, total
 from sweeper.stages import RunKey, Stages
@@ -15,7 +19,7 @@ from sweeper.stages import RunKey, Stages
 class Pricing:
     """Prices runs in the unit of the budget's first cap, and moves their money in the ledger.
 
-    `trials_left(arm)`: learning rates that the arm's next run will have to try.
+    `trials_left(run)`: trials of the tuning that a run will have to make.
     """
 
     def __init__(
@@ -24,11 +28,11 @@ class Pricing:
         ledger: Ledger,
         stages: Stages,
         slots: float,
-        trials_left: Callable[[Arm], int],
+        trials_left: Callable[[RunKey], int],
     ) -> None:
         self._config, self._ledger, self._stages = config, ledger, stages
         self._trials_left = trials_left
-        self._model = CostModel(config, slots)
+        self._model = CostModel(config, slots, device_type)
 
     @property
     def unit(self) -> str:
@@ -42,6 +46,11 @@ class Pricing:
         """Expected marginal cost of a run, in `unit`, once the runs alongside it are done."""
         return self._in_unit(total(self.estimates(key, alongside).values()).expected)
 
+    def if_affordable(self, key: RunKey, alongside: Sequence[RunKey] = ()) -> float:
+        """The same, and infinite for a run that no cap would let be reserved now: the policy takes a cheaper one."""
+        fits = self._ledger.affords(total(self.estimates(key).values()).high)
+        return self.of(key, alongside) if fits else inf
+
     def most(self, key: RunKey) -> str:
         """In words, what is reserved for a run."""
         return money(self._in_unit(total(self.estimates(key).values()).high), self.unit)
@@ -49,46 +58,46 @@ class Pricing:
     def left(self) -> float:
         """What may still be reserved, in `unit`; infinite where nothing is capped."""
         names = {"minutes": "minutes", "$": "usd", "device-hours": "device_hours"}
-        return self._ledger.left().get(names[self.unit], float("inf"))
+        return self._ledger.left().get(names[self.unit], inf)
 
     def estimates(self, key: RunKey, alongside: Sequence[RunKey] = (), tunes: bool = True) -> dict[str, Estimate]:
         """Cost by stage, from this sweep's own measurements where there are any.
 
-        `tunes` False: the arm's learning rate is tuned by another run.
+        `tunes` False: what it needs tuned is tuned by another run.
         """
-        work = self._stages.work(key, alongside, self._trials_left(key.arm) if tunes else 0)
-        measured = {stage: self._ledger.measured(stage) for stage in ("render", "pretrain", "finetune")}
-        return self._model.run(work, measured, key.arm.backbone)
+        work = self._stages.work(key, alongside, self._trials_left(key) if tunes else 0)
+        return self._model.run(work, self._ledger.measured, key.arm.backbone)
 
     def reserve(self, key: RunKey) -> dict[str, str] | None:
         """Set a run's money aside; None when it does not fit into the budget."""
-        units = self._model.units(self._stages.work(key, (), self._trials_left(key.arm)))
+        units = self._model.units(self._stages.work(key, (), self._trials_left(key)))
         parts = {stage: (e.high, units[stage]) for stage, e in self.estimates(key).items() if units[stage] > 0}
         return self._ledger.reserve(key.what, parts)
 
     def settle_finetunes(
-        self, reserved: dict[str, str], key: RunKey, seconds: float, processes: int, finetunes: int
+        self, reserved: dict[str, str], key: RunKey, seconds: float, processes: int, finetunes: float
     ) -> None:
         """Charge a run's fine-tunes: `seconds` of work in all, done by so many processes."""
         settings = self._config.finetune
         held = seconds + processes * (0.0 if self._config.is_simulated else FINETUNE_START_S)
-        worked = cost_of(self._config.prices, held, cpus=settings.cpus, gpus=settings.gpus)
+        device = device_type(settings.gpus) or GPU
+        worked = cost_of(self._config.prices, held, cpus=settings.cpus, gpus=settings.gpus, device=device)
         cost = Cost(held / self._model.slots, worked.device_s, worked.usd)
         if "finetune" in reserved:
-            self._ledger.settle(reserved.pop("finetune"), cost, finetunes)
+            self._ledger.settle(reserved.pop("finetune"), cost, finetunes, device)
         else:
-            self._ledger.charge("finetune", key.what, cost, finetunes)
+            self._ledger.charge("finetune", key.what, cost, finetunes, device)
 
     def usd_per_image(self) -> float | None:
         """Measured price of rendering one image."""
         rendered = self._ledger.by_stage()["render"]
-        return rendered["usd"] / rendered["units"] if rendered["units"] else None
+        return (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
 
-    def default_lr(self, arm: Arm) -> float:
-        """The learning rate of the fine-tuning recipe."""
+    def recipe_value(self, arm: Arm, key: str) -> Any:
+        """A value of the fine-tuning recipe as the config has it; where errors are simulated, any in the range."""
         if self._config.is_simulated:
-            return self._config.tune.lr[0]
-        return resolve_recipe("finetune", arm.finetune_task, self._config.finetune.recipe).lr
+            return self._config.tune.space[key].ends[0] if key in self._config.tune.space else math.nan
+        return getattr(resolve_recipe("finetune", arm.finetune_task, self._config.finetune.recipe), key)
 
     def _in_unit(self, cost: Cost) -> float:
         return {"minutes": cost.wall_s / 60, "$": cost.usd, "device-hours": cost.device_s / 3600}[self.unit]

@@ -11,10 +11,11 @@ from typing import Any
 from render_actors.actor import shard_identity
 from render_actors.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
 from render_actors.pool import render_shards
-from render_actors.setting import DEFAULT_LABELS, RenderSetting
+from render_actors.setting import DEFAULT_LABELS, Label, RenderSetting
 from sweeper.artifacts import ArtifactStore, Manifest
 from sweeper.config import Render, SweepConfig
 from sweeper.errors import BadInput
+from sweeper.targets import labels_for
 
 # Validation images come from scenes that no training image shows: shards that no ladder reaches.
 FIRST_VALIDATION_SHARD = FIRST_HELD_OUT_SCENE
@@ -43,6 +44,8 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
         if choice.source is not None:
             more["source"] = source = choice.source.resolved()
             more.setdefault("labels", tuple(label for label in DEFAULT_LABELS if label in source.labels))
+        labels = more.get("labels", DEFAULT_LABELS)
+        more["labels"] = (*labels, *_missing_labels(config, labels))
         return RenderSetting(
             appearance=choice.appearance,
             light=choice.light,
@@ -58,6 +61,19 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
         )
     except ValueError as error:
         raise BadInput(f"renderings.{rendering}: {error}") from None
+
+
+def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> list[Label]:
+    """What the pre-training tasks need besides `labels`; BadInput where the config's own list leaves it out."""
+    if config.is_simulated:
+        return []
+    try:
+        missing = [label for label in labels_for(config.pretrain.tasks) if label not in labels]
+    except ValueError as error:
+        raise BadInput(f"pretrain.tasks: {error}") from None
+    if missing and config.render.labels is not None:
+        raise BadInput(f"render.labels: the pre-training tasks need {missing[0]}; add it")
+    return missing
 
 
 def _check_there_are(n: int, setting: RenderSetting, rendering: str, held_out: bool) -> None:

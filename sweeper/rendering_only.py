@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 from render_actors.actor import SHARD_FILE
 from render_actors.arrays import ImageView
-from render_actors.export_bop import export_bop
+from render_actors.export_bop import check_exportable, export_bop
 from render_actors.export_coco import export_coco
 from render_actors.objects import class_names
 from render_actors.preview import contact_sheet, side_by_side
 from render_actors.setting import RenderSetting
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
+from sweeper.driver import open_run_folder, ray_session
 from sweeper.errors import BadInput
 from sweeper.progress import Reporter
 from sweeper.rendering import ensure_rendered, missing_images, training_images
-from sweeper.sweep import open_run_folder, ray_session
 
 SHEET_IMAGES = 60
 
@@ -34,10 +34,12 @@ def render_only(
     if config.is_simulated:
         raise BadInput("a simulated sweep renders nothing; choose another config")
     wanted = {rendering: training_images(config, rendering, n) for rendering in config.renderings}
+    if export == "bop":
+        _check_bop([images.setting for images in wanted.values()])
     folder, store = open_run_folder(config), ArtifactStore(config.store, cache_gb=config.cache_gb)
     store.make_root()
     drawn = {}
-    with ray_session(config, reporter):
+    with ray_session(config):
         for name, images in wanted.items():
             started = time.monotonic()
             absent = missing_images([images], config.render, store)
@@ -60,6 +62,15 @@ def render_only(
         apart = {name: (shown[:: config.render.poses_per_scene], names) for name, (shown, names) in drawn.items()}
         side_by_side(apart).save(folder / "preview.png")
         yield f"all settings side by side: {folder / 'preview.png'}"
+
+
+def _check_bop(settings: Iterable[RenderSetting]) -> None:
+    """Raises BadInput where one cannot be exported: before hours of rendering, not after."""
+    try:
+        for setting in settings:
+            check_exportable(setting)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
 
 
 def _exported(view: ImageView, setting: RenderSetting, folder: Path, export: Export) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import platform
 from collections import defaultdict
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.report import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend
+from analysis.report import ContactSheet, Control, Decision, Observation, Reference, ReportData, StageSpend
 from analysis.report import write_report as write_page
 from analysis.verdict import Verdict
 from render_actors.actor import SHARD_FILE, shard_identity
@@ -20,12 +21,14 @@ from render_actors.shards import read_shard
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.complexity import read_complexity
-from sweeper.config import SweepConfig, load_run_config
-from sweeper.decisions import DECISIONS, Knowledge, decision_events, learn
+from sweeper.config import SweepConfig, as_plain, load_run_config
+from sweeper.decision_log import DECISIONS, decision_events, learning_events
+from sweeper.decisions import Knowledge, learn
 from sweeper.ledger import Ledger, read_events
-from sweeper.plan import Plan, make_plan
+from sweeper.plan import Plan, make_plan, resolve_recipe
 from sweeper.rendering import training_images
 from sweeper.study import studies, sweep_digest
+from sweeper.tuning_table import tuned_on, tuning_table
 
 log = logging.getLogger("sweeper")
 
@@ -73,7 +76,7 @@ def read_record(folder: Path) -> Record:
     ledger = Ledger(folder / LEDGER, config.budget)
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
     rendered = ledger.by_stage()["render"]
-    per_image = rendered["usd"] / rendered["units"] if rendered["units"] else None
+    per_image = (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
     this = sweep_digest(config)
     stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == this]
     stop = stops[-1] if stops else {"kind": "", "reason": ""}
@@ -105,11 +108,11 @@ def _report_data(record: Record) -> ReportData:
         fits=knowledge.fits,
         verdicts=knowledge.verdicts,
         references=_references(record),
-        decisions=[_decision(event, knowledge) for event in events],
+        decisions=list(_decisions(record, events)),
         ledger=list(_spend(record.ledger)),
         unit=str(events[0]["unit"]) if events else "minutes",
         stop_reason=record.stop_reason,
-        config_text=config.to_yaml(),
+        config_text=config.to_yaml() + recipes_text(config),
         versions=_versions(record.observations),
         seeds={"sweep": config.seed, "images": config.seed, "real subset": config.seed},
         sheets=() if config.is_simulated else tuple(_sheets(config)),
@@ -117,6 +120,9 @@ def _report_data(record: Record) -> ReportData:
         simulated=config.is_simulated,
         notes=_notes(record),
         complexity=read_complexity(record.folder),
+        controls=list(_controls(record)),
+        tuning=list(tuning_table(config, record.observations)),
+        tuned_on=tuned_on(config, record.observations),
     )
 
 
@@ -124,7 +130,7 @@ def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
     order = {(e["arm"], e["n"], e["seed"]): e["step"] for e in reversed(events)}
     errors: dict[tuple[str, int, int], list[results.Observation]] = defaultdict(list)
     for row in record.observations:
-        if row.split == "test" and row.n > 0:
+        if row.split == "test" and row.n > 0 and not record.plan.arm(row.arm).is_control:
             errors[row.arm, row.n, row.seed].append(row)
     for (arm, n, seed), rows in errors.items():
         seconds = sum(row.seconds for row in rows)
@@ -151,18 +157,37 @@ def _references(record: Record) -> dict[str, Reference]:
     return references
 
 
-def _decision(event: dict, knowledge: Knowledge) -> Decision:
-    found = [r for r in knowledge.runs if (r.arm, r.n, r.seed) == (event["arm"], event["n"], event["seed"])]
-    return Decision(
-        event["step"],
-        event["arm"],
-        event["n"],
-        event["seed"],
-        event["gain"],
-        event["cost"],
-        event["reason"],
-        found[0].error if found else None,
-    )
+def _controls(record: Record) -> Iterator[Control]:
+    """Each arm's control beside the arm at the same size and the reference."""
+
+    def errors(arm: str, n: int) -> tuple[float, ...]:
+        return tuple(r.error for r in record.observations if (r.arm, r.n, r.split) == (arm, n, "test"))
+
+    n, plan = record.config.controls.shuffled_labels, record.plan
+    for arm in plan.arms:
+        shuffled = errors(arm.control.name, n) if n is not None else ()
+        if n is not None and shuffled:
+            yield Control(arm.name, n, shuffled, errors(arm.name, n), errors(plan.reference(arm).name, 0))
+
+
+def _decisions(record: Record, events: list[dict]) -> Iterator[Decision]:
+    errors = {(run.arm, run.n, run.seed): run.error for run in record.knowledge.runs}
+    realised = learning_events(record.folder, studies(record.config, record.plan))
+    for event in events:
+        yield Decision(
+            event["step"],
+            event["arm"],
+            event["n"],
+            event["seed"],
+            event["gain"],
+            event["cost"],
+            event["reason"],
+            errors.get((event["arm"], event["n"], event["seed"])),
+            event.get("about", ""),
+            event.get("before"),
+            event.get("after"),
+            realised.get(event["step"]),
+        )
 
 
 def _spend(ledger: Ledger) -> Iterator[StageSpend]:
@@ -183,10 +208,13 @@ def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
                 rendering,
             )
             continue
-        shown = read_shard(store.path(manifest, SHARD_FILE))[:SHEET_IMAGES]
+        images_there = read_shard(store.path(manifest, SHARD_FILE))
+        # Spread over the shard's scenes: neighbours show the same scene from another side.
+        shown = images_there[:: max(1, len(images_there) // SHEET_IMAGES)][:SHEET_IMAGES]
         buffer = io.BytesIO()
         contact_sheet(shown, class_names(images.setting)).save(buffer, "PNG")
-        caption = f"{rendering}: the first {len(shown)} images, with the boxes and classes of what is visible"
+        of = f"{len(shown)} of the first {len(images_there)} images"
+        caption = f"{rendering}: {of}, with the boxes and classes of what is visible"
         yield ContactSheet(rendering, caption, buffer.getvalue())
 
 
@@ -199,10 +227,28 @@ def _versions(observations: list[results.Observation]) -> dict[str, str]:
     return {name: ", ".join(numbers) for name, numbers in found.items()}
 
 
+def recipes_text(config: SweepConfig) -> str:
+    """The recipes with every value that the config leaves to them, as YAML comments."""
+    if config.is_simulated:
+        return ""
+    recipes = [("pretrain", task, config.pretrain.recipe) for task in config.pretrain.tasks]
+    recipes += [("finetune", task, config.finetune.recipe) for task in config.finetune.tasks]
+    return "".join(
+        f"# {stage} {task}, as resolved: {json.dumps(as_plain(resolve_recipe(stage, task, recipe)))}\n"
+        for stage, task, recipe in recipes
+    )
+
+
 def _notes(record: Record) -> list[str]:
     """What a reader must know that no table says."""
     spent = record.ledger.spent()
     notes = [f"The sweep was alive for {spent.wall_s / 60:.1f} minutes on {platform.machine()}, over all its restarts."]
+    lost = sum(row["lost_usd"] for row in record.ledger.by_stage().values())
+    if lost:
+        notes.append(
+            f"${lost:.3f} of the money went to work that was under way when the sweep was killed: it is charged in"
+            " full, and what it made is not counted."
+        )
     for arm in record.plan.arms:
         if arm.name not in record.knowledge.fits:
             sizes = len({row.n for row in record.observations if row.arm == arm.name})

@@ -1,7 +1,7 @@
 """The results table: one immutable Parquet part a fine-tune, readable while it grows.
 
 A run is (arm, n, seed): one pre-training, fine-tuned `repeats` times. Rows with `split` "test" are observations;
-rows with "validation" are learning rates that were tried on folds of the real training images.
+rows with "validation" are recipe values that were tried on folds of the real training images.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.observations import log_errors
 from sweeper.config import SweepConfig
 from sweeper.plan import make_plan
 from sweeper.run_folder import discard, keep
@@ -38,7 +39,8 @@ VERSIONS = " ".join([f"python={platform.python_version()}", *(f"{name}={version(
 class Observation:
     """One fine-tune. `error` = 1 - metric in [0, 1]; `cost` in device-seconds; n = 0: no pre-training.
 
-    `study`: hash of all that its error depends on (`sweeper.study`).
+    `study`: hash of all that its error depends on (`sweeper.study`). `tuned`: the tuned recipe values, as JSON.
+    `share`: how much of its training was done; below 1 a trial of the tuning was stopped early.
     """
 
     arm: str
@@ -58,12 +60,15 @@ class Observation:
     checkpoint: str
     study: str
     versions: str
+    tuned: str = "{}"
+    share: float = 1.0
 
     @property
     def file_name(self) -> str:
         """Name of its part: the same fine-tune always has the same."""
         arm = self.arm.replace("/", "~")
-        kind = f"lr{self.lr:.3e}" if self.split == "validation" else f"r{self.repeat}"
+        tried = hashlib.sha256(self.tuned.encode()).hexdigest()[:12]
+        kind = f"t{tried}" if self.split == "validation" else f"r{self.repeat}"
         return f"{arm}_n{self.n}_seed{self.seed}_{self.split}_{kind}_{self.study}.parquet"
 
 
@@ -119,7 +124,7 @@ def read(folder: Path, config: SweepConfig) -> list[Observation]:
             rows.append(row)
     current = studies(config, make_plan(config))
     observations = [row for row in rows if current.get(row.arm) == row.study]
-    return sorted(observations, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.lr))
+    return sorted(observations, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.tuned))
 
 
 def discard_damaged(folder: Path) -> int:
@@ -158,8 +163,7 @@ def runs(observations: Iterable[Observation]) -> list[Run]:
 
 
 def _run(rows: list[Observation]) -> Run:
-    # An error of exactly 0 has no logarithm; half a part in ten thousand is below any test split's resolution.
-    logs = np.log([max(row.error, 5e-5) for row in rows])
+    logs = log_errors([row.error for row in rows])
     variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
     first = rows[0]
     return Run(

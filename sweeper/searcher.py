@@ -19,6 +19,9 @@ class Asked(Protocol):
     def finished(self) -> bool:
         """Whether the sweep is over."""
 
+    def over_the_cap(self) -> bool:
+        """Whether the sweep has ended at a hard cap, and what is still running is not waited for."""
+
     def next_trial(self) -> Trial | None:
         """The next fine-tune, or None while its checkpoint is being made."""
 
@@ -34,6 +37,10 @@ class PolicySearcher(Searcher):
         self._loop, self._timeout_s = loop, timeout_s
         self._trials: dict[str, Trial] = {}
         self._held: list[str] = []
+
+    def over_the_cap(self) -> bool:
+        """Asked also while there is no room for a further fine-tune: the caps are held all the same."""
+        return self._loop.over_the_cap()
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune writes its searchers to disk; this one is never read back.

@@ -15,7 +15,8 @@ from render_actors.actor import shard_identity
 from render_actors.scene import RenderSetting
 from sweeper.artifacts import DAMAGED, ArtifactStore, Manifest
 from sweeper.config import SweepConfig
-from sweeper.costs import cost_of
+from sweeper.costs import GPU, cost_of
+from sweeper.devices import device_type
 from sweeper.errors import InterruptedSweep
 from sweeper.ledger import Ledger
 from sweeper.plan import TRAIN_START_S, Arm, Work
@@ -228,8 +229,9 @@ class Stages:
         finally:
             elapsed = time.monotonic() - started
             seconds = elapsed if charge.seconds is None else min(elapsed, charge.seconds)
-            cost = cost_of(self._config.prices, seconds, cpus=cpus, gpus=gpus)
+            device = device_type(gpus) or GPU
+            cost = cost_of(self._config.prices, seconds, cpus=cpus, gpus=gpus, device=device)
             if stage in reserved:
-                self._ledger.settle(reserved.pop(stage), cost, done)
+                self._ledger.settle(reserved.pop(stage), cost, done, device)
             else:
-                self._ledger.charge(stage, run.what, cost, done)
+                self._ledger.charge(stage, run.what, cost, done, device)

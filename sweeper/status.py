@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeper.decisions import DECISIONS, read_decisions
+from sweeper.decision_log import DECISIONS, read_decisions
 from sweeper.ledger import STAGES
 from sweeper.planning import next_proposal
 from sweeper.reporting import STAGE_UNITS, Outcome, Record, read_record
@@ -44,6 +44,7 @@ def _stages(record: Record) -> Iterator[str]:
         yield (
             f"{stage:9s} {row['units']:6.0f} {STAGE_UNITS[stage]:11s}"
             f" {row['wall_s']:7.0f} s  {row['device_s']:7.0f} device-s  ${row['usd']:.4f}"
+            + (f", ${row['lost_usd']:.4f} of it for work that was lost" if row["lost_usd"] else "")
         )
 
 

@@ -24,13 +24,15 @@ def study(config: SweepConfig, arm: Arm) -> str:
     """
     everything = config.model_dump(mode="json")
     finetune = {key: everything["finetune"][key] for key in ("dataset_sha256", "fraction", "count")}
+    # What is not set says nothing: keys that came later leave earlier rows where they were.
+    later = {key: everything["finetune"][key] for key in ("resolution", "balanced")}
+    finetune |= {key: value for key, value in later.items() if value is not None}
     matters: list[Any] = [FINETUNE_VERSION, config.seed, config.render.resolution, finetune, everything["tune"]]
     if config.is_simulated:
         return _hash([*matters, everything["simulated"].get(arm.rendering, everything["simulated"])])
     matters += [as_plain(resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe))]
     if not arm.is_reference:
         spread = ("actors", "cpus_per_actor", "gpus_per_actor", "recycle_after", "scene_timeout_s", "retries")
-        # What is not set says nothing: keys that came later leave earlier rows where they were.
         render = {key: v for key, v in everything["render"].items() if key not in spread and v is not None}
         setting = {key: v for key, v in everything["renderings"][arm.rendering].items() if v is not None}
         source = config.renderings[arm.rendering].source
@@ -39,13 +41,13 @@ def study(config: SweepConfig, arm: Arm) -> str:
             setting["source"] = content_of(source, arm.rendering)
         matters += [render_version(blender=source is None), setting, render]
         matters += [PRETRAIN_VERSION, config.pretrain.validation_images, config.pretrain.workers]
-        matters += [as_plain(resolve_recipe("pretrain", arm.pretrain_task, config.pretrain.recipe))]
+        matters += [as_plain(resolve_recipe("pretrain", arm.learnt, config.pretrain.recipe))]
     return _hash(matters)
 
 
 def studies(config: SweepConfig, plan: Plan) -> dict[str, str]:
-    """The study of every arm and reference, by name."""
-    return {arm.name: study(config, arm) for arm in (*plan.references, *plan.arms)}
+    """The study of every arm, reference and control, by name."""
+    return {arm.name: study(config, arm) for arm in (*plan.references, *plan.arms, *plan.controls)}
 
 
 def sweep_digest(config: SweepConfig) -> str:

@@ -6,11 +6,13 @@ Every trial starts a process, so this module imports little: the stages' librari
 from __future__ import annotations
 
 import dataclasses
-import faulthandler
+import math
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import ray
@@ -18,29 +20,48 @@ from ray import tune
 
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest
 from sweeper.config import SweepConfig, as_plain
+from sweeper.hang import ended_after
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.study import FINETUNE_VERSION
+from tasks.recipes import Recipe
 
 Split = Literal["test", "validation"]
+OnValidation = Callable[[int, float], None]
+
+# Key of what Tune is told: how much of a trial's training is done.
+PERCENT = "percent"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One fine-tune: on all s images and scored on the test split, or on folds of them and scored on the rest."""
+    """One fine-tune: on all s images and scored on the test split, or on folds of them and scored on the rest.
+
+    `settings`: the tuned recipe values, by key.
+    """
 
     arm: Arm
     n: int
     seed: int
     repeat: int
-    lr: float
+    settings: dict[str, Any]
     split: Split
     checkpoint: Manifest | None
 
     @property
     def what(self) -> str:
         """For a line of progress."""
-        kind = f"lr {self.lr:.1e}" if self.split == "validation" else f"repeat {self.repeat}"
+        kind = f"trial of {in_words(self.settings)}" if self.split == "validation" else f"repeat {self.repeat}"
         return f"{self.arm.name} n={self.n} seed={self.seed} {kind}"
+
+
+def in_words(settings: dict[str, Any]) -> str:
+    """Recipe values for a line of progress or a table."""
+    return ", ".join(f"{k} {v:.2g}" if isinstance(v, float) else f"{k} {v}" for k, v in sorted(settings.items()))
+
+
+def recipe_of(config: SweepConfig, trial: Trial) -> Recipe:
+    """The fine-tuning recipe with the tuned values in it."""
+    return resolve_recipe("finetune", trial.arm.finetune_task, config.finetune.recipe | trial.settings)
 
 
 def finetune_identity(config: SweepConfig, trial: Trial) -> dict[str, Any]:
@@ -54,44 +75,47 @@ def finetune_identity(config: SweepConfig, trial: Trial) -> dict[str, Any]:
         "dataset": finetune.dataset_sha256,
         "fraction": finetune.whole,
         "count": finetune.count,
-        "resolution": config.render.resolution,
+        "resolution": config.finetune_resolution,
         "subset_seed": config.seed,
         "seed": trial.seed,
         "repeat": trial.repeat,
-        "lr": trial.lr,
         "split": trial.split,
         "checkpoint": trial.checkpoint.key if trial.checkpoint else None,
     }
+    if finetune.balanced is not None:
+        identity["balanced"] = finetune.balanced
     if config.is_simulated:
         law = config.simulated.get(trial.arm.rendering)
-        return identity | {"n": trial.n, "arm": trial.arm.name, "simulated": as_plain(law)}
-    recipe = resolve_recipe("finetune", trial.arm.finetune_task, finetune.recipe)
+        told = {"n": trial.n, "arm": trial.arm.name, "settings": as_plain(trial.settings)}
+        return identity | told | {"simulated": as_plain(law)}
     folds = config.tune.folds if trial.split == "validation" else None
-    return identity | {"recipe": as_plain(recipe), "folds": folds}
+    return identity | {"recipe": as_plain(recipe_of(config, trial)), "folds": folds}
 
 
 def finetune_trial(params: dict[str, Any], *, config: SweepConfig, store: ArtifactStore) -> None:
-    """The function that Ray Tune runs: measures an error, commits it as an artifact and reports it."""
+    """The function that Ray Tune runs: measures an error, commits it as an artifact and reports it.
+
+    A trial of the tuning also reports on its way, so that Tune may stop it.
+    """
     trial: Trial = params["trial"]
     identity = finetune_identity(config, trial)
     started = time.monotonic()
-    # From a thread of its own, which needs no Python: whatever hangs is ended, and says on stderr where it hung.
-    faulthandler.dump_traceback_later(config.finetune.timeout_s, exit=True, file=2)
-    try:
-        error = _simulated_error(config, trial) if config.is_simulated else _measured_error(config, store, trial)
-    except FloatingPointError:
-        if trial.split == "test":
-            raise
-        # A learning rate at which training diverges is the worst there is, and no reason to give the run up.
-        error = 1.0
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+    group = ray.util.get_current_placement_group()
+    # A process that goes on to another trial keeps what it holds.
+    held = {} if group is None or config.is_simulated else {"placement_group": group.id.hex()}
+
+    def on_the_way(error: float, percent: int) -> None:
+        tune.report({"error": error, PERCENT: percent, "seconds": time.monotonic() - started} | held)
+
+    with ended_after(config.finetune.timeout_s):
+        if config.is_simulated:
+            error = _simulated_error(config, trial)
+        else:
+            error = _measured_error(config, store, trial, on_the_way)
     seconds = time.monotonic() - started
     with tempfile.TemporaryDirectory() as empty:
         manifest = store.commit(identity, Path(empty), {"error": error, "seconds": seconds})
-    group = ray.util.get_current_placement_group()
-    held = {} if group is None else {"placement_group": group.id.hex()}
-    tune.report({"error": manifest.metrics["error"], "seconds": manifest.metrics["seconds"]} | held)
+    tune.report({"error": manifest.metrics["error"], PERCENT: 100, "seconds": manifest.metrics["seconds"]} | held)
 
 
 def _simulated_error(config: SweepConfig, trial: Trial) -> float:
@@ -100,40 +124,76 @@ def _simulated_error(config: SweepConfig, trial: Trial) -> float:
     law = config.simulated.get(trial.arm.rendering) or next(iter(config.simulated.values()))
     time.sleep(law.seconds)
     known = SimulatedLaw(alpha=law.alpha, C=law.C, D=law.D, sigma=law.sigma, zero_error=law.zero_error)
-    return simulated_error(known, trial.n, trial.seed, trial.repeat, arm=trial.arm.name)
+    # Shuffled labels teach nothing: the error is that of no pre-training.
+    taught = 0 if trial.arm.is_control else trial.n
+    return simulated_error(known, taught, trial.seed, trial.repeat, arm=trial.arm.name)
 
 
-def _measured_error(config: SweepConfig, store: ArtifactStore, trial: Trial) -> float:
+def _measured_error(
+    config: SweepConfig, store: ArtifactStore, trial: Trial, on_the_way: Callable[[float, int], None]
+) -> float:
     import numpy as np
     import torch
 
     from tasks.base import ArraySet, task
     from tasks.datasets import folds, load_real, subset
     from tasks.models import load_backbone, seeded_model
-    from tasks.train import evaluate, train
+    from tasks.train import train
 
     settings = config.finetune
     torch.set_num_threads(max(1, int(settings.cpus)))
-    device = "cuda" if settings.gpus else "cpu"
-    real = load_real(settings.dataset, config.data_root, config.render.resolution)
+    learnt = task(trial.arm.finetune_task)
+    options: dict[str, Any] = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
+    real = load_real(settings.dataset, config.data_root, config.finetune_resolution, **options)
     if real.sha256 != settings.dataset_sha256:
         raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
-    chosen = subset(real.train, fraction=settings.whole, count=settings.count, seed=config.seed)
-    recipe = resolve_recipe("finetune", trial.arm.finetune_task, settings.recipe)
-    recipe = dataclasses.replace(recipe, lr=trial.lr)
-    learnt = task(trial.arm.finetune_task)
+    sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
+    chosen = subset(real.train, **sizes, seed=config.seed, balanced=settings.balanced)
+    recipe = recipe_of(config, trial)
     # The seeds of a fine-tune differ between runs and repeats: head, order of images, augmentation.
     seed = int(np.random.SeedSequence((config.seed, trial.seed, trial.repeat)).generate_state(1)[0])
 
-    def error_of(training: ArraySet, held_out: ArraySet) -> float:
+    def error_of(training: ArraySet, held_out: ArraySet, recipe: Recipe, watch: OnValidation | None = None) -> float:
         model = seeded_model(trial.arm.backbone, learnt, len(training.class_names), seed)
         if trial.checkpoint is not None:
             path = store.path(trial.checkpoint, MODEL_FILE)
             load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
-        train(model, learnt, training, recipe, seed=seed, device=device)
-        return 1.0 - evaluate(model, learnt, held_out, device=device, precision=recipe.precision)
+        device = "cuda" if settings.gpus else "cpu"
+        result = train(
+            model, learnt, training, recipe, seed=seed, device=device, validation=held_out, on_validation=watch
+        )
+        assert result.metric is not None
+        return 1.0 - result.metric
 
     if trial.split == "test":
-        return error_of(real.train.take(chosen), real.test)
+        # The last iterate counts, so nothing is looked at before it.
+        return error_of(real.train.take(chosen), real.test, dataclasses.replace(recipe, eval_every=0))
     parts = folds(chosen, real.train.labels, config.tune.folds, config.seed)
-    return float(np.mean([error_of(real.train.take(rest), real.train.take(part)) for rest, part in parts]))
+    looks = Looks(recipe.iterations, len(parts), on_the_way)
+    watched = dataclasses.replace(recipe, eval_every=looks.every)
+    try:
+        for rest, part in parts:
+            looks.take(error_of(real.train.take(rest), real.train.take(part), watched, looks))
+    except FloatingPointError:
+        # Values at which the training diverges are no failure of the sweep: they are the worst there are.
+        return 1.0
+    return fmean(looks.errors)
+
+
+class Looks:
+    """Tells how a trial of the tuning gets on: the mean error over its folds so far, four times in all or oftener."""
+
+    def __init__(self, iterations: int, folds: int, tell: Callable[[float, int], None]) -> None:
+        self._iterations, self._folds, self._tell = iterations, folds, tell
+        self.errors: list[float] = []
+        self.every = min(iterations, max(1, math.ceil(iterations * folds / 4)))
+
+    def __call__(self, step: int, metric: float) -> None:
+        """A look at the fold under way."""
+        percent = round(100 * (len(self.errors) + step / self._iterations) / self._folds)
+        if percent < 100:
+            self._tell(fmean([*self.errors, 1.0 - metric]), percent)
+
+    def take(self, error: float) -> None:
+        """A fold is done."""
+        self.errors.append(error)

@@ -8,17 +8,43 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-LabelKind = Literal["class_index", "class_set"]
+# maps: of any size; pyramid: of several sizes
+Needs = Literal["maps", "pyramid"]
+LabelKind = Literal["class_index", "class_set", "boxes", "instances", "semantic", "normals", "depth"]
 
-# name -> the module that defines it in its TASKS table; a new task is one line here and one record there
-_HOMES = {"mulclass": "tasks.classification", "sinclass": "tasks.classification"}
+# The class number of a pixel that counts neither for nor against, and of the rows that pad a list of boxes.
+IGNORED = 255
+NO_BOX = -1
+
+# name -> the module that defines it in its TASKS table, and the labels it learns from; a new task is one line here and
+# one record there
+_HOMES: dict[str, tuple[str, LabelKind]] = {
+    "mulclass": ("tasks.classification", "class_set"),
+    "sinclass": ("tasks.classification", "class_index"),
+    "objdet": ("tasks.detection", "boxes"),
+    "insseg": ("tasks.detection", "instances"),
+    "semseg": ("tasks.segmentation", "semantic"),
+    "normal": ("tasks.geometry", "normals"),
+    "depth": ("tasks.geometry", "depth"),
+}
+
+# kind -> element type and the shape of one image's label; letters stand for any size
+_FORMS: dict[LabelKind, tuple[type, str]] = {
+    "class_index": (np.integer, ""),
+    "class_set": (np.uint8, "K"),
+    "boxes": (np.float32, "M5"),
+    "instances": (np.uint8, "HW2"),
+    "semantic": (np.uint8, "HW"),
+    "normals": (np.float16, "HW3"),
+    "depth": (np.float32, "HW"),
+}
 
 
 class TaskError(ValueError):
@@ -29,60 +55,97 @@ class TaskError(ValueError):
 class ArraySet:
     """Labelled images in memory or in a memory map.
 
-    images: uint8 (N, H, W, 3). labels: int64 (N,) class indices ("class_index") or uint8 (N, K) with a 1 for each
-    class in the image ("class_set"). class_names: K names. Raises TaskError where these do not fit together.
+    images: uint8 (N, H, W, 3). labels, by kind: "class_index" int64 (N,); "class_set" uint8 (N, K), 1 = in the image;
+    "boxes" float32 (N, M, 5), class, x0, y0, x1, y1 in px, the end exclusive, padded with rows of class -1;
+    "instances" uint8 (N, H, W, 2), the object's number, 0 = none, and its class; "semantic" uint8 (N, H, W), the class,
+    255 = ignored; "normals" float16 (N, H, W, 3), unit, x right, y up, z to the viewer, 0 where there is none; "depth"
+    float32 (N, H, W), metres, 0 where there is none. class_names: one name an output of the model. kind: told by the
+    shape where it is left out, for the first two. Raises TaskError where these do not fit together.
     """
 
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
+    kind: LabelKind | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] != 3:
             raise TaskError(f"images must be uint8 (N, H, W, 3), not {self.images.dtype} {self.images.shape}")
         if len(self.images) != len(self.labels):
             raise TaskError(f"{len(self.images)} images but {len(self.labels)} labels")
-        if self.labels.ndim not in (1, 2):
+        self._check_form()
+        if self.label_kind in ("class_index", "class_set", "boxes", "semantic"):
+            self._check_classes()
+
+    def _check_form(self) -> None:
+        if self.kind is None and self.labels.ndim not in (1, 2):
             raise TaskError(f"labels must be (N,) or (N, K), not {self.labels.shape}")
-        self._check_classes()
+        element, form = _FORMS[self.label_kind]
+        sizes = {"H": self.images.shape[1], "W": self.images.shape[2], "K": len(self.class_names)}
+        found = self.labels.shape[1:]
+        fits = len(found) == len(form) and all(
+            size == (int(letter) if letter.isdigit() else sizes.get(letter, size))
+            for size, letter in zip(found, form, strict=True)
+        )
+        if self.label_kind == "class_set" and not fits:
+            raise TaskError(f"labels have {found[-1]} classes but {len(self.class_names)} class names are given")
+        if not fits or not np.issubdtype(self.labels.dtype, element):
+            raise TaskError(f"{self.label_kind} labels are {self.labels.dtype} {self.labels.shape}; see ArraySet")
 
     def _check_classes(self) -> None:
         known = len(self.class_names)
-        if self.labels.ndim == 2 and self.labels.shape[1] != known:
-            raise TaskError(f"labels have {self.labels.shape[1]} classes but {known} class names are given")
-        if self.labels.ndim == 1 and len(self.labels):
-            low, high = int(self.labels.min()), int(self.labels.max())
-            if low < 0 or high >= known:
-                raise TaskError(f"class indices run from {low} to {high}, outside 0..{known - 1}")
+        classes = self.labels[..., 0] if self.label_kind == "boxes" else self.labels
+        if self.label_kind == "class_set" or not classes.size:
+            return
+        # Maps are read from disk lazily: their classes are checked where they are made.
+        if self.label_kind == "semantic" and isinstance(self.labels, np.memmap):
+            return
+        counted = {"boxes": classes != NO_BOX, "semantic": classes != IGNORED}.get(self.label_kind)
+        shown = classes if counted is None else classes[counted]
+        if shown.size and (shown.min() < 0 or shown.max() >= known):
+            low, high = int(shown.min()), int(shown.max())
+            raise TaskError(f"class indices run from {low} to {high}, outside 0..{known - 1}")
 
     def __len__(self) -> int:
         return len(self.images)
 
     @property
     def label_kind(self) -> LabelKind:
-        """`class_index` for (N,) labels, `class_set` for (N, K)."""
-        return "class_index" if self.labels.ndim == 1 else "class_set"
+        """`kind`, or what the shape tells: `class_index` for (N,) labels, `class_set` for (N, K)."""
+        return self.kind or ("class_index" if self.labels.ndim == 1 else "class_set")
 
     def take(self, indices: np.ndarray) -> ArraySet:
         """The images at `indices` (int, (M,)), copied into memory in that order."""
-        return ArraySet(self.images[indices], self.labels[indices], self.class_names)
+        return ArraySet(self.images[indices], self.labels[indices], self.class_names, self.kind)
+
+
+def _whole_batch(predictions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    return predictions.cpu(), labels.cpu()
 
 
 @dataclass(frozen=True)
 class Task:
     """What is learnt, as plain functions.
 
-    head(channels, outputs): a module from the backbone's stage maps to predictions; channels = width of each stage.
+    head(channels, outputs): a module called as head(stage maps, (height, width) of the images, labels), channels =
+    width of each stage. In training it gets the batch's labels and may return anything that `loss` takes, for example
+    losses that it computed itself; in evaluation labels are None and it returns one tensor.
     loss(predictions, labels): scalar tensor to minimise.
-    metric(batches): score in [0, 1], higher is better, from (predictions, labels) pairs covering a whole set.
+    metric(evidence): score in [0, 1], higher is better, from the evidence of the batches of a whole set.
+    evidence(predictions, labels): what the metric needs of one batch, on the CPU; both as they are unless it is given.
+    dilated: whether the backbone is to keep its last maps fine, by dilation, where it can (DeepLabV3).
+    needs: what the backbone must have for this task.
     """
 
     name: str
     label_kind: LabelKind
     metric_name: str
     head: Callable[[Sequence[int], int], nn.Module]
-    loss: Callable[[Tensor, Tensor], Tensor]
-    metric: Callable[[Iterable[tuple[Tensor, Tensor]]], float]
+    loss: Callable[[Any, Tensor], Tensor]
+    metric: Callable[[Iterable[tuple[Tensor, ...]]], float]
+    evidence: Callable[[Tensor, Tensor], tuple[Tensor, ...]] = _whole_batch
+    dilated: bool = False
+    needs: Needs = "maps"
 
     def check(self, data: ArraySet) -> None:
         """Raise TaskError unless `data` is a non-empty set with this task's kind of labels."""
@@ -97,9 +160,18 @@ def task_names() -> tuple[str, ...]:
     return tuple(sorted(_HOMES))
 
 
+def label_kind(name: str) -> LabelKind:
+    """The labels that a task learns from, without loading it; TaskError (a ValueError) for an unknown name."""
+    return _home(name)[1]
+
+
 def task(name: str) -> Task:
     """The task called `name`; TaskError (a ValueError) listing the known names otherwise."""
+    found: Task = importlib.import_module(_home(name)[0]).TASKS[name]
+    return found
+
+
+def _home(name: str) -> tuple[str, LabelKind]:
     if name not in _HOMES:
         raise TaskError(f"unknown task {name!r}; known tasks: {', '.join(task_names())}")
-    found: Task = importlib.import_module(_HOMES[name]).TASKS[name]
-    return found
+    return _HOMES[name]

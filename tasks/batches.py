@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -11,9 +13,8 @@ from torch import Tensor
 
 from tasks.base import ArraySet
 from tasks.recipes import Recipe
+from tasks.views import Views, placed
 
-# smallest side of a random crop as a share of the image, and the share by which it may leave the frame
-_SMALLEST_CROP = 0.75
 _COLOUR_JITTER = 0.3
 # a data set may fill this share of an accelerator's free memory; else it stays on the host
 _RESIDENT_SHARE = 0.5
@@ -27,6 +28,24 @@ class Shard:
 
     rank: int = 0
     world: int = 1
+
+    def parts(self, batch_size: int, device_batch: int) -> list[slice]:
+        """Which places of a global batch this worker takes, in parts of at most `device_batch` (0 = all at once).
+
+        Shares differ by one image at most, and every worker has as many parts: they meet in each.
+        """
+        bounds = _even(0, batch_size, self.world)
+        smallest = batch_size // self.world
+        largest = -(-batch_size // self.world)
+        # where one share is a single image larger, its parts may be so too
+        count = min(smallest, -(-largest // (device_batch or largest)))
+        cuts = _even(bounds[self.rank], bounds[self.rank + 1], count)
+        return [slice(start, end) for start, end in pairwise(cuts)]
+
+
+def _even(start: int, end: int, count: int) -> list[int]:
+    """Bounds (count + 1,) that cut start..end into `count` nearly equal pieces."""
+    return [start + (end - start) * piece // count for piece in range(count + 1)]
 
 
 class Order:
@@ -56,55 +75,44 @@ def _as_tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array)
 
 
+def _resident(data: Tensor, device: torch.device) -> Tensor:
+    """The data on an accelerator where it fits there, else on the host."""
+    if device.type == "cuda" and data.nbytes >= _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return data
+    return data.to(device)
+
+
 class Feed:
     """Batches of one data set on one device: gathered, augmented and normalised in single vectorised steps."""
 
     def __init__(self, data: ArraySet, device: torch.device) -> None:
-        self.device = device
-        self.images = _as_tensor(data.images)
-        self.labels = _as_tensor(np.ascontiguousarray(data.labels)).to(device)
-        if device.type == "cuda" and data.images.nbytes < _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
-            self.images = self.images.to(device)
+        self.device, self.kind = device, data.label_kind
+        self.images = _resident(_as_tensor(data.images), device)
+        self.labels = _resident(_as_tensor(np.ascontiguousarray(data.labels)), device)
 
     def plain(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images as they are, float (B, 3, H, W) in [-1, 1], and their labels."""
-        chosen = torch.from_numpy(indices).to(self.images.device)
-        return _normalise(self.images[chosen].to(self.device)), self.labels[chosen.to(self.device)]
+        chosen = placed(indices, self.images.device)
+        labels = self.labels[chosen.to(self.labels.device)].to(self.device)
+        return _normalise(self.images[chosen].to(self.device)), labels
 
-    def training(self, order: Order, step: int, recipe: Recipe, seed: int, shard: Shard) -> tuple[Tensor, Tensor]:
-        """This worker's part of the batch of `step`, augmented as the recipe says."""
+    def training(
+        self, order: Order, step: int, recipe: Recipe, seed: int, parts: list[slice]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """These parts of the batch of `step`, augmented as the recipe says, each made when it is asked for."""
         rng = np.random.default_rng((seed, _AUGMENT, step))
-        height, width = self.images.shape[1:3]
-        # drawn for the whole global batch, then cut, so that every number of workers sees the same images
-        rows, columns = _crop_grid(rng, recipe, order.batch_size, height, width)
-        gains = rng.uniform(-1, 1, (2, order.batch_size)).astype(np.float32)
-        share = order.batch_size // shard.world
-        mine = slice(shard.rank * share, (shard.rank + 1) * share)
-
         where = self.images.device
-        chosen = torch.from_numpy(order.batch(step)[mine]).to(where)
-        y, x = torch.from_numpy(rows[mine]).to(where), torch.from_numpy(columns[mine]).to(where)
-        cut = self.images[chosen[:, None, None], y[:, :, None], x[:, None, :]]
-        images = _normalise(cut.to(self.device))
-        if "colour" in recipe.augment:
-            images = _jitter(images, torch.from_numpy(gains[:, mine]).to(self.device))
-        return images, self.labels[chosen.to(self.device)]
-
-
-def _crop_grid(
-    rng: np.random.Generator, recipe: Recipe, count: int, height: int, width: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Source rows (count, height) and columns (count, width) of a random crop and flip, nearest neighbour.
-
-    One gather with these indices picks, crops, zooms and flips at once: the cheapest form on a CPU.
-    """
-    unit_y, unit_x = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
-    scale, top, left, coin = rng.uniform(size=(4, count, 1))
-    scale = _SMALLEST_CROP + (1 - _SMALLEST_CROP) * scale if "crop" in recipe.augment else np.ones_like(scale)
-    y, x = top * (1 - scale) + scale * unit_y, left * (1 - scale) + scale * unit_x
-    if "flip" in recipe.augment:
-        x = np.where(coin < 0.5, x[:, ::-1], x)
-    return (y * height).astype(np.int64), (x * width).astype(np.int64)
+        # drawn for the whole global batch, then cut, so that every number of workers sees the same images
+        views, gains = Views.drawn(rng, recipe, order.batch_size), rng.uniform(-1, 1, (2, order.batch_size))
+        indices = order.batch(step)
+        for part in parts:
+            chosen, seen = placed(indices[part], where), views.part(part)
+            images = _normalise(seen.of_images(self.images, chosen).to(self.device))
+            if "colour" in recipe.augment:
+                images = _jitter(images, placed(gains[:, part].astype(np.float32), self.device))
+            size = (self.images.shape[1], self.images.shape[2])
+            labels = seen.of_labels(self.labels, chosen.to(self.labels.device), self.kind, size)
+            yield images, labels.to(self.device)
 
 
 def _normalise(images: Tensor) -> Tensor:

@@ -22,18 +22,18 @@ class PooledLinear(nn.Module):
         super().__init__()
         self.linear = nn.Linear(channels[-1], outputs)
 
-    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+    def forward(self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None) -> Tensor:
         """Logits (B, outputs) from stage maps of which the last is (B, C, h, w)."""
         logits: Tensor = self.linear(stages[-1].mean(dim=(2, 3)))
         return logits
 
 
-def _stack(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def _stack(batches: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, Tensor]:
     logits, labels = zip(*batches, strict=True)
     return torch.cat(logits).float(), torch.cat(labels)
 
 
-def mean_average_precision(batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+def mean_average_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
     """Macro mAP over the classes present in at least one image, in [0, 1]; logits and class sets are (B, K).
 
     A class that no image shows has no recall, so it takes no part. TaskError where no class is present at all.
@@ -49,7 +49,7 @@ def mean_average_precision(batches: Iterable[tuple[Tensor, Tensor]]) -> float:
     return float(average_precision_score(truth.numpy(), scores.numpy(), average="macro"))
 
 
-def top1(batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+def top1(batches: Iterable[tuple[Tensor, ...]]) -> float:
     """Share of images whose largest logit (B, K) is at the right class index (B,), in [0, 1]."""
     logits, labels = _stack(batches)
     return float((logits.argmax(dim=1) == labels).float().mean())

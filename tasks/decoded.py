@@ -11,10 +11,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from tasks.base import ArraySet
+from tasks.base import ArraySet, LabelKind
 
 SPLITS = ("train", "test")
 # bumped when the pixels that decoding gives change, so that no old cache is read
@@ -25,7 +26,7 @@ _ABANDONED_S = 86400.0
 
 log = logging.getLogger("sweeper")
 
-Build = Callable[[Path], dict[str, tuple[np.ndarray, tuple[str, ...]]]]
+Build = Callable[[Path], dict[str, tuple[np.ndarray | None, tuple[str, ...]]]]
 
 
 def fingerprint(files: list[Path], *settings: object) -> str:
@@ -37,11 +38,14 @@ def fingerprint(files: list[Path], *settings: object) -> str:
     return digest.hexdigest()[:24]
 
 
-def cached(folder: Path, build: Build, *, verify: bool = False) -> tuple[ArraySet, ArraySet, str]:
+def cached(
+    folder: Path, build: Build, *, kind: LabelKind = "class_index", verify: bool = False
+) -> tuple[ArraySet, ArraySet, str]:
     """(train, test, sha256 of their pixels, labels and class names) from `folder`.
 
     Where it does not exist yet, `build(temporary folder)` makes it first: it writes SPLIT.npy (uint8 (N, H, W, 1 or 3))
-    for both splits and returns their labels and class names. Two processes may race: the later one drops its own work.
+    for both splits and returns (labels, class names), None for labels where it wrote SPLIT-labels.npy itself. Two
+    processes may race: the later one drops its own work.
     With `verify` every byte is compared with what was written, and a damaged folder is made anew, which is said.
     """
     if verify and folder.is_dir() and not _is_whole(folder):
@@ -53,13 +57,14 @@ def cached(folder: Path, build: Build, *, verify: bool = False) -> tuple[ArraySe
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             for split, (labels, class_names) in build(partial).items():
-                np.save(partial / f"{split}-labels.npy", labels)
+                if labels is not None:
+                    np.save(partial / f"{split}-labels.npy", labels)
                 (partial / f"{split}-classes.json").write_text(json.dumps(class_names))
             (partial / _CHECKSUMS).write_text(json.dumps(_checksums(partial), sort_keys=True))
             _publish(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    train, test = (_read(folder, split) for split in SPLITS)
+    train, test = (_read(folder, split, kind) for split in SPLITS)
     return train, test, hashlib.sha256((folder / _CHECKSUMS).read_bytes()).hexdigest()
 
 
@@ -96,10 +101,12 @@ def _publish(partial: Path, folder: Path) -> None:
             raise
 
 
-def _read(folder: Path, split: str) -> ArraySet:
+def _read(folder: Path, split: str, kind: LabelKind) -> ArraySet:
     images = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
     if images.shape[3] == 1:
         # grey stays one channel on disk; three views of it cost nothing
         images = np.broadcast_to(images, (*images.shape[:3], 3))
-    labels = np.load(folder / f"{split}-labels.npy", allow_pickle=False)
-    return ArraySet(images, labels, tuple(json.loads((folder / f"{split}-classes.json").read_text())))
+    # a map for every image is read as it is needed, too
+    lazily: Literal["r"] | None = "r" if kind in ("instances", "semantic", "normals", "depth") else None
+    labels = np.load(folder / f"{split}-labels.npy", mmap_mode=lazily, allow_pickle=False)
+    return ArraySet(images, labels, tuple(json.loads((folder / f"{split}-classes.json").read_text())), kind)

@@ -55,8 +55,8 @@ def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) ->
     """
     files = _files(folder)
 
-    def build(target: Path) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
-        made: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {}
+    def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
+        made: dict[str, tuple[np.ndarray | None, tuple[str, ...]]] = {}
         for split, prefix in _PREFIX.items():
             images = _read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", _IMAGES_MAGIC)
             labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", _LABELS_MAGIC).astype(np.int64)

@@ -27,8 +27,8 @@ def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) ->
         only = sorted(set(classes["train"]) ^ set(classes["test"]))[0]
         raise TaskError(f"{folder}: class {only!r} is in one of {splits['train'].name} and {splits['test'].name} only")
 
-    def build(target: Path) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
-        made = {}
+    def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
+        made: dict[str, tuple[np.ndarray | None, tuple[str, ...]]] = {}
         for split, files in listing.items():
             _decode_all(files, resolution, target / f"{split}.npy")
             number = {name: index for index, name in enumerate(classes[split])}

@@ -1,21 +1,24 @@
-"""Stops a training at the first loss that is not finite."""
+"""Stops a training at the first loss that is not finite, on all workers at once."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 # reading a loss from a GPU waits for it, so losses are looked at this many at a time there
 _LOSSES_HELD_CUDA = 20
 
 
 class LossWatch:
-    """Collects the losses of one training; `last` is the latest one read."""
+    """Collects the losses of one training; `last` is the latest one read, the mean over `world` workers.
 
-    def __init__(self, task: str, device: torch.device) -> None:
-        self.task = task
+    All workers add and check at the same steps: what one of them sees, all see.
+    """
+
+    def __init__(self, task: str, device: torch.device, world: int = 1) -> None:
+        self.task, self._world = task, world
         self.last = float("nan")
         self._hold = _LOSSES_HELD_CUDA if device.type == "cuda" else 1
         self._held: list[tuple[int, Tensor]] = []
@@ -30,7 +33,11 @@ class LossWatch:
         """Look at all losses taken; FloatingPointError naming the first step where one is not finite."""
         if not self._held:
             return
-        values = torch.stack([loss for _, loss in self._held]).float().tolist()
+        losses = torch.stack([loss for _, loss in self._held]).float()
+        if self._world > 1:
+            distributed.all_reduce(losses)
+            losses /= self._world
+        values = losses.tolist()
         for (step, _), value in zip(self._held, values, strict=True):
             if not math.isfinite(value):
                 raise FloatingPointError(

@@ -16,21 +16,23 @@ class _GlobalStatistics(torch.autograd.Function):
     """Normalise by the mean and variance of all workers' images, with the gradient through both."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        world = distributed.get_world_size()
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, ...]:
         var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), correction=0)
-        moments = torch.stack([mean, var + mean * mean])
-        distributed.all_reduce(moments)
-        mean = moments[0] / world
-        var = (moments[1] / world - mean * mean).clamp_(min=0)
-        ctx.save_for_backward(x, weight, mean, var)
+        own = x.numel() // x.shape[1]
+        # workers may hold different numbers of images: sums are added up, and what they are sums of
+        sums = torch.cat([own * mean, own * (var + mean * mean), mean.new_tensor([own])])
+        distributed.all_reduce(sums)
+        count = sums[-1]
+        mean, square = (sums[:-1] / count).chunk(2)
+        var = (square - mean * mean).clamp_(min=0)
+        ctx.save_for_backward(x, weight, mean, var, count)
         ctx.eps = eps
-        ctx.mark_non_differentiable(mean, var)
-        return functional.batch_norm(x, mean, var, weight, bias, False, 0.0, eps), mean, var
+        ctx.mark_non_differentiable(mean, var, count)
+        return functional.batch_norm(x, mean, var, weight, bias, False, 0.0, eps), mean, var, count
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, var = ctx.saved_tensors
+        x, weight, mean, var, count = ctx.saved_tensors
         grad = grads[0]
         # the fused kernel gives the gradient with the statistics held fixed, and both sums the rest needs
         fixed, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
@@ -38,7 +40,7 @@ class _GlobalStatistics(torch.autograd.Function):
         )
         sums = torch.stack([grad_bias, grad_weight]).float()
         distributed.all_reduce(sums)
-        sums /= distributed.get_world_size() * (x.numel() // x.shape[1])
+        sums /= count
         inverse = torch.rsqrt(var + ctx.eps)
         slope = weight * inverse * inverse * sums[1]
         offset = weight * inverse * sums[0] - slope * mean
@@ -48,14 +50,13 @@ class _GlobalStatistics(torch.autograd.Function):
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm2d whose training statistics are those of all workers together; every worker holds as many images."""
+    """BatchNorm2d whose training statistics are those of all workers' images together."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised (B, C, H, W); in eval mode exactly BatchNorm2d."""
         if not self.training:
             return super().forward(x)
-        normalised, mean, var = _GlobalStatistics.apply(x, self.weight, self.bias, self.eps)
-        count = x.numel() // x.shape[1] * distributed.get_world_size()
+        normalised, mean, var, count = _GlobalStatistics.apply(x, self.weight, self.bias, self.eps)
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr, arg-type]
             self.running_var.lerp_(var * count / (count - 1), self.momentum)  # type: ignore[union-attr, arg-type]

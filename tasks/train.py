@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +22,16 @@ from torch.nn.parallel import DistributedDataParallel
 from tasks import checkpoint
 from tasks.base import ArraySet, Task, TaskError
 from tasks.batches import Feed, Order, Shard
+from tasks.evaluation import EVAL_BATCH, autocast, check_precision, require_device, score
 from tasks.loss_watch import LossWatch
 from tasks.models import State, TransferModel, backbone_state
 from tasks.norm import synchronise_batch_norm
-from tasks.recipes import Precision, Recipe
+from tasks.recipes import Recipe
 
 OnProgress = Callable[[int, float, float], None]
 OnCheckpoint = Callable[[int, Path], None]
+OnValidation = Callable[[int, float], None]
 
-_EVAL_BATCH = 256
 _PROGRESS_EVERY_S = 1.0
 
 
@@ -62,66 +65,16 @@ class _Progress:
     best_state: dict[str, State] | None = None
 
 
-def require_device(name: str) -> torch.device:
-    """The device called `name`; RuntimeError where cuda is asked for and absent, never another device instead."""
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(f"device {name!r} was asked for but this machine has no usable GPU; use device 'cpu'")
-    return device
-
-
-def check_precision(device: torch.device, precision: Precision) -> None:
-    """TaskError where `device` would have to imitate `precision`: a hundred times slower on a CPU without bf16."""
-    if precision == "bf16" and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        raise TaskError("precision bf16: this CPU has no instructions for it and would crawl; use precision fp32")
-
-
-def _autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
-def evaluate(
-    model: nn.Module,
-    task: Task,
-    data: ArraySet,
-    *,
-    device: str = "cpu",
-    batch_size: int = _EVAL_BATCH,
-    precision: Precision = "fp32",
-) -> float:
-    """The task's metric of `model` on all of `data`, in [0, 1]; error = 1 - metric. In this process alone."""
-    task.check(data)
-    where = require_device(device)
-    check_precision(where, precision)
-    return _score(model.to(where), task, Feed(data, where), len(data), Shard(), batch_size, precision)
-
-
-def _score(
-    model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, precision: Precision
-) -> float:
-    """Each worker predicts its share; all score the whole."""
-    was_training = model.training
-    model.eval()
-    mine = np.arange(shard.rank, size, shard.world)
-    pairs: list[tuple[Tensor, Tensor]] = []
-    with torch.inference_mode(), _autocast(feed.device, precision):
-        for start in range(0, len(mine), batch_size):
-            images, labels = feed.plain(mine[start : start + batch_size])
-            pairs.append((model(images).float().cpu(), labels.cpu()))
-    model.train(was_training)
-    if shard.world > 1:
-        parts: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(shard.world)]
-        distributed.all_gather_object(parts, pairs)
-        pairs = [pair for part in parts for pair in part]
-    return task.metric(pairs)
-
-
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(model: TransferModel, recipe: Recipe) -> torch.optim.Optimizer:
+    """All parameters; those of an auxiliary head learn `auxiliary_rate` times as fast (appendix A of the paper)."""
+    auxiliary = [p for name, p in model.named_parameters() if name.startswith("head.auxiliary.")]
+    others = [p for name, p in model.named_parameters() if not name.startswith("head.auxiliary.")]
+    groups: list[dict[str, Any]] = [{"params": others, "rate": 1.0}]
+    if auxiliary:
+        groups.append({"params": auxiliary, "rate": recipe.auxiliary_rate})
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-    return torch.optim.SGD(
-        model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
-    )
+        return torch.optim.AdamW(groups, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)
 
 
 def _parallel(model: nn.Module, device: torch.device) -> DistributedDataParallel:
@@ -145,10 +98,9 @@ class _Training:
     ) -> None:
         parallel = distributed.is_available() and distributed.is_initialized()
         self.shard = Shard(distributed.get_rank(), distributed.get_world_size()) if parallel else Shard()
-        if recipe.batch_size % self.shard.world:
-            raise TaskError(
-                f"recipe: batch_size {recipe.batch_size} cannot be split evenly over {self.shard.world} workers"
-            )
+        if recipe.batch_size < self.shard.world:
+            raise TaskError(f"recipe: batch_size {recipe.batch_size} leaves some of {self.shard.world} workers idle")
+        self.parts = self.shard.parts(recipe.batch_size, recipe.device_batch)
         self.task, self.recipe, self.seed, self.device = task, recipe, seed, device
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model = model.to(device)
@@ -191,22 +143,35 @@ class _Training:
         draw = np.random.SeedSequence((self.seed, step, self.shard.rank)).generate_state(1)[0]
         torch.manual_seed(int(draw))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.lr_at(step)
-        images, labels = self.feed.training(self.order, step, self.recipe, self.seed, self.shard)
-        if not self.recipe.channels_last:
-            images = images.contiguous()
-        with _autocast(self.device, self.recipe.precision):
-            predictions = self.runner(images)
-        loss = self.task.loss(predictions, labels)
+            group["lr"] = self.recipe.lr_at(step) * group["rate"]
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        batch = self.feed.training(self.order, step, self.recipe, self.seed, self.parts)
+        total = torch.stack([self._accumulate(part, *pair) for part, pair in enumerate(batch)]).sum()
         self.optimizer.step()
         self.progress.step = step + 1
-        return loss
+        mine = self.parts[-1].stop - self.parts[0].start
+        return total * (self.recipe.batch_size / (mine * self.shard.world))
+
+    def _accumulate(self, part: int, images: Tensor, labels: Tensor) -> Tensor:
+        """Add one part's gradient; returns its loss, weighed so that the mean over workers of sums is the batch's."""
+        if not self.recipe.channels_last:
+            images = images.contiguous()
+        # workers exchange gradients once a step, with the last part
+        exchanges = self.shard.world == 1 or part == len(self.parts) - 1
+        with nullcontext() if exchanges else self.runner.no_sync():  # type: ignore[operator]  # DDP where world > 1
+            with autocast(self.device, self.recipe.precision):
+                predictions = self.runner(images, labels)
+            loss = self.task.loss(predictions, labels) * (len(images) * self.shard.world / self.recipe.batch_size)
+            loss.backward()
+        return loss.detach()
 
     def validate(self, feed: Feed, size: int) -> None:
         now = self.progress
-        now.metric = _score(self.model, self.task, feed, size, self.shard, _EVAL_BATCH, self.recipe.precision)
+        if self.shard.world > 1:
+            # the model that is judged is the one that is saved: rank 0's, statistics included
+            for buffer in self.model.buffers():
+                distributed.broadcast(buffer, 0)
+        now.metric = score(self.model, self.task, feed, size, self.shard, EVAL_BATCH, self.recipe.precision)
         if now.best_metric is None or now.metric > now.best_metric:
             now.best_metric, now.best_step, now.best_state = now.metric, now.step, _model_state(self.model)
 
@@ -224,14 +189,17 @@ def train(
     checkpoint_every: int = 0,
     on_progress: OnProgress | None = None,
     on_checkpoint: OnCheckpoint | None = None,
+    on_validation: OnValidation | None = None,
 ) -> TrainResult:
     """Train all of `model` in place; it ends as the last iterate, the best one is in the result.
 
     Under torch.distributed the recipe's batch is split over the workers, each of which calls this with the same
-    arguments. checkpoint_dir: where last.pt is written every `checkpoint_every` steps (0 = never) and resumed from
-    where it exists. on_progress(step, images_per_s, loss): about once a second. on_checkpoint(step, path): on every
-    worker, after each checkpoint. Raises FloatingPointError naming the step at a loss that is not finite, TaskError
-    on data or recipes that cannot work, RuntimeError where `device` is absent.
+    arguments; `recipe.device_batch` bounds what a worker takes at once, and the rest follows before the step is made.
+    checkpoint_dir: where last.pt is written every `checkpoint_every` steps (0 = never) and resumed from where it
+    exists. on_progress(step, images_per_s, loss): about once a second. On every worker, on_checkpoint(step, path)
+    after each checkpoint and on_validation(step, metric) after each validation. Raises FloatingPointError naming the
+    step at a loss that is not finite, TaskError on data or recipes that cannot work, RuntimeError where `device` is
+    absent.
     """
     task.check(data)
     where = require_device(device)
@@ -243,8 +211,13 @@ def train(
     if checkpoint_dir is not None:
         training.resume(checkpoint_dir)
     devices = [where] if where.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        _loop(training, held_out, checkpoint_dir, checkpoint_every, on_progress, on_checkpoint)
+    # shapes stay the same step after step, so a GPU may look for its fastest kernels once
+    exact = torch.backends.cudnn.deterministic
+    fastest = (
+        torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=exact) if devices else nullcontext()
+    )
+    with torch.random.fork_rng(devices=devices), fastest:
+        _loop(training, held_out, checkpoint_dir, checkpoint_every, on_progress, on_checkpoint, on_validation)
     return _result(training)
 
 
@@ -255,9 +228,10 @@ def _loop(
     checkpoint_every: int,
     on_progress: OnProgress | None,
     on_checkpoint: OnCheckpoint | None,
+    on_validation: OnValidation | None,
 ) -> None:
     now, recipe = training.progress, training.recipe
-    watch = LossWatch(training.task.name, training.device)
+    watch = LossWatch(training.task.name, training.device, training.shard.world)
     training.model.train()
     mark, mark_step = time.perf_counter(), now.step
     while now.step < recipe.iterations:
@@ -275,8 +249,9 @@ def _loop(
         now.seconds += time.perf_counter() - started
         if saves and checkpoint_dir is not None:
             training.save(checkpoint_dir, on_checkpoint)
+        if evaluates and on_validation is not None and now.metric is not None:
+            on_validation(now.step, now.metric)
         if on_progress is not None and (last or trained - mark > _PROGRESS_EVERY_S):
-            watch.check()
             speed = (now.step - mark_step) * recipe.batch_size / (trained - mark)
             on_progress(now.step, speed, watch.last)
             mark, mark_step = time.perf_counter(), now.step

@@ -9,7 +9,7 @@ import pytest
 from sklearn.covariance import ledoit_wolf
 
 from analysis import fit_laws
-from analysis.complexity import complexity
+from analysis.complexity import Complexity, complexity
 from analysis.report_data import ReportData
 from analysis.report_tables import page_tables
 from tests.analysis.truths import observe
@@ -53,6 +53,15 @@ def test_fewer_images_than_features_give_a_finite_answer_that_says_how_much_was_
     assert "10 images, 64 features, shrinkage 0." in str(found)
 
 
+def test_sets_of_other_sizes_are_on_another_scale_even_where_little_was_shrunk() -> None:
+    # given draws of one and the same Gaussian with a spectrum that decays, as a network's activations have it
+    draws = np.random.default_rng(0).normal(size=(8000, 128)) * np.exp(-np.arange(128) / 10)
+    some, many = complexity(draws[:1000]), complexity(draws)
+    # then the measure moves with n by much, though hardly anything was shrunk: what the docstring says
+    assert max(some.shrinkage, many.shrinkage) < 0.02
+    assert many.negative_entropy > some.negative_entropy + 50
+
+
 def test_features_that_never_vary_are_left_out() -> None:
     activations, _ = gaussian(300, 5)
     dead = np.hstack([activations, np.full((300, 3), 7.0)])
@@ -79,11 +88,11 @@ def test_the_report_shows_it_beside_alpha_and_c_where_it_was_measured() -> None:
     values |= {key: [] for key in ("observations", "decisions", "ledger")}
     values |= dict.fromkeys(("title", "question", "unit", "stop_reason", "config_text"), "")
     bare = ReportData(arms=["rich", "plain"], fits=fits, **values)
-    shown = dataclasses.replace(bare, complexity={"rich": 123.4})
+    shown = dataclasses.replace(bare, complexity={"rich": Complexity(123.4, 64, 1000, 0.02)})
     tables = [page_tables(data) for data in (bare, shown)]
     [(without, with_it)] = [
         (tables[0][name], tables[1][name]) for name in tables[0] if "alpha" in tables[0][name].columns
     ]
     assert not any("complexity" in column for column in without.columns)
     column = with_it.columns.index("complexity (nats)")
-    assert [row[column] for row in with_it.rows] == ["123", "not measured"]
+    assert [row[column] for row in with_it.rows] == ["123 (n = 1000, 64 features)", "not measured"]

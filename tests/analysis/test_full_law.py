@@ -39,3 +39,10 @@ def test_appendix_d_stays_at_the_d_that_all_settings_share() -> None:
     found, steps = appendix_D(curves, start=0.48)
     assert found == pytest.approx(0.48, abs=0.002)
     assert len(steps) == 2
+
+
+def test_appendix_d_begins_with_the_median_of_the_settings_own_d() -> None:
+    """Given three settings with other D and one whose alpha is on its bound, the median is that of the three."""
+    n = 1000 * 2.0 ** np.arange(7, dtype=np.float64)
+    curves = [(n, law_error(n, 0.4, 0.5, D)) for D in (0.4, 0.5, 0.6)] + [(n, np.linspace(0.4, 0.5, 7))]
+    assert appendix_D(curves)[1][0] == pytest.approx(0.5, abs=0.002)

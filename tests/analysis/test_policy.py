@@ -9,6 +9,7 @@ import pytest
 from analysis import fit_law
 from analysis.baselines import propose_grid, propose_random
 from analysis.belief import ArmState, Run, believe
+from analysis.objectives import standing
 from analysis.policy import Goals, Policy, Terms, pilot, propose, should_stop
 from analysis.verdict import verdict
 from tests.analysis.truths import observe
@@ -92,7 +93,19 @@ def test_the_reason_is_one_line_with_uncertainty_expectation_and_cost() -> None:
     chosen = propose([_state("a", [200, 800, 3200])], {"a": LADDER}, _same, terms=Terms(unit="minutes"))[0]
     assert "\n" not in chosen.reason
     assert " of a: n = " in chosen.reason
-    assert chosen.reason.endswith("for 1 minutes")
+    assert "is expected to take its sd from " in chosen.reason
+    assert chosen.reason.endswith(" for 1 minutes")
+    left = propose([_state("a", [200, 800, 3200])], {"a": LADDER}, _same, terms=Terms(budget_left=7, unit="minutes"))
+    assert left[0].reason.endswith(" for 1 minutes; 6 minutes left then")
+
+
+def test_a_proposal_carries_what_it_expects_for_the_comparison_with_what_came() -> None:
+    state = _state("a", [200, 800, 3200])
+    expected = propose([state], {"a": LADDER}, _same)[0].expected
+    assert expected is not None
+    now = standing([state], Goals())["a"]
+    assert expected.before == pytest.approx(now[expected.about])
+    assert 0 < expected.after < expected.before
 
 
 @pytest.mark.parametrize("policy", [propose, propose_grid, propose_random])
@@ -110,7 +123,8 @@ def test_the_expected_fall_is_what_happens_on_average() -> None:
     truth = observe(0.5, 0.15, 2.0, 0.01, np.array(LADDER[:5] * 2, float), seed=3)
     fit = fit_law(truth.n, truth.error)
     state = ArmState("a", fit, tuple(Run("a", n, i) for i, n in enumerate(LADDER[:5] * 2)))
-    _, forecast = believe(state, {"a": [6400]}, []).after(0)
+    of_C = believe(state, {"a": [6400]}, []).left_after()[0, 1]
+    forecast = fit.C.sd * of_C**0.5
     rng = np.random.default_rng(0)
     drawn = fit.samples.error(6400) * np.exp(fit.samples.sigma * rng.standard_normal(fit.samples.sigma.size))
     refits = [
@@ -152,5 +166,5 @@ def test_bad_requests_are_refused_in_one_line() -> None:
         propose([state], {}, _same)
     with pytest.raises(ValueError, match="the ladder is \\[\\]; give sizes above 0"):
         pilot(["a"], [], lambda n: n)
-    with pytest.raises(ValueError, match="must both be above 0"):
+    with pytest.raises(ValueError, match="must all be above 0"):
         Goals(alpha_sd=0)

@@ -65,3 +65,12 @@ def test_two_arms_do_not_pool_d() -> None:
     apart = fit_laws(data, groups={name: name for name in data})
     for name in data:
         np.testing.assert_array_equal(together[name].samples.D, apart[name].samples.D)
+
+
+def test_draws_of_two_arms_do_not_rise_together() -> None:
+    """Given two arms with the same runs, when compared draw by draw, either is as often the better one."""
+    truth = observe(0.4, 0.2, 1.0, 0.02, LADDER, seed=4)
+    fits = fit_laws({"one": (truth.n, truth.error), "two": (truth.n, truth.error)})
+    one, two = fits["one"].samples.C, fits["two"].samples.C
+    assert abs(np.corrcoef(one, two)[0, 1]) < 0.1
+    assert np.mean(one < two) == pytest.approx(0.5, abs=0.05)

@@ -15,11 +15,13 @@ from analysis import fit_laws
 from analysis.reference import compare
 from analysis.report import (
     ContactSheet,
+    Control,
     Decision,
     Observation,
     Reference,
     ReportData,
     StageSpend,
+    Tuned,
     draw_figures,
     render_html,
     write_report,
@@ -65,6 +67,9 @@ def data() -> ReportData:
         seeds={"sweep": 0},
         sheets=[ContactSheet("everything random", "ten scenes", _png())],
         target_error=0.16,
+        controls=[Control(arms[0], 800, (0.3, 0.31), (0.2, 0.21), (0.30, 0.31, 0.305))],
+        tuning=[Tuned(arms[0], 3200, f"lr 0.005, {NASTY}", 4, 1, 0.21, 0.24, 90.0, 0.01)],
+        tuned_on="of lr, on 2 folds",
     )
 
 
@@ -74,10 +79,23 @@ def page(data: ReportData) -> str:
 
 
 def test_the_page_holds_every_section_and_the_verdict_sentence(data: ReportData, page: str) -> None:
-    for section in ("answer", "curves", "law", "reference", "decisions", "images", "ledger", "made"):
+    for section in (
+        "answer",
+        "curves",
+        "law",
+        "reference",
+        "controls",
+        "tuning",
+        "decisions",
+        "images",
+        "ledger",
+        "made",
+    ):
         assert f'<section id="{section}">' in page
     assert data.verdicts["everything random"].sentence in page
     assert "budget spent" in page
+    assert "what the labels teach lowers the error" in page
+    assert "4 (1 stopped early)" in page
     assert "2.13.0" in page
     assert "$0.30" in page, "the ledger's total"
 

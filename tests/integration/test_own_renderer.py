@@ -72,7 +72,7 @@ def test_a_mistake_of_the_users_is_one_line(here: Place) -> None:
     done = here.run("render", config, "--images", "20")
     assert done.code == 2
     # Ray's own lines may come before it.
-    assert re.search(r"scene 0 has 0 images; return poses_per_scene = 10$", done.err.strip()), done.err[-2000:]
+    assert re.search(r"scene 0 has 0 images; return poses_per_scene = 10 of them$", done.err.strip()), done.err[-2000:]
     assert "Traceback" not in done.err
     missing = here.run("complexity", config, "--images", "20")
     assert missing.code == 2

@@ -74,6 +74,17 @@ def test_every_run_of_the_table_was_decided_with_a_reason_and_lies_near_its_law(
             assert row["n"] in [250 * 2**i for i in range(7)]
 
 
+def test_what_each_run_taught_is_beside_what_was_expected_of_it(simulated: Sweep) -> None:
+    # given the decisions that the policy made, each with the uncertainty it was for
+    asked = [row for row in table(simulated.folder, "decisions") if row["about"]]
+    assert asked
+    assert all(float(row["expected"]) < float(row["before"]) for row in asked)
+
+    # then what it was before and after each run was fitted is there too, and a figure of both
+    assert all(float(row["realised_before"]) > 0 and float(row["realised_after"]) > 0 for row in asked)
+    assert (simulated.folder / "figures" / "learning.png").stat().st_size > 0
+
+
 def test_the_true_laws_lie_in_the_reported_intervals_and_the_verdicts_follow(simulated: Sweep) -> None:
     fits = {row["arm"]: row for row in table(simulated.folder, "fits")}
     for rendering, law in sweeps.LAWS.items():
@@ -174,6 +185,27 @@ def test_a_damaged_part_of_a_finished_sweep_is_measured_anew(simulated: Sweep) -
     assert again.code == 0, again.err[-3000:]
     assert f"{part.name} is damaged" in again.err
     assert rows(copied) == whole
+
+    # and the same where a part is gone altogether
+    part.unlink()
+    again = simulated.place.run("run", str(simulated.config), "name=damaged", "--json")
+    assert again.code == 0, again.err[-3000:]
+    assert rows(copied) == whole
+
+
+def test_a_cap_ends_fine_tunes_that_are_under_way(simulated: Sweep) -> None:
+    # given fine-tunes of ten minutes that were believed to take a second, under a cap of one minute
+    quick = ("seed=7", "tune.trials=0", "name=capped", "budget.minutes=20")
+    assert simulated.place.run("run", str(simulated.config), *quick, "--json").code == 0
+    folder = simulated.place.folder / "runs" / "capped"
+    spent = lines(folder / "ledger.jsonl")[-1]["wall_s"] / 60
+    slow = [f"simulated.{rendering}.seconds=600" for rendering in sweeps.LAWS]
+
+    # when the sweep goes on with them, then it ends long before the first of them would, with an answer
+    ended = simulated.place.run("run", str(simulated.config), *quick[:3], f"budget.minutes={spent + 1:.2f}", *slow)
+    assert ended.code == 3, ended.err[-3000:]
+    assert "is used up; left unfinished: " in ended.err
+    assert lines(folder / "ledger.jsonl")[-1]["wall_s"] < 60 * spent + 600
 
 
 def test_a_budget_too_small_for_a_verdict_ends_with_code_3(simulated: Sweep) -> None:

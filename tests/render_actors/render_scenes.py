@@ -1,4 +1,7 @@
-"""Render scenes given as numbers into OUT, one shard a scene: `python render_scenes.py OUT JSON-SETTING 0 1 2`."""
+"""Render scenes given as numbers into OUT, one shard a scene: `python render_scenes.py OUT JSON-SETTING 0 1 2`.
+
+A scene that comes again is drawn by a new renderer in the place of the old.
+"""
 
 import json
 import sys
@@ -15,8 +18,12 @@ if __name__ == "__main__":
     out = Path(sys.argv[1])
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(sys.argv[2]).items()}
     setting = RenderSetting(**values)
-    renderer = Renderer(setting)
+    renderer, drawn = Renderer(setting), set[int]()
     for number in map(int, sys.argv[3:]):
+        if number in drawn:
+            renderer.close()
+            renderer, drawn = Renderer(setting), set()
+        drawn.add(number)
         images = renderer.render(sample_scene(setting, 0, number))
         write_shard(out / f"{number}.parquet", images, len(class_names(setting)))
     renderer.close()

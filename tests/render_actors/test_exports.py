@@ -104,14 +104,19 @@ def test_bop_is_in_millimetres_and_complete(tmp_path: Path) -> None:
     assert all(500 < model["diameter"] <= 900.1 for model in models.values())
 
 
-def test_objects_of_several_sizes_are_refused(tmp_path: Path) -> None:
-    image = pretended(0)
-    assert image.poses is not None
-    larger = tuple(dataclasses.replace(pose, scale=2 * pose.scale) for pose in image.poses)
-    with pytest.raises(ValueError, match=r"set render\.size_jitter to false"):
-        export_bop([image, dataclasses.replace(image, index=1, poses=larger)], SETTING, tmp_path / "bop")
-    with pytest.raises(ValueError, match="no depth or poses"):
-        export_bop([drawn_image(0)], SETTING, tmp_path / "other")
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"size_jitter": True}, r"set render\.size_jitter to false"),
+        ({"labels": ("classes", "depth")}, "no depth or poses"),
+    ],
+)
+def test_what_bop_cannot_hold_is_refused_before_anything_is_written(
+    tmp_path: Path, changed: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        export_bop([pretended(0)], dataclasses.replace(SETTING, **changed), tmp_path / "bop")
+    assert not (tmp_path / "bop").exists()
 
 
 def test_bop_is_read_back_by_blenderprocs_loader(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ LABELS = ("classes", "boxes", "masks", "semantic", "normals", "depth", "poses")
 SIDE = 48
 
 
-def render(out: Path, setting: RenderSetting, scenes: int) -> list[RenderedImage]:
-    """Render the first scenes in a new process."""
+def render(out: Path, setting: RenderSetting, scenes: int, renderers: int = 1) -> list[RenderedImage]:
+    """Render the first scenes in a new process, by each of so many renderers, one after the other."""
     out.mkdir()
     values = dataclasses.asdict(setting)
     script, project = Path(__file__).with_name("render_scenes.py"), Path(__file__).parents[2]
-    command = [sys.executable, str(script), str(out), json.dumps(values), *map(str, range(scenes))]
+    command = [sys.executable, str(script), str(out), json.dumps(values), *map(str, [*range(scenes)] * renderers)]
     environment = {"PYTHONPATH": str(project), "PATH": os.environ["PATH"]}
     done = subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, timeout=300, check=False
@@ -153,3 +153,12 @@ def test_a_models_own_colours_and_the_textures_are_seen(boxes: list[RenderedImag
         thing, room = image.rgb[image.instances == 1].mean(axis=0), image.rgb[image.instances == 0].mean(axis=0)
         assert thing[0] > 1.5 * thing[1], "the box's vertices are red"
         assert room[1] > 1.5 * room[0], "the bricks are green"
+
+
+def test_a_second_renderer_in_a_process_has_the_same_objects(folder: Path, boxes: list[RenderedImage]) -> None:
+    # given a process whose first renderer drew scene 0, when a second one of the same data sets draws it again
+    again = render(folder / "again", setting(folder, appearance="single", classes=1, light="fix"), 1, renderers=2)
+    # then it draws what the first of another process did
+    for first, second in zip(boxes, again, strict=True):
+        assert first.rgb.tobytes() == second.rgb.tobytes()
+        assert first.objects == second.objects

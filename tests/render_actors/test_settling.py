@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +68,29 @@ def test_placement_leaves_the_scenes_of_surface_settings_as_they_were() -> None:
     assert "placement" not in RenderSetting().content()
     with pytest.raises(ValueError, match="placement = 'thrown'; choose surface or physics"):
         RenderSetting(placement="thrown")  # type: ignore[arg-type]
+
+
+def test_bullet_is_imported_where_objects_fall_and_says_nothing(tmp_path: Path) -> None:
+    # given a new process that has all that the command line and an actor import
+    code = (
+        "import sys, sweeper.__main__, sweeper.rendering_only, render_actors.actor\n"
+        "assert 'pybullet' not in sys.modules\n"
+        "from pathlib import Path\n"
+        "from render_actors.setting import RenderSetting\n"
+        "from render_actors.settling import settled_scene\n"
+        "from tests.render_actors.sinks import FolderSink\n"
+        f"settled_scene(RenderSetting(placement='physics', max_objects=1), 0, 0, FolderSink(Path({str(tmp_path)!r})))\n"
+        "assert 'pybullet' in sys.modules\n"
+    )
+    project = Path(__file__).parents[2]
+    # when objects fall in it, then Bullet was imported, and its greeting is not heard
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project,
+        env={"PYTHONPATH": str(project), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr[-2000:]

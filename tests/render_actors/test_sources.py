@@ -62,30 +62,66 @@ def test_the_pages_example_renders(tmp_path: Path) -> None:
     assert {seen.class_id for k in range(8) for image in drawing.scene(0, k) for seen in image.objects} == {0, 1}
 
 
+# A right picture, of which each case spoils one thing.
+RIGHT = {
+    "rgb": "np.zeros((24, 24, 3), np.uint8)",
+    "instances": "np.ones((24, 24), np.uint8)",
+    "class_ids": "[1]",
+    "normals": "np.full((24, 24, 3), [0.0, 0.6, 0.8])",
+    "depth": "np.ones((24, 24))",
+}
+
+
 @pytest.mark.parametrize(
-    ("body", "message"),
+    ("spoilt", "message"),
     [
-        ("    return []", "scene 1 has 0 images; return poses_per_scene = 3"),
-        (
-            "    return [Picture(np.zeros((24, 24, 3)), np.zeros((24, 24), np.uint8), [])] * 3",
-            "rgb of image 3 is float64",
-        ),
-        (
-            "    return [Picture(np.zeros((24, 24, 3), np.uint8), np.ones((24, 24), np.uint8), [])] * 3",
-            "image 3 has instance 1 but 0 class ids",
-        ),
-        (
-            "    return [Picture(np.zeros((24, 24, 3), np.uint8), np.ones((24, 24), np.uint8), [2])] * 3",
-            "class ids [2]; the source names 2 classes",
-        ),
-        (
-            "    return [Picture(np.zeros((24, 24, 3), np.uint8), np.ones((24, 24), np.uint8), [1])] * 3",
-            "image 3 has no normals",
-        ),
+        ({"rgb": "np.zeros((24, 24, 3))"}, "rgb is float64 (24, 24, 3); give uint8 (24, 24, 3)"),
+        ({"rgb": "[[0]]"}, "rgb is list; give uint8 (24, 24, 3) as a NumPy array"),
+        ({"instances": "np.ones((12, 24), np.uint8)"}, "instances is uint8 (12, 24); give uint8 (24, 24)"),
+        ({"class_ids": "[]"}, "has instance 1 but 0 class ids"),
+        ({"class_ids": "[2]"}, "has class ids [2]; the source names 2 classes: 0 to 1"),
+        ({"class_ids": "['dot']"}, "class ids are ['dot']; give whole numbers"),
+        ({"class_ids": "[0] * 256"}, "has 256 class ids; 8 bits number 255 instances at most"),
+        ({"normals": "None"}, "has no normals; give float (24, 24, 3)"),
+        ({"normals": "np.ones((24, 24))"}, "normals is float64 (24, 24); give float (24, 24, 3)"),
+        ({"normals": "np.ones((24, 24, 3))"}, "has normals of length 1.73; give unit ones, or 0 where there is none"),
+        ({"normals": "np.full((24, 24, 3), np.nan)"}, "has normals of length nan"),
+        ({"depth": "np.ones((24, 24, 3))"}, "depth is float64 (24, 24, 3); give float (24, 24)"),
+        ({"depth": "np.full((24, 24), np.inf)"}, "has a depth of inf; give metres, finite and 0 or more"),
+        ({"depth": "-np.ones((24, 24))"}, "has a depth of -1; give metres"),
     ],
 )
-def test_a_wrong_image_is_refused_with_its_number(tmp_path: Path, body: str, message: str) -> None:
-    drawing = drawing_of(setting_of(function(tmp_path, body)), NOWHERE)
+def test_a_wrong_image_is_refused_by_function_seed_scene_and_number(
+    tmp_path: Path, spoilt: dict[str, str], message: str
+) -> None:
+    arguments = ", ".join(f"{name}={value}" for name, value in (RIGHT | spoilt).items())
+    source = function(tmp_path, f"    return [Picture({arguments})] * 3")
+    with pytest.raises(ValueError, match="^" + re.escape(f"{source.where}: seed 7, scene 1, image 3: {message}")):
+        drawing_of(setting_of(source), NOWHERE).scene(7, 1)
+
+
+def test_normals_may_be_absent_in_places_and_a_picture_has_no_more_than_is_asked_for(tmp_path: Path) -> None:
+    arguments = ", ".join(f"{name}={value}" for name, value in RIGHT.items())
+    source = function(tmp_path, f"    p = Picture({arguments})\n    p.normals[:5] = 0\n    return (p, p, p)")
+    images = drawing_of(setting_of(source), NOWHERE).scene(0, 0)
+    assert images[0].normals is not None
+    assert not images[0].normals[:5].any()
+    # normals of another size are nobody's business where the labels do not ask for them
+    bare = function(tmp_path, f"    return [Picture({arguments.replace('24, 24, 3), [', '9, 9, 3), [')})] * 3")
+    assert drawing_of(setting_of(bare, labels=("classes",)), NOWHERE).scene(0, 0)[0].normals is None
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("[]", "seed 0, scene 1 has 0 images; return poses_per_scene = 3 of them"),
+        ("int('x')", "seed 0, scene 1: it raised ValueError: invalid literal for int() with base 10: 'x'"),
+        ("None", "seed 0, scene 1 gives NoneType; return a list of Picture"),
+        ("[(1, 2)] * 3", "seed 0, scene 1, image 3: is tuple; return render_actors.sources.Picture"),
+    ],
+)
+def test_what_is_no_list_of_pictures_is_refused(tmp_path: Path, returned: str, message: str) -> None:
+    drawing = drawing_of(setting_of(function(tmp_path, f"    return {returned}")), NOWHERE)
     with pytest.raises(ValueError, match=re.escape(message)):
         drawing.scene(0, 1)
 
@@ -189,6 +225,76 @@ def test_a_polygon_and_a_bare_box_are_painted(tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     for image in every_image(source, 0, 0, 18):
         assert [(seen.class_id, seen.box) for seen in image.objects] == [(3, (4, 2, 9, 8))]
+
+
+def change_coco(folder: Path, **more: object) -> Source:
+    """A COCO folder whose annotation 7, or whose lists, say something else."""
+    source, path = write_coco(folder), folder / "annotations.json"
+    content = json.loads(path.read_text())
+    lists = {name: value for name, value in more.items() if name in content}
+    content["annotations"][7] |= {name: value for name, value in more.items() if name not in content}
+    path.write_text(json.dumps(content | lists))
+    return source
+
+
+def test_a_polygon_without_a_box_is_painted_behind_smaller_objects(tmp_path: Path) -> None:
+    source = change_coco(tmp_path, bbox=None, segmentation=[[4, 2, 8, 2, 8, 7, 4, 7]])
+    for image in every_image(source, 0, 0, 18):
+        assert [(seen.class_id, seen.box) for seen in image.objects] == [(3, (4, 2, 9, 8))]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"category_id": 99}, "annotation 7 has category_id 99, which is not listed"),
+        ({"image_id": 99}, "annotation 7 has image_id 99, which is not listed"),
+        ({"image_id": [1]}, "annotation 7 has image_id [1], which is not listed"),
+        ({"bbox": None, "segmentation": None}, "annotation 7 has neither bbox nor segmentation"),
+        ({"bbox": [1, 2, "a", 4]}, "annotation 7 has bbox [1, 2, 'a', 4]; give x, y, width, height in px"),
+        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 7 has a polygon that is not x, y, x, y, ... of three points"),
+        ({"segmentation": {"size": [24, 24], "counts": [3, 4]}}, "annotation 7 has run lengths that do not add up"),
+        ({"segmentation": {"size": [24, 24], "counts": "a1"}}, "annotation 7 has a compressed run length"),
+        ({"categories": [{"name": "a"}]}, "category number 1 needs an id (a whole number) and a name"),
+        ({"images": [{"id": 0}]}, "image number 1 needs an id (a whole number) and a file_name"),
+        ({"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}, "category id 1 stands there twice"),
+        ({"images": {}}, "it needs the lists images, annotations, categories"),
+    ],
+)
+def test_what_coco_annotations_cannot_say_is_told_with_the_file(tmp_path: Path, wrong: dict, message: str) -> None:
+    source = change_coco(tmp_path, **wrong)
+    with pytest.raises(ValueError, match=rf"annotations\.json.*{re.escape(message)}"):
+        folder_size(source)
+
+
+def test_class_names_must_list_every_category(tmp_path: Path) -> None:
+    source = dataclasses.replace(write_coco(tmp_path), class_names=("a", "b"))
+    with pytest.raises(ValueError, match=r"annotations\.json: has 5 categories, class_names lists 2"):
+        folder_size(source)
+
+
+def test_runs_of_another_size_than_their_image_are_told_with_the_file(tmp_path: Path) -> None:
+    source = change_coco(tmp_path, segmentation={"size": [10, 10], "counts": [50, 50]})
+    with pytest.raises(ValueError, match=r"7\.png: a mask of \(10, 10\) for an image of \(24, 24\)"):
+        every_image(source, 0, 0, 18) + every_image(source, 0, FIRST_HELD_OUT_SCENE, 2)
+
+
+@pytest.mark.parametrize("content", [b"no picture", None, b"\x89PNG\r\n\x1a\n and no more"])
+@pytest.mark.parametrize("part", ["images", "masks"])
+def test_a_broken_image_or_mask_is_named(tmp_path: Path, part: str, content: bytes | None) -> None:
+    source, whole = write_masks(tmp_path), tmp_path / part / "0.png"
+    cut = whole.read_bytes()[:60]
+    for file in (tmp_path / part).iterdir():
+        file.write_bytes(cut if content is None else content)
+    with pytest.raises(ValueError, match=rf"{part}/\d+\.png cannot be read as an image \(.*\); remove or mend it"):
+        every_image(source, 0, 0, 1)
+
+
+def test_a_mask_of_another_size_than_its_image_is_named(tmp_path: Path) -> None:
+    source = write_masks(tmp_path)
+    for file in (tmp_path / "masks").iterdir():
+        Image.new("L", (12, 24), 1).save(file)
+    with pytest.raises(ValueError, match=r"masks/(\d+)\.png is \(12, 24\) px, .*images/\1\.png is \(24, 24\)"):
+        every_image(source, 0, 0, 1)
 
 
 def test_class_masks_become_a_semantic_map(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def row(**changes: Any) -> Observation:
         "seconds": 7.0,
         "checkpoint": "c0ffee",
         "versions": "torch=2",
+        "tuned": '{"lr": 0.002}',
     }
     values |= changes
     return Observation(**{"study": study(STUDY, Arm(*values["arm"].split("/")))} | values)

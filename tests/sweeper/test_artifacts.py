@@ -146,8 +146,26 @@ def test_a_store_travels_to_other_processes(store: ArtifactStore, folder: Path) 
 
 def test_a_store_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(BadInput, match="cannot be opened for writing"):
-        ArtifactStore(str(tmp_path / "file" / "store")).make_root()
+    with pytest.raises(BadInput, match="file is a file, not a folder; give a folder"):
+        ArtifactStore(str(tmp_path / "file" / "store"))
+
+
+def test_who_only_looks_leaves_what_is_damaged(tmp_path: Path) -> None:
+    # given an artifact with a flipped byte
+    store, folder = ArtifactStore(str(tmp_path / "store")), tmp_path / "made"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"content")
+    manifest = store.commit({"stage": "render", "what": 1}, folder)
+    path = store.path(manifest, "file")
+    path.write_bytes(b"Content")
+
+    # when somebody looks who changes nothing, then it counts as missing, and is still there
+    looking = ArtifactStore(str(tmp_path / "store"), look_only=True)
+    assert looking.find_sound({"stage": "render", "what": 1}) is None
+    assert path.exists()
+    # and who works with it has it withdrawn
+    assert ArtifactStore(str(tmp_path / "store")).find_sound({"stage": "render", "what": 1}) is None
+    assert not path.exists()
 
 
 VALUES = st.recursive(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.sweep import check
+from sweeper.checking import check
 from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of, written
 
 ROOT = Path(__file__).parents[2]
@@ -32,11 +32,18 @@ def complaint(*arguments: str) -> str:
         ("run", "budgett.minutes=3", "unknown key budgett; did you mean budget?"),
         ("plan", "budget.minutes=-5", "budget.minutes: Input should be greater than 0 (got -5)"),
         ("plan", "pretrain.tasks=[mulclas]", "pretrain.tasks: unknown task 'mulclas'; known tasks: "),
-        ("run", "pretrain.backbones=[resnet9000]", "pretrain.backbones: unknown 'resnet9000'; known: "),
+        (
+            "run",
+            "pretrain.backbones=[resnet9000]",
+            "pretrain.backbones: unknown backbone 'resnet9000'; known backbones: ",
+        ),
         ("plan", "tune.folds=70000", "finetune.dataset: folds: k must lie in 2..60000, not 70000"),
         ("plan", "ladder.start=100000000", "the largest size is 6,400,000,000; sizes go up to 20,000,000"),
         ("plan", "pretrain.tasks=[mulclass, mulclass]", "pretrain.tasks: each name may stand here once"),
         ("run", "pretrain.workers=64", "pretrain.workers asks for 64 CPUs, but Ray has"),
+        ("plan", "store=/etc/passwd", "store /etc/passwd: /etc/passwd is a file, not a folder"),
+        ("plan", "finetune.tasks=[mulclass]", "finetune"),
+        ("plan", "pretrain.tasks=[sinclass]", "pretrain.tasks: sinclass needs class_index labels"),
         ("run", "render.actors=64", "render.actors asks for 64 CPUs, but Ray has"),
         ("run", "data_root=/no/such/folder", "finetune.dataset: data_root /no/such/folder is not a folder"),
     ],
@@ -61,15 +68,29 @@ def test_a_mistyped_command_line_is_answered_in_one_line_too(arguments: list[str
     assert said in complaint(*arguments)
 
 
-def test_the_run_folder_names_its_store_so_that_it_can_be_read_from_anywhere(
+def test_paths_are_absolute_in_the_run_folder_because_workers_and_readers_stand_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    checked, _ = check(sweep_of(tmp_path, simulated_sweep(store="here")))
+    (tmp_path / "mine.py").write_text("def render(setting, seed, scene): ...\n")
+    source = {"kind": "function", "path": "mine.py:render", "class_names": ["a"]}
+    content = simulated_sweep(store="here", data_root="data", renderings={"plain": {"source": source}})
 
-    assert checked.store == str(tmp_path / "here")
+    checked, _ = check(sweep_of(tmp_path, content))
+
+    assert (checked.store, checked.data_root) == (str(tmp_path / "here"), str(tmp_path / "data"))
+    own = checked.renderings["plain"].source
+    assert own is not None
+    assert own.path == f"{tmp_path}/mine.py:render"
     assert not (tmp_path / "here").exists()
+
+
+def test_an_unknown_backbone_is_refused_where_errors_are_simulated_too(tmp_path: Path) -> None:
+    content = simulated_sweep(pretrain={"tasks": ["simulated"], "backbones": ["<b>"]}, output=str(tmp_path / "run"))
+
+    assert "pretrain.backbones: unknown '<b>'; known: simulated, " in complaint("run", str(written(tmp_path, content)))
+    assert not (tmp_path / "run").exists()
 
 
 def test_plan_and_its_look_into_the_store_write_nothing(tmp_path: Path) -> None:

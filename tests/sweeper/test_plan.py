@@ -81,11 +81,15 @@ def test_a_number_that_yaml_reads_as_text_is_a_number() -> None:
     assert resolve_recipe("pretrain", "mulclass", {"lr": "1e-3"}).lr == 0.001
 
 
+def nothing_measured(stage: str, device: str | None) -> list[tuple[float, Cost]]:
+    return []
+
+
 def test_only_missing_work_costs_and_more_images_cost_more(config: SweepConfig) -> None:
     model = CostModel(config)
 
-    cached = model.run(Work(0, False, 3), {}, "small_resnet")
-    small, large = (model.run(Work(images, True, 3, 2), {}, "small_resnet") for images in (100, 1000))
+    cached = model.run(Work(0, False, 3), nothing_measured, "small_resnet")
+    small, large = (model.run(Work(images, True, 3, 2), nothing_measured, "small_resnet") for images in (100, 1000))
 
     assert cached["render"].expected.usd == cached["pretrain"].expected.usd == 0
     assert cached["finetune"].expected.usd > 0
@@ -97,10 +101,28 @@ def test_a_simulated_sweep_costs_what_its_law_says(tmp_path: Path) -> None:
     content = simulated_sweep()
     content["simulated"]["plain"]["seconds"] = 4.0
     model = CostModel(sweep_of(tmp_path, content))
-    measured = [(2.0, Cost(8.5, 8.5, 0.0))]
 
-    assert model.stage("finetune", 2, [], "none").expected.wall_s == pytest.approx(8.5)
+    def measured(stage: str, device: str | None) -> list[tuple[float, Cost]]:
+        return [(2.0, Cost(8.5, 8.5, 0.0))]
+
+    assert model.stage("finetune", 2, nothing_measured, "none").expected.wall_s == pytest.approx(8.5)
     assert model.stage("finetune", 2, measured, "none").source == "measured"
+
+
+def test_what_a_gpu_costs_and_takes_is_told_by_its_type(tmp_path: Path) -> None:
+    # given prices and speeds for a type of GPU and for all others
+    prices = {"gpu_hour": 2.0, "gpus": {"T4": 0.5}, "speed": {"T4": {"small_resnet": 100_000}}}
+    content = real_sweep(finetune={"gpus": 1, "cpus": 1}, prices=prices)
+
+    def cost(kind: str) -> Cost:
+        model = CostModel(sweep_of(tmp_path, content), 1.0, lambda gpus: kind if gpus else "cpu")
+        return model.stage("finetune", 1, nothing_measured, "small_resnet").expected
+
+    # then the T4 is cheaper an hour, and quicker than fifty cores
+    t4, other = cost("T4"), cost("H200")
+    assert t4.usd / t4.wall_s == pytest.approx(0.55 / 3600)
+    assert other.usd / other.wall_s == pytest.approx(2.05 / 3600)
+    assert t4.wall_s < other.wall_s
 
 
 def flat(run: Run, alongside: Sequence[Run] = ()) -> float:

@@ -1,4 +1,4 @@
-"""The results table, and the learning rates that are rebuilt from it."""
+"""The results table."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.config import SweepConfig, Tune
+from sweeper.config import SweepConfig
 from sweeper.results import discard_damaged, read, runs, write
-from sweeper.tuning import LearningRate
 from tests.sweeper.examples import ARM, STUDY, real_sweep, row
-
-TUNE = Tune(lr=(1e-4, 1e-1), trials=4)
-DEFAULT = 2e-3
 
 
 def test_rows_come_back_as_written_in_order(tmp_path: Path) -> None:
-    later, earlier, tried = row(n=400), row(n=200, repeat=1), row(n=200, split="validation", lr=0.01)
+    later, earlier, tried = (
+        row(n=400),
+        row(n=200, repeat=1),
+        row(n=200, split="validation", tuned='{"lr": 0.01}', share=0.25),
+    )
     for observation in (later, tried, earlier):
         write(tmp_path, observation)
 
@@ -63,7 +63,7 @@ def test_every_fine_tune_has_a_part_of_its_own(tmp_path: Path) -> None:
         row(seed=1),
         row(n=0),
         row(split="validation"),
-        row(split="validation", lr=4e-3),
+        row(split="validation", tuned='{"lr": 0.004}'),
         row(arm=ARM.replace("plain", "fixed")),
     ]
     for observation in rows:
@@ -96,84 +96,3 @@ def test_a_run_is_the_mean_of_its_repeats_log_errors_with_the_variance_of_that_m
 
 def test_a_perfect_run_has_a_finite_log_error() -> None:
     assert 0 < runs([row(error=0.0)])[0].error < 1e-3
-
-
-def test_the_recipes_own_learning_rate_is_tried_first_and_kept_where_none_was_tried() -> None:
-    rate = LearningRate(TUNE, DEFAULT, [], seed=0)
-
-    assert rate.best() == DEFAULT
-    assert rate.ask() == DEFAULT
-
-
-def off(lr: float) -> float:
-    """A validation error that is lowest at 1e-2."""
-    return abs(math.log(lr / 1e-2))
-
-
-def tune_to_the_end(rate: LearningRate) -> list[float]:
-    """The rates that are asked for, one after the other."""
-    asked = []
-    while (lr := rate.ask()) is not None:
-        asked.append(lr)
-        rate.tell(lr, off(lr))
-    return asked
-
-
-def test_learning_rates_differ_stay_in_range_and_end_after_the_agreed_number() -> None:
-    rate = LearningRate(TUNE, DEFAULT, [], seed=0)
-
-    asked = tune_to_the_end(rate)
-
-    assert len(set(asked)) == 4
-    assert all(1e-4 <= lr <= 1e-1 for lr in asked)
-    assert max(asked) / min(asked) > 10, "the range is looked at from end to end"
-    assert (rate.done, rate.remaining) == (4, 0)
-    assert rate.best() == min(asked, key=off)
-
-
-def test_no_more_than_two_rates_are_tried_at_a_time() -> None:
-    rate = LearningRate(TUNE, DEFAULT, [], seed=0)
-
-    first, second, third = rate.ask(), rate.ask(), rate.ask()
-
-    assert first is not None
-    assert second is not None
-    assert third is None
-    assert rate.remaining == 4, "none of them is finished"
-    rate.tell(first, 0.5)
-    assert rate.ask() not in (None, first, second)
-
-
-def test_rebuilt_from_its_rows_it_goes_on_where_it_was() -> None:
-    rate = LearningRate(TUNE, DEFAULT, [(DEFAULT, 0.5), (7e-3, 0.3)], seed=0)
-
-    assert (rate.done, rate.remaining, rate.best()) == (2, 2, 7e-3)
-    assert rate.ask() != DEFAULT
-
-
-def test_rows_outside_the_range_that_is_tuned_now_do_not_count() -> None:
-    assert LearningRate(TUNE, DEFAULT, [(0.5, 0.1)], seed=0).done == 0
-
-
-@pytest.mark.parametrize("finished", [1, 2, 3])
-def test_rebuilt_from_its_rows_it_asks_for_the_rates_it_would_have_asked_for(finished: int) -> None:
-    asked = tune_to_the_end(LearningRate(TUNE, DEFAULT, [], seed=0))
-
-    rebuilt = LearningRate(TUNE, DEFAULT, [(lr, off(lr)) for lr in asked[:finished]], seed=0)
-
-    assert tune_to_the_end(rebuilt) == pytest.approx(asked[finished:])
-
-
-def test_the_default_is_tried_even_where_another_rate_was_finished_before_a_kill() -> None:
-    assert LearningRate(TUNE, DEFAULT, [(7e-3, 0.3)], seed=0).ask() == DEFAULT
-
-
-def test_trials_of_a_run_that_is_gone_are_asked_for_again() -> None:
-    rate = LearningRate(TUNE, DEFAULT, [], seed=0)
-    while rate.ask() is not None:
-        pass
-
-    rate.abandon()
-
-    assert rate.ask() is not None
-    assert rate.done == 0

@@ -32,7 +32,10 @@ def test_top1_counts_images_whatever_their_class() -> None:
 
 
 def test_an_unknown_task_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"unknown task 'detect'; known tasks: mulclass, sinclass"):
+    with pytest.raises(
+        ValueError,
+        match="unknown task 'detect'; known tasks: depth, insseg, mulclass, normal, objdet",
+    ):
         task("detect")
 
 

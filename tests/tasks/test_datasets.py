@@ -193,7 +193,7 @@ def test_a_missing_folder_says_what_was_looked_for(tmp_path: Path, name: str, ro
 
 
 def test_an_unknown_data_set_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="known data sets: fashion-mnist, clothing, imagefolder:PATH"):
+    with pytest.raises(ValueError, match="known data sets: fashion-mnist, clothing, camvid, imagenet, coco"):
         load_real("mnist", None, 32, cache_dir=tmp_path)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tasks.base import task
-from tasks.models import backbone_names, backbone_state, build_model, load_backbone, seeded_model
+from tasks.backbones import backbone_names, check_pair
+from tasks.base import NO_BOX, TaskError, task, task_names
+from tasks.models import backbone_state, build_model, load_backbone, seeded_model
+from tasks.shapes import shapes
 
 
 def test_transfer_moves_the_backbone_and_leaves_the_head() -> None:
@@ -65,3 +67,71 @@ def test_an_unknown_backbone_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="unknown backbone 'vgg'; known backbones: small_resnet, resnet18") as caught:
         build_model("vgg", task("sinclass"), 2)
     assert all(name in str(caught.value) for name in backbone_names())
+
+
+def test_weights_move_between_dilated_and_plain_resnets() -> None:
+    fine, plain = build_model("resnet50", task("semseg"), 3), build_model("resnet50", task("mulclass"), 3)
+    images = torch.rand(1, 3, 64, 64)
+
+    load_backbone(plain, backbone_state(fine))
+
+    assert [stage.shape[-1] for stage in fine.backbone.eval()(images)] == [16, 8, 8, 8]
+    assert [stage.shape[-1] for stage in plain.backbone.eval()(images)] == [16, 8, 4, 2]
+    assert all(torch.equal(value, backbone_state(fine)[name]) for name, value in backbone_state(plain).items())
+
+
+@pytest.mark.parametrize("name", ["objdet", "insseg"])
+def test_a_pair_that_cannot_work_is_refused_with_the_reason_and_what_fits(name: str) -> None:
+    with pytest.raises(
+        TaskError, match=r"a feature pyramid.* vit_b_16 has all its maps at one 16th .*choose one of"
+    ) as why:
+        build_model("vit_b_16", task(name), 3)
+    assert "swin_t" in str(why.value)
+
+
+def test_images_that_are_too_small_for_a_backbone_are_refused() -> None:
+    with pytest.raises(TaskError, match="swin_t needs images of 32 px or more, not 24"):
+        check_pair("swin_t", task("semseg"), 24)
+
+
+# a mask for each of a hundred regions takes seconds
+QUICK = [("small_resnet", name) for name in task_names() if name != "insseg"]
+FITTING = [
+    pytest.param(backbone, name, marks=[] if (backbone, name) in QUICK else pytest.mark.slow)
+    for backbone in ("small_resnet", "resnet18", "resnet50", "convnext_tiny", "swin_t", "vit_s_16")
+    for name in task_names()
+    if not (backbone.startswith("vit") and name in ("objdet", "insseg"))
+]
+
+
+@pytest.mark.parametrize(("backbone", "name"), FITTING)
+def test_every_parameter_of_a_fitting_pair_learns_and_its_predictions_have_a_score(backbone: str, name: str) -> None:
+    # a parameter without a gradient would stop DDP
+    learnt = task(name)
+    data = shapes(4, 64, seed=0, kind=learnt.label_kind)
+    model = seeded_model(backbone, learnt, len(data.class_names), seed=0)
+    images = torch.from_numpy(data.images).permute(0, 3, 1, 2) / 127.5 - 1
+    labels = torch.from_numpy(data.labels)
+
+    loss = learnt.loss(model.train()(images, labels), labels)
+    loss.backward()
+
+    assert torch.isfinite(loss)
+    assert [n for n, p in model.named_parameters() if p.grad is None] == []
+    with torch.inference_mode():
+        score = learnt.metric([learnt.evidence(model.eval()(images).float(), labels)])
+    assert 0 <= score <= 1
+
+
+@pytest.mark.parametrize("name", ["objdet", pytest.param("insseg", marks=pytest.mark.slow)])
+def test_an_image_without_objects_can_be_learnt_from(name: str) -> None:
+    learnt = task(name)
+    data = shapes(2, 64, seed=0, kind=learnt.label_kind)
+    labels = torch.from_numpy(data.labels)
+    labels[1] = NO_BOX if name == "objdet" else 0
+    model = seeded_model("small_resnet", learnt, len(data.class_names), seed=0)
+
+    loss = learnt.loss(model(torch.rand(2, 3, 64, 64), labels), labels)
+    loss.backward()
+
+    assert torch.isfinite(loss)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tasks.base import task_names
 from tasks.recipes import Recipe, recipe, recipe_names
 
 PLAIN = Recipe(iterations=100, batch_size=10, lr=0.1, warmup_images=200)
@@ -21,6 +22,8 @@ PLAIN = Recipe(iterations=100, batch_size=10, lr=0.1, warmup_images=200)
         ({"optimizer": "adam"}, "unknown optimizer 'adam'; known: adamw, sgd"),
         ({"augment": ("flipp",)}, "unknown augmentation 'flipp'; known: flip, crop, colour"),
         ({"warmup_images": 1001}, "warmup_images is longer than the whole training"),
+        ({"scale_jitter": (2.0, 0.5)}, "scale_jitter is least and most"),
+        ({"auxiliary_rate": 0.0}, "auxiliary_rate must be positive"),
     ],
 )
 def test_a_wrong_value_is_named(change: dict[str, Any], message: str) -> None:
@@ -50,3 +53,14 @@ def test_every_named_recipe_can_be_written_into_an_identity() -> None:
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="known recipes: pretrain-mulclass-quick, finetune-sinclass-quick"):
         recipe("best")
+
+
+def test_every_task_has_a_paper_recipe_and_a_quick_one_for_each_stage_it_takes_part_in() -> None:
+    for name in task_names():
+        stages = ("finetune",) if name == "sinclass" else ("pretrain", "finetune")
+        for stage in stages:
+            quick, full = recipe(f"{stage}-{name}-quick"), recipe(f"{stage}-{name}-paper")
+            assert quick.iterations * quick.batch_size < full.iterations * full.batch_size / 10
+            assert (full.optimizer, full.momentum, full.weight_decay) == ("sgd", 0.9, 1e-4)
+            assert full.sync_batch_norm
+            assert (full.eval_every > 0) == (stage == "pretrain"), "the last iterate of a fine-tune counts"

@@ -6,15 +6,18 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed, multiprocessing, nn
 
 from tasks.base import task
-from tasks.models import TransferModel, backbone_state, seeded_model
+from tasks.batches import Shard
+from tasks.evaluation import evaluate
+from tasks.models import StagedBackbone, TransferModel, backbone_state, seeded_model
 from tasks.recipes import Recipe
-from tasks.train import TrainResult, evaluate, train
+from tasks.train import TrainResult, train
 from tests.tasks.arrays import coloured_squares
 
 SINCLASS = task("sinclass")
@@ -41,6 +44,7 @@ def _one_thread() -> None:
 
 def test_training_learns_and_reports_what_it_did() -> None:
     heard: list[tuple[int, float, float]] = []
+    judged: list[tuple[int, float]] = []
     model = _model()
 
     result = train(
@@ -51,6 +55,7 @@ def test_training_learns_and_reports_what_it_did() -> None:
         seed=0,
         validation=coloured_squares(64, seed=1),
         on_progress=lambda step, speed, loss: heard.append((step, speed, loss)),
+        on_validation=lambda step, metric: judged.append((step, metric)),
     )
 
     assert result.steps == 40
@@ -59,6 +64,8 @@ def test_training_learns_and_reports_what_it_did() -> None:
     assert result.best_metric is not None
     assert result.best_metric >= result.metric
     assert heard[-1][0] == 40
+    assert [step for step, _ in judged] == [6, 12, 18, 24, 30, 36, 40]
+    assert (judged[-1][1], max(metric for _, metric in judged)) == (result.metric, result.best_metric)
     assert all(speed > 0 and 0 <= loss < 5 for _, speed, loss in heard)
     assert evaluate(model, SINCLASS, coloured_squares(64, seed=1)) == pytest.approx(result.metric)
 
@@ -76,7 +83,7 @@ def test_the_best_state_is_of_the_best_step_and_the_model_keeps_the_last() -> No
     assert evaluate(model, SINCLASS, coloured_squares(64, seed=1)) == pytest.approx(result.metric)
 
 
-def _train_until_killed(folder: str, die_at: int) -> None:
+def _train_until_killed(folder: str, die_at: int, recipe: Recipe) -> None:
     torch.set_num_threads(1)
 
     def die(step: int, path: Path) -> None:
@@ -87,7 +94,7 @@ def _train_until_killed(folder: str, die_at: int) -> None:
         _model(),
         SINCLASS,
         coloured_squares(64),
-        RECIPE,
+        recipe,
         seed=0,
         validation=coloured_squares(32, seed=1),
         checkpoint_dir=Path(folder),
@@ -96,13 +103,13 @@ def _train_until_killed(folder: str, die_at: int) -> None:
     )
 
 
-def _run(folder: Path | None) -> tuple[TransferModel, TrainResult]:
+def _run(folder: Path | None, recipe: Recipe) -> tuple[TransferModel, TrainResult]:
     model = _model()
     result = train(
         model,
         SINCLASS,
         coloured_squares(64),
-        RECIPE,
+        recipe,
         seed=0,
         validation=coloured_squares(32, seed=1),
         checkpoint_dir=folder,
@@ -111,15 +118,18 @@ def _run(folder: Path | None) -> tuple[TransferModel, TrainResult]:
     return model, result
 
 
-def test_a_killed_and_resumed_training_equals_an_undisturbed_one_bit_for_bit(tmp_path: Path) -> None:
-    process = FORKSERVER.Process(target=_train_until_killed, args=(str(tmp_path), 15))
+@pytest.mark.parametrize(
+    "recipe", [RECIPE, replace(RECIPE, device_batch=6, optimizer="sgd", schedule="poly")], ids=["adamw", "parts, sgd"]
+)
+def test_a_killed_and_resumed_training_equals_an_undisturbed_one_bit_for_bit(tmp_path: Path, recipe: Recipe) -> None:
+    process = FORKSERVER.Process(target=_train_until_killed, args=(str(tmp_path), 15, recipe))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert torch.load(tmp_path / "last.pt", weights_only=True)["progress"]["step"] == 15
 
-    resumed_model, resumed = _run(tmp_path)
-    model, undisturbed = _run(None)
+    resumed_model, resumed = _run(tmp_path, recipe)
+    model, undisturbed = _run(None, recipe)
 
     assert _states_equal(resumed_model.state_dict(), model.state_dict())
     assert (resumed.metric, resumed.best_metric, resumed.best_step) == (
@@ -173,33 +183,87 @@ def test_bf16_trains_where_the_cpu_has_it_and_is_refused_where_not() -> None:
             train(_model(), SINCLASS, coloured_squares(64), half, seed=0)
 
 
-def _worker(rank: int, world: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
-    # only rank 0's first weights may count
-    model = _model(seed=rank)
-    result = train(model, SINCLASS, coloured_squares(66), SGD, seed=0, validation=coloured_squares(33, seed=1))
-    if rank == 0:
-        torch.save({"model": model.state_dict(), "metric": result.metric}, f"{folder}/result.pt")
-    distributed.destroy_process_group()
-
-
 # AdamW divides by the gradient's own size and so magnifies rounding; SGD shows the arithmetic itself
 SGD = Recipe(
     iterations=10, batch_size=16, lr=0.02, optimizer="sgd", weight_decay=1e-4, augment=("flip", "crop", "colour")
 )
 
 
-def test_two_workers_train_the_model_that_one_trains(tmp_path: Path) -> None:
-    multiprocessing.start_processes(_worker, args=(2, str(tmp_path)), nprocs=2, start_method="forkserver")
-    two = torch.load(tmp_path / "result.pt", weights_only=True)
+def _plain_model() -> TransferModel:
+    """Without batch norm, every image is a case of its own: how a batch is cut can change rounding only."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        stage = nn.Sequential(nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.ReLU())
+        backbone = StagedBackbone(nn.Identity(), [stage], (16,))
+        return TransferModel(backbone, SINCLASS.head(backbone.channels, 4))
 
-    one = _model()
-    result = train(one, SINCLASS, coloured_squares(66), SGD, seed=0, validation=coloured_squares(33, seed=1))
+
+def _trained_alone(model: TransferModel, recipe: Recipe) -> tuple[TransferModel, TrainResult]:
+    return model, train(model, SINCLASS, coloured_squares(66), recipe, seed=0, validation=coloured_squares(33, seed=1))
+
+
+def _worker(rank: int, world: int, folder: str, recipe: Recipe, normed: bool) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
+    # only rank 0's first weights may count
+    model = _model(seed=rank) if normed else _plain_model()
+    result = train(model, SINCLASS, coloured_squares(66), recipe, seed=0, validation=coloured_squares(33, seed=1))
+    if rank == 0:
+        torch.save({"model": model.state_dict(), "metric": result.metric}, f"{folder}/result.pt")
+    distributed.destroy_process_group()
+
+
+def _trained_together(folder: Path, world: int, recipe: Recipe, *, normed: bool) -> dict[str, Any]:
+    args = (world, str(folder), recipe, normed)
+    multiprocessing.start_processes(_worker, args=args, nprocs=world, start_method="forkserver")
+    left: dict[str, Any] = torch.load(folder / "result.pt", weights_only=True)
+    return left
+
+
+# three workers hold 5, 5 and 6 of the 16 images
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_any_number_of_workers_trains_the_model_that_one_trains(tmp_path: Path, world: int) -> None:
+    many = _trained_together(tmp_path, world, SGD, normed=True)
+
+    one, result = _trained_alone(_model(), SGD)
 
     start = backbone_state(_model())
     for name, value in one.state_dict().items():
-        torch.testing.assert_close(two["model"][name], value, rtol=2e-3, atol=2e-4, msg=f"{name} differs")
+        torch.testing.assert_close(many["model"][name], value, rtol=2e-3, atol=2e-4, msg=f"{name} differs")
     moved = (one.state_dict()["backbone.stem.0.weight"] - start["stem.0.weight"]).abs().max()
     assert moved > 0.01, "the tolerance means something only where the weights moved further"
-    assert two["metric"] == pytest.approx(result.metric, abs=1 / 33 + 1e-6)
+    assert many["metric"] == pytest.approx(result.metric, abs=1 / 33 + 1e-6)
+
+
+@pytest.mark.parametrize(("world", "device_batch"), [(1, 16), (1, 5), (1, 1), (3, 2)])
+def test_a_batch_too_large_for_the_device_is_gathered_from_parts(tmp_path: Path, world: int, device_batch: int) -> None:
+    whole, _ = _trained_alone(_plain_model(), replace(SGD, lr=0.1))
+
+    small = replace(SGD, lr=0.1, device_batch=device_batch)
+    if world == 1:
+        parts = _trained_alone(_plain_model(), small)[0].state_dict()
+    else:
+        parts = _trained_together(tmp_path, world, small, normed=False)["model"]
+
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(parts[name], value, rtol=1e-4, atol=1e-6, msg=f"{name} differs")
+    start = _plain_model().state_dict()["backbone.stages.0.0.weight"]
+    assert (whole.state_dict()["backbone.stages.0.0.weight"] - start).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("device_batch", [0, 1, 3, 4])
+@pytest.mark.parametrize("world", [1, 2, 3, 5])
+def test_parts_of_all_workers_cover_the_batch_once(world: int, device_batch: int) -> None:
+    parts = [Shard(rank, world).parts(16, device_batch) for rank in range(world)]
+
+    taken = [place for worker in parts for part in worker for place in range(16)[part]]
+    assert taken == list(range(16))
+    assert len({len(worker) for worker in parts}) == 1, "workers meet in every part"
+    sizes = [part.stop - part.start for worker in parts for part in worker]
+    assert min(sizes) > 0
+    assert device_batch == 0 or max(sizes) <= device_batch + 1
+
+
+def test_more_workers_than_images_a_step_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(multiprocessing.ProcessRaisedException, match="batch_size 1 leaves some of 2 workers idle"):
+        _trained_together(tmp_path, 2, replace(SGD, batch_size=1), normed=True)

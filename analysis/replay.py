@@ -1,0 +1,163 @@
+"""Policies on recorded or simulated runs: each takes one run after another from a pool, and is paid by result.
+
+A policy may only take what is in the pool. One that looks at results begins with a pilot; one that does not, with one
+run of each arm of its own kind. All pay for everything they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from analysis.baselines import propose_cheapest, propose_grid, propose_random
+from analysis.belief import ArmState, Run
+from analysis.criteria import propose_d_optimal, propose_prediction_error, propose_v_optimal
+from analysis.fit import LawFit, fit_laws
+from analysis.goals import DEFAULT_TERMS, Goals, Terms
+from analysis.policy import Policy, pilot, propose
+from analysis.pools import STANDARD_PRICES, Pool, Prices
+
+OURS = "adaptive"
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A policy by name and how it begins each arm: with a pilot, its smallest size, or a size at random.
+
+    `on_rungs`: it keeps to the ladder where sizes between the rungs may be run too.
+    """
+
+    name: str
+    propose: Policy
+    opening: Literal["pilot", "smallest", "random"]
+    on_rungs: bool = False
+
+    @property
+    def looks(self) -> bool:
+        """Whether it reads the fits, so that they are made anew after each run."""
+        return self.opening == "pilot"
+
+
+ENTRANTS: Mapping[str, Entrant] = {
+    entrant.name: entrant
+    for entrant in (
+        Entrant(OURS, propose, "pilot"),
+        Entrant("grid", propose_grid, "smallest", on_rungs=True),
+        Entrant("random", propose_random, "random"),
+        Entrant("cheapest", propose_cheapest, "smallest"),
+        Entrant("d_optimal", propose_d_optimal, "pilot"),
+        Entrant("v_optimal", propose_v_optimal, "pilot"),
+        Entrant("prediction_error", propose_prediction_error, "pilot"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all policies of a replay keep to.
+
+    `budget` in units of `prices`; `runs`: the most runs. `pilot`: sizes each arm begins with, None for the house's
+    three (`analysis.policy.pilot`). `ladder`: rungs the pilot and the grid keep to, None for every size of the pool.
+    """
+
+    budget: float = float("inf")
+    runs: int = 10_000
+    goals: Goals = DEFAULT_TERMS.goals
+    prices: Prices = STANDARD_PRICES
+    pilot: tuple[int, ...] | None = None
+    ladder: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What stands after a run: all `runs` taken so far, what they cost, and their fits."""
+
+    pool: Pool = field(repr=False)
+    runs: tuple[Run, ...]
+    spent: float
+
+    @cached_property
+    def fits(self) -> dict[str, LawFit]:
+        """The posterior of every arm that has a run."""
+        seen: dict[str, tuple[list[float], list[float]]] = {}
+        for run in self.runs:
+            n, error = seen.setdefault(run.arm, ([], []))
+            n.append(run.n)
+            error.append(self.pool.error(run))
+        return fit_laws(seen, groups={arm.name: arm.group for arm in self.pool.arms})
+
+
+def replay(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> Iterator[Step]:
+    """Each run that the policy takes, until nothing affordable is left; `seed` decides order and ties."""
+    step = Step(pool, (), 0.0)
+    for run in _opening(pool, entrant, rules, seed):
+        price = rules.prices.cost(pool, step.runs)(run, ())
+        if step.spent + price > rules.budget or len(step.runs) == rules.runs:
+            return
+        step = Step(pool, (*step.runs, run), step.spent + price)
+        yield step
+    fits = step.fits
+    # The order in which arms are offered settles the ties of policies that do not draw.
+    order = np.random.default_rng([seed, 2]).permutation([arm.name for arm in pool.arms]).tolist()
+    while len(step.runs) < rules.runs:
+        if entrant.looks:
+            fits = step.fits
+        candidates = _candidates(pool, entrant, rules, step.runs)
+        states = [
+            ArmState(arm, fits[arm], tuple(run for run in step.runs if run.arm == arm))
+            for arm in order
+            if arm in candidates
+        ]
+        if not states:
+            return
+        cost = rules.prices.cost(pool, step.runs)
+        terms = Terms(rules.goals, rules.budget - step.spent)
+        draw = int(np.random.SeedSequence([seed, len(step.runs)]).generate_state(1)[0])
+        chosen = entrant.propose(states, candidates, cost, seed=draw, terms=terms)
+        if not chosen:
+            return
+        step = Step(pool, (*step.runs, chosen[0].run), step.spent + chosen[0].cost)
+        yield step
+
+
+def first_cost(steps: Sequence[Step], holds: Callable[[Step], bool]) -> float:
+    """What had been spent when it first held and went on to hold to the end; inf where it does not hold then."""
+    reached = float("inf")
+    for step in reversed(steps):
+        if not holds(step):
+            break
+        reached = step.spent
+    return reached
+
+
+def _opening(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> list[Run]:
+    """The first runs, in a random order."""
+    rng = np.random.default_rng([seed, 1])
+    first = []
+    for arm in (each.name for each in pool.arms):
+        rungs = [n for n in sorted(pool.sizes[arm]) if rules.ladder is None or n in rules.ladder]
+        if entrant.opening == "smallest":
+            sizes: Sequence[int] = rungs[:1]
+        elif entrant.opening == "random":
+            sizes = [int(rng.choice(rungs))]
+        else:
+            sizes = rules.pilot or _pilot(pool, rules, arm, rungs)
+        first += [Run(arm, n, 0) for n in sizes]
+    return [first[i] for i in rng.permutation(len(first))]
+
+
+def _pilot(pool: Pool, rules: Rules, arm: str, rungs: Sequence[int]) -> tuple[int, ...]:
+    price = rules.prices.cost(pool, ())
+    return tuple(look.n for look in pilot([arm], rungs, lambda n: price(Run(arm, n, 0), ())))
+
+
+def _candidates(pool: Pool, entrant: Entrant, rules: Rules, taken: Sequence[Run]) -> dict[str, list[int]]:
+    left = pool.left(taken)
+    if not entrant.on_rungs or rules.ladder is None:
+        return left
+    kept = {arm: [n for n in sizes if n in rules.ladder] for arm, sizes in left.items()}
+    return {arm: sizes for arm, sizes in kept.items() if sizes}

@@ -1,0 +1,159 @@
+"""`sweeper bench policy`: what the policy pays, beside every baseline and the bound, in one run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.policy_contest import (
+    DESIGN_RUNS,
+    Case,
+    cross_task_trial,
+    cross_tasks,
+    design_trial,
+    gap_cost_bound,
+    gap_cost_trial,
+    rendering_trial,
+    renderings,
+    whole_gaps,
+)
+from analysis.recorded import read_paper
+from analysis.replay import ENTRANTS, OURS
+from sweeper.bench import Figure
+from sweeper.errors import BadInput
+from sweeper.parallel import in_parallel
+
+LAWS, REPLAYS = 40, 8
+_PLAIN = "grid"
+# What the trials found, by question and policy.
+Found = dict[tuple[str, str], list[Any]]
+_MOST_COST = 2.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of one policy on one `question`: which function, and its arguments after the policy's name."""
+
+    question: str
+    run: Callable[..., Any]
+    policy: str
+    arguments: tuple[Any, ...]
+
+
+def measure(data_root: Path | None, laws: int = LAWS, replays: int = REPLAYS) -> dict[str, Figure]:
+    """All four questions (`analysis.policy_contest`) to all policies, over `laws` known laws and `replays` replays.
+
+    A figure's reference is the fixed grid's on the same trials; of the cost to a standard error, 1, for costs are in
+    grids. The recorded curves lie where `data_root` or SWEEPER_DATA_ROOT says.
+    """
+    trials = plan_trials(*recorded_cases(data_root), laws, replays)
+    return figures_of(trials, in_parallel(run_trial, [(trial,) for trial in trials], "bench policy"))
+
+
+def plan_trials(nine: Case, pairs: Case, laws: int, replays: int) -> list[Trial]:
+    """Every trial of every policy, law by law and replay by replay."""
+    whole = whole_gaps(pairs)
+    trials = []
+    for i in range(laws):
+        for policy in ENTRANTS:
+            trials += [Trial("design", design_trial, policy, (i,)), Trial("cost", gap_cost_trial, policy, (i,))]
+        trials.append(Trial("beyond", gap_cost_trial, OURS, (i, True)))
+    for seed in range(replays):
+        for policy in ENTRANTS:
+            trials.append(Trial("renderings", rendering_trial, policy, (nine, seed)))
+            trials.append(Trial("pairs", cross_task_trial, policy, (pairs, whole, seed)))
+    return trials
+
+
+def run_trial(trial: Trial) -> Any:
+    """What the trial found."""
+    return trial.run(trial.policy, *trial.arguments)
+
+
+def figures_of(trials: Sequence[Trial], results: Sequence[Any]) -> dict[str, Figure]:
+    """The figures from all trials and what each found."""
+    found: Found = {}
+    for trial, result in zip(trials, results, strict=True):
+        found.setdefault((trial.question, trial.policy), []).append(result)
+    return _design(found) | _cost(found) | _renderings(found) | _pairs(found)
+
+
+def recorded_cases(data_root: Path | None) -> tuple[Case, Case]:
+    """The nine rendering settings and the cross-task pairs; BadInput where the curves cannot be read."""
+    root = data_root or (Path(os.environ["SWEEPER_DATA_ROOT"]) if os.environ.get("SWEEPER_DATA_ROOT") else None)
+    if root is None:
+        raise BadInput(
+            "bench policy needs the recorded curves; name their folder with --data-root or SWEEPER_DATA_ROOT"
+        )
+    try:
+        paper = read_paper(root / "curves" / "cg_transfer_finetune.csv")
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    return renderings(paper), cross_tasks(paper)
+
+
+def _design(found: Found) -> dict[str, Figure]:
+    figures = {}
+    for at, runs in enumerate(DESIGN_RUNS):
+        plain = float(np.median([each[at] for each in found["design", _PLAIN]]))
+        for policy in ENTRANTS:
+            ratios = [each[at] for each in found["design", policy]]
+            unit = f"times the locally optimal design's variance; {_spread(ratios)}"
+            figures[f"variance_vs_bound_{runs}_runs{_of(policy)}"] = Figure(_median(ratios), plain, unit)
+    return figures
+
+
+def _cost(found: Found) -> dict[str, Figure]:
+    columns = {f"cost_to_c_sd_vs_grid{_of(policy)}": found["cost", policy] for policy in ENTRANTS}
+    laws = len(found["cost", OURS])
+    columns["cost_to_c_sd_vs_grid_bound"] = [gap_cost_bound(i) for i in range(laws)]
+    columns["cost_to_c_sd_vs_grid_sizes_beyond"] = found["beyond", OURS]
+    columns["cost_to_c_sd_vs_grid_sizes_beyond_bound"] = [gap_cost_bound(i, True) for i in range(laws)]
+    unit = "costs of the fixed grid that reaches this standard error of C"
+    return {
+        name: Figure(min(_median(costs), _MOST_COST), 1.0, f"{unit}; {_spread(costs)}")
+        for name, costs in columns.items()
+    }
+
+
+def _renderings(found: Found) -> dict[str, Figure]:
+    shares = {policy: float(np.mean([right for right, _ in found["renderings", policy]])) for policy in ENTRANTS}
+    figures = {}
+    for policy, share in shares.items():
+        spent = max(cost for _, cost in found["renderings", policy])
+        unit = f"share of {len(found['renderings', policy])} replays; spent at most {spent:.1%} of the grid's cost"
+        figures[f"renderings_right_at_fifth_cost{_of(policy)}"] = Figure(share, shares[_PLAIN], unit)
+    return figures
+
+
+def _pairs(found: Found) -> dict[str, Figure]:
+    shares = {}
+    for policy in ENTRANTS:
+        within = np.abs(np.array(found["pairs", policy])) <= 1
+        shares[policy] = (float(within.mean()), float(within.all(axis=1).mean()))
+    plain, arms = shares[_PLAIN][0], len(found["pairs", OURS][0])
+    unit = f"share of {arms} identified arms over the replays; all of them in"
+    return {
+        f"cross_task_c_within_se_at_half_cost{_of(policy)}": Figure(share, plain, f"{unit} {every:.0%}")
+        for policy, (share, every) in shares.items()
+    }
+
+
+def _of(policy: str) -> str:
+    return "" if policy == OURS else f"_{policy}"
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.quantile(values, 0.5, method="nearest"))
+
+
+def _spread(values: Sequence[float]) -> str:
+    low, high = (float(each) for each in np.quantile(values, [0.25, 0.75], method="nearest"))
+    never = float(np.mean(~np.isfinite(values)))
+    beside = f", never within twice the grid in {never:.0%}" if never else ""
+    return f"median of {len(values)} laws, quartiles {low:.3g} to {high:.3g}{beside}"

@@ -1,0 +1,183 @@
+"""`objdet` and `insseg`: Faster R-CNN and Mask R-CNN on a feature pyramid (Ren 2015, Lin 2017, He 2017), COCO mmAP.
+
+The parts are torchvision's; the images come to them as they are, already of one size. The mmAP is the mean of AP over
+IoU 0.50 to 0.95 and over the classes that are there, of boxes or of masks.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tasks.base import NO_BOX, Task, TaskError
+
+_PYRAMID_WIDTH = 256
+# torchvision's anchors in px, one a level, the regions it keeps of an image and those that it learns from, for images
+# of this side or more; smaller ones get their share of each
+_ANCHORS = (32, 64, 128, 256, 512)
+_REGIONS = {"training": 2000, "testing": 1000}
+_SAMPLED_REGIONS = 512
+_MADE_FOR_PX = 512
+_MASK_SIDE = 28
+# COCO's thresholds as pycocotools has them: torchmetrics' own are rounded to 32 bits, which moves mmAP by 5e-4
+_OVERLAPS = np.linspace(0.5, 0.95, 10).tolist()
+_RECALLS = np.linspace(0, 1, 101).tolist()
+# class, score and box of a detection, then its mask in its own frame where there is one
+_BOX_FIELDS = 6
+Target = dict[str, Tensor]
+
+
+class RegionHead(nn.Module):
+    """Pyramid, region proposals and region heads; with `masks` also the mask of each region."""
+
+    def __init__(self, channels: Sequence[int], outputs: int, *, masks: bool) -> None:
+        super().__init__()
+        from torchvision.models.detection import FasterRCNN, MaskRCNN
+        from torchvision.models.detection.anchor_utils import AnchorGenerator
+        from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
+
+        self.pyramid = FeaturePyramidNetwork(list(channels), _PYRAMID_WIDTH, LastLevelMaxPool())
+        self.pyramid.out_channels = _PYRAMID_WIDTH
+        sizes = tuple((size,) for size in _ANCHORS)
+        anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
+        whole = (MaskRCNN if masks else FasterRCNN)(self.pyramid, outputs + 1, rpn_anchor_generator=anchors)
+        self.rpn, self.roi_heads = whole.rpn, whole.roi_heads
+        self.masks = masks
+
+    def forward(
+        self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None
+    ) -> dict[str, Tensor] | Tensor:
+        """In training the losses by name; else detections (B, D, 6), with masks (B, D, 6 + 28 * 28).
+
+        A detection is class, score, x0, y0, x1, y1 in px; images with fewer than D are padded with class -1.
+        """
+        from torchvision.models.detection.image_list import ImageList
+
+        # proposals are sorted and suppressed by tiny differences: in 32 bits
+        with torch.autocast(stages[0].device.type, enabled=False):
+            maps = self.pyramid(OrderedDict((str(level), stage.float()) for level, stage in enumerate(stages)))
+            count = len(stages[0])
+            images = ImageList(stages[0].new_empty((count, 0, *size)), [size] * count)
+            targets = None if labels is None else [self._target(label) for label in labels]
+            self._fit_to(size)
+            proposals, losses = self.rpn(images, maps, targets)
+            found, more = self.roi_heads(maps, proposals, images.image_sizes, targets)
+        return losses | more if self.training else _packed(found, self.masks)
+
+    def _target(self, label: Tensor) -> Target:
+        return mask_target(label) if self.masks else box_target(label)
+
+    def _fit_to(self, size: tuple[int, int]) -> None:
+        """Smaller anchors and, as there is room for fewer objects, fewer regions in a smaller image."""
+        share = min(1.0, max(size) / _MADE_FOR_PX)
+        for stage, regions in _REGIONS.items():
+            self.rpn._post_nms_top_n[stage] = round(share * regions)
+        self.roi_heads.fg_bg_sampler.batch_size_per_image = round(share * _SAMPLED_REGIONS)
+        generator = self.rpn.anchor_generator
+        generator.cell_anchors = [
+            generator.generate_anchors([share * side for side in sizes], ratios)
+            for sizes, ratios in zip(generator.sizes, generator.aspect_ratios, strict=True)
+        ]
+
+
+def box_target(label: Tensor) -> Target:
+    """Boxes (M, 4) and classes from 1 (M,) of padded rows (M', 5)."""
+    rows = label[label[:, 0] != NO_BOX].float()
+    return {"boxes": rows[:, 1:], "labels": rows[:, 0].long() + 1}
+
+
+def mask_target(label: Tensor) -> Target:
+    """Boxes, classes from 1 and masks uint8 (M, H, W) of an instance map (H, W, 2)."""
+    from torchvision.ops import masks_to_boxes
+
+    numbers, classes = label[..., 0], label[..., 1]
+    # at its first pixel an object says its class
+    present = torch.unique(numbers)
+    present = present[present > 0]
+    masks = numbers[None] == present[:, None, None]
+    kinds = torch.stack([classes[mask][0] for mask in masks]) if len(present) else classes.new_empty(0)
+    boxes = masks_to_boxes(masks)
+    boxes[:, 2:] += 1
+    return {"boxes": boxes, "labels": kinds.long() + 1, "masks": masks.to(torch.uint8)}
+
+
+def _packed(found: Sequence[Target], masks: bool) -> Tensor:
+    width = _BOX_FIELDS + (_MASK_SIDE**2 if masks else 0)
+    most = max(len(image["boxes"]) for image in found)
+    rows = found[0]["boxes"].new_full((len(found), most, width), NO_BOX)
+    for place, image in zip(rows, found, strict=True):
+        count = len(image["boxes"])
+        place[:count, 0], place[:count, 1] = image["labels"].float() - 1, image["scores"]
+        place[:count, 2:_BOX_FIELDS] = image["boxes"]
+        if masks:
+            place[:count, _BOX_FIELDS:] = image["masks"].flatten(1)
+    return rows
+
+
+def _sum_of_losses(losses: dict[str, Tensor], labels: Tensor) -> Tensor:
+    return torch.stack(list(losses.values())).sum()
+
+
+def _found(rows: Tensor, size: tuple[int, int] | None) -> Target:
+    """One image's detections as torchmetrics takes them; masks pasted into an image of `size` where there are any."""
+    rows = rows[rows[:, 0] != NO_BOX]
+    found = {"labels": rows[:, 0].long(), "scores": rows[:, 1], "boxes": rows[:, 2:_BOX_FIELDS]}
+    if size is not None:
+        from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+        small = rows[:, _BOX_FIELDS:].reshape(-1, 1, _MASK_SIDE, _MASK_SIDE)
+        found["masks"] = paste_masks_in_image(small, found["boxes"], size)[:, 0] > 0.5
+    return found
+
+
+def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) -> float:
+    from torchmetrics.detection import MeanAveragePrecision
+
+    metric: Any = MeanAveragePrecision(
+        iou_type="segm" if masks else "bbox",
+        iou_thresholds=_OVERLAPS,
+        rec_thresholds=_RECALLS,
+        backend="faster_coco_eval",
+    )
+    objects = 0
+    for detections, labels in batches:
+        size = (int(labels.shape[1]), int(labels.shape[2])) if masks else None
+        truth = [mask_target(label) if masks else box_target(label) for label in labels]
+        for target in truth:
+            target["labels"] -= 1
+            objects += len(target["labels"])
+        if masks:
+            truth = [{"labels": target["labels"], "masks": target["masks"].bool()} for target in truth]
+        metric.update([_found(rows, size) for rows in detections], truth)
+    if not objects:
+        raise TaskError("no image of the evaluation set shows any object, so mmAP is undefined")
+    return float(metric.compute()["map"])
+
+
+def box_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
+    """COCO mmAP of boxes in [0, 1]; detections (B, D, 6) and boxes (B, M, 5). TaskError where there is no object."""
+    return _mean_average_precision(batches, masks=False)
+
+
+def mask_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
+    """COCO mmAP of masks in [0, 1]; detections (B, D, 790) and instance maps (B, H, W, 2). TaskError as above."""
+    return _mean_average_precision(batches, masks=True)
+
+
+def _faster_rcnn(channels: Sequence[int], outputs: int) -> nn.Module:
+    return RegionHead(channels, outputs, masks=False)
+
+
+def _mask_rcnn(channels: Sequence[int], outputs: int) -> nn.Module:
+    return RegionHead(channels, outputs, masks=True)
+
+
+TASKS = {
+    "objdet": Task("objdet", "boxes", "mmAP", _faster_rcnn, _sum_of_losses, box_precision, needs="pyramid"),
+    "insseg": Task("insseg", "instances", "mask mmAP", _mask_rcnn, _sum_of_losses, mask_precision, needs="pyramid"),
+}

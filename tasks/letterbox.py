@@ -1,0 +1,69 @@
+"""Photographs and maps of any shape as squares: the longer side is fitted, the rest is grey and without label.
+
+Nothing is cut off, so every object that an annotation file lists stays in its image.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from tasks.base import TaskError
+
+_GREY = (128, 128, 128)
+Item = TypeVar("Item")
+
+
+def opened(file: Path) -> Image.Image:
+    """The image in `file`, decoded; TaskError naming the file where it is missing or cannot be read."""
+    try:
+        with Image.open(file) as image:
+            image.load()
+            return image
+    except FileNotFoundError:
+        raise TaskError(f"image {file} is not there; add it, or take it out of its list") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TaskError(f"image {file} cannot be read ({reason}); replace it or remove it") from error
+
+
+def photograph(file: Path, side: int) -> tuple[np.ndarray, float]:
+    """A photograph as uint8 (side, side, 3), and by what its lengths were multiplied."""
+    image = ImageOps.exif_transpose(opened(file)).convert("RGB")
+    scale = side / max(image.size)
+    canvas = Image.new("RGB", (side, side), _GREY)
+    canvas.paste(image.resize(_fitted(image.size, side), Image.Resampling.BILINEAR))
+    return np.asarray(canvas), scale
+
+
+def label_map(values: np.ndarray, side: int, outside: int) -> np.ndarray:
+    """A map (h, w) or (h, w, C) of whatever values as (side, side[, C]), nearest neighbour."""
+    height, width = values.shape[:2]
+    columns, rows = _fitted((width, height), side)
+    y, x = (np.arange(rows) * height) // rows, (np.arange(columns) * width) // columns
+    square = np.full((side, side, *values.shape[2:]), outside, values.dtype)
+    square[:rows, :columns] = values[y[:, None], x]
+    return square
+
+
+def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
+    longest = max(size)
+    return max(1, round(size[0] * side / longest)), max(1, round(size[1] * side / longest))
+
+
+def decode_all(
+    items: Sequence[Item], decode: Callable[[Item], np.ndarray], target: Path, shape: tuple[int, ...], dtype: type
+) -> None:
+    """Write decode(item) of every item, each of `shape`, into the memory map `target`, several at a time."""
+    out = np.lib.format.open_memmap(target, mode="w+", dtype=dtype, shape=(len(items), *shape))
+    # Pillow decodes outside Python's lock, so threads do run side by side
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for index, decoded in enumerate(pool.map(decode, items)):
+            out[index] = decoded
+    out.flush()

@@ -1,0 +1,81 @@
+"""`semseg`: the class of every pixel, by DeepLabV3 (Chen et al. 2017), scored by mIoU; the background is a class.
+
+Appendix A of the paper: cross entropy, and half of that of an auxiliary FCN head on the third stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.base import IGNORED, Task, TaskError
+
+_AUXILIARY_WEIGHT = 0.5
+
+
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps (B, C, h, w) at `size` (height, width), bilinear, in 32 bits."""
+    return functional.interpolate(maps.float(), size=size, mode="bilinear", align_corners=False)
+
+
+class DeepLab(nn.Module):
+    """DeepLabV3's head on the last stage map; where `auxiliary`, an FCN head on the third for training alone."""
+
+    def __init__(self, channels: Sequence[int], outputs: int, *, auxiliary: bool) -> None:
+        super().__init__()
+        from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+        from torchvision.models.segmentation.fcn import FCNHead
+
+        self.main = DeepLabHead(channels[-1], outputs)
+        self.auxiliary = FCNHead(channels[-2], outputs) if auxiliary else None
+
+    def forward(
+        self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Maps (B, outputs, H, W) of the images' size; in training those of the auxiliary head beside them."""
+        main = resize(self.main(stages[-1]), size)
+        if self.training and self.auxiliary is not None:
+            return main, resize(self.auxiliary(stages[-2]), size)
+        return main
+
+
+def _head(channels: Sequence[int], outputs: int) -> nn.Module:
+    return DeepLab(channels, outputs, auxiliary=True)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the pixels that count; 0 where none does."""
+    total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+    return total / (labels != IGNORED).sum().clamp(min=1)
+
+
+def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+    main, auxiliary = predictions
+    return _cross_entropy(main, labels.long()) + _AUXILIARY_WEIGHT * _cross_entropy(auxiliary, labels.long())
+
+
+def _confusion(logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """Pixels by (true, predicted) class, int64 (K, K): all that mIoU needs of a batch of logits (B, K, H, W)."""
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+    chosen, classes = logits.argmax(dim=1), logits.shape[1]
+    return (multiclass_confusion_matrix(chosen, labels.long(), classes, ignore_index=IGNORED).cpu(),)
+
+
+def mean_iou(confusions: Iterable[tuple[Tensor, ...]]) -> float:
+    """Mean over classes of intersection / union, in [0, 1], from confusion matrices (K, K) of whole sets.
+
+    A class that neither is there nor is predicted takes no part. TaskError where no pixel counts.
+    """
+    counted = torch.stack([confusion for (confusion,) in confusions]).sum(dim=0).double()
+    both = counted.diagonal()
+    either = counted.sum(dim=0) + counted.sum(dim=1) - both
+    if not either.any():
+        raise TaskError("semseg: no pixel of the evaluation set has a class, so mIoU is undefined")
+    return float((both[either > 0] / either[either > 0]).mean())
+
+
+TASKS = {"semseg": Task("semseg", "semantic", "mIoU", _head, _loss, mean_iou, _confusion, dilated=True)}

@@ -1,0 +1,99 @@
+"""What a sweep file may combine: tasks, labels, recipes, data; and what it is told where it may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeper.checking import check
+from sweeper.errors import BadInput
+from sweeper.plan import resolve_recipe
+from sweeper.rendering import setting_of
+from sweeper.study import study
+from sweeper.targets import labelled_set
+from tasks.base import NO_BOX
+from tests.sweeper.examples import real_sweep, sweep_of
+
+
+def pretrained_on(*tasks: str, **changes: Any) -> dict[str, Any]:
+    return real_sweep(pretrain={"tasks": list(tasks)}, **changes)
+
+
+def test_what_the_tasks_learn_from_is_rendered_unless_the_file_says_what(tmp_path: Path) -> None:
+    plain = setting_of(sweep_of(tmp_path, pretrained_on("mulclass", "objdet")), "plain")
+    more = setting_of(sweep_of(tmp_path, pretrained_on("objdet", "semseg", "normal")), "plain")
+
+    assert set(plain.labels) == {"classes", "boxes", "masks"}
+    assert set(more.labels) == {"classes", "boxes", "masks", "semantic", "normals"}
+    with pytest.raises(BadInput, match=r"render\.labels: the pre-training tasks need depth; add it"):
+        setting_of(sweep_of(tmp_path, pretrained_on("depth", render={"labels": ["classes"]})), "plain")
+    with pytest.raises(BadInput, match=r"pretrain\.tasks: sinclass needs class_index labels, which"):
+        setting_of(sweep_of(tmp_path, pretrained_on("sinclass")), "plain")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"pretrain": {"tasks": ["objdet"], "backbones": ["vit_s_16"]}},
+            "pretrain.backbones: objdet reads maps of several sizes (a feature pyramid) and vit_s_16 has",
+        ),
+        (
+            {"pretrain": {"backbones": ["resnet18"]}, "render": {"resolution": 16}},
+            "pretrain.backbones: resnet18 needs images of 32 px or more, not 16",
+        ),
+        (
+            {"finetune": {"tasks": ["sinclass", "semseg"]}},
+            "finetune.tasks: sinclass, semseg learn from different labels; one sweep has one kind",
+        ),
+        (
+            {"finetune": {"tasks": ["objdet"], "dataset": "fashion-mnist"}},
+            "finetune.dataset: data set 'fashion-mnist' has class_index labels; the task needs boxes",
+        ),
+    ],
+)
+def test_what_cannot_work_together_is_refused_in_one_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        check(sweep_of(tmp_path, real_sweep(**changes)))
+
+    assert str(refused.value).startswith(said)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_end_of_a_recipes_name_gives_each_task_its_own() -> None:
+    assert resolve_recipe("pretrain", "objdet", {"base": "paper"}).batch_size == 16
+    assert resolve_recipe("pretrain", "mulclass", {"base": "paper"}).batch_size == 256
+    assert resolve_recipe("pretrain", "objdet", {"base": "pretrain-mulclass-paper"}).batch_size == 256
+
+
+def test_keys_that_came_later_part_rows_only_where_they_are_set(tmp_path: Path) -> None:
+    from sweeper.plan import Arm
+
+    arm = Arm("plain", "mulclass", "small_resnet", "sinclass")
+    before = study(sweep_of(tmp_path, real_sweep()), arm)
+
+    for override in ("finetune.resolution=48", "finetune.balanced=false", "finetune.recipe={auxiliary_rate: 2.0}"):
+        assert study(sweep_of(tmp_path, real_sweep(), override), arm) != before
+
+
+def test_rendered_labels_become_what_each_task_learns_from() -> None:
+    import numpy as np
+
+    from render_actors.arrays import RenderedArrays
+
+    instances = np.array([[[0, 1], [2, 2]]], np.uint8)
+    semantic = np.array([[[0, 4], [1, 1]]], np.uint8)
+    boxes = np.array([[1, 3, 1, 0, 2, 1], [1, 0, 0, 1, 2, 2]], np.int32)
+    images, sets = np.zeros((2, 2, 2, 3), np.uint8), np.zeros((2, 4), np.uint8)
+    arrays = RenderedArrays(
+        images, sets, boxes=boxes, instances=instances.repeat(2, axis=0), semantic=semantic.repeat(2, axis=0)
+    )
+    names = ("a", "b", "c", "d")
+
+    padded = labelled_set("boxes", arrays, names).labels
+    assert padded[0].tolist() == [[NO_BOX] * 5] * 2
+    assert padded[1].tolist() == [[3, 1, 0, 2, 1], [0, 0, 1, 2, 2]]
+    assert labelled_set("instances", arrays, names).labels[0].tolist() == [[[0, 0], [1, 3]], [[2, 0], [2, 0]]]
+    assert labelled_set("semantic", arrays, names).class_names == ("background", *names)

@@ -1,0 +1,54 @@
+"""What tuning does to the error at equal n: the shipped config's fine-tuning at n = 0, without Ray or renders.
+
+Measured (docs/training.md): it did not lower it. What it chooses on folds must at least hold on the test images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from sweeper.artifacts import ArtifactStore
+from sweeper.checking import check
+from sweeper.config import SweepConfig, load_config
+from sweeper.plan import Arm, make_plan, resolve_recipe
+from sweeper.trial import Split, Trial, _measured_error, in_words
+from sweeper.tuning import Settings, Tried, Tuning
+from tasks.fashion_mnist import PACKAGE_FOLDER
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not PACKAGE_FOLDER.is_dir(), reason="no Fashion-MNIST: apt-get install dataset-fashion-mnist"),
+]
+
+CONFIG = Path(__file__).parents[2] / "configs" / "tuning.yaml"
+
+
+def errors(config: SweepConfig, arm: Arm, settings: Settings, split: Split) -> Iterator[float]:
+    """The errors of a setting: one on the folds, or one a repeat on the test split."""
+    store = ArtifactStore("unused")
+    for repeat in range(config.finetune.repeats if split == "test" else 1):
+        trial = Trial(arm, 0, 0, repeat, settings, split, None)
+        yield _measured_error(config, store, trial, lambda error, percent: None)
+
+
+def test_what_is_chosen_on_folds_of_the_training_images_holds_on_the_test_images(tmp_path: Path) -> None:
+    # given the recipe's own values
+    config, _ = check(load_config(CONFIG))
+    arm = make_plan(config).references[0]
+    recipe = resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe)
+    own = {key: getattr(recipe, key) for key in config.tune.space}
+
+    # when Optuna has tried as many others as the config says
+    tuning = Tuning(config.tune, own, [], config.seed)
+    while (settings := tuning.ask()) is not None:
+        tuning.tell(Tried(settings, next(errors(config, arm, settings, "validation"))))
+
+    # then its choice is no worse where it counts, by more than a point
+    untuned, tuned = (list(errors(config, arm, values, "test")) for values in (own, tuning.best()))
+    print(f"own: {in_words(own)}: {untuned}; tuned: {in_words(tuning.best())}: {tuned}")
+    assert fmean(tuned) < fmean(untuned) + 0.01

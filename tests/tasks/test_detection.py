@@ -1,0 +1,147 @@
+"""mmAP against cases worked out by hand and, box for box and mask for mask, against pycocotools."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tasks.base import NO_BOX, TaskError, task
+from tasks.detection import box_target, mask_target
+from tasks.shapes import CLASS_NAMES, shapes
+
+OBJDET, INSSEG = task("objdet"), task("insseg")
+
+
+def found(*rows: tuple[float, ...]) -> Tensor:
+    """One image's detections: class, score, box."""
+    return torch.tensor([rows], dtype=torch.float32)
+
+
+def objects(*rows: tuple[float, ...]) -> Tensor:
+    return torch.tensor([rows], dtype=torch.float32)
+
+
+def test_a_perfect_detection_scores_one_and_a_half_overlapping_one_at_the_lowest_threshold() -> None:
+    truth = objects((0, 0, 0, 10, 10), (NO_BOX,) * 5)
+
+    assert OBJDET.metric([(found((0, 0.9, 0, 0, 10, 10)), truth)]) == pytest.approx(1)
+    # IoU 54 / 100: right at 0.50 only, one of ten thresholds
+    assert OBJDET.metric([(found((0, 0.9, 0, 0, 10, 5.4)), truth)]) == pytest.approx(0.1)
+    assert OBJDET.metric([(found((1, 0.9, 0, 0, 10, 10)), truth)]) == pytest.approx(0)
+
+
+def test_a_better_scored_mistake_halves_the_precision_and_padding_is_nothing() -> None:
+    rows = ((0, 0.9, 20, 20, 30, 30), (0, 0.5, 0, 0, 10, 10), (NO_BOX,) * 6)
+
+    assert OBJDET.metric([(found(*rows), objects((0, 0, 0, 10, 10)))]) == pytest.approx(0.5)
+
+
+def test_a_set_without_objects_has_no_score() -> None:
+    with pytest.raises(TaskError, match="no image of the evaluation set shows any object"):
+        OBJDET.metric([(found((0, 0.9, 0, 0, 1, 1)), objects((NO_BOX,) * 5))])
+
+
+def scattered(boxes: Tensor, rng: np.random.Generator) -> Tensor:
+    """Detections near the true boxes, some of another class, some missing, some where nothing is."""
+    rows = []
+    for image in boxes:
+        there = image[image[:, 0] != NO_BOX].numpy()
+        near = [(int(row[0]), rng.uniform(), *(row[1:] + rng.normal(0, 2, 4))) for row in there if rng.uniform() < 0.9]
+        swapped = [(rng.integers(3), *row[1:]) if rng.uniform() < 0.2 else row for row in near]
+        corner = rng.uniform(0, 40, 2)
+        rows.append([*swapped, (rng.integers(3), rng.uniform(), *corner, *(corner + rng.uniform(5, 20, 2)))])
+    most = max(len(row) for row in rows)
+    return torch.tensor([row + [(NO_BOX,) * 6] * (most - len(row)) for row in rows], dtype=torch.float32)
+
+
+def by_pycocotools(truth: list[dict[str, Any]], results: list[dict[str, Any]], count: int, kind: str) -> float:
+    coco, evaluation = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
+    with contextlib.redirect_stdout(io.StringIO()):
+        known = coco.COCO()
+        known.dataset = {
+            "info": {},
+            "images": [{"id": i, "width": 64, "height": 64} for i in range(count)],
+            "annotations": [{"id": k + 1, "iscrowd": 0, **annotation} for k, annotation in enumerate(truth)],
+            "categories": [{"id": k} for k in range(len(CLASS_NAMES))],
+        }
+        known.createIndex()
+        scored = evaluation.COCOeval(known, known.loadRes(results), kind)
+        scored.evaluate()
+        scored.accumulate()
+        scored.summarize()
+    return float(scored.stats[0])
+
+
+def corners_to_size(box: Tensor) -> list[float]:
+    x0, y0, x1, y1 = box.tolist()
+    return [x0, y0, x1 - x0, y1 - y0]
+
+
+def test_the_mmap_of_boxes_is_that_of_pycocotools() -> None:
+    data = shapes(40, 64, seed=0, kind="boxes")
+    labels = torch.from_numpy(data.labels)
+    detections = scattered(labels, np.random.default_rng(0))
+    truth = []
+    for i, image in enumerate(labels):
+        for row in image[image[:, 0] != NO_BOX]:
+            box = corners_to_size(row[1:])
+            truth.append({"image_id": i, "category_id": int(row[0]), "bbox": box, "area": box[2] * box[3]})
+    results = [
+        {"image_id": i, "category_id": int(row[0]), "score": float(row[1]), "bbox": corners_to_size(row[2:])}
+        for i, image in enumerate(detections)
+        for row in image
+        if row[0] != NO_BOX
+    ]
+
+    ours = OBJDET.metric([(detections[:15], labels[:15]), (detections[15:], labels[15:])])
+
+    assert 0.1 < ours < 0.9
+    assert ours == pytest.approx(by_pycocotools(truth, results, len(labels), "bbox"), abs=1e-6)
+
+
+def test_the_mmap_of_masks_is_that_of_pycocotools() -> None:
+    from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+    run_lengths = pytest.importorskip("pycocotools.mask")
+    data, rng = shapes(20, 64, seed=1, kind="instances"), np.random.default_rng(1)
+    labels = torch.from_numpy(data.labels)
+    boxes = torch.from_numpy(shapes(20, 64, seed=1, kind="boxes").labels)
+    near = scattered(boxes, rng)
+    # a round mask in each frame
+    rows, columns = np.mgrid[:28, :28]
+    disc = torch.from_numpy((np.hypot(rows - 13.5, columns - 13.5) < 13).astype(np.float32))
+    detections = torch.cat([near, disc.reshape(1, 1, -1).expand(*near.shape[:2], -1)], dim=-1)
+
+    def encoded(mask: Tensor) -> Any:
+        return run_lengths.encode(np.asfortranarray(mask.numpy().astype(np.uint8)))
+
+    truth, results = [], []
+    for i, label in enumerate(labels):
+        target = mask_target(label)
+        for mask, kind in zip(target["masks"], target["labels"], strict=True):
+            one = {"segmentation": encoded(mask), "bbox": [0, 0, 1, 1], "area": float(mask.sum())}
+            truth.append({"image_id": i, "category_id": int(kind) - 1, **one})
+        for row in near[i][near[i, :, 0] != NO_BOX]:
+            pasted = paste_masks_in_image(disc[None, None], row[None, 2:], (64, 64))[0, 0] > 0.5
+            results.append(
+                {"image_id": i, "category_id": int(row[0]), "score": float(row[1]), "segmentation": encoded(pasted)}
+            )
+
+    ours = INSSEG.metric([(detections, labels)])
+
+    assert 0.05 < ours < 0.9
+    assert ours == pytest.approx(by_pycocotools(truth, results, len(labels), "segm"), abs=1e-6)
+
+
+def test_boxes_of_masks_are_the_boxes_of_what_is_visible() -> None:
+    boxes, maps = (torch.from_numpy(shapes(30, 64, seed=2, kind=kind).labels) for kind in ("boxes", "instances"))
+    for rows, instances in zip(boxes, maps, strict=True):
+        listed, derived = box_target(rows), mask_target(instances)
+        assert torch.equal(listed["boxes"], derived["boxes"])
+        assert torch.equal(listed["labels"], derived["labels"])

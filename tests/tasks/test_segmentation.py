@@ -1,0 +1,86 @@
+"""mIoU, angles and depths against cases worked out by hand, and mIoU against torchmetrics."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from tasks.base import IGNORED, TaskError, task
+
+
+def logits_of(classes: torch.Tensor, known: int) -> torch.Tensor:
+    return torch.nn.functional.one_hot(classes, known).permute(0, 3, 1, 2).float()
+
+
+def test_mean_iou_by_hand() -> None:
+    # class 0: 2 right, 1 missed, none wrongly so: 2/3; class 1: 1 right, 1 wrong, none missed: 1/2; class 2 nowhere
+    truth = torch.tensor([[[0, 0], [0, 1]], [[IGNORED] * 2] * 2])
+    guess = torch.tensor([[[0, 0], [1, 1]], [[1, 1], [1, 1]]])
+    semseg = task("semseg")
+
+    evidence = [semseg.evidence(logits_of(guess[i : i + 1], 3), truth[i : i + 1].to(torch.uint8)) for i in range(2)]
+
+    assert semseg.metric(evidence) == pytest.approx((2 / 3 + 1 / 2) / 2)
+
+
+def test_mean_iou_agrees_with_torchmetrics_whatever_the_batches() -> None:
+    from torchmetrics.functional.classification import multiclass_jaccard_index
+
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(8, 6, 16, 16, generator=generator)
+    truth = torch.randint(0, 7, (8, 16, 16), generator=generator)
+    truth[truth == 6] = IGNORED
+    semseg = task("semseg")
+
+    theirs = multiclass_jaccard_index(logits, truth, 6, average="macro", ignore_index=IGNORED)
+
+    for size in (3, 8):
+        batches = zip(logits.split(size), truth.to(torch.uint8).split(size), strict=True)
+        assert semseg.metric([semseg.evidence(*batch) for batch in batches]) == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_the_auxiliary_head_counts_half_and_ignored_pixels_not_at_all() -> None:
+    semseg, none = task("semseg"), torch.zeros(1, 2, 2, 2)
+    sure = none.clone()
+    sure[:, 1] = 50
+    labels = torch.tensor([[[1, 1], [1, IGNORED]]], dtype=torch.uint8)
+
+    assert float(semseg.loss((none, none), labels)) == pytest.approx(1.5 * math.log(2))
+    assert float(semseg.loss((sure, none), labels)) == pytest.approx(0.5 * math.log(2))
+    assert float(semseg.loss((none, none), torch.full_like(labels, IGNORED))) == 0
+
+
+def test_normals_are_compared_by_direction_alone_where_there_are_any() -> None:
+    normal = task("normal")
+    truth = torch.zeros(1, 1, 4, 3, dtype=torch.float16)
+    truth[0, 0, :3] = torch.tensor([0.0, 0.0, 1.0])
+    # the same, a right angle, the opposite; the fourth has no normal
+    guesses = [[0.0, 0.0, 7.0], [3.0, 0.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]
+    predicted = torch.tensor(guesses).T.reshape(1, 3, 1, 4)
+
+    assert float(normal.loss(predicted, truth)) == pytest.approx((0 + 1 + 2) / 3)
+    assert 1 - normal.metric([normal.evidence(predicted, truth)]) == pytest.approx((0 + 0.5 + 1) / 3)
+
+
+def test_depths_within_a_quarter_are_right_and_pixels_without_depth_do_not_count() -> None:
+    depth = task("depth")
+    truth = torch.tensor([[[2.0, 2.0, 2.0, 0.0]]])
+    predicted = torch.tensor([[[[2.0, 2.4, 1.5, 9.0]]]]).log()
+
+    assert depth.metric([depth.evidence(predicted, truth)]) == pytest.approx(2 / 3)
+    assert float(depth.loss(predicted, truth)) == pytest.approx((math.log(1.2) + math.log(2 / 1.5)) / 3)
+
+
+@pytest.mark.parametrize("name", ["semseg", "normal", "depth"])
+def test_a_set_without_any_label_has_no_score_rather_than_zero(name: str) -> None:
+    learnt = task(name)
+    outputs = {"semseg": 2, "normal": 3, "depth": 1}[name]
+    labels = {
+        "semseg": torch.full((1, 2, 2), IGNORED, dtype=torch.uint8),
+        "normal": torch.zeros(1, 2, 2, 3, dtype=torch.float16),
+        "depth": torch.zeros(1, 2, 2),
+    }[name]
+    with pytest.raises(TaskError, match="undefined"):
+        learnt.metric([learnt.evidence(torch.rand(1, outputs, 2, 2), labels)])
