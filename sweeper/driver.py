@@ -78,7 +78,11 @@ def ray_session(config: SweepConfig, say: Callable[[str], None] = log.warning) -
         # Nodes of our own are all there; a cluster's may be on their way.
         wait_s = 0.0 if address == "local" else config.cluster.wait_s
         await_capacity(config, wait_s, say)
-        yield CapacityWatch(config, wait_s, say)
+        watch = CapacityWatch(config, wait_s, say)
+        try:
+            yield watch
+        finally:
+            watch.began()
     finally:
         ray.shutdown()
 

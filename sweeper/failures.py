@@ -20,11 +20,14 @@ _HOPELESS = re.compile(r"FloatingPointError|TaskError|CorruptArtifactError|does 
 
 @dataclass(frozen=True)
 class Failure:
-    """The cause in one line; whether its node was lost; whether another try would end the same way."""
+    """The cause in one line; whether its node was lost; whether another try would end the same way; how long the
+    attempt had run.
+    """
 
     cause: str
     lost_node: bool = False
     hopeless: bool = False
+    seconds: float = 0.0
 
 
 class Retries:

@@ -59,7 +59,7 @@ class Ledger:
             for id_, event in list(self._open.items()):
                 cost = Cost(**event["cost"]) if id_ in self._begun else NOTHING
                 self._close(id_, event["stage"], cost, event["units"] if id_ in self._begun else 0.0, lost=True)
-            self._write({"event": "start"})
+            self._note({"event": "start"})
 
     def spent(self) -> Cost:
         """Wall seconds since the first start, and the device-seconds and dollars settled so far."""
@@ -102,8 +102,7 @@ class Ledger:
                 id_ = uuid.uuid4().hex[:12]
                 event = {"event": "reserve", "id": id_, "stage": stage, "what": what, "units": units}
                 event["cost"] = asdict(cost)
-                self._write(event)
-                self._replay(event)
+                self._note(event)
                 ids[stage] = id_
             return ids
 
@@ -113,8 +112,7 @@ class Ledger:
             if id_ in self._open and id_ not in self._begun:
                 # Written down: after a kill it tells what was only reserved from what was under way.
                 event = {"event": "begin", "id": id_}
-                self._write(event)
-                self._replay(event)
+                self._note(event)
 
     def used(self, id_: str) -> Cost:
         """What the work of a reservation has used since it began, at the rate that was reserved."""
@@ -160,17 +158,23 @@ class Ledger:
                 "device": device,
             }
             event["cost"] = asdict(cost)
-            self._write(event)
-            self._replay(event)
+            self._note(event)
 
     def refund(self, id_: str, spent: Cost = NOTHING) -> None:
         """Give back the reservation of work that was given up or not needed; what it used is charged."""
         self.settle(id_, spent, 0.0)
 
+    def close(self) -> None:
+        """Charge what open reservations have used, and give the rest back: the driver ends here."""
+        with self._lock:
+            for id_, event in list(self._open.items()):
+                self._close(id_, event["stage"], self.used(id_), 0.0)
+            self.tick()
+
     def tick(self) -> None:
         """Record the wall clock, so that a kill loses no more than the time since the last tick."""
         with self._lock:
-            self._write({"event": "tick"})
+            self._note({"event": "tick"})
 
     def by_stage(self) -> dict[str, dict[str, float]]:
         """For each stage: how often, units made, seconds, device-seconds and dollars; `lost_usd` of them went to what a
@@ -207,8 +211,7 @@ class Ledger:
         event = {"event": "settle", "id": id_, "stage": stage, "units": units, "device": device, "cost": asdict(cost)}
         if lost:
             event["lost"] = True
-        self._write(event)
-        self._replay(event)
+        self._note(event)
 
     def _replay(self, event: dict[str, Any]) -> None:
         if self._started is None:
@@ -238,8 +241,10 @@ class Ledger:
             device = self._latest[event["stage"]] = event.get("device", CPU)
             self._measured[event["stage"], device].append((units, cost))
 
-    def _write(self, event: dict[str, Any]) -> None:
+    def _note(self, event: dict[str, Any]) -> None:
+        """Counted first: whoever is interrupted while it is written gives back what may stand in the file."""
         event["wall_s"] = round(self._wall(), 3)
+        self._replay(event)
         append_event(self._path, event)
 
 

@@ -116,6 +116,7 @@ class Loop:
             return
         if result is None:
             if failure is not None and self._retries.again(trial.what, failure):
+                flight.lose(failure.seconds)
                 self.reporter.event("retried", f"fine-tune {trial.what} is tried again: {failure.cause}")
                 self._queue.append(trial)
             else:
@@ -157,8 +158,7 @@ class Loop:
     def close(self) -> None:
         """Leave the background work where it is: its artifacts are whole or absent; what it used is charged."""
         self.stages.close()
-        for flight in self.flights.values():
-            self._give_back(flight)
+        self.ledger.close()
         self._background.shutdown(wait=False, cancel_futures=True)
 
     def _decided_or_opening(self) -> Iterator[Proposal]:
@@ -335,4 +335,4 @@ class Loop:
         cap = self.ledger.exceeded() if self.flights else None
         if cap is not None:
             self._give_up(cap)
-        self.stages.pass_on_progress()
+        self.stages.pass_on_progress(any(flight.began for flight in self.flights.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import ray
@@ -68,7 +69,7 @@ class PolicySearcher(Searcher):
         failure = failure_of(error)
         if not failure.lost_node and seconds >= self._timeout_s:
             failure = Failure(f"it ran for longer than finetune.timeout_s = {self._timeout_s:g} s and was ended")
-        self._loop.observed(self._trials.pop(trial_id), None, failure)
+        self._loop.observed(self._trials.pop(trial_id), None, replace(failure, seconds=seconds))
 
     def _give_back(self) -> None:
         """Free what finished trials hold: while Tune waits for a suggestion it keeps its last trial's resources,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ import ray
 from render_actors.actor import shard_identity
 from render_actors.scene import RenderSetting
 from sweeper.artifacts import DAMAGED, ArtifactStore, Manifest
+from sweeper.capacity import CapacityWatch
 from sweeper.config import SweepConfig
 from sweeper.costs import GPU, cost_of
 from sweeper.devices import device_type
@@ -69,12 +70,13 @@ class Stages:
         reporter: Reporter,
         scratch: str,
         board: Any,
-        watch: Callable[[], None] = lambda: None,
+        watch: CapacityWatch | None = None,
     ) -> None:
         self._config, self._store, self._ledger = config, store, ledger
         self._reporter, self._scratch, self._board = reporter, scratch, board
         self._watch = watch
         self._one_at_a_time = threading.Lock()
+        self._under_way: set[str] = set()
         self._closed = threading.Event()
         self._there: set[Shard] = set()
 
@@ -102,9 +104,10 @@ class Stages:
         shards = {shard for run in runs for shard in self._shards(run)}
         return sum(self._exists(shard) for shard in shards) * render.poses_per_scene * render.scenes_per_shard
 
-    def pass_on_progress(self) -> None:
+    def pass_on_progress(self, finetuning: bool) -> None:
         """Show what Ray's workers have posted since the last call, and look whether nodes are left for them."""
-        self._watch()
+        if self._watch is not None:
+            self._watch.look(self._under_way | ({"finetune"} if finetuning else set()))
         if self._board is not None:
             for stage, what, done, total, rate, unit in ray.get(self._board.take.remote()):
                 self._reporter.progress(stage, what, done, total, rate, unit)
@@ -172,9 +175,17 @@ class Stages:
         # A damaged shard was withdrawn just now: what is there must be looked at afresh.
         self._there.clear()
         started = time.monotonic()
-        cpus = render.actors * render.cpus_per_actor
+        cpus, left = render.actors * render.cpus_per_actor, absent
+
+        def rendered(images: int, actor_s: float) -> None:
+            nonlocal left
+            show(images, actor_s)
+            left -= images
+            if self._watch is not None and left < absent:
+                self._watch.soon("pretrain", left * (time.monotonic() - started) / (absent - left))
+
         with self._charged(reserved, "render", run, absent, cpus=cpus, gpus=render.gpus):
-            manifests = ensure_rendered(sets, render, self._store, show)
+            manifests = ensure_rendered(sets, render, self._store, rendered)
         seconds = time.monotonic() - started
         text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"
         self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)
@@ -199,6 +210,8 @@ class Stages:
         started, workers = time.monotonic(), config.pretrain.workers
         cpus, gpus = workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
         with self._charged(reserved, "pretrain", run, 1.0, cpus=cpus, gpus=gpus) as charge:
+            if self._watch is not None:
+                self._watch.began()
             manifest = pretrain(job, self._scratch)
             # Waiting for devices that others hold is no cost of this work.
             charge.seconds = TRAIN_START_S + manifest.metrics["seconds"]
@@ -221,12 +234,14 @@ class Stages:
         Work that turned out necessary without a reservation (a repair) is charged all the same.
         """
         started, done, charge = time.monotonic(), 0.0, Charge()
+        self._under_way = {stage}
         if stage in reserved:
             self._ledger.begin(reserved[stage])
         try:
             yield charge
             done = units
         finally:
+            self._under_way = set()
             elapsed = time.monotonic() - started
             seconds = elapsed if charge.seconds is None else min(elapsed, charge.seconds)
             device = device_type(gpus) or GPU

@@ -10,7 +10,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
-from sweeper.capacity import shortage
+from sweeper.capacity import needs, shortage
 from sweeper.checking import check
 from sweeper.config import SweepConfig
 from sweeper.driver import cpu_count, driven, ray_session
@@ -33,7 +33,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     config, s = check(config)
     if "RAY_ADDRESS" not in os.environ:
         # Before anything is written; GPUs are counted by Ray itself.
-        short = shortage(config, [{"CPU": float(cpu_count()), "GPU": float("inf")}])
+        short = shortage(needs(config), [{"CPU": float(cpu_count()), "GPU": float("inf")}])
         if short is not None:
             raise BadInput(short)
     ArtifactStore(config.store).make_root()
@@ -97,13 +97,12 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         beside = ray.remote(num_cpus=0, scheduling_strategy=here)
         board = None if config.is_simulated else beside(Board).remote()
-        stages = Stages(config, store, ledger, reporter, scratch, board, watch.look)
+        stages = Stages(config, store, ledger, reporter, scratch, board, watch)
         loop = Loop(config, make_plan(config), stages, ledger, reporter, s, slots)
         try:
             run_experiment(config, store, PolicySearcher(loop, config.finetune.timeout_s), folder / SCRATCH)
         finally:
             loop.close()
-            ledger.tick()
     if loop.stop is None:
         raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
     if loop.stop.kind == "failed":

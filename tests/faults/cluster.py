@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.integration.command_line import Place
 
@@ -31,6 +33,7 @@ class Head:
     address: str
     dashboard: str
     token: Path
+    process: subprocess.Popen[str] | None = None
     nodes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -38,11 +41,20 @@ class Head:
         """What a client of this cluster must have in its environment."""
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token), "RAY_ADDRESS": self.address}
 
-    def add_node(self, cpus: int) -> subprocess.Popen[str]:
-        """Start a worker node."""
-        node = _start(self.place, self.environment, ["--address", self.address, "--num-cpus", str(cpus)])
+    def add_node(self, cpus: int, **settings: str) -> subprocess.Popen[str]:
+        """Start a worker node; `settings`: environment variables of Ray for this node."""
+        environment = self.environment | settings
+        node = _start(self.place, environment, ["--address", self.address, "--num-cpus", str(cpus)])
         self.nodes.append(node)
         return node
+
+    def lose_all(self) -> None:
+        """End the head and every node, without notice."""
+        for node in [*self.nodes, self.process]:
+            if node is not None:
+                os.killpg(node.pid, signal.SIGKILL)
+                node.wait()
+        self.nodes, self.process = [], None
 
     def lose(self, node: subprocess.Popen[str]) -> None:
         """End a node and all that runs on it, without notice."""
@@ -52,8 +64,11 @@ class Head:
 
 
 @contextmanager
-def head(place: Place, cpus: int, dashboard: bool = False) -> Iterator[Head]:
-    """A head node with so many CPUs, ended with all its nodes."""
+def head(place: Place, cpus: int, dashboard: bool = False, most_nodes: int = 0) -> Iterator[Head]:
+    """A head node with so many CPUs, ended with all its nodes.
+
+    `most_nodes`: how many nodes of one CPU its autoscaler may start, and ends when they were idle for some seconds.
+    """
     token = place.temporary / "token"
     token.write_text(secrets.token_hex(32))
     port, board = _free_port(), _free_port()
@@ -61,16 +76,46 @@ def head(place: Place, cpus: int, dashboard: bool = False) -> Iterator[Head]:
     options = ["--head", "--port", str(port), "--num-cpus", str(cpus), "--dashboard-port", str(board)]
     options += ["--temp-dir", str(place.temporary / "ray")]
     options += ["--include-dashboard", str(dashboard).lower(), "--disable-usage-stats"]
-    process = _start(place, made.environment, options)
+    autoscaling = {}
+    if most_nodes:
+        config = place.temporary / "autoscaling.json"
+        config.write_text(json.dumps(_autoscaled(made.address, cpus, most_nodes)))
+        options += ["--autoscaling-config", str(config)]
+        autoscaling = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
+    made.process = _start(place, made.environment | autoscaling, options)
     try:
         yield made
     finally:
-        for node in [*made.nodes, process]:
+        left = [node for node in (*made.nodes, made.process) if node is not None]
+        for node in left:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(node.pid, signal.SIGTERM)
-        for node in [*made.nodes, process]:
+        for node in left:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 node.wait(20)
+
+
+def _autoscaled(address: str, cpus: int, most_nodes: int) -> dict[str, Any]:
+    """A cluster file for Ray's own provider of pretended nodes: processes of this machine."""
+    module = "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider"
+    return {
+        "cluster_name": "pretended",
+        "max_workers": most_nodes,
+        "idle_timeout_minutes": 0.1,
+        "upscaling_speed": 10,
+        "provider": {"type": "external", "module": module, "gcs_address": address, "disable_node_updaters": True},
+        "auth": {},
+        "docker": {},
+        "head_node_type": "ray.head.default",
+        "available_node_types": {
+            "ray.head.default": {"resources": {"CPU": cpus}, "node_config": {}, "max_workers": 0},
+            "worker": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": most_nodes},
+        },
+        **{key: [] for key in ("initialization_commands", "setup_commands", "head_setup_commands")},
+        **{key: [] for key in ("worker_setup_commands", "head_start_ray_commands", "worker_start_ray_commands")},
+        **{"file_mounts": {}, "cluster_synced_files": [], "file_mounts_sync_continuously": False},
+        **{"rsync_exclude": [], "rsync_filter": []},
+    }
 
 
 def _start(place: Place, environment: dict[str, str], options: list[str]) -> subprocess.Popen[str]:

@@ -8,12 +8,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 
 from tests.faults import sweeps
 from tests.faults.cluster import RAY, Head, head
 from tests.integration.command_line import Place, place
-from tests.integration.run_folder import errors
+from tests.integration.run_folder import errors, lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -121,3 +123,53 @@ def test_a_fine_tune_that_hangs_is_ended_and_the_cause_is_told(cluster: Head, tm
     assert cause in next(event["text"] for event in told.events if event["event"] == "retried")
     assert cause in told.err.splitlines()[-1]
     assert "Traceback" not in told.err
+
+
+def test_a_fine_tune_that_is_killed_for_memory_is_tried_again_and_the_cause_is_told(
+    cluster: Head, tmp_path: Path
+) -> None:
+    # given a node that kills what runs on it when the machine's memory is fuller by a twentieth than now
+    memory = psutil.virtual_memory()
+    limit = 1 - memory.available / memory.total + 0.05
+    cluster.add_node(cpus=2, RAY_memory_usage_threshold=f"{limit:.3f}")
+    finetune = sweeps.SWEEP["finetune"] | {"cpus": 2, "max_failures": 30}
+    sweep = joined(cluster, tmp_path).start("run", str(sweeps.write(tmp_path, seconds=4.0, finetune=finetune)))
+    sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, PATIENCE_S)
+
+    # when somebody takes a tenth, for a while
+    taken = np.ones(memory.total // 10, np.uint8)
+    sweep.wait_for(lambda: bool(sweep.of("retried")), PATIENCE_S)
+    del taken
+    done = sweep.finish(PATIENCE_S)
+
+    # then that was said, and the table is the undisturbed one
+    assert done.code == 0, done.err[-3000:]
+    assert "it ran out of memory and was killed" in sweep.of("retried")[0]["text"]
+    assert errors(tmp_path / "runs" / "faults") == pytest.approx(sweeps.undisturbed())
+
+
+def test_with_the_head_lost_the_same_command_goes_on_on_a_new_one(tmp_path: Path) -> None:
+    # given a sweep with something observed, when the head and all its nodes are lost
+    config = str(sweeps.write(tmp_path, seconds=2.0))
+    run = tmp_path / "runs" / "faults"
+    (tmp_path / "first").mkdir()
+    with place(tmp_path / "first") as around, head(around, cpus=2) as lost:
+        # Ray's driver looks for a lost head for a minute where it is not told otherwise.
+        sweep = joined(lost, tmp_path, RAY_gcs_rpc_server_reconnect_timeout_s="5").start("run", config)
+        sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, PATIENCE_S)
+        lost.lose_all()
+        ended = sweep.finish(PATIENCE_S)
+    assert ended.code != 0
+    before = errors(run)
+    assert 0 < len(before) < len(sweeps.undisturbed())
+
+    # then the same command on another head makes what is missing, and nothing stays reserved
+    (tmp_path / "second").mkdir()
+    with place(tmp_path / "second") as around, head(around, cpus=2) as new:
+        done = joined(new, tmp_path).run("run", config)
+    assert done.code == 0, done.err[-3000:]
+    assert errors(run) == pytest.approx(sweeps.undisturbed())
+    events = lines(run / "ledger.jsonl")
+    settled = [event["id"] for event in events if event["event"] == "settle"]
+    assert {event["id"] for event in events if event["event"] == "reserve"} == set(settled)
+    assert len(settled) == len(set(settled))

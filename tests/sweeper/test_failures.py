@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ray.exceptions import ActorDiedError, OutOfMemoryError
 
-from sweeper.capacity import shortage
+from sweeper.capacity import needs, shortage
 from sweeper.failures import Failure, Retries, failure_of
 from tests.sweeper.examples import real_sweep, sweep_of
 
@@ -72,7 +72,7 @@ def test_failures_are_capped_for_each_piece_of_work_and_lost_nodes_are_not_failu
 def test_what_no_node_can_run_is_said_with_the_key_to_change(
     tmp_path: Path, changes: dict, nodes: list[dict[str, float]], said: str | None
 ) -> None:
-    short = shortage(sweep_of(tmp_path, real_sweep(**changes)), nodes)
+    short = shortage(needs(sweep_of(tmp_path, real_sweep(**changes))), nodes)
 
     if said is None:
         assert short is None

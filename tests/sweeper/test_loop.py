@@ -149,6 +149,22 @@ def test_what_was_decided_before_a_restart_is_decided_once(desk: Desk) -> None:
     assert len(runs) == len(set(runs))
 
 
+def test_ended_amid_a_decision_it_keeps_no_money_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a driver that is told to end right after it has reserved money for a run
+    def told_to_end(proposal: Any) -> Any:
+        raise SystemExit
+
+    monkeypatch.setattr(desk.loop._log, "write", told_to_end)
+    with pytest.raises(SystemExit):
+        desk.next_trial()
+
+    desk.loop.close()
+
+    events = read_events(desk.loop.config.run_folder / "ledger.jsonl")
+    assert Ledger(desk.loop.config.run_folder / "ledger.jsonl", desk.loop.config.budget).reserved().wall_s == 0
+    assert [event["cost"]["usd"] for event in events if event["event"] == "settle"] == [0.0]
+
+
 def finished(desk: Desk, trials: int) -> list[Trial]:
     """So many fine-tunes, each told an error as soon as it is handed out."""
     seen = []
@@ -241,6 +257,18 @@ def test_a_fine_tune_whose_node_is_lost_again_and_again_has_not_failed(desk: Des
 
     desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
     assert not desk.loop.failed
+
+
+def test_the_time_of_an_attempt_that_was_lost_with_its_node_is_paid_for(desk: Desk) -> None:
+    # given the fine-tunes of one run, two seconds each, and one that was lost after five
+    lost = desk.next_trial()
+    desk.loop.observed(lost, None, Failure("its node has died", lost_node=True, seconds=5.0))
+    made = 1 + desk.loop.config.finetune.repeats
+    for _ in range(made):
+        desk.loop.observed(desk.next_trial(), {"error": 0.4, "seconds": 2.0})
+
+    assert len(desk.loop.runs()) == 1
+    assert desk.ledger.by_stage()["finetune"]["device_s"] == pytest.approx(5.0 + 2.0 * made)
 
 
 def test_what_would_only_fail_the_same_way_is_not_tried_again(desk: Desk) -> None:
