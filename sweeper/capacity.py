@@ -40,7 +40,7 @@ def needs(config: SweepConfig) -> list[Need]:
     least = [Need("finetune.cpus", "CPU", finetune.cpus), Need("finetune.gpus", "GPU", finetune.gpus)]
     if config.is_simulated:
         return least
-    workers = pretrain.workers
+    workers = pretrain.min_workers or pretrain.workers
     return [
         Need("pretrain.workers", "CPU", pretrain.cpus_per_worker, workers),
         Need("pretrain.gpu", "GPU", float(pretrain.gpu), workers),

@@ -68,9 +68,15 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
             task(name)
         except ValueError as error:
             raise BadInput(f"{stage}.tasks: {error}") from None
-        batch = resolve_recipe(stage, name, recipe).batch_size
+        resolved = resolve_recipe(stage, name, recipe)
+        batch = resolved.batch_size
         if stage == "pretrain" and batch < config.pretrain.workers:
             raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
+        if stage == "pretrain" and config.pretrain.min_workers and not resolved.sync_batch_norm:
+            raise BadInput(
+                "pretrain.min_workers: the model would depend on how many workers there were; "
+                "add pretrain.recipe.sync_batch_norm=true"
+            )
         if stage == "finetune":
             check_space(config, name)
 

@@ -43,18 +43,28 @@ class Pretrain(Model):
 
     `validation_images` synthetic images, rendered under another seed, choose the best checkpoint. Workers that make no
     step for `stall_s` seconds are ended; `max_failures` tries are repeated, those that lost a node left out.
+
+    Where the cluster cannot hold `workers` of them, training begins or goes on with any number from `min_workers` up.
+    The global batch stays the same, and so does the model, for which recipe.sync_batch_norm is needed.
     """
 
     tasks: Names = ("mulclass",)
     backbones: Names = ("small_resnet",)
     recipe: dict[str, Any] = {}
     workers: Count = 2
+    min_workers: Count | None = None
     cpus_per_worker: Positive = 1.0
     gpu: bool = False
     validation_images: Count = 200
     checkpoint_every: Count = 200
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 3
     stall_s: Positive = 1800.0
+
+    @model_validator(mode="after")
+    def _fewer(self) -> Pretrain:
+        if self.min_workers is not None and self.min_workers > self.workers:
+            raise ValueError(f"min_workers: {self.min_workers} are more than the {self.workers} workers; lower it")
+        return self
 
 
 class Finetune(Model):
@@ -203,7 +213,8 @@ class SweepConfig(Model):
     """A whole sweep file.
 
     `output`, the run folder, and `store`, the artifacts, are paths or URIs (s3://, gs://); `cache_gb` bounds what each
-    node keeps of a remote store, and as much again of images decoded for training.
+    node keeps of a remote store, and as much again of images decoded for training. `log_to`: "tensorboard" also writes
+    each run's error and the spend as TensorBoard's files into the run folder.
     `objective`: what the adaptive policy spends money to learn: "law" (alpha and C of every arm), "predict" (the error
     at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at `n_target`).
     """
@@ -215,6 +226,7 @@ class SweepConfig(Model):
     output: str | None = None
     store: str = "runs/artifacts"
     cache_gb: Positive = 50.0
+    log_to: Literal["tensorboard"] | None = None
     data_root: str | None = None
     renderings: Annotated[dict[Name, Rendering], Field(min_length=1)]
     render: Render = Render()

@@ -80,7 +80,9 @@ def pretrain(job: Pretraining, scratch: str) -> Manifest:
             _worker,
             train_loop_config={"job": job},
             scaling_config=ScalingConfig(
-                num_workers=settings.workers, use_gpu=settings.gpu, resources_per_worker=resources
+                num_workers=(settings.min_workers, settings.workers) if settings.min_workers else settings.workers,
+                use_gpu=settings.gpu,
+                resources_per_worker=resources,
             ),
             run_config=RunConfig(
                 name=name,

@@ -20,12 +20,13 @@ from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
 from sweeper.places import inside, is_uri, shown
 from sweeper.plan import make_plan
-from sweeper.progress import Board, Reporter
+from sweeper.progress import Board, Listener, Reporter
 from sweeper.reporting import LEDGER, STOPPED, Outcome, write_report
 from sweeper.run_folder import SCRATCH, keep, keep_all
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
+from sweeper.watching import TENSORBOARD, ray_metrics, tensorboard
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
@@ -48,7 +49,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
         else:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
         outcome = write_report(folder)
-        keep_all(folder, "report.html", "figures", "tables")
+        keep_all(folder, "report.html", "figures", "tables", TENSORBOARD)
     where = shown(inside(config.place, "report.html")) if is_uri(config.place) else outcome.report
     reporter.event("report", f"report: {where}", path=str(where))
     return outcome
@@ -92,6 +93,7 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
     # Every node must reach it: a pre-training goes on from its last checkpoint wherever its workers are.
     scratch = inside(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
     with ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
+        reporter.tell(*_listeners(config, ledger))
         slots = max(1.0, ray.cluster_resources().get("CPU", 1.0) // config.finetune.cpus)
         # Beside the driver: another node may go, and would take the driver's view with it.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -102,6 +104,7 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         try:
             run_experiment(config, store, PolicySearcher(loop, config.finetune.timeout_s), folder / SCRATCH)
         finally:
+            reporter.tell()
             loop.close()
     if loop.stop is None:
         raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
@@ -110,3 +113,8 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
     rows = len(results.read(folder / "results", config))
     stop = {"sweep": sweep_digest(config), "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
     append_event(folder / STOPPED, stop)
+
+
+def _listeners(config: SweepConfig, ledger: Ledger) -> list[Listener]:
+    told = [ray_metrics(config.name, ledger)]
+    return [*told, tensorboard(config.run_folder, ledger)] if config.log_to == "tensorboard" else told

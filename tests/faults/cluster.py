@@ -33,6 +33,7 @@ class Head:
     address: str
     dashboard: str
     token: Path
+    metrics: str
     process: subprocess.Popen[str] | None = None
     nodes: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -71,9 +72,10 @@ def head(place: Place, cpus: int, dashboard: bool = False, most_nodes: int = 0) 
     """
     token = place.temporary / "token"
     token.write_text(secrets.token_hex(32))
-    port, board = _free_port(), _free_port()
-    made = Head(place, f"127.0.0.1:{port}", f"http://127.0.0.1:{board}", token)
+    port, board, metrics = _free_port(), _free_port(), _free_port()
+    made = Head(place, f"127.0.0.1:{port}", f"http://127.0.0.1:{board}", token, f"http://127.0.0.1:{metrics}")
     options = ["--head", "--port", str(port), "--num-cpus", str(cpus), "--dashboard-port", str(board)]
+    options += ["--metrics-export-port", str(metrics)]
     options += ["--temp-dir", str(place.temporary / "ray")]
     options += ["--include-dashboard", str(dashboard).lower(), "--disable-usage-stats"]
     autoscaling = {}

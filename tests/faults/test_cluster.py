@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import psutil
@@ -86,6 +87,28 @@ def test_a_sweep_submitted_as_a_job_runs_there_and_logs_a_line_an_event(job_serv
     assert re.search(r"\[ *\d+ s\] decision 1: ", done.stdout)
     assert re.search(r"\[ *\d+ s\] observed plain/.* n=1000 seed=0: error", done.stdout)
     assert errors(tmp_path / "run") == pytest.approx(sweeps.undisturbed())
+
+
+def test_what_a_sweep_does_is_among_rays_metrics(tmp_path: Path) -> None:
+    config = str(sweeps.write(tmp_path, seconds=3.0))
+    (tmp_path / "head").mkdir()
+    with place(tmp_path / "head") as around, head(around, cpus=1) as cluster:
+        sweep = joined(cluster, tmp_path).start("run", config, "prices.cpu_core_hour=3600")
+        seen: dict[str, float] = {}
+
+        def told() -> bool:
+            # What Prometheus would read.
+            with urlopen(cluster.metrics, timeout=10) as answer:
+                for line in answer.read().decode().splitlines():
+                    if re.match(r"ray_sweeper_\w+\{", line) and 'sweep="faults"' in line:
+                        seen[line.partition("{")[0].removesuffix("_total")] = float(line.split()[-1])
+            return {"ray_sweeper_runs", "ray_sweeper_usd"} <= set(seen)
+
+        sweep.wait_for(told, PATIENCE_S)
+        sweep.kill_group()
+
+    assert seen["ray_sweeper_runs"] >= 1
+    assert seen["ray_sweeper_usd"] >= 3.0
 
 
 def test_a_node_lost_while_fine_tuning_costs_a_retry_and_changes_no_result(cluster: Head, tmp_path: Path) -> None:
