@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -71,10 +71,11 @@ LABEL_ARRAYS = ("boxes", "instances", "semantic", "normals", "depth")
 
 
 def load_arrays(
-    shard_paths: Sequence[Path], n: int, cache_dir: Path, cache_key: str, labels: Sequence[str] = ()
+    shard_paths: Iterable[Path], n: int, cache_dir: Path, cache_key: str, labels: Sequence[str] = ()
 ) -> RenderedArrays:
     """The first n images of the shards, decoded once into memory maps under cache_dir, shared by a node's processes.
 
+    shard_paths are asked for one by one, and only where they must be decoded.
     labels: which of LABEL_ARRAYS to give besides images and class sets. cache_key names the shards' content (for
     example a hash of their manifests). Two processes may ask at once: each decodes into a folder of its own, and the
     first rename wins. Raises ValueError when the shards hold fewer than n images or lack a label, CorruptShardError for
@@ -122,12 +123,14 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _decode_into(folder: Path, shard_paths: Sequence[Path], n: int, labels: Sequence[str]) -> None:
+def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequence[str]) -> None:
     kept = {name: _PIXELS[name] for name in ("images", *labels) if name in _PIXELS}
     maps: dict[str, NDArray[Any]] = {}
     boxes: list[tuple[int, ...]] = []
     done = 0
+    given = 0
     for path in shard_paths:
+        given += 1
         rows, notes = read_rows(path)
         shape = (notes["height"], notes["width"])
         if not maps:
@@ -143,7 +146,7 @@ def _decode_into(folder: Path, shard_paths: Sequence[Path], n: int, labels: Sequ
         if done == n:
             break
     if done < n:
-        raise ValueError(f"rendered arrays: {n} images asked for, the {len(shard_paths)} shards given hold {done}")
+        raise ValueError(f"rendered arrays: {n} images asked for, the {given} shards given hold {done}")
     if "boxes" in labels:
         np.save(folder / "boxes.npy", np.array(boxes, np.int32).reshape(-1, 6))
 

@@ -17,6 +17,10 @@ from render_actors.sinks import ArtifactSink
 # Ray may first have to find a free CPU or a node for the actor; Blender itself starts in about 10 s.
 START_TIMEOUT_S = 600.0
 
+# What Ray says when an actor went with its node, and how often that may be before it counts as a failure.
+NODE_LOST = "node has died"
+MOST_LOSSES = 100
+
 
 class RenderFailedError(RuntimeError):
     """A shard could not be rendered within the allowed retries."""
@@ -53,6 +57,7 @@ class _Job:
     queue: deque[int]
     manifests: dict[int, Any]
     failures: dict[int, int] = field(default_factory=dict)
+    losses: int = 0
     workers: list[_Worker] = field(default_factory=list)
 
 
@@ -147,7 +152,7 @@ def _wait_and_advance(job: _Job) -> None:
                     raise error.cause from None
                 _replace(job, worker, str(error.cause))
             except ray.exceptions.RayError as error:
-                _replace(job, worker, f"its actor died ({type(error).__name__})")
+                _replace(job, worker, f"its actor died ({type(error).__name__})", NODE_LOST in str(error))
             else:
                 _advance(job, worker, result)
         elif time.monotonic() >= worker.deadline:
@@ -191,18 +196,23 @@ def _end_spare(job: _Job) -> None:
         _end([worker.handle for worker in spare])
 
 
-def _replace(job: _Job, worker: _Worker, reason: str) -> None:
-    """End a failed worker, put its shard back in front of the queue and start another; or give up on the shard."""
+def _replace(job: _Job, worker: _Worker, reason: str, lost_node: bool = False) -> None:
+    """End a failed worker, put its shard back in front of the queue and start another; or give up on the shard.
+
+    A shard that was lost with its node has not failed.
+    """
     job.workers.remove(worker)
     ray.kill(worker.handle)
     if worker.shard is None and not job.queue:
         return
     # A worker that dies while starting fails the shard it would have taken.
     shard = job.queue.popleft() if worker.shard is None else worker.shard
-    job.failures[shard] = job.failures.get(shard, 0) + 1
+    job.losses += lost_node
+    if not lost_node or job.losses > MOST_LOSSES:
+        job.failures[shard] = job.failures.get(shard, 0) + 1
     if worker.images:
         job.on_progress(-worker.images, 0.0)
-    if job.failures[shard] > job.retries:
+    if job.failures.get(shard, 0) > job.retries:
         where = "at its commit" if worker.committing else f"at scene {worker.next_scene}"
         if worker.shard is None:
             where = "while its actor started"

@@ -22,7 +22,7 @@ app = typer.Typer(
 
 ConfigFile = Annotated[Path, typer.Argument(help="A sweep file, such as configs/quickstart.yaml.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, such as budget.minutes=30.")]
-RunFolder = Annotated[Path, typer.Argument(help="The folder of a sweep, such as runs/quickstart.")]
+RunFolder = Annotated[str, typer.Argument(help="The folder of a sweep, such as runs/quickstart or s3://bucket/run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for machines.")]
 
 
@@ -43,14 +43,16 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
     from sweeper.config import load_config
 
     loaded = load_config(config, overrides or ())
+    from sweeper.driver import end_on_sigterm
     from sweeper.progress import Reporter
     from sweeper.status import verdict_lines
     from sweeper.sweep import run_sweep
 
     reporter = Reporter("json" if json else "auto")
     try:
+        end_on_sigterm()
         outcome = run_sweep(loaded, reporter)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         raise InterruptedSweep("interrupted; run the same command again to go on") from None
     finally:
         reporter.close()
@@ -63,22 +65,26 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
 def status(run: RunFolder) -> None:
     """Spend, stages, fits, verdicts and the next proposal of a sweep."""
     from sweeper.config import load_run_config
+    from sweeper.run_folder import seen
 
-    load_run_config(run)
+    folder = seen(run)
+    load_run_config(folder)
     from sweeper.status import describe
 
-    print(describe(run))
+    print(describe(folder))
 
 
 @app.command()
 def report(run: RunFolder) -> None:
     """Write report.html, figures and tables of a sweep anew."""
     from sweeper.config import load_run_config
+    from sweeper.run_folder import seen
 
-    load_run_config(run)
+    folder = seen(run)
+    load_run_config(folder)
     from sweeper.reporting import write_report
 
-    print(write_report(run).report)
+    print(write_report(folder).report)
 
 
 @app.command()
@@ -116,11 +122,14 @@ def complexity(
     from sweeper.config import load_config
 
     loaded = load_config(config, overrides or ())
-    from sweeper.complexity import measure
-    from sweeper.sweep import open_run_folder
+    from sweeper.complexity import RESULTS, measure
+    from sweeper.driver import driven
+    from sweeper.run_folder import keep_all
 
-    for line in measure(loaded, open_run_folder(loaded), images, checkpoint):
-        print(line)
+    with driven(loaded) as folder:
+        for line in measure(loaded, folder, images, checkpoint):
+            print(line)
+        keep_all(folder, RESULTS)
 
 
 @app.command()

@@ -7,21 +7,19 @@ folder without a manifest is nothing, and a file that does not match its manifes
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import shutil
 import tempfile
 import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-from pyarrow import fs
-
+from sweeper.cache import FileCache, MismatchError, file_sha256
 from sweeper.errors import BadInput
+from sweeper.places import is_uri
+from sweeper.storage import Storage
 
 log = logging.getLogger("sweeper")
 
@@ -29,6 +27,13 @@ MANIFEST = "manifest.json"
 
 # The file of a pre-training's artifact: the backbone's tensors by name.
 MODEL_FILE = "model.pt"
+
+# What a node keeps of a remote store, where the config says nothing.
+CACHE_GB = 50.0
+
+
+# In the message of every CorruptArtifactError, for whoever has only the message: Ray wraps exceptions.
+DAMAGED = "does not match its manifest"
 
 
 class CorruptArtifactError(Exception):
@@ -60,40 +65,37 @@ def artifact_key(identity: dict[str, Any]) -> str:
 class ArtifactStore:
     """Artifacts under one URI (a local path, `s3://...`, `gs://...`); safe to send to Ray workers.
 
-    Files of a remote store are fetched to `cache` once and verified; a local store is read in place.
+    A local store is read in place. Files of a remote one are fetched to `cache`, once a node and up to `cache_gb`, and
+    verified. Methods raise StorageError where the storage cannot be reached or refuses.
     """
 
-    def __init__(self, uri: str, cache: str | None = None, *, look_only: bool = False) -> None:
+    def __init__(
+        self, uri: str, cache: str | None = None, cache_gb: float = CACHE_GB, *, look_only: bool = False
+    ) -> None:
         """`look_only`: what is damaged is left where it is, not withdrawn."""
-        self.uri = uri if "://" in uri else str(Path(uri).absolute())
-        self.cache = Path(cache or Path(tempfile.gettempdir()) / "sweeper-artifacts")
-        self._look_only = look_only
+        self._storage = Storage(uri)
+        self.uri = self._storage.uri
+        self._cache_gb, self._look_only = cache_gb, look_only
+        folder = Path(cache) if cache else Path(tempfile.gettempdir()) / "sweeper-artifacts"
+        self._cache = FileCache(folder, int(cache_gb * 1e9))
         self._verified: set[str] = set()
-        try:
-            self._fs, self._root = fs.FileSystem.from_uri(self.uri)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise BadInput(f"store {uri}: cannot be opened: {error}") from None
-        if "://" not in uri:
+        if not is_uri(uri):
             there = next(path for path in (Path(self.uri), *Path(self.uri).parents) if path.exists())
             if not there.is_dir():
                 raise BadInput(f"store {uri}: {there} is a file, not a folder; give a folder, or a URI as s3://bucket")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ArtifactStore, (self.uri, str(self.cache))
+        return ArtifactStore, (self.uri, str(self._cache.folder), self._cache_gb)
 
     def make_root(self) -> None:
         """Make the store's folder; raises BadInput where that cannot be. Looking into a store makes nothing."""
-        try:
-            self._fs.create_dir(self._root, recursive=True)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise BadInput(f"store {self.uri}: cannot be opened for writing: {error}") from None
+        self._storage.make_root()
 
     def find(self, identity: dict[str, Any]) -> Manifest | None:
         """The manifest of a finished artifact, or None; a damaged one is withdrawn, and said so."""
         key, stage = artifact_key(identity), str(identity["stage"])
         try:
-            with self._fs.open_input_stream(self._path(stage, key, MANIFEST)) as stream:
-                content = json.loads(stream.read())
+            content = json.loads(self._storage.read(f"{stage}/{key}/{MANIFEST}"))
             checksum = content.pop("sha256")
             if checksum != artifact_key(content) or content["key"] != key:
                 raise ValueError("checksum")
@@ -106,11 +108,20 @@ class ArtifactStore:
             return None
 
     def find_sound(self, identity: dict[str, Any]) -> Manifest | None:
-        """As `find`, and every file matches its checksum; a damaged artifact is withdrawn, and said so."""
+        """As `find`, and every file is there and whole; a damaged artifact is withdrawn, and said so.
+
+        Files of a local store are compared with their checksums; those of a remote one by their sizes, and with their
+        checksums where they are read: whoever only asks what is there must not fetch it all.
+        """
         manifest = self.find(identity)
+        if manifest is None:
+            return None
         try:
-            for name in manifest.files if manifest else ():
-                self.path(manifest, name)  # type: ignore[arg-type]
+            if self._storage.is_local:
+                for name in manifest.files:
+                    self.path(manifest, name)
+            else:
+                self._compare_sizes(manifest)
         except CorruptArtifactError as error:
             log.warning("%s", error)
             return None
@@ -122,76 +133,57 @@ class ArtifactStore:
         stage = str(identity["stage"])
         files = {}
         for source in sorted(p for p in Path(folder).iterdir() if p.is_file()):
-            files[source.name] = {"sha256": _sha256(source), "bytes": source.stat().st_size}
-            self._upload(source, self._path(stage, key, attempt, source.name))
+            files[source.name] = {"sha256": file_sha256(source), "bytes": source.stat().st_size}
+            self._storage.upload(source, f"{stage}/{key}/{attempt}/{source.name}")
         manifest = Manifest(key, identity, attempt, files, metrics or {})
         existing = self.find(identity)
         if existing is not None:
-            # An artifact without files, such as a fine-tune's error, has made no folder.
-            if files:
-                self._fs.delete_dir(self._path(stage, key, attempt))
+            self._storage.delete_folder(f"{stage}/{key}/{attempt}")
             return existing
-        self._write_manifest(stage, manifest)
+        content = asdict(manifest)
+        text = json.dumps({"sha256": artifact_key(content)} | content, indent=1)
+        self._storage.write(f"{stage}/{key}/{MANIFEST}", text.encode())
         return manifest
 
     def path(self, manifest: Manifest, name: str) -> Path:
         """A verified local copy of one file; raises CorruptArtifactError, and withdraws the artifact, on a mismatch."""
-        remote = self._path(manifest.stage, manifest.key, manifest.attempt, name)
-        is_local = isinstance(self._fs, fs.LocalFileSystem)
-        local = Path(remote) if is_local else self.cache / manifest.key / manifest.attempt / name
-        token = f"{manifest.attempt}/{name}"
-        if token in self._verified and local.exists():
-            return local
-        if not is_local and not local.exists():
-            self._download(remote, local)
-        if not local.exists() or _sha256(local) != manifest.files[name]["sha256"]:
-            self.withdraw(manifest)
-            if not is_local:
-                local.unlink(missing_ok=True)
-            raise CorruptArtifactError(
-                f"artifact {manifest.stage}/{manifest.key}: {name} does not match its checksum; to be made again"
-            )
-        self._verified.add(token)
-        return local
+        remote = f"{manifest.stage}/{manifest.key}/{manifest.attempt}/{name}"
+        try:
+            if self._storage.is_local:
+                return self._verified_in_place(Path(self._storage.at(remote)), manifest.files[name]["sha256"])
+            size, sha256 = manifest.files[name]["bytes"], manifest.files[name]["sha256"]
+            return self._cache.get(remote, size, sha256, lambda target: self._storage.download(remote, target))
+        except (MismatchError, FileNotFoundError):
+            raise self._corrupt(manifest, f"{name} does not match its checksum") from None
 
     def withdraw(self, manifest: Manifest) -> None:
         """Forget an artifact, so that it is made again."""
+        if self._look_only:
+            return
+        for name in manifest.files:
+            self._cache.forget(f"{manifest.stage}/{manifest.key}/{manifest.attempt}/{name}")
         self._remove(manifest.stage, manifest.key)
+
+    def _verified_in_place(self, path: Path, sha256: str) -> Path:
+        if str(path) not in self._verified or not path.exists():
+            if file_sha256(path) != sha256:
+                raise MismatchError(path.name)
+            self._verified.add(str(path))
+        return path
+
+    def _compare_sizes(self, manifest: Manifest) -> None:
+        there = {entry.name: entry.bytes for entry in self._storage.entries(f"{manifest.stage}/{manifest.key}")}
+        for name, file in manifest.files.items():
+            if there.get(f"{manifest.attempt}/{name}") != file["bytes"]:
+                raise self._corrupt(manifest, f"{name} is missing or cut short")
+
+    def _corrupt(self, manifest: Manifest, what: str) -> CorruptArtifactError:
+        self.withdraw(manifest)
+        return CorruptArtifactError(f"artifact {manifest.stage}/{manifest.key}: {what}; it {DAMAGED}, to be made again")
 
     def _remove(self, stage: str, key: str) -> None:
         """The manifest goes first, so that nobody reads what is left. Who only looks leaves all as it is."""
         if self._look_only:
             return
-        folder = self._path(stage, key)
-        for delete, path in ((self._fs.delete_file, f"{folder}/{MANIFEST}"), (self._fs.delete_dir, folder)):
-            with contextlib.suppress(FileNotFoundError):
-                delete(path)
-
-    def _path(self, *parts: str) -> str:
-        return "/".join((self._root, *parts))
-
-    def _upload(self, source: Path, target: str) -> None:
-        self._fs.create_dir(target.rsplit("/", 1)[0], recursive=True)
-        with source.open("rb") as read, self._fs.open_output_stream(target) as write:
-            shutil.copyfileobj(read, write)
-
-    def _download(self, remote: str, local: Path) -> None:
-        local.parent.mkdir(parents=True, exist_ok=True)
-        part = local.with_name(f"{local.name}.{uuid.uuid4().hex[:8]}.part")
-        with self._fs.open_input_stream(remote) as read, part.open("wb") as write:
-            shutil.copyfileobj(read, write)
-        part.replace(local)
-
-    def _write_manifest(self, stage: str, manifest: Manifest) -> None:
-        path = self._path(stage, manifest.key, MANIFEST)
-        part = f"{path}.{manifest.attempt}"
-        self._fs.create_dir(path.rsplit("/", 1)[0], recursive=True)
-        with self._fs.open_output_stream(part) as stream:
-            content = asdict(manifest)
-            stream.write(json.dumps({"sha256": artifact_key(content)} | content, indent=1).encode())
-        self._fs.move(part, path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        self._storage.delete(f"{stage}/{key}/{MANIFEST}")
+        self._storage.delete_folder(f"{stage}/{key}")

@@ -18,6 +18,7 @@ from sweeper.errors import BadInput
 BENCHES = {
     "fit": "sweeper.bench_fit:measure",
     "overhead": "sweeper.bench_overhead:measure",
+    "overlap": "sweeper.bench_overlap:measure",
     "policy": "sweeper.bench_policy:measure",
     "pretrain": "sweeper.bench_pretrain:measure",
     "render": "sweeper.bench_render:measure",

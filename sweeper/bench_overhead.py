@@ -23,9 +23,10 @@ from analysis.laws import law_error
 from analysis.policy import propose
 from sweeper.bench import Figure
 from sweeper.config import SweepConfig
+from sweeper.driver import ray_session
 from sweeper.finetune import set_tune_up
 from sweeper.progress import Reporter
-from sweeper.sweep import ray_session, run_sweep
+from sweeper.sweep import run_sweep
 
 ARMS, SIZES, SEEDS = 40, 10, 5
 RUNS = ARMS * SIZES * SEEDS

@@ -16,8 +16,10 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from analysis.goals import Objective
+from sweeper.budget_config import Budget, Prices, take_prices
 from sweeper.config_types import CLOSED, Count, Fraction, Name, Names, Number, Positive
 from sweeper.errors import BadInput
+from sweeper.places import is_uri, working_copy
 from sweeper.render_config import Render, Rendering
 from sweeper.tune_config import Space, Tune
 
@@ -39,18 +41,30 @@ class Model(BaseModel):
 class Pretrain(Model):
     """The pre-training tasks and backbones under study, and the recipe they share.
 
-    `validation_images` synthetic images, rendered under another seed, choose the best checkpoint.
+    `validation_images` synthetic images, rendered under another seed, choose the best checkpoint. Workers that make no
+    step for `stall_s` seconds are ended; `max_failures` tries are repeated, those that lost a node left out.
+
+    Where the cluster cannot hold `workers` of them, training begins or goes on with any number from `min_workers` up.
+    The global batch stays the same, and so does the model, for which recipe.sync_batch_norm is needed.
     """
 
     tasks: Names = ("mulclass",)
     backbones: Names = ("small_resnet",)
     recipe: dict[str, Any] = {}
     workers: Count = 2
+    min_workers: Count | None = None
     cpus_per_worker: Positive = 1.0
     gpu: bool = False
     validation_images: Count = 200
     checkpoint_every: Count = 200
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 3
+    stall_s: Positive = 1800.0
+
+    @model_validator(mode="after")
+    def _fewer(self) -> Pretrain:
+        if self.min_workers is not None and self.min_workers > self.workers:
+            raise ValueError(f"min_workers: {self.min_workers} are more than the {self.workers} workers; lower it")
+        return self
 
 
 class Finetune(Model):
@@ -61,7 +75,8 @@ class Finetune(Model):
     that does not count.
 
     `dataset_sha256`, the hash of the real images' pixels and labels at render.resolution, is filled in by `run`; where
-    the file gives it, the images must match.
+    the file gives it, the images must match. A fine-tune that runs for `timeout_s` seconds is ended; `max_failures`
+    tries are repeated, those that lost a node left out.
     """
 
     tasks: Names = ("sinclass",)
@@ -77,6 +92,7 @@ class Finetune(Model):
     cpus: Positive = 1.0
     gpus: Annotated[Number, Field(ge=0)] = 0.0
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 2
+    timeout_s: Positive = 14400.0
 
     @model_validator(mode="after")
     def _one_size(self) -> Finetune:
@@ -176,27 +192,10 @@ class Target(Model):
     level: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
 
 
-class Budget(Model):
-    """Hard caps; the sweep keeps within each that is given. `minutes` is wall-clock time over all restarts."""
+class Cluster(Model):
+    """`wait_s`: seconds after which a stage that no node of a cluster can run ends the sweep with a line saying so."""
 
-    minutes: Positive | None = None
-    device_hours: Positive | None = None
-    usd: Positive | None = None
-
-
-class Prices(Model):
-    """Dollars for an hour of one CPU core and of one GPU, and how fast devices are before anything was measured.
-
-    `gpus`: dollars an hour by type of GPU (the name Ray gives it), for all others `gpu_hour`. `speed`: training
-    images/s at 64 px of one core ("cpu") or one GPU of a type, by backbone. `file`: a YAML file with any of these, such
-    as configs/prices.yaml; what the sweep file says itself comes first.
-    """
-
-    cpu_core_hour: Annotated[Number, Field(ge=0)] = 0.05
-    gpu_hour: Annotated[Number, Field(ge=0)] = 2.5
-    gpus: dict[str, Annotated[Number, Field(ge=0)]] = {}
-    speed: dict[str, dict[str, Positive]] = {}
-    file: str | None = None
+    wait_s: Positive = 600.0
 
 
 class SimulatedArm(Model):
@@ -213,6 +212,9 @@ class SimulatedArm(Model):
 class SweepConfig(Model):
     """A whole sweep file.
 
+    `output`, the run folder, and `store`, the artifacts, are paths or URIs (s3://, gs://); `cache_gb` bounds what each
+    node keeps of a remote store, and as much again of images decoded for training. `log_to`: "tensorboard" also writes
+    each run's error and the spend as TensorBoard's files into the run folder.
     `objective`: what the adaptive policy spends money to learn: "law" (alpha and C of every arm), "predict" (the error
     at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at `n_target`).
     """
@@ -223,6 +225,8 @@ class SweepConfig(Model):
     n_target: Count | None = None
     output: str | None = None
     store: str = "runs/artifacts"
+    cache_gb: Positive = 50.0
+    log_to: Literal["tensorboard"] | None = None
     data_root: str | None = None
     renderings: Annotated[dict[Name, Rendering], Field(min_length=1)]
     render: Render = Render()
@@ -236,6 +240,7 @@ class SweepConfig(Model):
     target: Target = Target()
     budget: Budget = Budget()
     prices: Prices = Prices()
+    cluster: Cluster = Cluster()
     simulated: dict[str, SimulatedArm] = {}
 
     @model_validator(mode="after")
@@ -281,8 +286,13 @@ class SweepConfig(Model):
 
     @property
     def run_folder(self) -> Path:
-        """Where results, ledger, decisions and report go."""
-        return Path(self.output or f"runs/{self.name}")
+        """Where results, ledger, decisions and report go; where `output` is on storage, the working copy."""
+        return working_copy(self.place) if is_uri(self.place) else Path(self.place)
+
+    @property
+    def place(self) -> str:
+        """The path or URI of the run folder."""
+        return self.output or f"runs/{self.name}"
 
     def to_yaml(self) -> str:
         """The resolved config, readable by `load_config`."""
@@ -311,26 +321,11 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
         raise BadInput(f"{path}: a sweep file is a mapping of keys; see configs/quickstart.yaml")
     for override in overrides:
         _apply_override(raw, override)
-    _take_prices(path, raw)
+    take_prices(path, raw)
     try:
         return SweepConfig.model_validate(raw)
     except ValidationError as error:
         raise BadInput(f"{path}: {_one_line(error)}") from None
-
-
-def _take_prices(path: Path, raw: dict[str, Any]) -> None:
-    """Put what the file of prices says under what the sweep file says itself."""
-    own = raw.get("prices")
-    if not isinstance(own, dict) or not isinstance(own.get("file"), str):
-        return
-    try:
-        listed = yaml.safe_load(Path(own["file"]).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())
-        raise BadInput(f"{path}: prices.file: {own['file']} cannot be read ({said}); see configs/prices.yaml") from None
-    if not isinstance(listed, dict):
-        raise BadInput(f"{path}: prices.file: {own['file']} is no mapping of keys; see configs/prices.yaml")
-    raw["prices"] = listed | {key: value for key, value in own.items() if key != "file"}
 
 
 def _apply_override(raw: dict[str, Any], override: str) -> None:

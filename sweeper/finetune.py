@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,22 @@ from sweeper.early_stop import EarlyStop
 from sweeper.searcher import PolicySearcher
 from sweeper.study import sweep_digest
 from sweeper.trial import finetune_trial
+
+
+class _Failures(tune.Callback):
+    """Tells the searcher why a trial failed: Tune tells it only that it did."""
+
+    def __init__(self, searcher: PolicySearcher) -> None:
+        self._searcher = searcher
+        self._started: dict[str, float] = {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._started[trial.trial_id] = time.monotonic()
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        error = trial.get_pickled_error() or trial.get_error() or RuntimeError("it ended without saying why")
+        seconds = time.monotonic() - self._started.pop(trial.trial_id, time.monotonic())
+        self._searcher.on_trial_error(trial.trial_id, error, seconds)
 
 
 def set_tune_up() -> None:
@@ -50,7 +67,10 @@ class AtTheCap(tune.Stopper):
 
 
 def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: PolicySearcher, scratch: Path) -> None:
-    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher."""
+    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher.
+
+    Failed trials are tried again by the loop: Tune would count a lost node as a failure.
+    """
     set_tune_up()
     resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
     trainable = tune.with_resources(tune.with_parameters(finetune_trial, config=config, store=store), resources)
@@ -68,7 +88,8 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: PolicySe
             storage_path=str(scratch.absolute()),
             verbose=0,
             stop=AtTheCap(searcher),
-            failure_config=tune.FailureConfig(max_failures=config.finetune.max_failures),
+            failure_config=tune.FailureConfig(max_failures=0),
+            callbacks=[_Failures(searcher)],
         ),
     )
     tuner.fit()

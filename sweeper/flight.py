@@ -71,6 +71,11 @@ class Flight:
         else:
             self.measured.add(trial.repeat)
 
+    def lose(self, seconds: float) -> None:
+        """Note an attempt that measured nothing: its time is paid for all the same."""
+        self.seconds += seconds
+        self.processes += 1
+
     @property
     def finetunes_left(self) -> int:
         """Fine-tunes still to come: trials of the tuning, each once a fold, and repeats."""

@@ -20,6 +20,8 @@ from typing import Any
 
 from sweeper.config import Budget
 from sweeper.costs import CPU, NOTHING, Cost
+from sweeper.run_folder import keep
+from sweeper.storage import full_disk_is_said
 
 STAGES = ("render", "pretrain", "finetune")
 # Costs are learnt from the latest pieces of work of each stage: a machine may get slower or faster.
@@ -57,7 +59,7 @@ class Ledger:
             for id_, event in list(self._open.items()):
                 cost = Cost(**event["cost"]) if id_ in self._begun else NOTHING
                 self._close(id_, event["stage"], cost, event["units"] if id_ in self._begun else 0.0, lost=True)
-            self._write({"event": "start"})
+            self._note({"event": "start"})
 
     def spent(self) -> Cost:
         """Wall seconds since the first start, and the device-seconds and dollars settled so far."""
@@ -100,8 +102,7 @@ class Ledger:
                 id_ = uuid.uuid4().hex[:12]
                 event = {"event": "reserve", "id": id_, "stage": stage, "what": what, "units": units}
                 event["cost"] = asdict(cost)
-                self._write(event)
-                self._replay(event)
+                self._note(event)
                 ids[stage] = id_
             return ids
 
@@ -111,8 +112,7 @@ class Ledger:
             if id_ in self._open and id_ not in self._begun:
                 # Written down: after a kill it tells what was only reserved from what was under way.
                 event = {"event": "begin", "id": id_}
-                self._write(event)
-                self._replay(event)
+                self._note(event)
 
     def used(self, id_: str) -> Cost:
         """What the work of a reservation has used since it began, at the rate that was reserved."""
@@ -158,17 +158,23 @@ class Ledger:
                 "device": device,
             }
             event["cost"] = asdict(cost)
-            self._write(event)
-            self._replay(event)
+            self._note(event)
 
     def refund(self, id_: str, spent: Cost = NOTHING) -> None:
         """Give back the reservation of work that was given up or not needed; what it used is charged."""
         self.settle(id_, spent, 0.0)
 
+    def close(self) -> None:
+        """Charge what open reservations have used, and give the rest back: the driver ends here."""
+        with self._lock:
+            for id_, event in list(self._open.items()):
+                self._close(id_, event["stage"], self.used(id_), 0.0)
+            self.tick()
+
     def tick(self) -> None:
         """Record the wall clock, so that a kill loses no more than the time since the last tick."""
         with self._lock:
-            self._write({"event": "tick"})
+            self._note({"event": "tick"})
 
     def by_stage(self) -> dict[str, dict[str, float]]:
         """For each stage: how often, units made, seconds, device-seconds and dollars; `lost_usd` of them went to what a
@@ -205,8 +211,7 @@ class Ledger:
         event = {"event": "settle", "id": id_, "stage": stage, "units": units, "device": device, "cost": asdict(cost)}
         if lost:
             event["lost"] = True
-        self._write(event)
-        self._replay(event)
+        self._note(event)
 
     def _replay(self, event: dict[str, Any]) -> None:
         if self._started is None:
@@ -236,8 +241,10 @@ class Ledger:
             device = self._latest[event["stage"]] = event.get("device", CPU)
             self._measured[event["stage"], device].append((units, cost))
 
-    def _write(self, event: dict[str, Any]) -> None:
+    def _note(self, event: dict[str, Any]) -> None:
+        """Counted first: whoever is interrupted while it is written gives back what may stand in the file."""
         event["wall_s"] = round(self._wall(), 3)
+        self._replay(event)
         append_event(self._path, event)
 
 
@@ -246,8 +253,8 @@ def _no_spend() -> dict[str, float]:
 
 
 def append_event(path: Path, event: dict[str, Any]) -> None:
-    """Append one JSON line and force it to disk; a line cut short by a kill is ended first."""
-    with path.open("a+b") as stream:
+    """Append one JSON line and force it to where the run folder is kept; a line cut short by a kill is ended first."""
+    with full_disk_is_said(path), path.open("a+b") as stream:
         cut_short = False
         if stream.tell() > 0:
             stream.seek(-1, os.SEEK_END)
@@ -255,6 +262,7 @@ def append_event(path: Path, event: dict[str, Any]) -> None:
         stream.write(b"\n" * cut_short + json.dumps(event).encode() + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
+    keep(path)
 
 
 def read_events(path: Path) -> Iterable[dict[str, Any]]:

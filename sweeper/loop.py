@@ -8,7 +8,6 @@ store, the results table and the ledger: running the same command again is the r
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from sweeper.config import SweepConfig
 from sweeper.costs import Cost
 from sweeper.decision_log import DecisionLog
 from sweeper.decisions import Knowledge, choose, goals_of, learn, opening
+from sweeper.failures import Failure, Retries, cause_of
 from sweeper.flight import Flight
 from sweeper.ledger import Ledger
 from sweeper.plan import Plan
@@ -65,6 +65,7 @@ class Loop:
         self._queue: deque[Trial] = deque()
         self._tunings: dict[Scope, Tuning] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
+        self._retries = Retries(config.finetune.max_failures)
         self._ticked = 0.0
         self._given_up = False
         self._studies = studies(config, plan)
@@ -108,13 +109,19 @@ class Loop:
             if stop is not None:
                 self._end(stop)
 
-    def observed(self, trial: Trial, result: dict[str, Any] | None) -> None:
-        """A fine-tune ended: into the table with it. None: it failed for good."""
+    def observed(self, trial: Trial, result: dict[str, Any] | None, failure: Failure | None = None) -> None:
+        """A fine-tune ended: into the table with it. None: it failed, and may be tried again."""
         flight = self.flights.get(RunKey(trial.arm, trial.n, trial.seed))
         if flight is None:
             return
         if result is None:
-            self._fail(flight, f"fine-tune {trial.what} failed {self.config.finetune.max_failures + 1} times")
+            if failure is not None and self._retries.again(trial.what, failure):
+                flight.lose(failure.seconds)
+                self.reporter.event("retried", f"fine-tune {trial.what} is tried again: {failure.cause}")
+                self._queue.append(trial)
+            else:
+                cause = "it failed" if failure is None else failure.cause
+                self._fail(flight, f"fine-tune {trial.what}, tried as often as it may be: {cause}")
             return
         self._take(flight, trial, result, cached=False)
 
@@ -149,8 +156,9 @@ class Loop:
         return now
 
     def close(self) -> None:
-        """Leave the background work where it is: its artifacts are whole or absent."""
+        """Leave the background work where it is: its artifacts are whole or absent; what it used is charged."""
         self.stages.close()
+        self.ledger.close()
         self._background.shutdown(wait=False, cancel_futures=True)
 
     def _decided_or_opening(self) -> Iterator[Proposal]:
@@ -327,10 +335,4 @@ class Loop:
         cap = self.ledger.exceeded() if self.flights else None
         if cap is not None:
             self._give_up(cap)
-        self.stages.pass_on_progress()
-
-
-def cause_of(failure: BaseException) -> str:
-    """One line of an exception: the last line that names an error, since Ray puts a worker's traceback into its own."""
-    named = [line.strip() for line in str(failure).splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b", line)]
-    return named[-1] if named else f"{type(failure).__name__}: {' '.join(str(failure).split())}"
+        self.stages.pass_on_progress(any(flight.began for flight in self.flights.values()))

@@ -8,16 +8,18 @@ from pathlib import Path
 from analysis.belief import Run as PolicyRun
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
+from sweeper.checking import check
 from sweeper.config import SweepConfig
 from sweeper.costs import Estimate
 from sweeper.decisions import choose, opening
+from sweeper.driver import cpu_count
 from sweeper.ledger import Ledger
 from sweeper.plan import Plan, make_plan, total
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
 from sweeper.reporting import LEDGER, Record
+from sweeper.run_folder import seen
 from sweeper.stages import RunKey, Stages
-from sweeper.sweep import check, cpu_count
 from sweeper.tune_config import Tune
 from sweeper.tuning import Scope, scope_of
 
@@ -26,7 +28,7 @@ def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
     config, s = check(config)
     plan = make_plan(config)
-    stages, pricing = offline_pricing(config)
+    stages, pricing = offline_pricing(config, seen(config.place, missing_ok=True))
     pilot = [
         RunKey(plan.arm(p.arm), p.n, p.seed)
         for p in opening(config, plan, lambda run: pricing.of(_key(plan, run)), pricing.unit)
@@ -54,11 +56,10 @@ def describe(config: SweepConfig) -> str:
     return "\n".join(lines)
 
 
-def offline_pricing(config: SweepConfig) -> tuple[Stages, Pricing]:
+def offline_pricing(config: SweepConfig, folder: Path) -> tuple[Stages, Pricing]:
     """What the store has and what runs cost, for looking ahead: nothing can be made or paid through these."""
-    folder = config.run_folder
     ledger = Ledger(folder / LEDGER, config.budget)
-    stages = Stages(config, ArtifactStore(config.store, look_only=True), ledger, Reporter(), Path(), None)
+    stages = Stages(config, ArtifactStore(config.store, look_only=True), ledger, Reporter(), "", None)
     rows = [o for o in results.read(folder / "results", config) if o.split == "validation"]
     tried = [scope_of(config.tune, o.arm, o.n) for o in rows]
     slots = max(1.0, cpu_count() // config.finetune.cpus)
@@ -72,7 +73,7 @@ def offline_pricing(config: SweepConfig) -> tuple[Stages, Pricing]:
 def next_proposal(record: Record) -> str:
     """The reason of the run that would be decided next, or why there is none."""
     config, plan = record.config, record.plan
-    _, pricing = offline_pricing(config)
+    _, pricing = offline_pricing(config, record.folder)
     measured = {(r.arm, r.n, r.seed) for r in record.knowledge.runs}
     for look in opening(config, plan, lambda run: pricing.of(_key(plan, run)), pricing.unit):
         if (look.arm, look.n, look.seed) not in measured:

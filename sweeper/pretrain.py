@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -13,16 +12,20 @@ from typing import Any
 import ray
 import ray.train
 import ray.train.torch
-from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
+from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
 from render_actors.actor import SHARD_FILE, shard_identity
 from render_actors.arrays import load_arrays
 from render_actors.objects import class_names
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
+from sweeper.cache import trim_folders
 from sweeper.config import SweepConfig, as_plain
+from sweeper.failures import Retries, failure_of
+from sweeper.hang import ended_after
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.rendering import ImageSet, training_images, validation_images
+from sweeper.storage import Storage
 from sweeper.study import PRETRAIN_VERSION
 from sweeper.targets import arrays_for, labelled_set
 
@@ -63,27 +66,41 @@ def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[
     } | labels
 
 
-def pretrain(job: Pretraining, scratch: Path) -> Manifest:
-    """Run Ray Train to a committed checkpoint. A run that was killed goes on from its last checkpoint in `scratch`."""
+def pretrain(job: Pretraining, scratch: str) -> Manifest:
+    """Run Ray Train to a committed checkpoint. A run that was killed goes on from its last checkpoint in `scratch`,
+
+    a path or URI that every node reaches.
+    """
     settings = job.config.pretrain
-    name = f"pretrain-{artifact_key(job.identity)}"
+    name, place = f"pretrain-{artifact_key(job.identity)}", Storage(scratch)
     resources = {"CPU": settings.cpus_per_worker} | ({"GPU": 1.0} if settings.gpu else {})
-    trainer = TorchTrainer(
-        _worker,
-        train_loop_config={"job": job},
-        scaling_config=ScalingConfig(
-            num_workers=settings.workers, use_gpu=settings.gpu, resources_per_worker=resources
-        ),
-        run_config=RunConfig(
-            name=name,
-            storage_path=str(scratch.absolute()),
-            failure_config=FailureConfig(max_failures=settings.max_failures),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
-        ),
-    )
-    told = trainer.fit().metrics or {}
+    retries = Retries(settings.max_failures)
+    while True:
+        trainer = TorchTrainer(
+            _worker,
+            train_loop_config={"job": job},
+            scaling_config=ScalingConfig(
+                num_workers=(settings.min_workers, settings.workers) if settings.min_workers else settings.workers,
+                use_gpu=settings.gpu,
+                resources_per_worker=resources,
+            ),
+            run_config=RunConfig(
+                name=name,
+                storage_path=place.root,
+                storage_filesystem=place.filesystem,
+                # Counted here: Ray Train takes a node that is gone without notice for a failure of the work.
+                failure_config=FailureConfig(max_failures=0),
+                checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
+            ),
+        )
+        try:
+            told = trainer.fit().metrics or {}
+            break
+        except TrainingFailedError as error:
+            if not retries.again(name, failure_of(error)):
+                raise
     # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
-    shutil.rmtree(scratch / name, ignore_errors=True)
+    place.delete_folder(name)
     if "stopped" in told:
         raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n}: {told['stopped']}")
     manifest = job.store.find(job.identity)
@@ -115,6 +132,7 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     is_first = context.get_world_rank() == 0
 
     def on_progress(step: int, images_per_s: float, loss: float) -> None:
+        still_alive()
         if is_first:
             done, total = step * recipe.batch_size, recipe.iterations * recipe.batch_size
             job.board.post.remote("pretrain", f"{job.arm.name} n={job.n}", done, total, images_per_s, "images")
@@ -123,7 +141,8 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
         checkpoint = Checkpoint.from_directory(path.parent) if is_first else None
         ray.train.report({"step": step}, checkpoint=checkpoint)
 
-    with tempfile.TemporaryDirectory() as folder:
+    # Each look at the progress puts the end off; a worker that makes none is ended, and tried again.
+    with tempfile.TemporaryDirectory() as folder, ended_after(config.pretrain.stall_s) as still_alive:
         _restore(Path(folder) / "progress")
         try:
             result = train(
@@ -171,7 +190,9 @@ def _arrays(job: Pretraining, images: ImageSet, manifests: Sequence[Manifest]) -
     from tasks.base import label_kind
     from tasks.datasets import cache_root
 
-    paths = [job.store.path(manifest, SHARD_FILE) for manifest in manifests]
+    trim_folders(cache_root() / "rendered", int(job.config.cache_gb * 1e9))
+    # One shard at a time: a cache need not hold them all at once.
+    paths = (job.store.path(manifest, SHARD_FILE) for manifest in manifests)
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
     kind = label_kind(job.arm.learnt)
     arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key, labels=arrays_for(kind))

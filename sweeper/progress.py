@@ -17,6 +17,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 Mode = Literal["auto", "json"]
 
+# Is told the name and the figures of every event, and of progress under the name "progress".
+Listener = Callable[[str, dict[str, Any]], None]
+
 # Without a terminal a stage that goes on says so this often.
 QUIET_S = 10.0
 
@@ -32,6 +35,7 @@ class Reporter:
         self._started = time.monotonic()
         self._said: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
+        self._listeners: list[Listener] = []
         self._live: Progress | None = None
         if not self._json and self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
@@ -47,17 +51,26 @@ class Reporter:
         """Say what was spent and what is left at the end of each line."""
         self._money = money
 
+    def tell(self, *listeners: Listener) -> None:
+        """Tell these of everything from now on, and nobody else."""
+        self._listeners = list(listeners)
+
     def event(self, name: str, text: str, **fields: Any) -> None:
         """One thing that happened, in words, with its figures for machines."""
         with self._lock:
             self._finish_bar(fields.get("stage"), fields.get("what"))
             self._print(name, text, fields)
+            for listener in self._listeners:
+                listener(name, fields)
 
     def progress(self, stage: str, what: str, done: float, total: float, rate: float, unit: str) -> None:
         """How far a stage is: `done` of `total` units, `rate` a second."""
         key = f"{stage} {what}"
         speed = f"{done:.0f}/{total:.0f} {unit}, {rate:{'.0f' if rate >= 10 else '.2g'}} {unit}/s"
+        fields = {"stage": stage, "what": what, "done": done, "total": total, "rate": rate, "unit": unit}
         with self._lock:
+            for listener in self._listeners:
+                listener("progress", fields)
             if self._live is not None:
                 if key not in self._bars:
                     self._bars[key] = self._live.add_task(key, total=total, rate="")
@@ -67,7 +80,6 @@ class Reporter:
             if now - self._said.get(key, self._started) < QUIET_S and done < total:
                 return
             self._said[key] = now
-            fields = {"stage": stage, "what": what, "done": done, "total": total, "rate": rate, "unit": unit}
             self._print("progress", f"{key}: {speed}", fields)
 
     def counter(self, stage: str, what: str, total: float, unit: str) -> Callable[[int, float], None]:

@@ -16,10 +16,10 @@ from render_actors.preview import contact_sheet, side_by_side
 from render_actors.setting import RenderSetting
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SweepConfig
+from sweeper.driver import open_run_folder, ray_session
 from sweeper.errors import BadInput
 from sweeper.progress import Reporter
 from sweeper.rendering import ensure_rendered, missing_images, training_images
-from sweeper.sweep import open_run_folder, ray_session
 
 SHEET_IMAGES = 60
 
@@ -36,7 +36,7 @@ def render_only(
     wanted = {rendering: training_images(config, rendering, n) for rendering in config.renderings}
     if export == "bop":
         _check_bop([images.setting for images in wanted.values()])
-    folder, store = open_run_folder(config), ArtifactStore(config.store)
+    folder, store = open_run_folder(config), ArtifactStore(config.store, cache_gb=config.cache_gb)
     store.make_root()
     drawn = {}
     with ray_session(config):

@@ -25,6 +25,8 @@ import pyarrow.parquet as pq
 from analysis.observations import log_errors
 from sweeper.config import SweepConfig
 from sweeper.plan import make_plan
+from sweeper.run_folder import discard, keep
+from sweeper.storage import full_disk_is_said
 from sweeper.study import studies
 
 log = logging.getLogger("sweeper")
@@ -99,8 +101,13 @@ def write(folder: Path, observation: Observation) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}")
     row = asdict(observation)
     table = pa.Table.from_pylist([row]).replace_schema_metadata({"sha256": _checksum(row)})
-    pq.write_table(table, part)
-    part.replace(target)
+    with full_disk_is_said(target):
+        try:
+            pq.write_table(table, part)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    keep(target)
 
 
 def read(folder: Path, config: SweepConfig) -> list[Observation]:
@@ -125,7 +132,7 @@ def discard_damaged(folder: Path) -> int:
     damaged = [part for part in folder.glob("*.parquet") if _row(part) is None]
     for part in damaged:
         log.warning("results part %s is damaged; it is measured anew", part)
-        part.unlink()
+        discard(part)
     return len(damaged)
 
 

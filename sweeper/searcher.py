@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import ray
 from ray.tune.search import Searcher
 from ray.util.placement_group import PlacementGroup
 
+from sweeper.failures import Failure, failure_of
 from sweeper.trial import Trial
 
 
@@ -24,16 +26,16 @@ class Asked(Protocol):
     def next_trial(self) -> Trial | None:
         """The next fine-tune, or None while its checkpoint is being made."""
 
-    def observed(self, trial: Trial, result: dict[str, Any] | None) -> None:
-        """A fine-tune ended; None when it failed for good."""
+    def observed(self, trial: Trial, result: dict[str, Any] | None, failure: Failure | None = None) -> None:
+        """A fine-tune ended; result None: it failed."""
 
 
 class PolicySearcher(Searcher):
     """Suggests what the loop decides. It keeps no state of its own: the loop rebuilds it from the results."""
 
-    def __init__(self, loop: Asked) -> None:
+    def __init__(self, loop: Asked, timeout_s: float = float("inf")) -> None:
         super().__init__(metric="error", mode="min")
-        self._loop = loop
+        self._loop, self._timeout_s = loop, timeout_s
         self._trials: dict[str, Trial] = {}
         self._held: list[str] = []
 
@@ -58,7 +60,16 @@ class PolicySearcher(Searcher):
         """Hand the measured error to the loop."""
         if result and "placement_group" in result:
             self._held.append(result["placement_group"])
-        self._loop.observed(self._trials.pop(trial_id), None if error else result)
+        # Of a failure Tune tells the cause elsewhere, right after this.
+        if not error:
+            self._loop.observed(self._trials.pop(trial_id), result)
+
+    def on_trial_error(self, trial_id: str, error: Exception, seconds: float) -> None:
+        """Hand a failure to the loop, with its cause, after so many seconds of running."""
+        failure = failure_of(error)
+        if not failure.lost_node and seconds >= self._timeout_s:
+            failure = Failure(f"it ran for longer than finetune.timeout_s = {self._timeout_s:g} s and was ended")
+        self._loop.observed(self._trials.pop(trial_id), None, replace(failure, seconds=seconds))
 
     def _give_back(self) -> None:
         """Free what finished trials hold: while Tune waits for a suggestion it keeps its last trial's resources,

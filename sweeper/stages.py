@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
 
 from render_actors.actor import shard_identity
 from render_actors.scene import RenderSetting
-from sweeper.artifacts import ArtifactStore, Manifest
+from sweeper.artifacts import DAMAGED, ArtifactStore, Manifest
+from sweeper.capacity import CapacityWatch
 from sweeper.config import SweepConfig
 from sweeper.costs import GPU, cost_of
 from sweeper.devices import device_type
@@ -68,12 +68,15 @@ class Stages:
         store: ArtifactStore,
         ledger: Ledger,
         reporter: Reporter,
-        scratch: Path,
+        scratch: str,
         board: Any,
+        watch: CapacityWatch | None = None,
     ) -> None:
         self._config, self._store, self._ledger = config, store, ledger
         self._reporter, self._scratch, self._board = reporter, scratch, board
+        self._watch = watch
         self._one_at_a_time = threading.Lock()
+        self._under_way: set[str] = set()
         self._closed = threading.Event()
         self._there: set[Shard] = set()
 
@@ -101,8 +104,10 @@ class Stages:
         shards = {shard for run in runs for shard in self._shards(run)}
         return sum(self._exists(shard) for shard in shards) * render.poses_per_scene * render.scenes_per_shard
 
-    def pass_on_progress(self) -> None:
-        """Show what Ray's workers have posted since the last call."""
+    def pass_on_progress(self, finetuning: bool) -> None:
+        """Show what Ray's workers have posted since the last call, and look whether nodes are left for them."""
+        if self._watch is not None:
+            self._watch.look(self._under_way | ({"finetune"} if finetuning else set()))
         if self._board is not None:
             for stage, what, done, total, rate, unit in ray.get(self._board.take.remote()):
                 self._reporter.progress(stage, what, done, total, rate, unit)
@@ -115,13 +120,22 @@ class Stages:
             self._require_open()
             checkpoint = self.checkpoint(run)
             if checkpoint is None:
-                training, validation = self._render(run, reserved)
-                self._require_open()
-                checkpoint = self._pretrain(run, training, validation, reserved)
+                try:
+                    checkpoint = self._make(run, reserved)
+                except Exception as error:
+                    if DAMAGED not in str(error):
+                        raise
+                    # It was withdrawn where it was read: what is missing now is made again.
+                    checkpoint = self._make(run, reserved)
             for stage in ("render", "pretrain"):
                 if stage in reserved:
                     self._ledger.refund(reserved.pop(stage))
         return checkpoint
+
+    def _make(self, run: RunKey, reserved: dict[str, str]) -> Manifest:
+        training, validation = self._render(run, reserved)
+        self._require_open()
+        return self._pretrain(run, training, validation, reserved)
 
     def close(self) -> None:
         """Begin nothing more: Ray is about to go, and a stage that asked for it would start another."""
@@ -161,9 +175,17 @@ class Stages:
         # A damaged shard was withdrawn just now: what is there must be looked at afresh.
         self._there.clear()
         started = time.monotonic()
-        cpus = render.actors * render.cpus_per_actor
+        cpus, left = render.actors * render.cpus_per_actor, absent
+
+        def rendered(images: int, actor_s: float) -> None:
+            nonlocal left
+            show(images, actor_s)
+            left -= images
+            if self._watch is not None and left < absent:
+                self._watch.soon("pretrain", left * (time.monotonic() - started) / (absent - left))
+
         with self._charged(reserved, "render", run, absent, cpus=cpus, gpus=render.gpus):
-            manifests = ensure_rendered(sets, render, self._store, show)
+            manifests = ensure_rendered(sets, render, self._store, rendered)
         seconds = time.monotonic() - started
         text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"
         self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)
@@ -188,6 +210,8 @@ class Stages:
         started, workers = time.monotonic(), config.pretrain.workers
         cpus, gpus = workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
         with self._charged(reserved, "pretrain", run, 1.0, cpus=cpus, gpus=gpus) as charge:
+            if self._watch is not None:
+                self._watch.began()
             manifest = pretrain(job, self._scratch)
             # Waiting for devices that others hold is no cost of this work.
             charge.seconds = TRAIN_START_S + manifest.metrics["seconds"]
@@ -210,12 +234,14 @@ class Stages:
         Work that turned out necessary without a reservation (a repair) is charged all the same.
         """
         started, done, charge = time.monotonic(), 0.0, Charge()
+        self._under_way = {stage}
         if stage in reserved:
             self._ledger.begin(reserved[stage])
         try:
             yield charge
             done = units
         finally:
+            self._under_way = set()
             elapsed = time.monotonic() - started
             seconds = elapsed if charge.seconds is None else min(elapsed, charge.seconds)
             device = device_type(gpus) or GPU

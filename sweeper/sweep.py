@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
-from sweeper.config import SIMULATED, SweepConfig
+from sweeper.capacity import needs, shortage
+from sweeper.checking import check
+from sweeper.config import SweepConfig
+from sweeper.driver import cpu_count, driven, ray_session
 from sweeper.errors import BadInput
 from sweeper.finetune import run_experiment
 from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
-from sweeper.plan import make_plan, resolve_recipe
-from sweeper.progress import Board, Reporter
-from sweeper.ray_start import start_ray
-from sweeper.rendering import setting_of
+from sweeper.places import inside, is_uri, shown
+from sweeper.plan import make_plan
+from sweeper.progress import Board, Listener, Reporter
 from sweeper.reporting import LEDGER, STOPPED, Outcome, write_report
+from sweeper.run_folder import SCRATCH, keep, keep_all
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
-from sweeper.tuning import check_space
+from sweeper.watching import TENSORBOARD, ray_metrics, tensorboard
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
@@ -34,10 +34,11 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     config, s = check(config)
     if "RAY_ADDRESS" not in os.environ:
         # Before anything is written; GPUs are counted by Ray itself.
-        require_resources(config, {"CPU": float(cpu_count()), "GPU": float("inf")})
-    folder = open_run_folder(config)
+        short = shortage(needs(config), [{"CPU": float(cpu_count()), "GPU": float("inf")}])
+        if short is not None:
+            raise BadInput(short)
     ArtifactStore(config.store).make_root()
-    with only_driver(folder):
+    with driven(config) as folder:
         ledger = Ledger(folder / LEDGER, config.budget)
         damaged = results.discard_damaged(folder / "results")
         if damaged or not already_stopped(config, folder):
@@ -47,116 +48,11 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
             _search(config, s, ledger, reporter)
         else:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
-    outcome = write_report(folder)
-    reporter.event("report", f"report: {outcome.report}", path=str(outcome.report))
+        outcome = write_report(folder)
+        keep_all(folder, "report.html", "figures", "tables", TENSORBOARD)
+    where = shown(inside(config.place, "report.html")) if is_uri(config.place) else outcome.report
+    reporter.event("report", f"report: {where}", path=str(where))
     return outcome
-
-
-def check(config: SweepConfig) -> tuple[SweepConfig, int]:
-    """Look at everything that can be wrong before anything is spent.
-
-    Returns the config with its store located and the hash of its real images filled in, and the number s of real
-    training images. Raises BadInput.
-    """
-    for rendering in config.renderings:
-        setting_of(config, rendering)
-    config = located(config)
-    from tasks.backbones import backbone_names, check_pair
-
-    if config.is_simulated:
-        if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
-            raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
-        known = (SIMULATED, *backbone_names())
-        unknown = [name for name in config.pretrain.backbones if name not in known]
-        if unknown:
-            raise BadInput(f"pretrain.backbones: unknown {unknown[0]!r}; known: {', '.join(known)}")
-        return config, 0
-    from tasks.base import label_kind, task
-    from tasks.datasets import folds, load_real, subset
-
-    for stage, names, recipe in (
-        ("pretrain", config.pretrain.tasks, config.pretrain.recipe),
-        ("finetune", config.finetune.tasks, config.finetune.recipe),
-    ):
-        for name in names:
-            try:
-                task(name)
-            except ValueError as error:
-                raise BadInput(f"{stage}.tasks: {error}") from None
-            batch = resolve_recipe(stage, name, recipe).batch_size
-            if stage == "pretrain" and batch < config.pretrain.workers:
-                raise BadInput(
-                    f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch"
-                )
-            if stage == "finetune":
-                check_space(config, name)
-    for backbone in config.pretrain.backbones:
-        for name in (*config.pretrain.tasks, *config.finetune.tasks):
-            try:
-                check_pair(backbone, task(name), min(config.render.resolution, config.finetune_resolution))
-            except ValueError as error:
-                raise BadInput(f"pretrain.backbones: {error}") from None
-    finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
-    if len(set(kinds.values())) > 1:
-        raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
-    options: dict[str, Any] = {
-        "kind": kinds[config.finetune.tasks[0]],
-        "ignore_label": finetune.ignore_label,
-        "verify": True,
-    }
-    try:
-        real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, **options)
-        sizes: dict[str, Any] = {"fraction": finetune.whole, "count": finetune.count}
-        chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
-        if config.tune.trials:
-            folds(chosen, real.train.labels, config.tune.folds, config.seed)
-    except (ValueError, OSError) as error:
-        raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
-    if not len(real.test):
-        raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
-    if finetune.dataset_sha256 not in (None, real.sha256):
-        raise BadInput(
-            f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "
-            f"{real.sha256}; correct data_root, or leave the key out"
-        )
-    resolved = finetune.model_copy(update={"dataset_sha256": real.sha256})
-    return config.model_copy(update={"finetune": resolved}), len(chosen)
-
-
-def located(config: SweepConfig) -> SweepConfig:
-    """The config with absolute paths: Ray's workers, and whoever reads the run folder, stand in another folder."""
-    renderings = dict(config.renderings)
-    for name, choice in renderings.items():
-        if choice.source is not None:
-            source = choice.source.model_copy(update={"path": choice.source.resolved().where})
-            renderings[name] = choice.model_copy(update={"source": source})
-    root = None if config.data_root is None else str(Path(config.data_root).expanduser().absolute())
-    update = {"store": ArtifactStore(config.store).uri, "data_root": root, "renderings": renderings}
-    return config.model_copy(update=update)
-
-
-def open_run_folder(config: SweepConfig) -> Path:
-    """The run folder, made when missing; raises BadInput where it cannot be written."""
-    folder = config.run_folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise BadInput(f"run folder {folder}: cannot be written ({error.strerror}); set output=FOLDER") from None
-    return folder
-
-
-@contextmanager
-def only_driver(folder: Path) -> Iterator[None]:
-    """Hold the run folder: a second driver on the same sweep would decide and pay twice."""
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(f"run folder {folder}: another sweep is running on it; wait, or set output=FOLDER") from None
-        yield
 
 
 def already_stopped(config: SweepConfig, folder: Path) -> bool:
@@ -187,61 +83,29 @@ def write_config(config: SweepConfig, folder: Path) -> None:
     part = folder / f".config-{os.getpid()}"
     part.write_text(config.to_yaml())
     part.replace(folder / "config.yaml")
-
-
-@contextmanager
-def ray_session(config: SweepConfig) -> Iterator[float]:
-    """A Ray to run on: the cluster this job was submitted to, or one of our own on this machine. Yields its CPUs."""
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
-    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    env = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}}
-    # A plain address could pick up a stale cluster of somebody else's.
-    address = os.environ.get("RAY_ADDRESS", "local")
-    start_ray(address, runtime_env=env, **quiet)
-    try:
-        resources = ray.cluster_resources()
-        require_resources(config, resources)
-        yield resources.get("CPU", 1.0)
-    finally:
-        ray.shutdown()
-
-
-def cpu_count() -> int:
-    """The CPU cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def require_resources(config: SweepConfig, resources: dict[str, float]) -> None:
-    """Refuse a sweep whose stages could never be scheduled."""
-    if config.is_simulated:
-        return
-    pretrain, finetune = config.pretrain, config.finetune
-    needs = {
-        "pretrain.workers": ("CPU", pretrain.workers * pretrain.cpus_per_worker),
-        "pretrain.gpu": ("GPU", float(pretrain.workers * pretrain.gpu)),
-        "render.actors": ("CPU", config.render.actors * config.render.cpus_per_actor),
-        "render.gpus_per_actor": ("GPU", config.render.gpus),
-        "finetune.cpus": ("CPU", finetune.cpus),
-        "finetune.gpus": ("GPU", finetune.gpus),
-    }
-    for key, (kind, amount) in needs.items():
-        if amount > resources.get(kind, 0.0):
-            raise BadInput(f"{key} asks for {amount:g} {kind}s, but Ray has {resources.get(kind, 0):g}: lower {key}")
+    keep(folder / "config.yaml")
 
 
 def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> None:
+    """Run the loop to its end, and write down why it stopped."""
     folder = config.run_folder
-    store = ArtifactStore(config.store)
-    with ray_session(config) as cpus:
-        slots = max(1.0, cpus // config.finetune.cpus)
-        board = None if config.is_simulated else ray.remote(num_cpus=0)(Board).remote()
-        stages = Stages(config, store, ledger, reporter, folder / "scratch", board)
+    store = ArtifactStore(config.store, cache_gb=config.cache_gb)
+    # Every node must reach it: a pre-training goes on from its last checkpoint wherever its workers are.
+    scratch = inside(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
+    with ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
+        reporter.tell(*_listeners(config, ledger))
+        slots = max(1.0, ray.cluster_resources().get("CPU", 1.0) // config.finetune.cpus)
+        # Beside the driver: another node may go, and would take the driver's view with it.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        beside = ray.remote(num_cpus=0, scheduling_strategy=here)
+        board = None if config.is_simulated else beside(Board).remote()
+        stages = Stages(config, store, ledger, reporter, scratch, board, watch)
         loop = Loop(config, make_plan(config), stages, ledger, reporter, s, slots)
         try:
-            run_experiment(config, store, PolicySearcher(loop), folder / "scratch")
+            run_experiment(config, store, PolicySearcher(loop, config.finetune.timeout_s), folder / SCRATCH)
         finally:
+            reporter.tell()
             loop.close()
-            ledger.tick()
     if loop.stop is None:
         raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
     if loop.stop.kind == "failed":
@@ -249,3 +113,8 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
     rows = len(results.read(folder / "results", config))
     stop = {"sweep": sweep_digest(config), "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
     append_event(folder / STOPPED, stop)
+
+
+def _listeners(config: SweepConfig, ledger: Ledger) -> list[Listener]:
+    told = [ray_metrics(config.name, ledger)]
+    return [*told, tensorboard(config.run_folder, ledger)] if config.log_to == "tensorboard" else told

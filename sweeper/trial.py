@@ -20,6 +20,7 @@ from ray import tune
 
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest
 from sweeper.config import SweepConfig, as_plain
+from sweeper.hang import ended_after
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.study import FINETUNE_VERSION
 from tasks.recipes import Recipe
@@ -106,10 +107,11 @@ def finetune_trial(params: dict[str, Any], *, config: SweepConfig, store: Artifa
     def on_the_way(error: float, percent: int) -> None:
         tune.report({"error": error, PERCENT: percent, "seconds": time.monotonic() - started} | held)
 
-    if config.is_simulated:
-        error = _simulated_error(config, trial)
-    else:
-        error = _measured_error(config, store, trial, on_the_way)
+    with ended_after(config.finetune.timeout_s):
+        if config.is_simulated:
+            error = _simulated_error(config, trial)
+        else:
+            error = _measured_error(config, store, trial, on_the_way)
     seconds = time.monotonic() - started
     with tempfile.TemporaryDirectory() as empty:
         manifest = store.commit(identity, Path(empty), {"error": error, "seconds": seconds})

@@ -90,6 +90,13 @@ class Place:
     folder: Path
     temporary: Path
     mark: str
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What marks a process as started here, and gives it caches of its own."""
+        caches = {"TMPDIR": str(self.temporary), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        return {MARK: self.mark} | caches | self.extra
 
     def run(self, *arguments: str, timeout_s: float = 300) -> Finished:
         """Run `python -m sweeper ARGUMENTS` to its end."""
@@ -132,21 +139,17 @@ class Place:
 
     def _popen(self, arguments: tuple[str, ...], **streams: Any) -> subprocess.Popen[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-        environment |= {
-            MARK: self.mark,
-            "TMPDIR": str(self.temporary),
-            "XDG_CACHE_HOME": str(self.folder / "cache"),
-        }
+        environment |= self.environment
         command = [sys.executable, "-m", "sweeper", *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, start_new_session=True, **streams)
 
 
 @contextmanager
-def place(folder: Path) -> Iterator[Place]:
-    """A place that leaves neither processes nor temporary files behind."""
+def place(folder: Path, **extra: str) -> Iterator[Place]:
+    """A place that leaves neither processes nor temporary files behind. `extra`: more environment for its commands."""
     # Ray's sockets lie in here, and their paths must be short: pytest's own folders are too deep.
     temporary = Path(tempfile.mkdtemp(prefix="sw"))
-    here = Place(folder, temporary, uuid.uuid4().hex)
+    here = Place(folder, temporary, uuid.uuid4().hex, extra)
     try:
         yield here
     finally:

@@ -60,7 +60,7 @@ class Bench:
         training, validation = tuple(self._shards(images)), tuple(self._shards(held_out))
         board = ray.remote(num_cpus=0)(Board).remote()
         job = Pretraining(identity, self.config, arm, N, 0, training, validation, self.store, board)
-        return pretrain(job, self.scratch)
+        return pretrain(job, str(self.scratch))
 
     def _shards(self, images: ImageSet) -> Iterator[Manifest]:
         for index in shards_of(images, self.config.render):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.sweep import check
+from sweeper.checking import check
 from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of, written
 
 ROOT = Path(__file__).parents[2]

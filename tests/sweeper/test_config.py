@@ -13,7 +13,9 @@ from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 # Prices are not a sweep; everything else in configs/ is.
-SHIPPED = sorted({p for p in CONFIGS.rglob("*.yaml") if p.name != "prices.yaml"} | {CONFIGS / "clothing.yaml"})
+# Files of clusters and prices are no sweeps.
+OTHERS = {CONFIGS / "prices.yaml", *(CONFIGS / "cluster").glob("*.yaml")}
+SHIPPED = sorted({p for p in CONFIGS.rglob("*.yaml") if p not in OTHERS} | {CONFIGS / "clothing.yaml"})
 
 
 def refusal(folder: Path, content: dict[str, Any], *overrides: str) -> str:

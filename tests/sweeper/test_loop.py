@@ -13,6 +13,7 @@ import pytest
 
 from sweeper.artifacts import ArtifactStore
 from sweeper.decision_log import read_decisions
+from sweeper.failures import Failure
 from sweeper.ledger import Ledger, append_event, read_events
 from sweeper.loop import Loop
 from sweeper.plan import make_plan
@@ -55,7 +56,7 @@ def desk_of(tmp_path: Path, **changes: Any) -> Iterator[Desk]:
     ledger = Ledger(config.run_folder / "ledger.jsonl", config.budget, clock)
     ledger.start()
     reporter = Reporter("json")
-    stages = Stages(config, ArtifactStore(str(tmp_path / "store")), ledger, reporter, tmp_path, None)
+    stages = Stages(config, ArtifactStore(str(tmp_path / "store")), ledger, reporter, str(tmp_path), None)
     loop = Loop(config, make_plan(config), stages, ledger, reporter, s=0, slots=2)
     yield Desk(loop, ledger, clock)
     loop.close()
@@ -148,6 +149,22 @@ def test_what_was_decided_before_a_restart_is_decided_once(desk: Desk) -> None:
     assert len(runs) == len(set(runs))
 
 
+def test_ended_amid_a_decision_it_keeps_no_money_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a driver that is told to end right after it has reserved money for a run
+    def told_to_end(proposal: Any) -> Any:
+        raise SystemExit
+
+    monkeypatch.setattr(desk.loop._log, "write", told_to_end)
+    with pytest.raises(SystemExit):
+        desk.next_trial()
+
+    desk.loop.close()
+
+    events = read_events(desk.loop.config.run_folder / "ledger.jsonl")
+    assert Ledger(desk.loop.config.run_folder / "ledger.jsonl", desk.loop.config.budget).reserved().wall_s == 0
+    assert [event["cost"]["usd"] for event in events if event["event"] == "settle"] == [0.0]
+
+
 def finished(desk: Desk, trials: int) -> list[Trial]:
     """So many fine-tunes, each told an error as soon as it is handed out."""
     seen = []
@@ -215,3 +232,58 @@ def test_controls_are_decided_after_the_pilot_and_stay_outside_the_fits(tmp_path
         done = {run.arm for run in desk.loop.runs()}
         assert control in done
         assert list(desk.loop.knowledge().fits) == ["plain/simulated/small_resnet/simulated"]
+
+
+def test_a_failed_fine_tune_is_tried_again_as_often_as_the_config_says_and_then_its_cause_is_told(desk: Desk) -> None:
+    trial, tries = desk.next_trial(), desk.loop.config.finetune.max_failures
+    for _ in range(tries):
+        desk.loop.observed(trial, None, Failure("it broke"))
+        trial = desk.next_trial()
+        assert not desk.loop.failed
+
+    desk.loop.observed(trial, None, Failure("it broke"))
+
+    ((key, cause),) = desk.loop.failed.items()
+    assert (key.arm, key.n, key.seed) == (trial.arm, trial.n, trial.seed)
+    assert cause.endswith("it broke")
+
+
+def test_a_fine_tune_whose_node_is_lost_again_and_again_has_not_failed(desk: Desk) -> None:
+    trial = desk.next_trial()
+    for _ in range(20):
+        desk.loop.observed(trial, None, Failure("its node has died", lost_node=True))
+        again = desk.next_trial()
+        assert again.what == trial.what
+
+    desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
+    assert not desk.loop.failed
+
+
+def test_the_time_of_an_attempt_that_was_lost_with_its_node_is_paid_for(desk: Desk) -> None:
+    # given the fine-tunes of one run, two seconds each, and one that was lost after five
+    lost = desk.next_trial()
+    desk.loop.observed(lost, None, Failure("its node has died", lost_node=True, seconds=5.0))
+    made = 1 + desk.loop.config.finetune.repeats
+    for _ in range(made):
+        desk.loop.observed(desk.next_trial(), {"error": 0.4, "seconds": 2.0})
+
+    assert len(desk.loop.runs()) == 1
+    assert desk.ledger.by_stage()["finetune"]["device_s"] == pytest.approx(5.0 + 2.0 * made)
+
+
+def test_what_would_only_fail_the_same_way_is_not_tried_again(desk: Desk) -> None:
+    trial = desk.next_trial()
+
+    desk.loop.observed(trial, None, Failure("FloatingPointError: the loss is nan at step 3", hopeless=True))
+
+    assert "the loss is nan at step 3" in next(iter(desk.loop.failed.values()))
+
+
+def test_a_sweep_that_is_ended_keeps_no_money_back_and_charges_what_was_used(desk: Desk) -> None:
+    desk.next_trial()
+    desk.clock.now = 0.1
+
+    desk.loop.close()
+
+    assert desk.ledger.reserved().wall_s == 0
+    assert 0 < desk.ledger.by_stage()["finetune"]["wall_s"] <= 0.1

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from sweeper.checking import check
 from sweeper.errors import BadInput
 from sweeper.plan import resolve_recipe
 from sweeper.rendering import setting_of
 from sweeper.study import study
-from sweeper.sweep import check
 from sweeper.targets import labelled_set
 from tasks.base import NO_BOX
 from tests.sweeper.examples import real_sweep, sweep_of

@@ -12,9 +12,9 @@ from statistics import fmean
 import pytest
 
 from sweeper.artifacts import ArtifactStore
+from sweeper.checking import check
 from sweeper.config import SweepConfig, load_config
 from sweeper.plan import Arm, make_plan, resolve_recipe
-from sweeper.sweep import check
 from sweeper.trial import Split, Trial, _measured_error, in_words
 from sweeper.tuning import Settings, Tried, Tuning
 from tasks.fashion_mnist import PACKAGE_FOLDER

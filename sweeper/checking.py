@@ -1,0 +1,124 @@
+"""Everything that can be wrong with a sweep is looked at before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sweeper.artifacts import ArtifactStore
+from sweeper.config import SIMULATED, SweepConfig
+from sweeper.errors import BadInput
+from sweeper.plan import resolve_recipe
+from sweeper.rendering import setting_of
+from sweeper.tuning import check_space
+
+
+def check(config: SweepConfig) -> tuple[SweepConfig, int]:
+    """The config with its paths located and the hash of its real images filled in, and the number s of real training
+    images. Raises BadInput.
+    """
+    for rendering in config.renderings:
+        setting_of(config, rendering)
+    config = located(config)
+    if config.is_simulated:
+        _check_simulated(config)
+        return config, 0
+    _check_tasks("pretrain", config.pretrain.tasks, config)
+    _check_tasks("finetune", config.finetune.tasks, config)
+    _check_backbones(config)
+    sha256, s = _real_images(config)
+    resolved = config.finetune.model_copy(update={"dataset_sha256": sha256})
+    return config.model_copy(update={"finetune": resolved}), s
+
+
+def located(config: SweepConfig) -> SweepConfig:
+    """The config with absolute paths: Ray's workers, and whoever reads the run folder, stand in another folder."""
+    renderings = dict(config.renderings)
+    for name, choice in renderings.items():
+        if choice.source is not None:
+            source = choice.source.model_copy(update={"path": choice.source.resolved().where})
+            renderings[name] = choice.model_copy(update={"source": source})
+    root = None if config.data_root is None else str(Path(config.data_root).expanduser().absolute())
+    update = {"store": ArtifactStore(config.store).uri, "data_root": root, "renderings": renderings}
+    return config.model_copy(update=update)
+
+
+def _check_simulated(config: SweepConfig) -> None:
+    if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
+        raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
+    named = [name for name in config.pretrain.backbones if name != SIMULATED]
+    if named:
+        # Their names come with torch, which a simulated sweep can do without.
+        from tasks.backbones import backbone_names
+
+        known = (SIMULATED, *backbone_names())
+        unknown = [name for name in named if name not in known]
+        if unknown:
+            raise BadInput(f"pretrain.backbones: unknown {unknown[0]!r}; known: {', '.join(known)}")
+
+
+def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
+    """The tasks of a stage, "pretrain" or "finetune", and their recipes."""
+    from tasks.base import task
+
+    recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
+    for name in names:
+        try:
+            task(name)
+        except ValueError as error:
+            raise BadInput(f"{stage}.tasks: {error}") from None
+        resolved = resolve_recipe(stage, name, recipe)
+        batch = resolved.batch_size
+        if stage == "pretrain" and batch < config.pretrain.workers:
+            raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
+        if stage == "pretrain" and config.pretrain.min_workers and not resolved.sync_batch_norm:
+            raise BadInput(
+                "pretrain.min_workers: the model would depend on how many workers there were; "
+                "add pretrain.recipe.sync_batch_norm=true"
+            )
+        if stage == "finetune":
+            check_space(config, name)
+
+
+def _check_backbones(config: SweepConfig) -> None:
+    from tasks.backbones import check_pair
+    from tasks.base import task
+
+    for backbone in config.pretrain.backbones:
+        for name in (*config.pretrain.tasks, *config.finetune.tasks):
+            try:
+                check_pair(backbone, task(name), min(config.render.resolution, config.finetune_resolution))
+            except ValueError as error:
+                raise BadInput(f"pretrain.backbones: {error}") from None
+
+
+def _real_images(config: SweepConfig) -> tuple[str, int]:
+    """The hash of the real images, and how many of them are trained on."""
+    from tasks.base import label_kind
+    from tasks.datasets import folds, load_real, subset
+
+    finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
+    if len(set(kinds.values())) > 1:
+        raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
+    options: dict[str, Any] = {
+        "kind": kinds[finetune.tasks[0]],
+        "ignore_label": finetune.ignore_label,
+        "verify": True,
+    }
+    try:
+        real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, **options)
+        sizes: dict[str, Any] = {"fraction": finetune.whole, "count": finetune.count}
+        chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
+        if config.tune.trials:
+            folds(chosen, real.train.labels, config.tune.folds, config.seed)
+    except (ValueError, OSError) as error:
+        raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
+    if not len(real.test):
+        raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
+    if finetune.dataset_sha256 not in (None, real.sha256):
+        raise BadInput(
+            f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "
+            f"{real.sha256}; correct data_root, or leave the key out"
+        )
+    return real.sha256, len(chosen)

@@ -1,0 +1,63 @@
+"""Why a piece of work failed, and whether to try it again: lost nodes are not the work's fault, NaN stays NaN."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from ray.exceptions import NodeDiedError, RayActorError
+
+# Nodes may be lost again and again where they are cheap; a cluster that loses every one of them is no cluster.
+MOST_LOSSES = 100
+
+# Ray puts the death of a node into words only, also where Ray Train has wrapped them.
+_LOST_NODE = re.compile(r"node has died|node it was running on is dead|node (was|were) preempted|by node preemption")
+_OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|due to memory|low on memory|OOM")
+_HOPELESS = re.compile(r"FloatingPointError|TaskError|CorruptArtifactError|does not match its manifest")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The cause in one line; whether its node was lost; whether another try would end the same way; how long the
+    attempt had run.
+    """
+
+    cause: str
+    lost_node: bool = False
+    hopeless: bool = False
+    seconds: float = 0.0
+
+
+class Retries:
+    """How often each piece of work has failed and has lost its node."""
+
+    def __init__(self, max_failures: int) -> None:
+        self._most = max_failures
+        self._failures: Counter[Hashable] = Counter()
+        self._losses: Counter[Hashable] = Counter()
+
+    def again(self, work: Hashable, failure: Failure) -> bool:
+        """Whether to try this work again after one more failure."""
+        if failure.hopeless:
+            return False
+        counted, most = (self._losses, MOST_LOSSES) if failure.lost_node else (self._failures, self._most)
+        counted[work] += 1
+        return counted[work] <= most
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What an exception of Ray says."""
+    text = str(error)
+    lost = isinstance(error, NodeDiedError) or bool(_LOST_NODE.search(text))
+    lost = lost or (isinstance(error, RayActorError) and error.preempted)
+    if not lost and _OUT_OF_MEMORY.search(text):
+        return Failure("it ran out of memory and was killed: ask for more, or use smaller batches")
+    return Failure(cause_of(error), lost, not lost and bool(_HOPELESS.search(text)))
+
+
+def cause_of(failure: BaseException) -> str:
+    """One line of an exception: the last line that names an error, since Ray puts a worker's traceback into its own."""
+    named = [line.strip() for line in str(failure).splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b", line)]
+    return named[-1] if named else f"{type(failure).__name__}: {' '.join(str(failure).split())}"

@@ -1,0 +1,51 @@
+"""What a sweep tells those who watch it from outside: Ray's metrics, for Prometheus, and TensorBoard's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ray.util.metrics import Counter, Gauge
+
+from sweeper.ledger import Ledger
+from sweeper.progress import Listener
+
+TENSORBOARD = "tensorboard"
+
+
+def ray_metrics(sweep: str, ledger: Ledger) -> Listener:
+    """Runs observed, images/s and spend as metrics of Ray, by sweep; needs a Ray that has been started."""
+    tags = {"sweep": sweep}
+    runs = Counter("sweeper_runs", "Runs observed by this driver.", tag_keys=("sweep",))
+    speed = Gauge("sweeper_images_per_s", "Images rendered or trained on a second.", tag_keys=("sweep", "stage"))
+    usd = Gauge("sweeper_usd", "Dollars spent over all restarts.", tag_keys=("sweep",))
+    device_s = Gauge("sweeper_device_seconds", "Device-seconds spent over all restarts.", tag_keys=("sweep",))
+
+    def told(event: str, fields: dict[str, Any]) -> None:
+        if event == "progress" and fields["unit"] == "images":
+            speed.set(fields["rate"], tags | {"stage": fields["stage"]})
+        elif event == "observed":
+            runs.inc(1, tags)
+        spent = ledger.spent()
+        usd.set(spent.usd, tags)
+        device_s.set(spent.device_s, tags)
+
+    return told
+
+
+def tensorboard(folder: Path, ledger: Ledger) -> Listener:
+    """The error of each run at its n, by arm, and the dollars spent by then, in the run folder's `tensorboard`."""
+    from tensorboardX import SummaryWriter
+
+    writer = SummaryWriter(str(folder / TENSORBOARD))
+    runs = 0
+
+    def told(event: str, fields: dict[str, Any]) -> None:
+        nonlocal runs
+        if event == "observed":
+            runs += 1
+            writer.add_scalar(f"error/{fields['arm']}", fields["error"], fields["n"])
+            writer.add_scalar("spent/usd", ledger.spent().usd, runs)
+            writer.flush()
+
+    return told

@@ -1,0 +1,198 @@
+"""Sweeps on a real Ray cluster with authentication on: submitted as jobs, refused in words, nodes lost on the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.faults import sweeps
+from tests.faults.cluster import RAY, Head, head
+from tests.integration.command_line import Place, place
+from tests.integration.run_folder import errors, lines
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+# A busy machine takes minutes to start Ray.
+PATIENCE_S = 300
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    """A head with one CPU."""
+    with place(tmp_path_factory.mktemp("cluster")) as here, head(here, cpus=1) as made:
+        yield made
+
+
+@pytest.fixture
+def job_server(tmp_path: Path) -> Iterator[Head]:
+    """A head with its dashboard, which takes jobs."""
+    (tmp_path / "head").mkdir()
+    with place(tmp_path / "head") as here, head(here, cpus=1, dashboard=True) as made:
+        yield made
+
+
+def joined(cluster: Head, folder: Path, **changed: str) -> Place:
+    """A place whose commands run on the cluster."""
+    folder.mkdir(exist_ok=True)
+    return Place(folder, cluster.place.temporary, cluster.place.mark, cluster.environment | changed)
+
+
+def submit(cluster: Head, working_dir: Path, *entrypoint: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    env = plain | cluster.environment | cluster.place.environment | changed
+    env = {name: value for name, value in env.items() if value and name != "RAY_ADDRESS"}
+    command = [RAY, "job", "submit", "--address", cluster.dashboard, "--working-dir", str(working_dir), "--"]
+    return subprocess.run([*command, *entrypoint], env=env, capture_output=True, text=True, timeout=300, cwd=ROOT)
+
+
+def test_a_stage_that_no_node_can_run_says_so_after_the_set_time(cluster: Head, tmp_path: Path) -> None:
+    config = str(sweeps.write(tmp_path, seconds=0.1, finetune=sweeps.SWEEP["finetune"] | {"cpus": 64}))
+
+    told = joined(cluster, tmp_path).run("run", config, "cluster.wait_s=4")
+
+    assert told.code == 2, told.err
+    assert "waiting up to 4 s for nodes: finetune.cpus asks for 64 CPUs, but Ray has 1" in told.err
+    assert "waited 4 s, the cluster has 1 node with 1 CPUs and 0 GPUs" in told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_missing_token_is_one_line(cluster: Head, tmp_path: Path) -> None:
+    config = str(sweeps.write(tmp_path, seconds=0.1))
+
+    told = joined(cluster, tmp_path, RAY_AUTH_TOKEN_PATH=str(tmp_path / "none")).run("run", config)
+
+    assert told.code != 0
+    assert re.search(r"^sweeper: .*token", told.err, re.MULTILINE | re.IGNORECASE), told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_sweep_submitted_as_a_job_runs_there_and_logs_a_line_an_event(job_server: Head, tmp_path: Path) -> None:
+    config = str(sweeps.write(tmp_path, seconds=0.2))
+
+    done = submit(
+        job_server, ROOT, "python", "-m", "sweeper", "run", config, f"output={tmp_path}/run", f"store={tmp_path}/store"
+    )
+
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert re.search(r"\[ *\d+ s\] decision 1: ", done.stdout)
+    assert re.search(r"\[ *\d+ s\] observed plain/.* n=1000 seed=0: error", done.stdout)
+    assert errors(tmp_path / "run") == pytest.approx(sweeps.undisturbed())
+
+
+def test_what_a_sweep_does_is_among_rays_metrics(tmp_path: Path) -> None:
+    config = str(sweeps.write(tmp_path, seconds=3.0))
+    (tmp_path / "head").mkdir()
+    with place(tmp_path / "head") as around, head(around, cpus=1) as cluster:
+        sweep = joined(cluster, tmp_path).start("run", config, "prices.cpu_core_hour=3600")
+        seen: dict[str, float] = {}
+
+        def told() -> bool:
+            # What Prometheus would read.
+            with urlopen(cluster.metrics, timeout=10) as answer:
+                for line in answer.read().decode().splitlines():
+                    if re.match(r"ray_sweeper_\w+\{", line) and 'sweep="faults"' in line:
+                        seen[line.partition("{")[0].removesuffix("_total")] = float(line.split()[-1])
+            return {"ray_sweeper_runs", "ray_sweeper_usd"} <= set(seen)
+
+        sweep.wait_for(told, PATIENCE_S)
+        sweep.kill_group()
+
+    assert seen["ray_sweeper_runs"] >= 1
+    assert seen["ray_sweeper_usd"] >= 3.0
+
+
+def test_a_node_lost_while_fine_tuning_costs_a_retry_and_changes_no_result(cluster: Head, tmp_path: Path) -> None:
+    # given a node that has the only CPUs that the fine-tunes fit on
+    node = cluster.add_node(cpus=2)
+    config = str(
+        sweeps.write(tmp_path, seconds=5.0, finetune=sweeps.SWEEP["finetune"] | {"cpus": 2, "max_failures": 0})
+    )
+    here = joined(cluster, tmp_path)
+    sweep = here.start("run", config)
+    sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, PATIENCE_S)
+
+    # when it is lost, and another comes
+    cluster.lose(node)
+    sweep.wait_for(lambda: bool(sweep.of("waiting")), PATIENCE_S)
+    cluster.add_node(cpus=2)
+    done = sweep.finish(PATIENCE_S)
+
+    # then no failure was counted, what was lost was said and made again, and the table is the undisturbed one
+    assert done.code == 0, done.err[-3000:]
+    assert "node" in sweep.of("retried")[0]["text"]
+    assert errors(tmp_path / "runs" / "faults") == pytest.approx(sweeps.undisturbed())
+
+
+def test_a_fine_tune_that_hangs_is_ended_and_the_cause_is_told(cluster: Head, tmp_path: Path) -> None:
+    # given fine-tunes that would take for ever
+    limits = {"timeout_s": 3.0, "max_failures": 1}
+    config = str(sweeps.write(tmp_path, seconds=3600.0, finetune=sweeps.SWEEP["finetune"] | limits))
+
+    told = joined(cluster, tmp_path).run("run", config, "--json", timeout_s=PATIENCE_S)
+
+    # then each is ended, tried as often as the config says, and the sweep ends in one line
+    assert told.code == 1
+    cause = "it ran for longer than finetune.timeout_s = 3 s and was ended"
+    assert cause in next(event["text"] for event in told.events if event["event"] == "retried")
+    assert cause in told.err.splitlines()[-1]
+    assert "Traceback" not in told.err
+
+
+def test_a_fine_tune_that_is_killed_for_memory_is_tried_again_and_the_cause_is_told(
+    cluster: Head, tmp_path: Path
+) -> None:
+    # given a node that kills what runs on it when the machine's memory is fuller by a twentieth than now
+    memory = psutil.virtual_memory()
+    limit = 1 - memory.available / memory.total + 0.05
+    cluster.add_node(cpus=2, RAY_memory_usage_threshold=f"{limit:.3f}")
+    finetune = sweeps.SWEEP["finetune"] | {"cpus": 2, "max_failures": 30}
+    sweep = joined(cluster, tmp_path).start("run", str(sweeps.write(tmp_path, seconds=4.0, finetune=finetune)))
+    sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, PATIENCE_S)
+
+    # when somebody takes a tenth, for a while
+    taken = np.ones(memory.total // 10, np.uint8)
+    sweep.wait_for(lambda: bool(sweep.of("retried")), PATIENCE_S)
+    del taken
+    done = sweep.finish(PATIENCE_S)
+
+    # then that was said, and the table is the undisturbed one
+    assert done.code == 0, done.err[-3000:]
+    assert "it ran out of memory and was killed" in sweep.of("retried")[0]["text"]
+    assert errors(tmp_path / "runs" / "faults") == pytest.approx(sweeps.undisturbed())
+
+
+def test_with_the_head_lost_the_same_command_goes_on_on_a_new_one(tmp_path: Path) -> None:
+    # given a sweep with something observed, when the head and all its nodes are lost
+    config = str(sweeps.write(tmp_path, seconds=2.0))
+    run = tmp_path / "runs" / "faults"
+    (tmp_path / "first").mkdir()
+    with place(tmp_path / "first") as around, head(around, cpus=2) as lost:
+        # Ray's driver looks for a lost head for a minute where it is not told otherwise.
+        sweep = joined(lost, tmp_path, RAY_gcs_rpc_server_reconnect_timeout_s="5").start("run", config)
+        sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, PATIENCE_S)
+        lost.lose_all()
+        ended = sweep.finish(PATIENCE_S)
+    assert ended.code != 0
+    before = errors(run)
+    assert 0 < len(before) < len(sweeps.undisturbed())
+
+    # then the same command on another head makes what is missing, and nothing stays reserved
+    (tmp_path / "second").mkdir()
+    with place(tmp_path / "second") as around, head(around, cpus=2) as new:
+        done = joined(new, tmp_path).run("run", config)
+    assert done.code == 0, done.err[-3000:]
+    assert errors(run) == pytest.approx(sweeps.undisturbed())
+    events = lines(run / "ledger.jsonl")
+    settled = [event["id"] for event in events if event["event"] == "settle"]
+    assert {event["id"] for event in events if event["event"] == "reserve"} == set(settled)
+    assert len(settled) == len(set(settled))

@@ -1,0 +1,80 @@
+"""Why work failed and whether it is tried again; whether nodes have what stages ask for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from ray.exceptions import ActorDiedError, OutOfMemoryError
+
+from sweeper.capacity import needs, shortage
+from sweeper.failures import Failure, Retries, failure_of
+from tests.sweeper.examples import real_sweep, sweep_of
+
+GONE = ActorDiedError()
+GONE.error_msg = "The actor died because its node has died. Node Id: abc the actor's node was terminated unexpectedly."
+WORKER = ActorDiedError()
+WORKER.error_msg = "Worker unexpectedly exits with a connection error code 2. End of file."
+
+
+class RayTaskError(Exception):
+    """As Ray shows a worker's exception: its traceback in the text."""
+
+
+def test_a_lost_node_is_told_from_a_worker_that_died() -> None:
+    assert failure_of(GONE).lost_node
+    assert not failure_of(WORKER).lost_node
+
+
+def test_a_worker_killed_for_memory_is_a_failure_with_a_remedy() -> None:
+    failure = failure_of(OutOfMemoryError("Task was killed due to the node running low on memory."))
+
+    assert not failure.lost_node
+    assert "ran out of memory" in failure.cause
+
+
+def test_a_loss_that_is_not_finite_is_not_tried_again() -> None:
+    failure = failure_of(
+        RayTaskError("ray::f()\n  File x.py, line 3\nFloatingPointError: sinclass: the loss is nan at step 4")
+    )
+
+    assert failure.cause == "FloatingPointError: sinclass: the loss is nan at step 4"
+    assert not Retries(5).again("work", failure)
+
+
+def test_failures_are_capped_for_each_piece_of_work_and_lost_nodes_are_not_failures() -> None:
+    retries, died, gone = Retries(2), Failure("it died"), Failure("its node is gone", lost_node=True)
+
+    assert all(retries.again("a", gone) for _ in range(50))
+    assert [retries.again("a", died) for _ in range(3)] == [True, True, False]
+    assert retries.again("b", died)
+    assert not all(retries.again("a", gone) for _ in range(51)), "a cluster that loses every node is no cluster"
+
+
+@pytest.mark.parametrize(
+    ("changes", "nodes", "said"),
+    [
+        ({}, [{"CPU": 2.0}], None),
+        ({}, [{"CPU": 1.0}, {"CPU": 1.0}], None),
+        ({"pretrain": {"workers": 4}}, [{"CPU": 2.0}], "pretrain.workers asks for 4 CPUs, but Ray has 2: lower"),
+        (
+            {"finetune": {"cpus": 4}},
+            [{"CPU": 2.0}] * 3,
+            r"finetune.cpus asks for 4 CPUs, but Ray has 6 \(2 on its largest node\): lower finetune.cpus",
+        ),
+        ({"pretrain": {"gpu": True}}, [{"CPU": 8.0}], "pretrain.gpu asks for 2 GPUs, but Ray has 0"),
+        ({"pretrain": {"gpu": True}}, [{"CPU": 8.0, "GPU": float("inf")}], None),
+        ({"finetune": {"gpus": 0.25}}, [{"CPU": 8.0, "GPU": 1.0}], None),
+        ({}, [], "but Ray has 0"),
+    ],
+)
+def test_what_no_node_can_run_is_said_with_the_key_to_change(
+    tmp_path: Path, changes: dict, nodes: list[dict[str, float]], said: str | None
+) -> None:
+    short = shortage(needs(sweep_of(tmp_path, real_sweep(**changes))), nodes)
+
+    if said is None:
+        assert short is None
+    else:
+        assert re.search(said, short or "")
