@@ -36,6 +36,11 @@ class Estimate:
     sd: float
     draws: Floats
 
+    @property
+    def median(self) -> float:
+        """Median of the draws: what stands for a value whose few largest draws decide the mean, as D's may."""
+        return float(np.median(self.draws))
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The shortest interval that holds `level` (0 to 1) of the draws."""
         low, high = shortest_interval(self.draws, level)
@@ -82,7 +87,8 @@ class LawFit:
         parts = []
         for name, value in (("alpha", self.alpha), ("C", self.C), ("D", self.D), ("sigma", self.sigma)):
             low, high = value.interval(0.95)
-            parts.append(f"{name} {value.mean:.4g} (sd {value.sd:.2g}, 95 % {low:.4g} to {high:.4g})")
+            middle = f"{value.median:.4g} (median" if name == "D" else f"{value.mean:.4g} (sd {value.sd:.2g}"
+            parts.append(f"{name} {middle}, 95 % {low:.4g} to {high:.4g})")
         known = "identified" if self.identified else "not identified"
         return f"error(n) = D n^-alpha + C over {self.n.size} runs: {'; '.join(parts)}; {known}: {self.reason}"
 

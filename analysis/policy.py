@@ -30,6 +30,7 @@ __all__ = [
     "Stop",
     "Terms",
     "pilot",
+    "pilot_sizes",
     "propose",
     "should_stop",
     "still_open",
@@ -161,10 +162,8 @@ def _decided(aim: Aim, goals: Goals) -> bool:
     return isinstance(aim, Doubt) and not 1 - goals.level < aim.probability < goals.level
 
 
-def pilot(
-    arms: Sequence[str], ladder: Sequence[int], cost: Callable[[int], float], unit: str = "$", seed: int = 0
-) -> list[Proposal]:
-    """The runs to begin with: three sizes of the ladder for every arm, the cheapest size of all arms first.
+def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int]:
+    """The sizes to begin with, from the smallest: three of the ladder, or all of a shorter one.
 
     The lowest size, the middle one and the largest whose `cost` (of a single run at n) is at most half the
     top's: wide enough to see the curve bend, without paying for the top before it is known to teach anything.
@@ -175,18 +174,24 @@ def pilot(
     affordable = [n for n in sizes if cost(n) <= cost(sizes[-1]) / 2]
     upper = affordable[-1] if len(affordable) > 2 else sizes[-1]
     between = [n for n in sizes if sizes[0] < n < upper]
-    picked = sorted({sizes[0], between[len(between) // 2] if between else sizes[0], upper})
+    return sorted({sizes[0], between[len(between) // 2] if between else sizes[0], upper})
+
+
+def pilot(
+    arms: Sequence[str], sizes: Sequence[int], cost: Callable[[Run], float], unit: str = "$", seed: int = 0
+) -> list[Proposal]:
+    """The runs to begin with: these sizes for every arm, a size of all arms at a time, each for its `cost`."""
+    runs = [Run(arm, n, seed) for n in sizes for arm in arms]
     return [
         Proposal(
-            arm,
-            n,
-            seed,
+            run.arm,
+            run.n,
+            run.seed,
             None,
-            cost(n),
-            f"pilot: a first look at {arm}, n = {n:,}, for {money(cost(n), unit)}",
+            cost(run),
+            f"pilot: a first look at {run.arm}, n = {run.n:,}, for {money(cost(run), unit)}",
         )
-        for n in picked
-        for arm in arms
+        for run in runs
     ]
 
 

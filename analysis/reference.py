@@ -12,7 +12,7 @@ from analysis.laws import Floats
 
 @dataclass(frozen=True)
 class Comparison:
-    """The arm's mean error at n against no pre-training; errors in (0, 1].
+    """The arm's mean error at n, by its law, against no pre-training; errors in (0, 1].
 
     `saved`: how much lower the arm's error is (negative: higher), with its 95% interval;
     `probability`: that it is lower at all.
@@ -43,13 +43,11 @@ def compare(fit: LawFit, n: int, reference_errors: tuple[float, ...]) -> Compari
 
 
 def _say(n: int, saved: float, low: float, high: float) -> str:
-    interval = f"95% interval {100 * low:.1f} to {100 * high:.1f}"
-    if low > 0:
-        return f"Yes: {n:,} images lower the error by {100 * saved:.1f} points ({interval})."
-    if high < 0:
-        worse = f"{-100 * saved:.1f} points higher than without any"
-        return f"No: with {n:,} images the error is {worse} ({interval})."
-    return f"Not shown: with {n:,} images the error differs by {100 * saved:+.1f} points ({interval})."
+    found = "Yes" if low > 0 else "No" if high < 0 else "Not shown"
+    less, least, most = (saved, low, high) if saved > 0 else (-saved, -high, -low)
+    side = "lower" if saved > 0 else "higher"
+    interval = f"95% interval {100 * least:.1f} to {100 * most:.1f}"
+    return f"{found}: with {n:,} images the error is, by the law, {100 * less:.1f} points {side} ({interval})."
 
 
 def _reference_draws(fit: LawFit, errors: Floats) -> Floats:

@@ -18,7 +18,7 @@ from analysis.belief import ArmState, Run
 from analysis.criteria import propose_d_optimal, propose_prediction_error, propose_v_optimal
 from analysis.fit import LawFit, fit_laws
 from analysis.goals import DEFAULT_TERMS, Goals, Terms
-from analysis.policy import Policy, pilot, propose
+from analysis.policy import Policy, pilot_sizes, propose
 from analysis.pools import STANDARD_PRICES, Pool, Prices
 
 OURS = "adaptive"
@@ -60,8 +60,8 @@ ENTRANTS: Mapping[str, Entrant] = {
 class Rules:
     """What all policies of a replay keep to.
 
-    `budget` in units of `prices`; `runs`: the most runs. `pilot`: sizes each arm begins with, None for the house's
-    three (`analysis.policy.pilot`). `ladder`: rungs the pilot and the grid keep to, None for every size of the pool.
+    `budget` in units of `prices`; `runs`: the most runs. `pilot`: sizes each arm begins with, None for those of
+    `analysis.policy.pilot_sizes`. `ladder`: rungs the pilot and the grid keep to, None for every size of the pool.
     """
 
     budget: float = float("inf")
@@ -152,7 +152,7 @@ def _opening(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> list[Run]
 
 def _pilot(pool: Pool, rules: Rules, arm: str, rungs: Sequence[int]) -> tuple[int, ...]:
     price = rules.prices.cost(pool, ())
-    return tuple(look.n for look in pilot([arm], rungs, lambda n: price(Run(arm, n, 0), ())))
+    return tuple(pilot_sizes(rungs, lambda n: price(Run(arm, n, 0), ())))
 
 
 def _candidates(pool: Pool, entrant: Entrant, rules: Rules, taken: Sequence[Run]) -> dict[str, list[int]]:

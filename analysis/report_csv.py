@@ -56,12 +56,12 @@ def _observations(data: ReportData) -> Raw:
 def _fits(data: ReportData) -> Raw:
     header = ["arm", "runs", "method"]
     for name in ("alpha", "C", "D", "sigma"):
-        header += [name, f"{name}_sd", f"{name}_low95", f"{name}_high95"]
+        header += [name, f"{name}_sd", f"{name}_median", f"{name}_low95", f"{name}_high95"]
     rows: list[list[object]] = []
     for arm, fit in data.fits.items():
         row: list[object] = [arm, int(fit.n.size), fit.method]
         for value in (fit.alpha, fit.C, fit.D, fit.sigma):
-            row += [value.mean, value.sd, *value.interval(0.95)]
+            row += [value.mean, value.sd, value.median, *value.interval(0.95)]
         rows.append([*row, fit.identified, fit.reason])
     return [*header, "identified", "reason"], rows
 

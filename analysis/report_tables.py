@@ -93,12 +93,20 @@ def _reference_table(data: ReportData) -> Table:
         if arm in data.fits:
             fit = data.fits[arm]
             seen = compare(fit, int(fit.n.max()), reference.errors)
+            measured = _at(data, arm, seen.n)
             spread = f"{seen.reference:.1%} ({len(reference.errors)} repeats)"
-            rows.append((arm, spread, f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence))
+            found = (f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence)
+            rows.append((arm, spread, f"{measured} (n = {seen.n:,})", *found))
         else:
-            rows.append((arm, _repeats(reference.errors), "-", "-", rates, "too few sizes were run to compare"))
-    columns = ("arm", "error without", "error with", "P(better)", "learning rates without / with", "in words")
-    return Table(columns, rows, (1, 2, 3, 4))
+            none = _repeats(reference.errors)
+            rows.append((arm, none, "-", "-", "-", rates, "too few sizes were run to compare"))
+    columns = ("arm", "error without", "measured with", "by the law", "P(better)", "learning rates without / with")
+    return Table((*columns, "in words"), rows, (1, 2, 3, 4, 5))
+
+
+def _at(data: ReportData, arm: str, n: int) -> str:
+    """The errors measured at n, one a run."""
+    return ", ".join(f"{seen.error:.1%}" for seen in data.observations if (seen.arm, seen.n) == (arm, n))
 
 
 def _control_table(data: ReportData) -> Table:

@@ -110,6 +110,11 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
         real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, **options)
         sizes: dict[str, Any] = {"fraction": finetune.whole, "count": finetune.count}
         chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
+        if config.tune.trials and len(chosen) < config.tune.folds:
+            raise BadInput(
+                f"tune.folds: {config.tune.folds} folds of {len(chosen)} real training images; lower tune.folds, or "
+                "raise finetune.fraction or finetune.count"
+            )
         if config.tune.trials:
             folds(chosen, real.train.labels, config.tune.folds, config.seed)
     except (ValueError, OSError) as error:

@@ -88,7 +88,7 @@ class Finetune(Model):
     resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] | None = None
     ignore_label: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
     recipe: dict[str, Any] = {}
-    repeats: Count = 3
+    repeats: Annotated[Count, Field(le=1000)] = 3
     cpus: Positive = 1.0
     gpus: Annotated[Number, Field(ge=0)] = 0.0
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 2
@@ -166,7 +166,7 @@ class Policy(Model):
     """How the next size is chosen. `in_flight` proposals are carried out at a time."""
 
     name: Literal["adaptive", "grid", "random"] = "adaptive"
-    in_flight: Count = 2
+    in_flight: Annotated[Count, Field(le=1000)] = 2
     reference_seeds: Count = 3
     max_seeds: Count = 5
 
@@ -220,7 +220,7 @@ class SweepConfig(Model):
     """
 
     name: Name
-    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = 0
     objective: Objective = "law"
     n_target: Count | None = None
     output: str | None = None

@@ -11,7 +11,19 @@ from typing import Any
 from analysis import LawFit, fit_laws
 from analysis.baselines import propose_grid, propose_random
 from analysis.belief import ArmState, Run
-from analysis.policy import Goals, Policy, Proposal, Stop, Terms, money, pilot, propose, should_stop, still_open
+from analysis.policy import (
+    Goals,
+    Policy,
+    Proposal,
+    Stop,
+    Terms,
+    money,
+    pilot,
+    pilot_sizes,
+    propose,
+    should_stop,
+    still_open,
+)
 from analysis.verdict import Verdict, verdict
 from sweeper.config import SweepConfig
 from sweeper.plan import Plan
@@ -86,9 +98,13 @@ def goals_of(config: SweepConfig) -> Goals:
     return Goals(**{name: value for name, value in given.items() if value is not None})
 
 
-def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
+def opening(
+    config: SweepConfig, plan: Plan, cost: Callable[[Run], float], afresh: Callable[[Run], float], unit: str
+) -> list[Proposal]:
     """The runs every sweep begins with: n = 0 for each reference, then the pilot of each arm, then the controls.
 
+    `cost`: what a run costs now. `afresh`: what it costs by the config alone, which decides the pilot's sizes: a sweep
+    that goes on with measured prices and a full store must have the same opening.
     An arm's largest size comes first, since rendering it renders the others too; but before it the size at which the
     config wants the arm tuned.
     """
@@ -102,7 +118,8 @@ def opening(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit:
     if not names:
         return references
     first = names[0]
-    looks = pilot(names, plan.ladder, lambda n: cost(Run(first, n, 0)), unit, config.seed)
+    sizes = pilot_sizes(plan.ladder, lambda n: afresh(Run(first, n, 0)))
+    looks = pilot(names, sizes, cost, unit, config.seed)
     looks += _stated(config, looks, names, cost, unit)
     looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
     return references + looks + _controls(config, plan, cost, unit)

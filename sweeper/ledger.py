@@ -8,6 +8,7 @@ happened.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -22,6 +23,8 @@ from sweeper.config import Budget
 from sweeper.costs import CPU, NOTHING, Cost
 from sweeper.run_folder import keep
 from sweeper.storage import full_disk_is_said
+
+log = logging.getLogger("sweeper")
 
 STAGES = ("render", "pretrain", "finetune")
 # Costs are learnt from the latest pieces of work of each stage: a machine may get slower or faster.
@@ -50,7 +53,10 @@ class Ledger:
             lambda: deque(maxlen=LEARNT_FROM)
         )
         for event in read_events(path):
-            self._replay(event)
+            try:
+                self._replay(event)
+            except (KeyError, TypeError, ValueError):
+                log.warning("ledger %s: a damaged line is passed over; what it closed is charged in full", path)
 
     def start(self) -> None:
         """Begin (or go on with) the sweep: start the clock and charge what a dead driver left open."""
@@ -224,9 +230,10 @@ class Ledger:
                 self._begun[event["id"]] = 0.0
         elif event["event"] == "settle":
             self._run_on()
+            # Counted first: a reservation that a damaged line closes stays open.
+            self._count(event)
             self._open.pop(event["id"], None)
             self._begun.pop(event["id"], None)
-            self._count(event)
 
     def _count(self, event: dict[str, Any]) -> None:
         """Totals are kept as events come: a sweep of thousands of runs asks for them at every decision."""

@@ -164,7 +164,13 @@ class Loop:
     def _decided_or_opening(self) -> Iterator[Proposal]:
         """What was decided before a restart and is unfinished, then the opening; each run once."""
         yield from (d for d in self._log.earlier if d.n in (0, *self.plan.choices))
-        yield from opening(self.config, self.plan, lambda run: self.pricing.of(self._key(run)), self.pricing.unit)
+        yield from opening(
+            self.config,
+            self.plan,
+            lambda run: self.pricing.of(self._key(run)),
+            lambda run: self.pricing.afresh(self._key(run)),
+            self.pricing.unit,
+        )
 
     def _decide(self) -> Proposal | Stop | None:
         """The next run or the reason to stop; None while the pilot is still coming in."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from analysis.belief import Run as PolicyRun
+from analysis.policy import Proposal
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
 from sweeper.checking import check
@@ -29,12 +30,9 @@ def describe(config: SweepConfig) -> str:
     config, s = check(config)
     plan = make_plan(config)
     stages, pricing = offline_pricing(config, seen(config.place, missing_ok=True))
-    pilot = [
-        RunKey(plan.arm(p.arm), p.n, p.seed)
-        for p in opening(config, plan, lambda run: pricing.of(_key(plan, run)), pricing.unit)
-    ]
+    pilot = [_key(plan, look.run) for look in _opening(config, plan, pricing)]
     grid = [key for key in pilot if key.arm.is_reference]
-    grid += [RunKey(arm, n, 0) for arm in plan.arms for n in reversed(plan.ladder)]
+    grid += [RunKey(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
     rows = results.read(config.run_folder / "results", config)
     measured = {(r.arm, r.n, r.seed) for r in results.runs(rows) if r.repeats >= config.finetune.repeats}
     pilot_left, grid_left = (
@@ -75,7 +73,7 @@ def next_proposal(record: Record) -> str:
     config, plan = record.config, record.plan
     _, pricing = offline_pricing(config, record.folder)
     measured = {(r.arm, r.n, r.seed) for r in record.knowledge.runs}
-    for look in opening(config, plan, lambda run: pricing.of(_key(plan, run)), pricing.unit):
+    for look in _opening(config, plan, pricing):
         if (look.arm, look.n, look.seed) not in measured:
             return look.reason
 
@@ -83,6 +81,13 @@ def next_proposal(record: Record) -> str:
         return pricing.if_affordable(_key(plan, run), [_key(plan, other) for other in alongside])
 
     return choose(config, plan, record.knowledge, [], [], price, pricing.left(), pricing.unit).reason
+
+
+def _opening(config: SweepConfig, plan: Plan, pricing: Pricing) -> list[Proposal]:
+    def now(run: PolicyRun) -> float:
+        return pricing.of(_key(plan, run))
+
+    return opening(config, plan, now, lambda run: pricing.afresh(_key(plan, run)), pricing.unit)
 
 
 def _key(plan: Plan, run: PolicyRun) -> RunKey:

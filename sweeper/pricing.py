@@ -46,6 +46,12 @@ class Pricing:
         """Expected marginal cost of a run, in `unit`, once the runs alongside it are done."""
         return self._in_unit(total(self.estimates(key, alongside).values()).expected)
 
+    def afresh(self, key: RunKey) -> float:
+        """What a run is guessed to cost, in `unit`, by the config alone: nothing is rendered, tuned or measured."""
+        work = self._stages.whole_work(key, self._config.tune.trials)
+        guesses = self._model.run(work, lambda stage, device: [], key.arm.backbone)
+        return self._in_unit(total(guesses.values()).expected)
+
     def if_affordable(self, key: RunKey, alongside: Sequence[RunKey] = ()) -> float:
         """The same, and infinite for a run that no cap would let be reserved now: the policy takes a cheaper one."""
         fits = self._ledger.affords(total(self.estimates(key).values()).high)

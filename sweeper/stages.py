@@ -90,6 +90,16 @@ class Stages:
         missing = [shard for shard in self._shards(run) if shard not in shared and not self._exists(shard)]
         return Work(len(missing) * render.poses_per_scene * render.scenes_per_shard, True, finetunes, tuning_trials)
 
+    def whole_work(self, run: RunKey, tuning_trials: int) -> Work:
+        """What a run needs where the store has nothing."""
+        finetunes = self._config.finetune.repeats
+        if run.arm.is_reference or self._config.is_simulated:
+            return Work(0, False, finetunes, tuning_trials)
+        render = self._config.render
+        return Work(
+            len(self._shards(run)) * render.poses_per_scene * render.scenes_per_shard, True, finetunes, tuning_trials
+        )
+
     def checkpoint(self, run: RunKey) -> Manifest | None:
         """The checkpoint of a run, if it exists and its bytes are sound."""
         return self._store.find_sound(pretrain_identity(self._config, run.arm, run.n, run.seed))

@@ -95,7 +95,7 @@ class Tuning:
         if running >= MOST_AT_ONCE or self.done + running >= self._tune.trials:
             return None
         # A sampler for each trial, so that a resumed study goes on as an undisturbed one would.
-        seed = 1000 * self._seed + len(self._study.trials)
+        seed = (1000 * self._seed + len(self._study.trials)) % 2**32
         startup = 1 + 2 * len(self._space)
         self._study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)
         trial = self._study.ask(self._space)

@@ -10,7 +10,7 @@ from analysis import fit_law
 from analysis.baselines import propose_grid, propose_random
 from analysis.belief import ArmState, Run, believe
 from analysis.objectives import standing
-from analysis.policy import Goals, Policy, Terms, pilot, propose, should_stop
+from analysis.policy import Goals, Policy, Terms, pilot, pilot_sizes, propose, should_stop
 from analysis.verdict import verdict
 from tests.analysis.truths import observe
 
@@ -135,10 +135,10 @@ def test_the_expected_fall_is_what_happens_on_average() -> None:
 
 
 def test_the_pilot_is_three_sizes_an_arm_and_spares_the_top() -> None:
-    runs = pilot(["a", "b"], LADDER, lambda n: 1 + n / 1000, unit="minutes")
+    runs = pilot(["a", "b"], pilot_sizes(LADDER, lambda n: 1 + n / 1000), lambda run: run.n / 1000, unit="minutes")
     assert [(p.arm, p.n) for p in runs] == [("a", 200), ("b", 200), ("a", 800), ("b", 800), ("a", 1600), ("b", 1600)]
     assert all(p.gain is None and p.reason.startswith("pilot: ") for p in runs)
-    assert [p.n for p in pilot(["a"], [200, 400], lambda n: n)] == [200, 400]
+    assert pilot_sizes([200, 400], lambda n: n) == [200, 400]
 
 
 def test_stopping_gives_its_reason() -> None:
@@ -165,6 +165,6 @@ def test_bad_requests_are_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match="arm 'a' has no candidate sizes"):
         propose([state], {}, _same)
     with pytest.raises(ValueError, match="the ladder is \\[\\]; give sizes above 0"):
-        pilot(["a"], [], lambda n: n)
+        pilot_sizes([], lambda n: n)
     with pytest.raises(ValueError, match="must all be above 0"):
         Goals(alpha_sd=0)

@@ -110,13 +110,7 @@ def test_one_two_and_four_workers_leave_the_same_model(tmp_path: Path) -> None:
     # then they agree up to rounding, and on what the validation images say
     for workers in (2, 4):
         for name, value in models[1].items():
-            torch.testing.assert_close(
-                models[workers][name],
-                value,
-                rtol=2e-3,
-                atol=1e-3,
-                msg=lambda told, at=f"{workers}: {name}": f"{at}: {told}",
-            )
+            torch.testing.assert_close(models[workers][name], value, rtol=2e-3, atol=1e-3, msg=f"{workers}: {name}")
         assert metrics[workers] == pytest.approx(metrics[1], abs=0.02)
 
 

@@ -37,7 +37,7 @@ def complaint(*arguments: str) -> str:
             "pretrain.backbones=[resnet9000]",
             "pretrain.backbones: unknown backbone 'resnet9000'; known backbones: ",
         ),
-        ("plan", "tune.folds=70000", "finetune.dataset: folds: k must lie in 2..60000, not 70000"),
+        ("plan", "tune.folds=70000", "tune.folds: 70000 folds of 60000 real training images; lower tune.folds"),
         ("plan", "ladder.start=100000000", "the largest size is 6,400,000,000; sizes go up to 20,000,000"),
         ("plan", "pretrain.tasks=[mulclass, mulclass]", "pretrain.tasks: each name may stand here once"),
         ("run", "pretrain.workers=64", "pretrain.workers asks for 64 CPUs, but Ray has"),

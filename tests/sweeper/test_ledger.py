@@ -53,6 +53,23 @@ def test_a_refund_charges_only_what_the_failed_work_used(path: Path) -> None:
     assert ledger.left()["usd"] == 9.5
 
 
+def test_a_damaged_line_is_said_and_what_it_closed_is_charged_in_full(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given work that was reserved for 4 dollars and cost 1, and a line that no longer says so
+    ledger = opened(path, usd=10)
+    id_ = reserve(ledger, dollars(4))
+    ledger.begin(id_)
+    ledger.settle(id_, dollars(1), 100)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-1], lines[-1].replace('"stage"', '"stagf"'), ""]))
+
+    again = opened(path, usd=10)
+
+    assert "a damaged line is passed over" in caplog.text
+    assert again.left()["usd"] == 6
+
+
 def test_a_repair_without_a_reservation_is_charged_all_the_same(path: Path) -> None:
     ledger = opened(path, usd=10)
 

@@ -136,7 +136,7 @@ def by_size(run: Run, alongside: Sequence[Run] = ()) -> float:
 def test_the_opening_is_the_references_then_three_sizes_an_arm_the_largest_first(config: SweepConfig) -> None:
     plan = make_plan(config)
 
-    proposals = opening(config, plan, by_size, "$")
+    proposals = opening(config, plan, by_size, by_size, "$")
 
     references, pilot = proposals[:3], proposals[3:]
     assert [(p.arm, p.n, p.seed) for p in references] == [("none/none/small_resnet/sinclass", 0, i) for i in range(3)]
@@ -147,6 +147,16 @@ def test_the_opening_is_the_references_then_three_sizes_an_arm_the_largest_first
         assert sizes == sorted(set(sizes), reverse=True)
         assert set(sizes) <= set(LADDER)
     assert all("\n" not in p.reason and p.cost == by_size(p.run) for p in proposals)
+
+
+def test_a_sweep_that_goes_on_has_the_opening_it_began_with_whatever_runs_cost_by_then(config: SweepConfig) -> None:
+    plan = make_plan(config)
+    began = opening(config, plan, by_size, by_size, "$")
+
+    on = opening(config, plan, flat, by_size, "$")
+
+    assert [p.run for p in on] == [p.run for p in began]
+    assert {p.cost for p in on} == {1.0}
 
 
 def measured(arm: str, sizes: Sequence[int], noise: float = 0.02) -> list[MeasuredRun]:

@@ -50,8 +50,9 @@ def test_the_recipes_own_value_is_tried_first_and_kept_where_none_was_tried() ->
     assert tuning.ask() == DEFAULT
 
 
-def test_values_differ_stay_in_range_and_end_after_the_agreed_number() -> None:
-    tuning = Tuning(TUNE, DEFAULT, [], seed=0)
+@pytest.mark.parametrize("seed", [0, 20261123, 2**32 - 1])
+def test_values_differ_stay_in_range_and_end_after_the_agreed_number(seed: int) -> None:
+    tuning = Tuning(TUNE, DEFAULT, [], seed=seed)
 
     asked = tune_to_the_end(tuning)
 
