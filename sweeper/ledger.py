@@ -238,8 +238,8 @@ class Ledger:
     def _count(self, event: dict[str, Any]) -> None:
         """Totals are kept as events come: a sweep of thousands of runs asks for them at every decision."""
         cost, units = Cost(**event["cost"]), event["units"]
-        self._charged += cost
         row = self._stages.setdefault(event["stage"], _no_spend())
+        self._charged += cost
         lost = bool(event.get("lost"))
         made = {"count": 1, "units": 0.0 if lost else units, "lost_usd": event["cost"]["usd"] if lost else 0.0}
         for name, amount in {**made, **event["cost"]}.items():
