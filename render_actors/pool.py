@@ -150,7 +150,7 @@ def _wait_and_advance(job: _Job) -> None:
             except ray.exceptions.RayTaskError as error:
                 if isinstance(error.cause, (ValueError, FileNotFoundError)):
                     raise error.cause from None
-                _replace(job, worker, str(error.cause))
+                _replace(job, worker, f"{type(error.cause).__name__}: {error.cause}")
             except ray.exceptions.RayError as error:
                 _replace(job, worker, f"its actor died ({type(error).__name__})", NODE_LOST in str(error))
             else:

@@ -158,9 +158,10 @@ class RenderSetting:
         }
         if "light_strength" in content:
             content["light_strength"] = list(self.light_strength)
-        for name in ("objects", "textures"):
+        # What else lies there, as the photographs of a BOP data set, is not rendered.
+        for name, part in (("objects", "*/models*/**/*"), ("textures", "*/*")):
             if getattr(self, name) is not None:
-                content[name] = tree_digest(Path(getattr(self, name)))
+                content[name] = tree_digest(Path(getattr(self, name)), part)
         if self.source is not None:
             content["source"] = source_content(self.source)
         elif self.texture == "without":

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import operator
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import SubprocessError
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from render_actors.labels import MOST_NUMBERS, RenderedImage, image_of_maps, semantic_map
-from render_actors.trees import file_digest, tree_digest
+from render_actors.trees import bytes_digest, file_digest, tree_digest
 
 if TYPE_CHECKING:
     from render_actors.setting import RenderSetting
@@ -34,6 +38,14 @@ _LABELS: dict[Kind, tuple[str, ...]] = {
     "imagefolder": ("classes",),
     "masks": ("classes", "boxes", "masks", "semantic"),
 }
+
+
+# Files of a folder: images, which count by name and size, and labels, which count by their bytes.
+_IMAGE_FILES: dict[Kind, str] = {"coco": "images/**/*", "imagefolder": "*/*", "masks": "images/*"}
+_LABEL_FILES: dict[Kind, tuple[str, ...]] = {"coco": ("annotations.json",), "imagefolder": (), "masks": ("masks/*",)}
+
+# What a function may raise in passing, and another try may not: storage, network, memory.
+_IN_PASSING = (OSError, RuntimeError, MemoryError, EOFError, SubprocessError)
 
 
 @dataclass(frozen=True)
@@ -81,14 +93,16 @@ SceneFunction = Callable[["RenderSetting", int, int], Sequence[Picture]]
 
 
 def source_content(source: Source) -> dict[str, object]:
-    """What determines a source's images: the bytes of the function's file, or a folder's file names and sizes.
+    """What determines a source's images: the bytes of a function's file or of a folder's labels, and a folder's images.
 
     What a function's file imports is not looked at: change the file, for example a version in it, when that changes.
     """
     content: dict[str, object] = {"kind": source.kind, "class_names": list(source.class_names)}
     if source.kind == "function":
         return content | {"name": source.where.rpartition(":")[2], "code": file_digest(_code_file(source.where))}
-    return content | {"files": tree_digest(Path(source.where))}
+    folder = Path(source.where)
+    images = tree_digest(folder, _IMAGE_FILES[source.kind])
+    return content | {"images": images, "annotations": bytes_digest(folder, *_LABEL_FILES[source.kind])}
 
 
 def _code_file(where: str) -> Path:
@@ -109,35 +123,60 @@ def _code_file(where: str) -> Path:
 
 
 def load_function(where: str) -> SceneFunction:
-    """The function of a source. Raises ValueError where its file has no such name."""
+    """The function of a source.
+
+    Raises ValueError where its file cannot be loaded, has no such function, or has one that takes other arguments.
+    """
     place, _, name = where.rpartition(":")
-    if place.endswith(".py"):
-        spec = importlib.util.spec_from_file_location(Path(place).stem, place)
-        if spec is None or spec.loader is None:
-            raise ValueError(f"{where!r}: {place} cannot be loaded as Python")
-        module = importlib.util.module_from_spec(spec)
-        # Pickling and dataclasses look a module up by its name.
-        sys.modules.setdefault(spec.name, module)
-        spec.loader.exec_module(module)
-    else:
-        module = importlib.import_module(place)
-    if not callable(getattr(module, name, None)):
+    try:
+        module = _module(place)
+    # Whatever a user's file raises as it is loaded.
+    except Exception as error:
+        raise ValueError(f"{where!r}: {place} cannot be loaded: {_told(error)}") from error
+    function: Any = getattr(module, name, None)
+    if not callable(function):
         raise ValueError(f"{where!r}: {place} has no function {name}")
-    function: SceneFunction = getattr(module, name)
-    return function
+    try:
+        inspect.signature(function).bind(None, 0, 0)
+    except TypeError as error:
+        raise ValueError(f"{where!r}: {name} is called with (setting, seed, scene): {error}") from None
+    loaded: SceneFunction = function
+    return loaded
+
+
+def _module(place: str) -> ModuleType:
+    if not place.endswith(".py"):
+        return importlib.import_module(place)
+    spec = importlib.util.spec_from_file_location(Path(place).stem, place)
+    if spec is None or spec.loader is None:
+        raise ImportError("it is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    # Pickling and dataclasses look a module up by its name.
+    sys.modules.setdefault(spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _told(error: BaseException) -> str:
+    """One line of an exception, with the file and line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())
+    return type(error).__name__ + (f": {text}" if text else "") + ("" if isinstance(error, SyntaxError) else at)
 
 
 def scene_of_function(function: SceneFunction, setting: RenderSetting, seed: int, scene: int) -> list[RenderedImage]:
     """The images of one scene of a function, checked.
 
     Raises ValueError, one line with the function, seed, scene and image, where one of them is not what `Picture` says,
-    or where the function itself finds a value or a file at fault.
+    or where the function itself fails; RuntimeError where it fails by what may pass.
     """
     where = f"{setting.source.where if setting.source else 'function'}: seed {seed}, scene {scene}"
     try:
         returned = function(setting, seed, scene)
-    except (ValueError, FileNotFoundError) as error:
-        raise ValueError(f"{where}: it raised {type(error).__name__}: {' '.join(str(error).split())}") from error
+    except Exception as error:
+        passing = isinstance(error, _IN_PASSING) and not isinstance(error, FileNotFoundError)
+        raise (RuntimeError if passing else ValueError)(f"{where}: it raised {_told(error)}") from error
     if not isinstance(returned, Iterable):
         raise ValueError(f"{where} gives {type(returned).__name__}; return a list of Picture")
     pictures = list(returned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from render_actors.actor import SHARD_FILE
 from render_actors.arrays import ImageView
 from render_actors.export_bop import check_exportable, export_bop
 from render_actors.export_coco import export_coco
+from render_actors.labels import RenderedImage
 from render_actors.objects import class_names
 from render_actors.preview import contact_sheet, side_by_side
 from render_actors.setting import RenderSetting
@@ -19,7 +21,7 @@ from sweeper.config import SweepConfig
 from sweeper.driver import open_run_folder, ray_session
 from sweeper.errors import BadInput
 from sweeper.progress import Reporter
-from sweeper.rendering import ensure_rendered, missing_images, training_images
+from sweeper.rendering import ImageSet, ensure_rendered, missing_images, training_images
 
 SHEET_IMAGES = 60
 
@@ -52,7 +54,7 @@ def render_only(
             if export is not None:
                 yield f"{name}: exported to {_exported(view, images.setting, folder / f'{export}-{name}', export)}"
             if preview:
-                shown = list(view[:SHEET_IMAGES])
+                shown = _shown(images, config, store, view)
                 sheet = folder / f"preview-{name}.png"
                 drawn[name] = (shown, class_names(images.setting))
                 contact_sheet(*drawn[name]).save(sheet)
@@ -62,6 +64,18 @@ def render_only(
         apart = {name: (shown[:: config.render.poses_per_scene], names) for name, (shown, names) in drawn.items()}
         side_by_side(apart).save(folder / "preview.png")
         yield f"all settings side by side: {folder / 'preview.png'}"
+
+
+def _shown(images: ImageSet, config: SweepConfig, store: ArtifactStore, view: ImageView) -> list[RenderedImage]:
+    """The first images for a contact sheet, with normals: rendered for it where the sweep itself does without."""
+    setting = images.setting
+    if setting.source is not None or "normals" in setting.labels:
+        return list(view[:SHEET_IMAGES])
+    more = replace(setting, labels=(*setting.labels, "normals"))
+    wanted = replace(images, setting=more, n=min(images.n, SHEET_IMAGES))
+    [manifests] = ensure_rendered([wanted], config.render, store, lambda count, seconds: None)
+    per_shard = config.render.poses_per_scene * config.render.scenes_per_shard
+    return list(ImageView([store.path(m, SHARD_FILE) for m in manifests], per_shard, wanted.n)[:])
 
 
 def _check_bop(settings: Iterable[RenderSetting]) -> None:

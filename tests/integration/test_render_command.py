@@ -43,13 +43,14 @@ def test_it_writes_a_contact_sheet_and_renders_only_what_is_missing(here: Place)
     assert pixels.shape[0] * pixels.shape[1] > 20 * 100 * 100
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 500
     first = artifacts(here.folder / "runs" / "artifacts", "render")
-    assert len(first) == 2
+    # two shards of ten images, and the same with normals for the sheet
+    assert len(first) == 4
 
     # when forty are asked for, then the other twenty are made, and the first stay as they were
     forty = here.run("render", config, "render.scenes_per_shard=1", "--images", "40")
     assert rendered_now(forty) == {"all-random": (40, 20)}
     second = artifacts(here.folder / "runs" / "artifacts", "render")
-    assert len(second) == 4
+    assert len(second) == 6
     assert {key: second[key] for key in first} == first
 
     # and when they are asked for again, then nothing is rendered; with --json, the words for people are not on stdout

@@ -98,6 +98,14 @@ def test_the_identity_has_no_path_and_changes_with_the_files(folder: Path, tmp_p
     write_bop(tmp_path / "bop")
     write_textures(tmp_path / "cc0")
     assert setting(tmp_path).content() == there
+    # and what is not rendered from does not count: photographs beside the models, what a file manager leaves
+    photograph = tmp_path / "more" / "bop" / "lm" / "test" / "000001" / "rgb" / "000000.png"
+    write_bop(tmp_path / "more" / "bop")
+    write_textures(tmp_path / "more" / "cc0")
+    photograph.parent.mkdir(parents=True)
+    for file in (photograph, tmp_path / "more" / "bop" / ".DS_Store"):
+        file.write_bytes(b"1")
+    assert setting(tmp_path / "more").content() == there
     other = write_bop(tmp_path / "other" / "bop")
     write_textures(tmp_path / "other" / "cc0")
     (other / "lm" / "models" / "obj_000001.ply").write_bytes(b"ply")

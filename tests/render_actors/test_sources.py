@@ -148,6 +148,27 @@ def test_a_source_that_is_not_there_is_refused(kind: Kind, where: str, message: 
         Source(kind, where, ("a",))
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("    return {}['x']", "seed 0, scene 0: it raised KeyError: 'x' (mine.py, line 5)"),
+        ("    assert scene", "seed 0, scene 0: it raised AssertionError (mine.py, line 5)"),
+        ("    return [", "mine.py cannot be loaded: SyntaxError: '[' was never closed (mine.py, line 5)"),
+        ("    pass\n\ndef render(setting):\n    pass", "render is called with (setting, seed, scene): too many pos"),
+        ("    pass\n\nimport nowhere_to_be_found", "cannot be loaded: ModuleNotFoundError: No module named 'nowhere"),
+    ],
+)
+def test_a_mistake_in_a_function_is_told_with_its_kind_file_and_line(tmp_path: Path, body: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        drawing_of(setting_of(function(tmp_path, body)), NOWHERE).scene(0, 0)
+
+
+def test_what_may_pass_is_told_too_and_may_be_tried_again(tmp_path: Path) -> None:
+    busy = function(tmp_path, "    raise ConnectionError('the license server is busy')")
+    with pytest.raises(RuntimeError, match="it raised ConnectionError: the license server is busy"):
+        drawing_of(setting_of(busy), NOWHERE).scene(0, 0)
+
+
 def test_a_missing_name_is_refused(tmp_path: Path) -> None:
     source = function(tmp_path, "    return []")
     with pytest.raises(ValueError, match="has no function draw"):
@@ -301,6 +322,26 @@ def test_class_masks_become_a_semantic_map(tmp_path: Path) -> None:
     source = write_masks(tmp_path)
     for image in every_image(source, 0, 0, 18):
         np.testing.assert_array_equal(image.semantic, drawn_image(0).instances)
+
+
+@pytest.mark.parametrize("kind", ["coco", "masks"])
+def test_corrected_labels_are_other_images_though_their_files_have_the_same_size(tmp_path: Path, kind: str) -> None:
+    # given a labelled folder, and a copy in which one label is another
+    write = {"coco": write_coco, "masks": write_masks}[kind]
+    source, corrected = write(tmp_path / "a"), write(tmp_path / "b")
+    if kind == "coco":
+        file = Path(corrected.where) / "annotations.json"
+        content = json.loads(file.read_text())
+        label = content["annotations"][0]
+        label["category_id"] = next(c["id"] for c in content["categories"] if c["id"] != label["category_id"])
+        file.write_text(json.dumps(content))
+    else:
+        file = sorted((Path(corrected.where) / "masks").iterdir())[0]
+        file.write_bytes(file.read_bytes()[:-1] + b"?")
+
+    # then its shards are others, and a folder of the same bytes elsewhere has the same
+    shards = [shard_identity(setting_of(each), 0, 0, 1) for each in (source, corrected, write(tmp_path / "c"))]
+    assert shards[0] == shards[2] != shards[1]
 
 
 def test_an_image_without_a_mask_is_named(tmp_path: Path) -> None:
