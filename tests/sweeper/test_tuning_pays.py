@@ -58,10 +58,9 @@ def test_what_is_chosen_on_folds_of_the_training_images_holds_on_the_test_images
 
 
 def test_values_that_were_taken_over_without_looking_are_mended() -> None:
-    # the paper's recipe is for batches of 256 images of ImageNet: at its learning rate this training is too wild
+    # the paper's recipe is made for 450,411 steps of 256 images of ImageNet, not for 60 of 32 small ones
     untuned, tuned = untuned_and_tuned(
-        "finetune.recipe={base: paper, precision: fp32, iterations: 60, batch_size: 32, warmup_images: 320}",
-        "tune.space.lr=[3.0e-3, 3.0e-1]",
+        "finetune.recipe={base: paper, precision: fp32, iterations: 60, batch_size: 32, warmup_images: 320}"
     )
 
     assert tuned < untuned - 0.02
