@@ -1,6 +1,7 @@
 """What tuning does to the error at equal n: the shipped config's fine-tuning at n = 0, without Ray or renders.
 
-Measured (docs/training.md): it did not lower it. What it chooses on folds must at least hold on the test images.
+Measured (docs/training.md): where the recipe's own values were chosen for this data it did not lower it, where they
+were taken over without looking it did.
 """
 
 from __future__ import annotations
@@ -36,19 +37,30 @@ def errors(config: SweepConfig, arm: Arm, settings: Settings, split: Split) -> I
         yield _measured_error(config, store, trial, lambda error, percent: None)
 
 
-def test_what_is_chosen_on_folds_of_the_training_images_holds_on_the_test_images(tmp_path: Path) -> None:
-    # given the recipe's own values
-    config, _ = check(load_config(CONFIG))
+def untuned_and_tuned(*overrides: str) -> tuple[float, float]:
+    """Mean test error of the recipe's own values, and of what Optuna chose on folds in as many trials as configured."""
+    config, _ = check(load_config(CONFIG, overrides))
     arm = make_plan(config).references[0]
     recipe = resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe)
     own = {key: getattr(recipe, key) for key in config.tune.space}
-
-    # when Optuna has tried as many others as the config says
     tuning = Tuning(config.tune, own, [], config.seed)
     while (settings := tuning.ask()) is not None:
         tuning.tell(Tried(settings, next(errors(config, arm, settings, "validation"))))
-
-    # then its choice is no worse where it counts, by more than a point
     untuned, tuned = (list(errors(config, arm, values, "test")) for values in (own, tuning.best()))
     print(f"own: {in_words(own)}: {untuned}; tuned: {in_words(tuning.best())}: {tuned}")
-    assert fmean(tuned) < fmean(untuned) + 0.01
+    return fmean(untuned), fmean(tuned)
+
+
+def test_what_is_chosen_on_folds_of_the_training_images_holds_on_the_test_images() -> None:
+    untuned, tuned = untuned_and_tuned()
+
+    assert tuned < untuned + 0.01
+
+
+def test_values_that_were_taken_over_without_looking_are_mended() -> None:
+    # the paper's recipe is made for 450,411 steps of 256 images of ImageNet, not for 60 of 32 small ones
+    untuned, tuned = untuned_and_tuned(
+        "finetune.recipe={base: paper, precision: fp32, iterations: 60, batch_size: 32, warmup_images: 320}"
+    )
+
+    assert tuned < untuned - 0.02
