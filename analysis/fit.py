@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from analysis.laws import Floats, LawSamples, law_error
 from analysis.nls import LeastSquares, least_squares
 from analysis.observations import Observed, check_runs, name_arm
-from analysis.pooling import FEWEST_ARMS, pooled_priors, shared_noise
+from analysis.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, shared_noise
 from analysis.posterior import Grid, LogRatio, Prior, arm_data, draw, fit_grids
 from analysis.prior import Noise
 
@@ -154,11 +154,13 @@ def _fit_posterior(
     if len(arms) > 1:
         noise = shared_noise(prior.noise(), grids, prior)
         ratios = dict[str, LogRatio]()
-        for members in _pools(arms, groups):
+        for sloping, flat in _pools(arms, groups):
             alone = [
-                (data[arm], draw(data[arm], prior, _reweighted(grids[arm], noise[arm]), rng(arm))) for arm in members
+                (data[arm], draw(data[arm], prior, _reweighted(grids[arm], noise[arm]), rng(arm))) for arm in sloping
             ]
-            ratios |= dict(zip(members, pooled_priors(alone, prior), strict=True))
+            told, told_flat = pooled_priors(alone, [data[arm] for arm in flat], prior)
+            # Arms with a slope are told nothing where they are too few.
+            ratios |= dict(zip(sloping, told, strict=False)) | dict(zip(flat, told_flat, strict=True))
         grids = {arm: fit_grids(seen, prior, noise[arm], ratios.get(arm)) for arm, seen in data.items()}
     samples = {arm: draw(data[arm], prior, grids[arm], rng(arm)) for arm in arms}
     return {arm: _posterior_fit(seen, samples[arm], prior) for arm, seen in arms.items()}
@@ -168,13 +170,16 @@ def _reweighted(grids: Sequence[Grid], noises: Sequence[Noise]) -> list[Grid]:
     return [grid.reweighted(noise) for grid, noise in zip(grids, noises, strict=True)]
 
 
-def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[list[str]]:
-    """The groups that are large enough to learn from; only arms whose runs show a slope take part."""
-    members: dict[str, list[str]] = {}
+def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[tuple[list[str], list[str]]]:
+    """The groups that are large enough to learn from: arms whose runs show a slope, and those at a single size."""
+    members: dict[str, tuple[list[str], list[str]]] = {}
     for arm, seen in arms.items():
-        if seen.sizes > 1:
-            members.setdefault(groups.get(arm, ""), []).append(arm)
-    return [each for each in members.values() if len(each) >= FEWEST_ARMS]
+        members.setdefault(groups.get(arm, ""), ([], []))[seen.sizes == 1].append(arm)
+    return [
+        (sloping, flat)
+        for sloping, flat in members.values()
+        if len(sloping) >= (FEWEST_TEACHERS if flat else FEWEST_ARMS)
+    ]
 
 
 def _posterior_fit(seen: Observed, samples: LawSamples, prior: Prior) -> LawFit:

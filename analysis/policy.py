@@ -165,13 +165,14 @@ def _decided(aim: Aim, goals: Goals) -> bool:
 def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int]:
     """The sizes to begin with, from the smallest: three of the ladder, or all of a shorter one.
 
-    The lowest size, the middle one and the largest whose `cost` (of a single run at n) is at most half the
-    top's: wide enough to see the curve bend, without paying for the top before it is known to teach anything.
+    The lowest size, the middle one and the largest whose `cost` (of a single run at n) is at most half the top's, or
+    twice the lowest's: wide enough to see the curve bend, without paying for the top before it is known to teach
+    anything; but where most of a run costs the same at every size, a narrow look spares little.
     """
     sizes = sorted(set(ladder))
     if not sizes or sizes[0] <= 0:
         raise ValueError(f"the ladder is {list(ladder)}; give sizes above 0")
-    affordable = [n for n in sizes if cost(n) <= cost(sizes[-1]) / 2]
+    affordable = [n for n in sizes if cost(n) <= max(cost(sizes[-1]) / 2, 2 * cost(sizes[0]))]
     upper = affordable[-1] if len(affordable) > 2 else sizes[-1]
     between = [n for n in sizes if sizes[0] < n < upper]
     return sorted({sizes[0], between[len(between) // 2] if between else sizes[0], upper})

@@ -11,6 +11,9 @@ is one a group, learnt from the arms with its spread, and an arm whose runs disa
 more weakly: its spread in a group is at least 0.4 in log. The levels and spreads live on a grid; what an arm is
 told comes from the other arms only. An arm that has fewer than two others to learn from is not pooled: two
 arms say nothing of how far arms scatter.
+
+An arm with runs at a single size has no slope to tell of. It takes what its group says and gives nothing; and it is
+read as a member for certain, for nothing of its own could ever speak against that.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from analysis.posterior import ALPHA_RANGE, ArmData, Grid, LogRatio
 from analysis.prior import Noise, Prior
 
 FEWEST_ARMS = 3
+# The others that an arm at a single size must have to learn from.
+FEWEST_TEACHERS = FEWEST_ARMS - 1
 # Spreads of log D: from hardly any to one that helps nobody; half-normal weights with this scale.
 _D_SPREADS = np.array([0.15, 0.3, 0.6, 1.2])
 _D_SPREAD_SCALE = 0.5
@@ -87,15 +92,23 @@ class _Table:
         return map_coordinates(self.log_density, places, order=1, mode="nearest")
 
 
-def pooled_priors(arms: Sequence[tuple[ArmData, LawSamples]], prior: Prior) -> list[LogRatio]:
-    """For every arm of one group, what the other arms add to its prior; at least FEWEST_ARMS arms.
+def pooled_priors(
+    arms: Sequence[tuple[ArmData, LawSamples]], flat: Sequence[ArmData], prior: Prior
+) -> tuple[list[LogRatio], list[LogRatio]]:
+    """For every arm of one group, what the other arms add to its prior: of `arms`, if they are FEWEST_ARMS or more, and
+    of `flat`, those at a single size.
 
-    `arms`: data and draws of each arm as fitted alone.
+    `arms`: data and draws of each arm with a slope as fitted alone, FEWEST_TEACHERS or more.
     """
     levels = _levels(arms)
     said = np.array([_evidence(data, samples, levels, prior) for data, samples in arms])
     together = said.sum(axis=0) + levels.D_weight[:, None] + levels.alpha_weight
-    return [_ratio(data, _table(together - own, levels), prior) for (data, _), own in zip(arms, said, strict=True)]
+    own = zip(arms, said, strict=True) if len(arms) >= FEWEST_ARMS else ()
+    sloping = [_ratio(data, _table(together - each, levels), prior, prior.pooled_share) for (data, _), each in own]
+    if not flat:
+        return sloping, []
+    table = _table(together, levels)
+    return sloping, [_ratio(data, table, prior, 1.0) for data in flat]
 
 
 def _levels(arms: Sequence[tuple[ArmData, LawSamples]]) -> _Levels:
@@ -145,12 +158,12 @@ def _table(log_weight: Floats, levels: _Levels) -> _Table:
     return _Table((float(log_D[0]), float(log_alpha[0])), step, np.log(np.maximum(density, 1e-300)))
 
 
-def _ratio(data: ArmData, table: _Table, prior: Prior) -> LogRatio:
+def _ratio(data: ArmData, table: _Table, prior: Prior, share: float) -> LogRatio:
     def ratio(log_alpha: Floats, logit_r: Floats, m: Floats) -> Floats:
         log_rest = log_expit(-logit_r)
         log_D = m + log_rest + np.exp(log_alpha) * data.log_n_ref
         group = table.at(log_D, log_alpha) + _log_volume(m, log_rest, prior) - prior.log_alpha_density(log_alpha)
-        return np.logaddexp(np.log(1 - prior.pooled_share), np.log(prior.pooled_share) + group)
+        return group if share == 1 else np.logaddexp(np.log(1 - share), np.log(share) + group)
 
     return ratio
 

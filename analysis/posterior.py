@@ -31,6 +31,7 @@ import numpy as np
 from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
 
 from analysis.laws import Floats, LawSamples
+from analysis.likelihood import ArmData, Weights, arm_data, misfit, weigh
 from analysis.prior import Noise, Prior
 
 __all__ = ["ArmData", "Grid", "Prior", "arm_data", "draw", "fit_grids"]
@@ -44,25 +45,9 @@ _LOGIT_R = (-6.0, 7.0)
 ALPHA_RANGE = (0.02, 3.0)
 # Above this many standard deviations the cut of m at error 1 takes nothing away.
 _FAR_FROM_ONE = 6.0
-# Up to this many runs the quadratic form is cheaper through all products of residuals.
-_FEW_RUNS = 16
 
 # Log of what a group says of an arm, relative to the arm's own prior: a function of (log alpha, logit r, m).
 LogRatio = Callable[[Floats, Floats, Floats], Floats]
-
-
-@dataclass(frozen=True, eq=False)
-class ArmData:
-    """An arm as the posterior sees it: log n - log n_ref, log errors, known variances; shape (runs,).
-
-    `discrepancy` (runs, runs): covariance of b for tau = 1.
-    """
-
-    x: Floats
-    y: Floats
-    v: Floats
-    log_n_ref: float
-    discrepancy: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,24 +84,6 @@ class Grid:
         return float(_log_sum(self.log_mass, axis=(0, 1, 2)))
 
 
-@dataclass(frozen=True, eq=False)
-class _Weights:
-    """Of each noise pair: the runs' precision matrix (L, runs, runs), its row sums, and half its log determinant."""
-
-    precision: Floats
-    sums: Floats
-    half_log_det: Floats
-
-
-def arm_data(n: Floats, error: Floats, log_variance: Floats) -> ArmData:
-    """Log coordinates of checked observations; arrays of shape (runs,)."""
-    log_n = np.log(n)
-    below = log_n.max() - log_n
-    near, far = np.minimum.outer(below, below), np.maximum.outer(below, below)
-    walk = near**3 * (near**2 - 5 * near * far + 10 * far**2) / 120
-    return ArmData(log_n - log_n.mean(), np.log(error), log_variance, float(log_n.mean()), walk)
-
-
 def fit_grids(data: ArmData, prior: Prior, noises: Sequence[Noise], ratio: LogRatio | None = None) -> tuple[Grid, ...]:
     """The posterior mass of one arm, a grid for each of `noises`; `ratio`: what its group adds to its prior.
 
@@ -131,7 +98,7 @@ def _fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None)
     bottom, top = _LOGIT_R
     # The first looks only search for the ridge: a few noise pairs are enough, and keep them quick.
     few = noise.thinned()
-    scout, full = (few, _weigh(data, few)), (noise, _weigh(data, noise))
+    scout, full = (few, weigh(data, few)), (noise, weigh(data, noise))
     while True:
         rows = _centres(np.array([bottom]), np.array([top]), ROWS)[0]
         low, high, row_mass = _follow_ridge(data, prior, rows, scout, ratio)
@@ -180,8 +147,10 @@ def _draw_from(
     sigma = np.exp(grid.noise.log_sigma[pair] + grid.noise.width * (rng.random(count) - 0.5))
 
     alpha, r = np.exp(log_alpha), expit(logit_r)
-    residual = data.y - _shape(data.x, log_alpha, logit_r)
-    sums = _weigh(data, grid.noise).sums[pair]
+    residual, weights = data.y - _shape(data.x, log_alpha, logit_r), weigh(data, grid.noise)
+    sums = weights.sums[pair]
+    if weights.shift is not None:
+        residual += weights.shift[pair]
     mean, sd = _reference(sums.sum(axis=1), (sums * residual).sum(axis=1), prior)
     share = np.clip(rng.random(count) * ndtr(-mean / sd), 1e-300, 1.0)
     error_ref = np.exp(np.minimum(mean + sd * ndtri(share), 0.0))
@@ -189,7 +158,7 @@ def _draw_from(
 
 
 def _follow_ridge(
-    data: ArmData, prior: Prior, rows: Floats, scout: tuple[Noise, _Weights], ratio: LogRatio | None
+    data: ArmData, prior: Prior, rows: Floats, scout: tuple[Noise, Weights], ratio: LogRatio | None
 ) -> tuple[Floats, Floats, Floats]:
     """Each row's range of log alpha, zoomed to where its mass is, and the row's log mass: three (R,) arrays."""
     low, high = np.full(ROWS, np.log(ALPHA_RANGE[0])), np.full(ROWS, np.log(ALPHA_RANGE[1]))
@@ -210,33 +179,22 @@ def _narrow(low: Floats, high: Floats, log_mass: Floats) -> tuple[Floats, Floats
     return low + first * width, low + last * width
 
 
-def _weigh(data: ArmData, noise: Noise) -> _Weights:
-    own = np.exp(2 * noise.log_sigma)[:, None] + data.v
-    covariance = noise.tau[:, None, None] ** 2 * data.discrepancy
-    at = np.arange(data.x.size)
-    covariance[:, at, at] += own
-    root = np.linalg.cholesky(covariance)
-    precision = np.linalg.inv(covariance).astype(np.float64)
-    half_log_det = -np.log(root[:, at, at]).sum(axis=1)
-    return _Weights(precision, precision.sum(axis=1), half_log_det)
-
-
 def _log_posterior(
     data: ArmData,
     prior: Prior,
     log_alpha: Floats,
     rows: Floats,
-    pairs: tuple[Noise, _Weights],
+    pairs: tuple[Noise, Weights],
     ratio: LogRatio | None,
 ) -> Floats:
     """Log posterior density at (rows, log_alpha, noise pairs) with m and b integrated out; shape (R, A, L)."""
     noise, weights = pairs
     logit_r = np.broadcast_to(rows[:, None], log_alpha.shape)
     residual = data.y - _shape(data.x, log_alpha, logit_r)
-    mean, sd = _reference(weights.sums.sum(axis=1), residual @ weights.sums.T, prior)
-    misfit = _quadratic(residual, weights.precision)
-    misfit += (prior.log_error_mean / prior.log_error_sd) ** 2 - (mean / sd) ** 2
-    density = weights.half_log_det + noise.log_weight + np.log(sd) - 0.5 * misfit
+    first, form = misfit(residual, weights)
+    mean, sd = _reference(weights.sums.sum(axis=1), first, prior)
+    form += (prior.log_error_mean / prior.log_error_sd) ** 2 - (mean / sd) ** 2
+    density = weights.log_scale + noise.log_weight + np.log(sd) - 0.5 * form
     near_one = mean > -_FAR_FROM_ONE * sd
     if near_one.any():
         density[near_one] += log_ndtr(-(mean / sd)[near_one])
@@ -245,18 +203,6 @@ def _log_posterior(
         at_best = np.take_along_axis(mean, density.argmax(axis=2)[..., None], axis=2)[..., 0]
         own = own + ratio(log_alpha, logit_r, np.minimum(at_best, 0.0))
     return density + own[..., None]
-
-
-def _quadratic(residual: Floats, precision: Floats) -> Floats:
-    """residual' precision residual for every cell and pair; (R, A, runs) and (L, runs, runs) to (R, A, L)."""
-    runs = residual.shape[-1]
-    if runs > _FEW_RUNS:
-        flat = residual.reshape(-1, runs)
-        forms = [((flat @ each) * flat).sum(axis=1) for each in precision]
-        return np.stack(forms, axis=-1).reshape(*residual.shape[:-1], -1)
-    i, j = np.triu_indices(runs)
-    twice = np.where(i == j, 1.0, 2.0)
-    return (residual[..., i] * residual[..., j]) @ (precision[:, i, j] * twice).T
 
 
 def _reference(total: Floats, first: Floats, prior: Prior) -> tuple[Floats, Floats]:

@@ -20,6 +20,10 @@ BENCHES = {
     "overhead": "sweeper.bench_overhead:measure",
     "overlap": "sweeper.bench_overlap:measure",
     "policy": "sweeper.bench_policy:measure",
+    "policy-design": "sweeper.bench_policy:measure_design",
+    "policy-cost": "sweeper.bench_policy:measure_cost",
+    "policy-renderings": "sweeper.bench_policy:measure_renderings",
+    "policy-pairs": "sweeper.bench_policy:measure_pairs",
     "pretrain": "sweeper.bench_pretrain:measure",
     "render": "sweeper.bench_render:measure",
 }

@@ -12,7 +12,6 @@ import numpy as np
 
 from analysis.policy_contest import (
     DESIGN_RUNS,
-    Case,
     cross_task_trial,
     cross_tasks,
     design_trial,
@@ -22,16 +21,18 @@ from analysis.policy_contest import (
     renderings,
     whole_gaps,
 )
-from analysis.recorded import read_paper
+from analysis.recorded import Curve, Setting, read_paper
 from analysis.replay import ENTRANTS, OURS
 from sweeper.bench import Figure
 from sweeper.errors import BadInput
 from sweeper.parallel import in_parallel
 
+QUESTIONS = ("design", "cost", "renderings", "pairs")
 LAWS, REPLAYS = 40, 8
 _PLAIN = "grid"
 # What the trials found, by question and policy.
 Found = dict[tuple[str, str], list[Any]]
+Paper = dict[Setting, Curve]
 _MOST_COST = 2.0
 
 
@@ -45,29 +46,61 @@ class Trial:
     arguments: tuple[Any, ...]
 
 
-def measure(data_root: Path | None, laws: int = LAWS, replays: int = REPLAYS) -> dict[str, Figure]:
-    """All four questions (`analysis.policy_contest`) to all policies, over `laws` known laws and `replays` replays.
+def measure(
+    data_root: Path | None, laws: int = LAWS, replays: int = REPLAYS, questions: Sequence[str] = QUESTIONS
+) -> dict[str, Figure]:
+    """`questions` (`analysis.policy_contest`) to all policies, over `laws` known laws and `replays` replays.
 
     A figure's reference is the fixed grid's on the same trials; of the cost to a standard error, 1, for costs are in
     grids. The recorded curves lie where `data_root` or SWEEPER_DATA_ROOT says.
     """
-    trials = plan_trials(*recorded_cases(data_root), laws, replays)
+    trials = [trial for question in questions for trial in _PLANS[question](data_root, laws, replays)]
     return figures_of(trials, in_parallel(run_trial, [(trial,) for trial in trials], "bench policy"))
 
 
-def plan_trials(nine: Case, pairs: Case, laws: int, replays: int) -> list[Trial]:
-    """Every trial of every policy, law by law and replay by replay."""
+def measure_design(data_root: Path | None) -> dict[str, Figure]:
+    """The first question alone; needs no recorded data."""
+    return measure(data_root, questions=("design",))
+
+
+def measure_cost(data_root: Path | None) -> dict[str, Figure]:
+    """The second question alone; needs no recorded data."""
+    return measure(data_root, questions=("cost",))
+
+
+def measure_renderings(data_root: Path | None) -> dict[str, Figure]:
+    """The third question alone."""
+    return measure(data_root, questions=("renderings",))
+
+
+def measure_pairs(data_root: Path | None) -> dict[str, Figure]:
+    """The fourth question alone."""
+    return measure(data_root, questions=("pairs",))
+
+
+def _plan_design(data_root: Path | None, laws: int, replays: int) -> list[Trial]:
+    return [Trial("design", design_trial, policy, (i,)) for i in range(laws) for policy in ENTRANTS]
+
+
+def _plan_cost(data_root: Path | None, laws: int, replays: int) -> list[Trial]:
+    within = [Trial("cost", gap_cost_trial, policy, (i,)) for i in range(laws) for policy in ENTRANTS]
+    return within + [Trial("beyond", gap_cost_trial, OURS, (i, True)) for i in range(laws)]
+
+
+def _plan_renderings(data_root: Path | None, laws: int, replays: int) -> list[Trial]:
+    nine = renderings(recorded(data_root))
+    return [Trial("renderings", rendering_trial, name, (nine, seed)) for seed in range(replays) for name in ENTRANTS]
+
+
+def _plan_pairs(data_root: Path | None, laws: int, replays: int) -> list[Trial]:
+    pairs = cross_tasks(recorded(data_root))
     whole = whole_gaps(pairs)
-    trials = []
-    for i in range(laws):
-        for policy in ENTRANTS:
-            trials += [Trial("design", design_trial, policy, (i,)), Trial("cost", gap_cost_trial, policy, (i,))]
-        trials.append(Trial("beyond", gap_cost_trial, OURS, (i, True)))
-    for seed in range(replays):
-        for policy in ENTRANTS:
-            trials.append(Trial("renderings", rendering_trial, policy, (nine, seed)))
-            trials.append(Trial("pairs", cross_task_trial, policy, (pairs, whole, seed)))
-    return trials
+    return [
+        Trial("pairs", cross_task_trial, name, (pairs, whole, seed)) for seed in range(replays) for name in ENTRANTS
+    ]
+
+
+_PLANS = {"design": _plan_design, "cost": _plan_cost, "renderings": _plan_renderings, "pairs": _plan_pairs}
 
 
 def run_trial(trial: Trial) -> Any:
@@ -80,21 +113,22 @@ def figures_of(trials: Sequence[Trial], results: Sequence[Any]) -> dict[str, Fig
     found: Found = {}
     for trial, result in zip(trials, results, strict=True):
         found.setdefault((trial.question, trial.policy), []).append(result)
-    return _design(found) | _cost(found) | _renderings(found) | _pairs(found)
+    readers = {"design": _design, "cost": _cost, "renderings": _renderings, "pairs": _pairs}
+    asked = dict.fromkeys(trial.question for trial in trials if trial.question in readers)
+    return {name: figure for question in asked for name, figure in readers[question](found).items()}
 
 
-def recorded_cases(data_root: Path | None) -> tuple[Case, Case]:
-    """The nine rendering settings and the cross-task pairs; BadInput where the curves cannot be read."""
+def recorded(data_root: Path | None) -> Paper:
+    """The paper's recorded curves; BadInput where they cannot be read."""
     root = data_root or (Path(os.environ["SWEEPER_DATA_ROOT"]) if os.environ.get("SWEEPER_DATA_ROOT") else None)
     if root is None:
         raise BadInput(
             "bench policy needs the recorded curves; name their folder with --data-root or SWEEPER_DATA_ROOT"
         )
     try:
-        paper = read_paper(root / "curves" / "cg_transfer_finetune.csv")
+        return read_paper(root / "curves" / "cg_transfer_finetune.csv")
     except ValueError as error:
         raise BadInput(str(error)) from None
-    return renderings(paper), cross_tasks(paper)
 
 
 def _design(found: Found) -> dict[str, Figure]:

@@ -163,9 +163,10 @@ class Ladder(Model):
 
 
 class Policy(Model):
-    """How the next size is chosen. `in_flight` proposals are carried out at a time."""
+    """How the next size is chosen: ours, or a baseline (`analysis.replay.ENTRANTS` has them all). `in_flight` proposals
+    are carried out at a time."""
 
-    name: Literal["adaptive", "grid", "random"] = "adaptive"
+    name: Literal["adaptive", "grid", "random", "cheapest", "d_optimal", "v_optimal", "prediction_error"] = "adaptive"
     in_flight: Annotated[Count, Field(le=1000)] = 2
     reference_seeds: Count = 3
     max_seeds: Count = 5

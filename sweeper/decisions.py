@@ -9,21 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from analysis import LawFit, fit_laws
-from analysis.baselines import propose_grid, propose_random
 from analysis.belief import ArmState, Run
-from analysis.policy import (
-    Goals,
-    Policy,
-    Proposal,
-    Stop,
-    Terms,
-    money,
-    pilot,
-    pilot_sizes,
-    propose,
-    should_stop,
-    still_open,
-)
+from analysis.policy import Goals, Proposal, Stop, Terms, money, pilot, pilot_sizes, should_stop, still_open
+from analysis.replay import ENTRANTS, OURS
 from analysis.verdict import Verdict, verdict
 from sweeper.config import SweepConfig
 from sweeper.plan import Plan
@@ -31,8 +19,6 @@ from sweeper.results import Run as MeasuredRun
 
 # A law has three unknowns: below three sizes there is nothing to fit.
 FEWEST_SIZES = 3
-
-POLICIES: dict[str, Policy] = {"adaptive": propose, "grid": propose_grid, "random": propose_random}
 
 
 @dataclass(frozen=True)
@@ -179,7 +165,7 @@ def choose(
     if stop is not None:
         return stop
     candidates = {state.arm: _candidates(config, plan, state, pending) for state in arms}
-    if config.policy.name == "adaptive":
+    if config.policy.name == OURS:
         worth = still_open(arms, terms.goals)
     else:
         arms = [state for state in arms if candidates[state.arm]]
@@ -187,7 +173,7 @@ def choose(
     if not any(candidates[arm] for arm in worth):
         still = "" if len(worth) in (0, len(plan.arms)) else " of the arms that are still open"
         return Stop("exhausted", f"every size{still} has been run as often as the policy allows")
-    options = POLICIES[config.policy.name](
+    options = ENTRANTS[config.policy.name].propose(
         arms, candidates, cost, pending, k=1, seed=config.seed + len(known.runs), terms=terms
     )
     if options:

@@ -193,9 +193,11 @@ class Loop:
         unread = [PolicyRun(r.arm, r.n, r.seed) for r in self.table.runs_from(len(known.runs))]
         pending = unread + [PolicyRun(key.arm.name, key.n, key.seed) for key in self.flights]
         refused = [PolicyRun(key.arm.name, key.n, key.seed) for key in self.failed]
+        offer = self.pricing.offers(list(self.flights))
 
-        def price(run: PolicyRun, alongside: Sequence[PolicyRun]) -> float:
-            return self.pricing.if_affordable(self._key(run), [self._key(other) for other in alongside])
+        def price(run: PolicyRun, _: Sequence[PolicyRun]) -> float:
+            # One run is chosen at a time, and what the finished ones rendered is in the store.
+            return offer(self._key(run))
 
         return choose(
             self.config,

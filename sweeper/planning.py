@@ -77,8 +77,10 @@ def next_proposal(record: Record) -> str:
         if (look.arm, look.n, look.seed) not in measured:
             return look.reason
 
-    def price(run: PolicyRun, alongside: Sequence[PolicyRun]) -> float:
-        return pricing.if_affordable(_key(plan, run), [_key(plan, other) for other in alongside])
+    offer = pricing.offers()
+
+    def price(run: PolicyRun, _: Sequence[PolicyRun]) -> float:
+        return offer(_key(plan, run))
 
     return choose(config, plan, record.knowledge, [], [], price, pricing.left(), pricing.unit).reason
 

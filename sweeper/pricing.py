@@ -12,7 +12,7 @@ from sweeper.config import SweepConfig
 from sweeper.costs import GPU, Cost, Estimate, cost_of
 from sweeper.devices import device_type
 from sweeper.ledger import Ledger
-from sweeper.plan import FINETUNE_START_S, Arm, CostModel, resolve_recipe, total
+from sweeper.plan import FINETUNE_START_S, Arm, CostModel, Work, resolve_recipe, total
 from sweeper.stages import RunKey, Stages
 
 
@@ -52,10 +52,21 @@ class Pricing:
         guesses = self._model.run(work, lambda stage, device: [], key.arm.backbone)
         return self._in_unit(total(guesses.values()).expected)
 
-    def if_affordable(self, key: RunKey, alongside: Sequence[RunKey] = ()) -> float:
-        """The same, and infinite for a run that no cap would let be reserved now: the policy takes a cheaper one."""
-        fits = self._ledger.affords(total(self.estimates(key).values()).high)
-        return self.of(key, alongside) if fits else inf
+    def offers(self, alongside: Sequence[RunKey] = ()) -> Callable[[RunKey], float]:
+        """The same of any run at this moment, and infinite for one that no cap would let be reserved now: the policy
+        takes a cheaper one. Runs that need the same work are reckoned once.
+        """
+        known: dict[tuple[Work, Work, str], float] = {}
+
+        def price(key: RunKey) -> float:
+            alone, beside, backbone = self._work(key), self._work(key, alongside), key.arm.backbone
+            if (alone, beside, backbone) not in known:
+                fits = self._ledger.affords(total(self._estimates(alone, backbone).values()).high)
+                expected = total(self._estimates(beside, backbone).values()).expected
+                known[alone, beside, backbone] = self._in_unit(expected) if fits else inf
+            return known[alone, beside, backbone]
+
+        return price
 
     def most(self, key: RunKey) -> str:
         """In words, what is reserved for a run."""
@@ -71,12 +82,11 @@ class Pricing:
 
         `tunes` False: what it needs tuned is tuned by another run.
         """
-        work = self._stages.work(key, alongside, self._trials_left(key) if tunes else 0)
-        return self._model.run(work, self._ledger.measured, key.arm.backbone)
+        return self._estimates(self._work(key, alongside, tunes), key.arm.backbone)
 
     def reserve(self, key: RunKey) -> dict[str, str] | None:
         """Set a run's money aside; None when it does not fit into the budget."""
-        units = self._model.units(self._stages.work(key, (), self._trials_left(key)))
+        units = self._model.units(self._work(key))
         parts = {stage: (e.high, units[stage]) for stage, e in self.estimates(key).items() if units[stage] > 0}
         return self._ledger.reserve(key.what, parts)
 
@@ -104,6 +114,12 @@ class Pricing:
         if self._config.is_simulated:
             return self._config.tune.space[key].ends[0] if key in self._config.tune.space else math.nan
         return getattr(resolve_recipe("finetune", arm.finetune_task, self._config.finetune.recipe), key)
+
+    def _work(self, key: RunKey, alongside: Sequence[RunKey] = (), tunes: bool = True) -> Work:
+        return self._stages.work(key, alongside, self._trials_left(key) if tunes else 0)
+
+    def _estimates(self, work: Work, backbone: str) -> dict[str, Estimate]:
+        return self._model.run(work, self._ledger.measured, backbone)
 
     def _in_unit(self, cost: Cost) -> float:
         return {"minutes": cost.wall_s / 60, "$": cost.usd, "device-hours": cost.device_s / 3600}[self.unit]

@@ -112,17 +112,17 @@ def as_text(outcome: Outcome, wanted: Wanted) -> str:
     width = max(len(score.policy) for score in outcome.scores)
     for title, name in (("alpha", "alpha_sd"), ("C", "C_sd")):
         lines.append(f"largest sd of {title} when this had been spent")
-        lines.append(f"  {'':{width}}" + "".join(f"{cost:>26.4g}" for cost in outcome.scores[0].costs))
+        lines.append(f"  {'':{width}}" + "".join(f"{cost:>30.4g}" for cost in outcome.scores[0].costs))
         for score in outcome.scores:
-            lines.append(f"  {score.policy:{width}}" + "".join(f"{_spread(s):>26}" for s in getattr(score, name)))
+            lines.append(f"  {score.policy:{width}}" + "".join(f"{_spread(s):>30}" for s in getattr(score, name)))
     lines.append(f"cost until sd of alpha <= {wanted.alpha_sd:g} and of C <= {wanted.c_sd:g} in every arm, to stay")
     for score in outcome.scores:
-        lines.append(f"  {score.policy:{width}}{_spread(score.precision_cost):>26}  in {score.reached:.0%}")
+        lines.append(f"  {score.policy:{width}}{_spread(score.precision_cost):>30}  in {score.reached:.0%}")
     if outcome.question.right:
         lines.append("cost until the right verdict in every arm, to stay")
         for score in outcome.scores:
             end = f"in {score.right:.0%}; a wrong one at the end in {score.wrong:.0%}"
-            lines.append(f"  {score.policy:{width}}{_spread(score.verdict_cost):>26}  {end}")
+            lines.append(f"  {score.policy:{width}}{_spread(score.verdict_cost):>30}  {end}")
     return "\n".join(lines)
 
 

@@ -74,3 +74,20 @@ def test_draws_of_two_arms_do_not_rise_together() -> None:
     one, two = fits["one"].samples.C, fits["two"].samples.C
     assert abs(np.corrcoef(one, two)[0, 1]) < 0.1
     assert np.mean(one < two) == pytest.approx(0.5, abs=0.05)
+
+
+def test_an_arm_at_a_single_size_is_read_by_the_slopes_of_its_group() -> None:
+    """Given one run of an arm, when two others of its group have slopes, its far end is predicted as theirs fall."""
+    D, far = 0.5, 64_000.0
+    teachers = {f"arm {i}": observe(0.35, 0.3 + 0.05 * i, D, 0.002, LADDER[:5], seed=i) for i in range(2)}
+    alone = observe(0.35, 0.5, D, 0.002, LADDER[3:4], seed=7)
+    data = {name: (truth.n, truth.error) for name, truth in teachers.items()} | {"alone": (alone.n, alone.error)}
+    together = fit_laws(data)
+    apart = fit_laws(data, groups={name: name for name in data})
+    told, untold = together["alone"].samples.error(far), apart["alone"].samples.error(far)
+    assert told.std() < 0.25 * untold.std()
+    assert abs(told.mean() - alone.at(far)) < 0.25 * abs(untold.mean() - alone.at(far))
+    low, high = together["alone"].band(far, 0.95)
+    assert low < alone.at(far) < high
+    for name in teachers:
+        np.testing.assert_array_equal(together[name].samples.D, apart[name].samples.D)

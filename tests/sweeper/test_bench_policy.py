@@ -47,3 +47,22 @@ def test_every_figure_is_there_for_every_policy_with_its_spread(monkeypatch: pyt
     assert figures["cost_to_c_sd_vs_grid"].value >= figures["cost_to_c_sd_vs_grid_bound"].value
     assert "quartiles" in figures["cost_to_c_sd_vs_grid"].unit
     assert figures["renderings_right_at_fifth_cost"].value == 1
+
+
+def test_a_question_can_be_asked_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no recorded curves, a question about known laws has its figures; others say what is missing."""
+    asked: list[tuple[str, str]] = []
+
+    def easy(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], what: str) -> list[Any]:
+        asked.extend((trial.question, trial.policy) for (trial,) in jobs)
+        return [(1.0, 1.0) for _ in jobs]
+
+    monkeypatch.delenv("SWEEPER_DATA_ROOT", raising=False)
+    monkeypatch.setattr(bench_policy, "in_parallel", easy)
+    figures = run_bench("policy-design", None)
+    assert set(asked) == {("design", policy) for policy in ENTRANTS}
+    assert {"variance_vs_bound_14_runs", "variance_vs_bound_28_runs_grid"} <= set(figures)
+    assert len(figures) == 2 * len(ENTRANTS)
+    for name in ("policy-renderings", "policy-pairs"):
+        with pytest.raises(BadInput, match="needs the recorded curves"):
+            run_bench(name, None)

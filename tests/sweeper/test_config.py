@@ -48,7 +48,7 @@ def test_an_unknown_key_is_named_with_the_key_that_was_meant(
         ({"render": 64}, "render", "valid dictionary"),
         ({"renderings": {"plain": {"light": "dim"}}}, "renderings.plain.light", "'fix' or 'random'"),
         ({"pretrain": {"tasks": "mulclass"}}, "pretrain.tasks", "valid tuple"),
-        ({"policy": {"name": "greedy"}}, "policy.name", "'adaptive', 'grid' or 'random'"),
+        ({"policy": {"name": "greedy"}}, "policy.name", "'adaptive', 'grid', 'random', 'cheapest'"),
         ({"ladder": {"sizes": []}}, "ladder.sizes", "the ladder is empty"),
         ({"ladder": {"sizes": [200, 100, 400]}}, "ladder.sizes", "sizes must increase"),
         ({"ladder": {"sizes": [0, 100, 400]}}, "ladder.sizes.0", "greater than 0"),

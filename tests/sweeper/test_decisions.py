@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.policy import Proposal, Stop
+from analysis.replay import ENTRANTS
 from sweeper.config import Ladder
 from sweeper.decisions import choose, goals_of, learn
 from sweeper.errors import BadInput
@@ -95,3 +96,16 @@ def test_a_size_is_repeated_with_another_seed_up_to_the_most_seeds(tmp_path: Pat
     full = chosen(tmp_path, pilot(), **settings | {"policy": {"max_seeds": 2}})
     assert isinstance(full, Stop)
     assert full.kind == "exhausted"
+
+
+def test_a_sweep_takes_every_policy_that_a_replay_takes(tmp_path: Path) -> None:
+    """Given the pilot, each policy of `sweeper replay` proposes a run that may still be made, and says why."""
+    asked = {"objective": "predict", "n_target": 64_000, "stop": {"prediction_sd": 1e-6}}
+    reasons = set()
+    for name in ENTRANTS:
+        proposal = chosen(tmp_path, pilot(), policy={"name": name}, ladder={"start": 1000, "rungs": 6}, **asked)
+        assert isinstance(proposal, Proposal)
+        assert proposal.n in (1000, 2000, 4000, 8000, 16_000, 32_000)
+        assert (proposal.n, proposal.seed) not in {(run.n, run.seed) for run in pilot()}
+        reasons.add(proposal.reason.split(":")[0])
+    assert len(reasons) == len(ENTRANTS)

@@ -40,6 +40,9 @@ def test_images_that_a_run_alongside_renders_cost_nothing_again(tmp_path: Path) 
     alone, repeat = pricing.of(RunKey(ARM, 8000, 0)), pricing.of(RunKey(ARM, 8000, 1), [RunKey(ARM, 8000, 0)])
     smaller = pricing.of(RunKey(ARM, 4000, 1), [RunKey(ARM, 8000, 0)])
     assert repeat == smaller < alone
+    offer = pricing.offers([RunKey(ARM, 8000, 0)])
+    assert (offer(RunKey(ARM, 8000, 1)), offer(RunKey(ARM, 4000, 1))) == (repeat, smaller)
+    assert offer(RunKey(ARM, 16_000, 0)) > repeat
 
 
 def test_a_run_that_no_cap_lets_be_reserved_is_out_of_reach_and_a_cheaper_one_is_not(tmp_path: Path) -> None:
@@ -49,13 +52,14 @@ def test_a_run_that_no_cap_lets_be_reserved_is_out_of_reach_and_a_cheaper_one_is
 
     # then the policy, which pays in dollars, hears that the large one cannot be had
     assert pricing.unit == "$"
-    assert pricing.if_affordable(large) == inf
-    assert pricing.if_affordable(small) == pytest.approx(pricing.of(small))
+    offer = pricing.offers()
+    assert offer(large) == inf
+    assert offer(small) == pytest.approx(pricing.of(small))
     assert isfinite(pricing.of(large))
 
 
 def test_without_caps_everything_can_be_had(tmp_path: Path) -> None:
-    assert isfinite(priced(tmp_path).if_affordable(RunKey(ARM, 20_000_000, 0)))
+    assert isfinite(priced(tmp_path).offers()(RunKey(ARM, 20_000_000, 0)))
 
 
 def test_what_was_measured_on_a_device_prices_the_next_run_on_it(tmp_path: Path) -> None:
