@@ -127,6 +127,11 @@ class ArtifactStore:
             return None
         return manifest
 
+    def keys(self, stage: str) -> set[str]:
+        """The keys of a stage's finished artifacts, from one listing; what is in them is not looked at."""
+        names = (entry.name for entry in self._storage.entries(stage))
+        return {name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}")}
+
     def commit(self, identity: dict[str, Any], folder: Path, metrics: dict[str, Any] | None = None) -> Manifest:
         """Store the files of a local folder as the artifact of this identity; the first committer wins."""
         key, attempt = artifact_key(identity), uuid.uuid4().hex[:12]

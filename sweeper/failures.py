@@ -14,7 +14,8 @@ MOST_LOSSES = 100
 
 # Ray puts the death of a node into words only, also where Ray Train has wrapped them.
 _LOST_NODE = re.compile(r"node has died|node it was running on is dead|node (was|were) preempted|by node preemption")
-_OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|due to memory|low on memory|OOM")
+# Not "OOM": of every worker that died without a word Ray says that the kernel may have killed it for memory.
+_OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|running low on memory|due to memory pressure")
 _HOPELESS = re.compile(r"FloatingPointError|TaskError|CorruptArtifactError|does not match its manifest")
 
 

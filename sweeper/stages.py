@@ -11,8 +11,6 @@ from typing import Any
 
 import ray
 
-from render_actors.actor import shard_identity
-from render_actors.scene import RenderSetting
 from sweeper.artifacts import DAMAGED, ArtifactStore, Manifest
 from sweeper.capacity import CapacityWatch
 from sweeper.config import SweepConfig
@@ -27,10 +25,10 @@ from sweeper.rendering import (
     ImageSet,
     ensure_rendered,
     missing_images,
-    shards_of,
     training_images,
     validation_images,
 )
+from sweeper.shelf import Shelf
 from sweeper.trial import Trial, finetune_identity
 
 
@@ -55,10 +53,6 @@ class Charge:
     seconds: float | None = None
 
 
-# One shard: its setting, the seed of its scenes, its index.
-Shard = tuple[RenderSetting, int, int]
-
-
 class Stages:
     """Renders and pre-trains for runs, one at a time: the stages of one machine would only slow each other down."""
 
@@ -78,17 +72,16 @@ class Stages:
         self._one_at_a_time = threading.Lock()
         self._under_way: set[str] = set()
         self._closed = threading.Event()
-        self._there: set[Shard] = set()
+        self._shelf = Shelf(store, config.render)
+        self._sets: dict[tuple[str, int], tuple[ImageSet, ...]] = {}
 
     def work(self, run: RunKey, alongside: Sequence[RunKey] = (), tuning_trials: int = 0) -> Work:
         """What a run still needs once the runs alongside it are done, as far as the store knows."""
         finetunes = self._config.finetune.repeats
         if run.arm.is_reference or self._config.is_simulated or self.checkpoint(run) is not None:
             return Work(0, False, finetunes, tuning_trials)
-        render = self._config.render
-        shared = {shard for other in alongside for shard in self._shards(other)}
-        missing = [shard for shard in self._shards(run) if shard not in shared and not self._exists(shard)]
-        return Work(len(missing) * render.poses_per_scene * render.scenes_per_shard, True, finetunes, tuning_trials)
+        images = self._shelf.missing(self._image_sets(run), self._sets_of(alongside)) * self._shelf.images_a_shard
+        return Work(images, True, finetunes, tuning_trials)
 
     def whole_work(self, run: RunKey, tuning_trials: int) -> Work:
         """What a run needs where the store has nothing."""
@@ -110,9 +103,7 @@ class Stages:
 
     def images_there(self, runs: Sequence[RunKey]) -> int:
         """How many of the images that these runs read are rendered."""
-        render = self._config.render
-        shards = {shard for run in runs for shard in self._shards(run)}
-        return sum(self._exists(shard) for shard in shards) * render.poses_per_scene * render.scenes_per_shard
+        return self._shelf.there(self._sets_of(runs)) * self._shelf.images_a_shard
 
     def pass_on_progress(self, finetuning: bool) -> None:
         """Show what Ray's workers have posted since the last call, and look whether nodes are left for them."""
@@ -155,24 +146,19 @@ class Stages:
         if self._closed.is_set():
             raise InterruptedSweep("the sweep has ended")
 
-    def _image_sets(self, run: RunKey) -> tuple[ImageSet, ImageSet]:
-        rendering = run.arm.rendering
-        return training_images(self._config, rendering, run.n), validation_images(self._config, rendering)
-
-    def _shards(self, run: RunKey) -> list[Shard]:
+    def _image_sets(self, run: RunKey) -> tuple[ImageSet, ...]:
+        """The training and the validation images of a run that reads any."""
         if run.arm.is_reference or self._config.is_simulated:
-            return []
-        render = self._config.render
-        return [(images.setting, images.seed, i) for images in self._image_sets(run) for i in shards_of(images, render)]
+            return ()
+        key = (run.arm.rendering, run.n)
+        if key not in self._sets:
+            rendering = run.arm.rendering
+            training = training_images(self._config, rendering, run.n)
+            self._sets[key] = (training, validation_images(self._config, rendering))
+        return self._sets[key]
 
-    def _exists(self, shard: Shard) -> bool:
-        """Whether a shard is in the store; one that was seen there is not looked for again."""
-        if shard not in self._there:
-            setting, seed, index = shard
-            identity = shard_identity(setting, seed, index, self._config.render.scenes_per_shard)
-            if self._store.find(identity) is not None:
-                self._there.add(shard)
-        return shard in self._there
+    def _sets_of(self, runs: Sequence[RunKey]) -> Iterator[ImageSet]:
+        return (images for run in runs for images in self._image_sets(run))
 
     def _render(self, run: RunKey, reserved: dict[str, str]) -> list[list[Manifest]]:
         """The shards of a run's training and validation images, the missing ones rendered in one go."""
@@ -182,8 +168,6 @@ class Stages:
         show = self._reporter.counter("render", what, absent, "images")
         if not absent:
             return ensure_rendered(sets, render, self._store, show)
-        # A damaged shard was withdrawn just now: what is there must be looked at afresh.
-        self._there.clear()
         started = time.monotonic()
         cpus, left = render.actors * render.cpus_per_actor, absent
 
@@ -195,7 +179,10 @@ class Stages:
                 self._watch.soon("pretrain", left * (time.monotonic() - started) / (absent - left))
 
         with self._charged(reserved, "render", run, absent, cpus=cpus, gpus=render.gpus):
-            manifests = ensure_rendered(sets, render, self._store, rendered)
+            try:
+                manifests = ensure_rendered(sets, render, self._store, rendered)
+            finally:
+                self._shelf.changed()
         seconds = time.monotonic() - started
         text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"
         self._reporter.event("rendered", text, stage="render", what=what, images=absent, seconds=seconds)

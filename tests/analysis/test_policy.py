@@ -143,8 +143,7 @@ def test_the_pilot_is_three_sizes_an_arm_and_spares_the_top() -> None:
 
 def test_the_pilot_is_wide_where_most_of_a_run_costs_the_same_at_every_size() -> None:
     """Given the costs of the quickstart, whose top costs 2.5 of the lowest, it goes up to twice the lowest."""
-    looks = pilot(["a"], LADDER, lambda n: 1.09 + 0.000283 * n, unit="minutes")
-    assert [look.n for look in looks] == [200, 800, 3200]
+    assert pilot_sizes(LADDER, lambda n: 1.09 + 0.000283 * n) == [200, 800, 3200]
 
 
 def test_stopping_gives_its_reason() -> None:

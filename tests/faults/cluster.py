@@ -22,7 +22,7 @@ from tests.integration.command_line import Place
 RAY = str(Path(sys.executable).with_name("ray"))
 
 # A busy machine is slow to start a node.
-START_S = 150
+START_S = 400
 
 
 @dataclass

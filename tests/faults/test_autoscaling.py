@@ -16,11 +16,11 @@ from tests.integration.run_folder import artifacts
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1500),
+    pytest.mark.timeout(3600),
     pytest.mark.skipif(not PACKAGE_FOLDER.is_dir(), reason="no Fashion-MNIST: apt-get install dataset-fashion-mnist"),
 ]
 
-PATIENCE_S = 600
+PATIENCE_S = 900
 
 
 def nodes_of(cluster: Head) -> int:

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
-import psutil
 import pytest
 
 from tests.faults import sweeps
@@ -18,10 +17,10 @@ from tests.faults.cluster import RAY, Head, head
 from tests.integration.command_line import Place, place
 from tests.integration.run_folder import errors, lines
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 # A busy machine takes minutes to start Ray.
-PATIENCE_S = 300
+PATIENCE_S = 900
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +52,13 @@ def submit(cluster: Head, working_dir: Path, *entrypoint: str, **changed: str) -
     env = {name: value for name, value in env.items() if value and name != "RAY_ADDRESS"}
     command = [RAY, "job", "submit", "--address", cluster.dashboard, "--working-dir", str(working_dir), "--"]
     return subprocess.run([*command, *entrypoint], env=env, capture_output=True, text=True, timeout=300, cwd=ROOT)
+
+
+def memory() -> tuple[int, int]:
+    """Bytes of this machine's memory, and how many of them are available."""
+    told = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    total, available = (int(told[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
+    return total, available
 
 
 def test_a_stage_that_no_node_can_run_says_so_after_the_set_time(cluster: Head, tmp_path: Path) -> None:
@@ -152,15 +158,15 @@ def test_a_fine_tune_that_is_killed_for_memory_is_tried_again_and_the_cause_is_t
     cluster: Head, tmp_path: Path
 ) -> None:
     # given a node that kills what runs on it when the machine's memory is fuller by a twentieth than now
-    memory = psutil.virtual_memory()
-    limit = 1 - memory.available / memory.total + 0.05
+    total, available = memory()
+    limit = 1 - available / total + 0.05
     cluster.add_node(cpus=2, RAY_memory_usage_threshold=f"{limit:.3f}")
     finetune = sweeps.SWEEP["finetune"] | {"cpus": 2, "max_failures": 30}
     sweep = joined(cluster, tmp_path).start("run", str(sweeps.write(tmp_path, seconds=4.0, finetune=finetune)))
     sweep.wait_for(lambda: len(sweep.of("observed")) >= 1, PATIENCE_S)
 
     # when somebody takes a tenth, for a while
-    taken = np.ones(memory.total // 10, np.uint8)
+    taken = np.ones(total // 10, np.uint8)
     sweep.wait_for(lambda: bool(sweep.of("retried")), PATIENCE_S)
     del taken
     done = sweep.finish(PATIENCE_S)

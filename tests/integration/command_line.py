@@ -98,7 +98,7 @@ class Place:
         caches = {"TMPDIR": str(self.temporary), "XDG_CACHE_HOME": str(self.folder / "cache")}
         return {MARK: self.mark} | caches | self.extra
 
-    def run(self, *arguments: str, timeout_s: float = 300) -> Finished:
+    def run(self, *arguments: str, timeout_s: float = 900) -> Finished:
         """Run `python -m sweeper ARGUMENTS` to its end."""
         with self._popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:

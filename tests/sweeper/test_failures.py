@@ -15,7 +15,11 @@ from tests.sweeper.examples import real_sweep, sweep_of
 GONE = ActorDiedError()
 GONE.error_msg = "The actor died because its node has died. Node Id: abc the actor's node was terminated unexpectedly."
 WORKER = ActorDiedError()
-WORKER.error_msg = "Worker unexpectedly exits with a connection error code 2. End of file."
+WORKER.error_msg = (
+    "The actor died unexpectedly before finishing this task. Worker unexpectedly exits with a connection error code "
+    "2. End of file. Some common causes include: (1) the process was killed by the OOM killer due to high memory "
+    "usage, (2) ray stop --force was called, or (3) the worker crashed unexpectedly due to SIGSEGV or another error."
+)
 
 
 class RayTaskError(Exception):
@@ -32,6 +36,11 @@ def test_a_worker_killed_for_memory_is_a_failure_with_a_remedy() -> None:
 
     assert not failure.lost_node
     assert "ran out of memory" in failure.cause
+
+
+def test_a_worker_that_died_without_a_word_is_not_said_to_have_run_out_of_memory() -> None:
+    assert "ran out of memory" not in failure_of(WORKER).cause
+    assert "died unexpectedly" in failure_of(WORKER).cause
 
 
 def test_a_loss_that_is_not_finite_is_not_tried_again() -> None:

@@ -49,6 +49,10 @@ def test_what_the_tasks_learn_from_is_rendered_unless_the_file_says_what(tmp_pat
             "finetune.tasks: sinclass, semseg learn from different labels; one sweep has one kind",
         ),
         (
+            {"pretrain": {"min_workers": 1}},
+            "pretrain.min_workers: the model would depend on how many workers there were; add pretrain.recipe.sync",
+        ),
+        (
             {"finetune": {"tasks": ["objdet"], "dataset": "fashion-mnist"}},
             "finetune.dataset: data set 'fashion-mnist' has class_index labels; the task needs boxes",
         ),
