@@ -25,6 +25,7 @@ from sweeper.rendering import (
     ImageSet,
     ensure_rendered,
     missing_images,
+    shards_of,
     training_images,
     validation_images,
 )
@@ -88,10 +89,8 @@ class Stages:
         finetunes = self._config.finetune.repeats
         if run.arm.is_reference or self._config.is_simulated:
             return Work(0, False, finetunes, tuning_trials)
-        render = self._config.render
-        return Work(
-            len(self._shards(run)) * render.poses_per_scene * render.scenes_per_shard, True, finetunes, tuning_trials
-        )
+        shards = sum(len(shards_of(images, self._config.render)) for images in self._image_sets(run))
+        return Work(shards * self._shelf.images_a_shard, True, finetunes, tuning_trials)
 
     def checkpoint(self, run: RunKey) -> Manifest | None:
         """The checkpoint of a run, if it exists and its bytes are sound."""
