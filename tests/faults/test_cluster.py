@@ -1,4 +1,4 @@
-"""Sweeps on a real Ray cluster with authentication on: submitted as jobs, refused in words, watched, robbed of memory."""
+"""Sweeps on a real Ray cluster with authentication on: submitted, refused in words, watched, robbed of memory."""
 
 from __future__ import annotations
 
