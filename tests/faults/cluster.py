@@ -105,7 +105,14 @@ def _autoscaled(address: str, cpus: int, most_nodes: int) -> dict[str, Any]:
         "max_workers": most_nodes,
         "idle_timeout_minutes": 0.1,
         "upscaling_speed": 10,
-        "provider": {"type": "external", "module": module, "gcs_address": address, "disable_node_updaters": True},
+        "provider": {
+            "type": "external",
+            "module": module,
+            "gcs_address": address,
+            # They all have this machine's address.
+            "use_node_id_as_ip": True,
+            "disable_node_updaters": True,
+        },
         "auth": {},
         "docker": {},
         "head_node_type": "ray.head.default",
@@ -127,6 +134,7 @@ def _start(place: Place, environment: dict[str, str], options: list[str]) -> sub
     env = plain | {k: v for k, v in environment.items() if k != "RAY_ADDRESS"} | place.environment
     # A job's entrypoint is run with the head's PATH.
     env["RAY_raylet_start_wait_time_s"] = str(START_S)
+    env["RAY_agent_register_timeout_ms"] = str(1000 * START_S)
     env["PATH"] = f"{Path(RAY).parent}:{env['PATH']}"
     # Every node of this machine is at the same address; any other may be out of reach of itself.
     command = [RAY, "start", "--block", "--node-ip-address", "127.0.0.1", *options]
