@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,23 @@ def ray_metrics(sweep: str, ledger: Ledger) -> Listener:
 
 def tensorboard(folder: Path, ledger: Ledger) -> Listener:
     """The error of each run at its n, by arm, and the dollars spent by then, in the run folder's `tensorboard`."""
-    from tensorboardX import SummaryWriter
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.summary import scalar
 
-    writer = SummaryWriter(str(folder / TENSORBOARD))
+    (folder / TENSORBOARD).mkdir(parents=True, exist_ok=True)
+    # The writer below SummaryWriter: that one's thread may still hold what was added when the driver ends.
+    writer = EventsWriter(str(folder / TENSORBOARD / "events"))
     runs = 0
 
     def told(event: str, fields: dict[str, Any]) -> None:
         nonlocal runs
-        if event == "observed":
-            runs += 1
-            writer.add_scalar(f"error/{fields['arm']}", fields["error"], fields["n"])
-            writer.add_scalar("spent/usd", ledger.spent().usd, runs)
-            writer.flush()
+        if event != "observed":
+            return
+        runs += 1
+        found = ((f"error/{fields['arm']}", fields["error"], fields["n"]), ("spent/usd", ledger.spent().usd, runs))
+        for tag, value, step in found:
+            writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(tag, value)))
+        writer.flush()
 
     return told
