@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,25 @@ def ray_metrics(sweep: str, ledger: Ledger) -> Listener:
 
 def tensorboard(folder: Path, ledger: Ledger) -> Listener:
     """The error of each run at its n, by arm, and the dollars spent by then, in the run folder's `tensorboard`."""
-    from tensorboardX import SummaryWriter
+    # Not its SummaryWriter, whose thread still holds the last events when the driver ends.
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.summary import scalar
 
-    writer = SummaryWriter(str(folder / TENSORBOARD))
+    (folder / TENSORBOARD).mkdir(exist_ok=True)
+    writer = EventsWriter(str(folder / TENSORBOARD / "events"))
     runs = 0
 
     def told(event: str, fields: dict[str, Any]) -> None:
         nonlocal runs
-        if event == "observed":
-            runs += 1
-            writer.add_scalar(f"error/{fields['arm']}", fields["error"], fields["n"])
-            writer.add_scalar("spent/usd", ledger.spent().usd, runs)
-            writer.flush()
+        if event != "observed":
+            return
+        runs += 1
+        for tag, value, step in (
+            (f"error/{fields['arm']}", fields["error"], fields["n"]),
+            ("spent/usd", ledger.spent().usd, runs),
+        ):
+            writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(tag, value)))
+        writer.flush()
 
     return told
