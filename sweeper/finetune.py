@@ -29,9 +29,17 @@ class _Failures(tune.Callback):
         self._started[trial.trial_id] = time.monotonic()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        error = trial.get_pickled_error() or trial.get_error() or RuntimeError("it ended without saying why")
         seconds = time.monotonic() - self._started.pop(trial.trial_id, time.monotonic())
-        self._searcher.on_trial_error(trial.trial_id, error, seconds)
+        self._searcher.on_trial_error(trial.trial_id, RuntimeError(_last_failure(trial)), seconds)
+
+
+def _last_failure(trial: Any) -> str:
+    """What Tune wrote down of a trial's latest failure: as text, in its own folder; it is uploaded only later."""
+    if trial.error_file is None or not Path(trial.error_file).is_file():
+        return "it ended without saying why"
+    _, _, text = Path(trial.error_file).read_text().rpartition("Failure # ")
+    _, _, told = text.partition("\n")
+    return told
 
 
 def set_tune_up() -> None:

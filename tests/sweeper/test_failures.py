@@ -28,6 +28,7 @@ class RayTaskError(Exception):
 
 def test_a_lost_node_is_told_from_a_worker_that_died() -> None:
     assert failure_of(GONE).lost_node
+    assert failure_of(RuntimeError("The actor abc is unavailable: The actor is temporarily unavailable: ...")).lost_node
     assert not failure_of(WORKER).lost_node
 
 
