@@ -1,22 +1,16 @@
-"""Detection, masks, segmentation, normals and depth through the real program, small: drawn pre-training, real layouts.
+"""Detection, segmentation and normals through the real program, small: drawn pre-training, real layouts.
 
 Blender is left out (its part is the same whatever is learnt): the images are a Python function's.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from faster_coco_eval.core import mask as run_lengths
-from PIL import Image
 
-from tasks.shapes import CLASS_NAMES, Drawing
 from tests.integration import sweeps
 from tests.integration.command_line import place
 from tests.integration.run_folder import errors, table
@@ -63,41 +57,6 @@ def sweep(name: str, pretrain: str, finetune: str, dataset: str) -> dict[str, An
     }
 
 
-def write_masks_as_coco(folder: Path) -> None:
-    """Drawn photographs with an outline (run lengths) for each object, in COCO's layout."""
-    (folder / "annotations").mkdir(parents=True)
-    for seed, split in enumerate(("train2017", "val2017")):
-        (folder / split).mkdir()
-        images, annotations = [], list[dict[str, Any]]()
-        for index, one in enumerate(drawings(seed)):
-            Image.fromarray(one.image).save(folder / split / f"{index}.png")
-            images.append({"id": index, "file_name": f"{index}.png", "width": SIDE_PX, "height": SIDE_PX})
-            for number, class_id in enumerate(one.classes.tolist(), start=1):
-                outline = run_lengths.encode(np.asfortranarray(one.numbers == number, dtype=np.uint8))
-                told = {"image_id": index, "category_id": class_id, "bbox": run_lengths.toBbox(outline).tolist()}
-                outline["counts"] = outline["counts"].decode()
-                annotations.append({"id": len(annotations), "segmentation": outline} | told)
-        categories = [{"id": class_id, "name": name} for class_id, name in enumerate(CLASS_NAMES)]
-        content = {"images": images, "annotations": annotations, "categories": categories}
-        (folder / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
-
-
-def write_depth(folder: Path) -> None:
-    """Drawn photographs with a 16-bit map of millimetres each."""
-    for seed, split in enumerate(("train", "test")):
-        for kind in ("images", "depth"):
-            (folder / kind / split).mkdir(parents=True)
-        for index, one in enumerate(drawings(seed)):
-            Image.fromarray(one.image).save(folder / "images" / split / f"{index}.png")
-            millimetres = (1000 * one.depth).astype(np.uint16)
-            Image.fromarray(millimetres).save(folder / "depth" / split / f"{index}.png")
-
-
-def drawings(seed: int) -> list[Drawing]:
-    return [Drawing(np.random.default_rng((seed, index)), SIDE_PX) for index in range(24)]
-
-
-@pytest.mark.data
 @pytest.mark.parametrize(
     ("pretrain", "finetune", "dataset"),
     [
@@ -111,17 +70,6 @@ def test_a_sweep_on_photographs_runs_to_its_report(tmp_path: Path, pretrain: str
     if not root:
         pytest.skip("SWEEPER_DATA_ROOT is not set, so there are no photographs to fine-tune on")
     runs_to_its_report(tmp_path, sweep(f"{pretrain}-{finetune}", pretrain, finetune, dataset), root)
-
-
-@pytest.mark.parametrize(
-    ("name", "dataset", "write"),
-    [("insseg", "coco:drawn", write_masks_as_coco), ("depth", "masks:drawn", write_depth)],
-)
-def test_what_the_paper_lacks_is_learnt_before_and_after_the_transfer(
-    tmp_path: Path, name: str, dataset: str, write: Callable[[Path], None]
-) -> None:
-    write(tmp_path / "data" / "drawn")
-    runs_to_its_report(tmp_path, sweep(f"{name}-{name}", name, name, dataset), str(tmp_path / "data"))
 
 
 def runs_to_its_report(folder: Path, config: dict[str, Any], data_root: str) -> None:
