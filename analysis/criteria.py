@@ -76,9 +76,8 @@ def _worthiest(gain: Gain) -> Prepare:
 
         def worth(option: Priced) -> tuple[float, float]:
             run, price = option
-            return float(f"{gain(known[run.arm], run.n) / max(price, 1e-12) ** COST_EXPONENT:.9e}"), float(
-                ties.random()
-            )
+            gained = gain(known[run.arm], run.n) / max(price, 1e-12) ** COST_EXPONENT
+            return float(f"{gained:.9e}"), float(ties.random())
 
         def pick(runs: Sequence[Priced]) -> Priced:
             chosen = max(runs, key=worth)

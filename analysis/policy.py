@@ -172,7 +172,8 @@ def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int
     sizes = sorted(set(ladder))
     if not sizes or sizes[0] <= 0:
         raise ValueError(f"the ladder is {list(ladder)}; give sizes above 0")
-    affordable = [n for n in sizes if cost(n) <= max(cost(sizes[-1]) / 2, 2 * cost(sizes[0]))]
+    costs = [cost(n) for n in sizes]
+    affordable = [n for n, price in zip(sizes, costs, strict=True) if price <= max(costs[-1] / 2, 2 * costs[0])]
     upper = affordable[-1] if len(affordable) > 2 else sizes[-1]
     between = [n for n in sizes if sizes[0] < n < upper]
     return sorted({sizes[0], between[len(between) // 2] if between else sizes[0], upper})
@@ -182,18 +183,13 @@ def pilot(
     arms: Sequence[str], sizes: Sequence[int], cost: Callable[[Run], float], unit: str = "$", seed: int = 0
 ) -> list[Proposal]:
     """The runs to begin with: these sizes for every arm, a size of all arms at a time, each for its `cost`."""
-    runs = [Run(arm, n, seed) for n in sizes for arm in arms]
-    return [
-        Proposal(
-            run.arm,
-            run.n,
-            run.seed,
-            None,
-            cost(run),
-            f"pilot: a first look at {run.arm}, n = {run.n:,}, for {money(cost(run), unit)}",
-        )
-        for run in runs
-    ]
+    looks = []
+    for n in sizes:
+        for arm in arms:
+            price = cost(Run(arm, n, seed))
+            reason = f"pilot: a first look at {arm}, n = {n:,}, for {money(price, unit)}"
+            looks.append(Proposal(arm, n, seed, None, price, reason))
+    return looks
 
 
 def should_stop(
