@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,43 @@ def log_errors(errors: ArrayLike) -> Floats:
     """Logarithms of errors in [0, 1], those below `SMALLEST_ERROR` raised to it; same shape."""
     logs: Floats = np.log(np.maximum(np.asarray(errors, dtype=np.float64), SMALLEST_ERROR))
     return logs
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """Runs of one arm, each the mean of its fine-tunes; arrays of shape (runs,).
+
+    `n`: images. `error`: geometric mean over the fine-tunes. `spread`: sample variance of their log errors, anything
+    where there is one. `repeats` >= 1: fine-tunes.
+    """
+
+    n: ArrayLike
+    error: ArrayLike
+    spread: ArrayLike
+    repeats: ArrayLike
+
+
+def with_pooled_variance(
+    arms: Mapping[str, Repeated], groups: Mapping[str, str]
+) -> dict[str, tuple[ArrayLike, ArrayLike, Floats]]:
+    """(n, error, log variance) of each arm, as `fit_laws` takes it: fine-tunes of a group's arms have one variance.
+
+    A run's own spread would not do as its known variance: of few fine-tunes, some happen to agree, and would outweigh
+    all other runs. 0 where no run of the group has two fine-tunes.
+    """
+    variance = {group: _within([arms[arm] for arm in arms if groups[arm] == group]) for group in set(groups.values())}
+    return {
+        arm: (runs.n, runs.error, variance[groups[arm]] / np.asarray(runs.repeats, dtype=np.float64))
+        for arm, runs in arms.items()
+    }
+
+
+def _within(arms: Sequence[Repeated]) -> float:
+    """Variance of a fine-tune's log error about its run's mean."""
+    spread = np.concatenate([np.asarray(runs.spread, dtype=np.float64) for runs in arms] or [np.zeros(0)])
+    freedom = np.concatenate([np.asarray(runs.repeats, dtype=np.float64) - 1 for runs in arms] or [np.zeros(0)])
+    several = freedom > 0
+    return float(np.average(spread[several], weights=freedom[several])) if several.any() else 0.0
 
 
 @dataclass(frozen=True, eq=False)

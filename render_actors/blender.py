@@ -163,6 +163,9 @@ class Renderer:
         _cover(walls, scene.walls)
         for number, (thing, placed) in enumerate(zip(things, scene.objects, strict=True), start=1):
             _place(thing, placed, number)
+        # no covers: each keeps its class's own material
+        for thing, surface in zip(things, scene.covers, strict=False):
+            self._cover_object(thing, surface)
         for light in scene.lights:
             _set_light(self._lights[light.kind], light)
         reset_keyframes()
@@ -172,6 +175,13 @@ class Renderer:
         for pose in scene.cameras:
             bproc.camera.add_camera_pose(np.array(pose))
         bpy.context.scene.cycles.seed = scene.noise_seed
+
+    def _cover_object(self, thing: Any, surface: Surface) -> None:
+        # An object for each of its covers would lose no memory, but Blender goes through all of them at each scene.
+        cover = self._covers[SURFACES[surface.material].name]
+        for slot in thing.material_slots:
+            slot.link, slot.material = "OBJECT", cover
+        thing.color = (*surface.tint, surface.scale)
 
     def _mesh(self, class_id: int) -> Any:
         """A class's mesh, loaded when a scene first shows it: a pool may hold many that a short run never does."""
@@ -328,11 +338,13 @@ def _build_room() -> dict[str, Any]:
 
 
 def _build_covers(setting: RenderSetting) -> dict[str, Any]:
-    """Materials of walls and floor by name."""
+    """Materials of walls and floor, and of objects where each is covered anew, by name."""
+    pool = (FIXED_FLOOR, FIXED_WALL) if setting.background == "fix" else SURFACES if setting.textures is None else ()
+    needed = {material.name: material for material in (*pool, *(SURFACES if setting.material == "random" else ()))}
+    covers = {name: _build_material(material, f"surface-{name}") for name, material in needed.items()}
     if setting.background == "random" and setting.textures is not None:
-        return _load_cc_materials(setting.textures)
-    pool = SURFACES if setting.background == "random" else (FIXED_FLOOR, FIXED_WALL)
-    return {material.name: _build_material(material, f"surface-{material.name}") for material in pool}
+        covers |= _load_cc_materials(setting.textures)
+    return covers
 
 
 def _load_cc_materials(folder: str) -> dict[str, Any]:

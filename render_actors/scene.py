@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from render_actors.materials import surface_names
+from render_actors.materials import SURFACES, surface_names
 from render_actors.object_class import unit_vertices
 from render_actors.objects import classes_of
 from render_actors.setting import RenderSetting
@@ -52,7 +52,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Surface:
-    """Cover of walls or floor: index into the setting's surface names (-1: the fixed one), tint, pattern scale."""
+    """Cover of walls, floor or an object: index into the surfaces' names (-1: the fixed one), tint, pattern scale."""
 
     material: int
     tint: Vector
@@ -61,7 +61,10 @@ class Surface:
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """A whole scene. `cameras` are camera-to-world 4x4 matrices (looking along -z); `noise_seed` is Cycles'."""
+    """A whole scene. `cameras` are camera-to-world 4x4 matrices (looking along -z); `noise_seed` is Cycles'.
+
+    `covers` are the objects', in their order, of the packaged surfaces; empty where each has its class's own material.
+    """
 
     index: int
     objects: tuple[ObjectPlacement, ...]
@@ -70,6 +73,7 @@ class SceneSpec:
     floor: Surface
     cameras: tuple[Matrix, ...]
     noise_seed: int
+    covers: tuple[Surface, ...] = ()
 
 
 def scene_generator(setting: RenderSetting, seed: int, scene_index: int) -> np.random.Generator:
@@ -100,6 +104,7 @@ def sample_scene(
         floor=_sample_surface(rng, setting),
         cameras=tuple(_sample_camera(rng, objects) for _ in range(setting.poses_per_scene)),
         noise_seed=int(rng.integers(2**31 - 1)),
+        covers=tuple(_sample_cover(rng) for _ in objects) if setting.material == "random" else (),
     )
 
 
@@ -195,6 +200,12 @@ def _sample_surface(rng: np.random.Generator, setting: RenderSetting) -> Surface
     return Surface(
         int(rng.integers(len(surface_names(setting.textures)))), tint, float(math.exp(rng.uniform(-0.5, 0.7)))
     )
+
+
+def _sample_cover(rng: np.random.Generator) -> Surface:
+    """An object's: of wider tints than the room's, and finer, an object being smaller than a wall."""
+    tint = _vector(rng.uniform(0.2, 1.1, 3))
+    return Surface(int(rng.integers(len(SURFACES))), tint, float(math.exp(rng.uniform(0.0, 1.4))))
 
 
 def _sample_camera(rng: np.random.Generator, objects: tuple[ObjectPlacement, ...]) -> Matrix:

@@ -37,7 +37,17 @@ Device = Literal["cpu", "cuda", "optix"]
 DEFAULT_LABELS: tuple[Label, ...] = ("classes", "boxes", "masks")
 
 # Fields that came later: left out of the content at their defaults, so that what was rendered before keeps its name.
-_LATER = ("placement", "min_objects", "size_jitter", "light_strength", "device", "objects", "textures", "source")
+_LATER = (
+    "placement",
+    "material",
+    "min_objects",
+    "size_jitter",
+    "light_strength",
+    "device",
+    "objects",
+    "textures",
+    "source",
+)
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "appearance": ("single", "multiple"),
@@ -45,6 +55,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "background": ("fix", "random"),
     "texture": ("with", "without"),
     "placement": ("surface", "physics"),
+    "material": ("own", "random"),
     "device": get_args(Device),
 }
 _RANGES = {
@@ -67,7 +78,8 @@ class RenderSetting:
 
     appearance: one object a scene, or min_objects to max_objects of them (the paper: 10). texture: every class of the
     pool, or its texture-less ones only. placement: objects stand apart on the floor, or are dropped and lie as they
-    fell (render_actors/settling.py). resolution is the image side in px, samples are Cycles samples a pixel,
+    fell (render_actors/settling.py). material: objects look as their class does, or each object of each scene is
+    covered anew, at random. resolution is the image side in px, samples are Cycles samples a pixel,
     min_visible_share is the share of the image's pixels an object must cover to count as visible. size_jitter varies
     an object's size by -15 to +20 %. light_strength: least and most of random lights; stronger ones bleach light
     surfaces (docs/rendering.md). objects is a folder of BOP data sets and textures a folder of CC0 materials, in place
@@ -81,6 +93,7 @@ class RenderSetting:
     background: Literal["fix", "random"] = "random"
     texture: Literal["with", "without"] = "with"
     placement: Literal["surface", "physics"] = "surface"
+    material: Literal["own", "random"] = "own"
     resolution: int = 64
     samples: int = 4
     classes: int = 20

@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis import LawFit, fit_laws
 from analysis.belief import ArmState, Run
+from analysis.observations import Repeated, with_pooled_variance
 from analysis.policy import Goals, Proposal, Stop, Terms, money, pilot, pilot_sizes, should_stop, still_open
 from analysis.replay import ENTRANTS, OURS
 from analysis.verdict import Verdict, verdict
@@ -44,14 +45,11 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
     for run in runs:
         if run.n > 0 and run.arm in observed:
             observed[run.arm].append(run)
-    ready = {name: rows for name, rows in observed.items() if len({r.n for r in rows}) >= FEWEST_SIZES}
-    columns = {
-        name: ([r.n for r in rows], [r.error for r in rows], [r.variance or 0.0 for r in rows])
-        for name, rows in ready.items()
-    }
-    # What they may share of D and alpha, they share because task and backbone are the same.
+    # What they may share of D, alpha and noise, they share because task and backbone are the same.
     groups = {arm.name: f"{arm.finetune_task}/{arm.backbone}" for arm in plan.arms}
-    fits = fit_laws(columns, seed=config.seed, groups=groups) if columns else {}
+    columns = with_pooled_variance({name: _repeated(rows) for name, rows in observed.items()}, groups)
+    ready = {name: columns[name] for name, rows in observed.items() if len({r.n for r in rows}) >= FEWEST_SIZES}
+    fits = fit_laws(ready, seed=config.seed, groups=groups) if ready else {}
     target = config.target
     verdicts = {
         name: verdict(
@@ -66,6 +64,11 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
         for name, fit in fits.items()
     }
     return Knowledge(tuple(runs), fits, verdicts)
+
+
+def _repeated(runs: Sequence[MeasuredRun]) -> Repeated:
+    spread = [(run.variance or 0.0) * run.repeats for run in runs]
+    return Repeated([r.n for r in runs], [r.error for r in runs], spread, [r.repeats for r in runs])
 
 
 def goals_of(config: SweepConfig) -> Goals:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis import Estimate, LawFit, fit_laws
+from analysis.observations import Repeated, with_pooled_variance
 from analysis.verdict import Verdict, verdict
 from sweeper.errors import BadInput
 from sweeper.strict_json import dumps
@@ -62,7 +63,7 @@ def fit_table(table: Path, target: float | None) -> dict[str, ArmAnswer]:
         if len({row.n for row in own}) < 2:
             raise BadInput(f"{table}: {_named(arm)} has only n = {own[0].n:g}; a law needs runs at 2 sizes or more")
     groups = {arm: own[0].group for arm, own in arms.items()}
-    fits = fit_laws({arm: _columns(own) for arm, own in arms.items()}, groups=groups)
+    fits = fit_laws(with_pooled_variance({arm: _repeated(own) for arm, own in arms.items()}, groups), groups=groups)
     return {
         arm: ArmAnswer(
             fit,
@@ -148,18 +149,18 @@ def _needed(fit: LawFit, target: float) -> str:
     return f"the target is met at n = {middle:,.0f} (95% interval {low:,.0f} to {upper})"
 
 
-def _columns(rows: Sequence[Row]) -> tuple[list[float], list[float], list[float]]:
-    """Runs as (n, error, log variance): fine-tunes of one pre-training become their mean."""
+def _repeated(rows: Sequence[Row]) -> Repeated:
+    """Fine-tunes of one pre-training become their mean."""
     runs: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         runs.setdefault(row.key[:-1], []).append(row)
-    n, errors, variances = [], [], []
-    for own in runs.values():
-        logs = np.log([row.error for row in own])
-        n.append(own[0].n)
-        errors.append(float(np.exp(logs.mean())))
-        variances.append(float(logs.var(ddof=1) / logs.size) if logs.size > 1 else 0.0)
-    return n, errors, variances
+    logs = [np.log([row.error for row in own]) for own in runs.values()]
+    return Repeated(
+        n=[own[0].n for own in runs.values()],
+        error=[float(np.exp(own.mean())) for own in logs],
+        spread=[own.var(ddof=1) if own.size > 1 else 0.0 for own in logs],
+        repeats=[own.size for own in logs],
+    )
 
 
 def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:

@@ -40,7 +40,8 @@ class ImageSource(BaseModel):
 class Rendering(BaseModel):
     """One rendering setting: the four attributes of the paper's appendix B, or a source of images of the user's own.
 
-    `placement`: objects stand apart on the floor, or are dropped and lie as they fell.
+    `placement`: objects stand apart on the floor, or are dropped and lie as they fell. `material`: objects look as
+    their class does, or each object of each scene is covered anew, at random.
     """
 
     model_config = CLOSED
@@ -50,6 +51,7 @@ class Rendering(BaseModel):
     background: Literal["fix", "random"] = "random"
     texture: Literal["with", "without"] = "with"
     placement: Literal["surface", "physics"] = "surface"
+    material: Literal["own", "random"] = "own"
     source: ImageSource | None = None
 
 

@@ -52,6 +52,7 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
             background=choice.background,
             texture=choice.texture,
             placement=choice.placement,
+            material=choice.material,
             resolution=render.resolution,
             samples=render.samples,
             classes=render.classes,

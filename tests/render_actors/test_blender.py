@@ -1,5 +1,6 @@
 """Rendered images: the same bytes in every process and after any other scene; labels that agree with each other."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -24,11 +25,11 @@ SETTING = RenderSetting(
 )
 
 
-def render(out: Path, scenes: list[int]) -> None:
+def render(out: Path, scenes: list[int], setting: RenderSetting = SETTING) -> None:
     """Render in a new process. Its exit code says nothing: Blender may crash when the interpreter ends."""
     out.mkdir()
     script = Path(__file__).with_name("render_scenes.py")
-    command = [sys.executable, str(script), str(out), json.dumps(SETTING.content()), *map(str, scenes)]
+    command = [sys.executable, str(script), str(out), json.dumps(setting.content()), *map(str, scenes)]
     project = Path(__file__).parents[2]
     done = subprocess.run(
         command, cwd=project, env={"PYTHONPATH": str(project)}, capture_output=True, text=True, timeout=300, check=False
@@ -203,3 +204,26 @@ def test_a_gpu_that_is_not_there_is_refused_and_not_replaced_by_the_cpu(tmp_path
         "MissingDeviceError: rendering setting: device = 'optix', but Blender finds no such device here" in done.stderr
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_with_random_materials_an_object_looks_otherwise_in_each_scene_and_the_same_in_each_process(
+    tmp_path: Path,
+) -> None:
+    # given scenes of one class alone, its objects covered at random
+    one = dataclasses.replace(SETTING, classes=1, max_objects=1, material="random", background="fix", light="fix")
+    render(tmp_path / "some", [0, 1, 2, 3], one)
+    render(tmp_path / "again", [3], one)
+
+    # when its colour is taken from its own pixels
+    colours = []
+    for number in range(4):
+        images = read_shard(tmp_path / "some" / f"{number}.parquet")
+        colours.append(np.mean([image.rgb[image.instances == 1].mean(axis=0) for image in images], axis=0))
+
+    # then no two scenes share it, which a tint of 0.8 to 1.15 would leave close together
+    apart = [np.abs(a - b).max() for i, a in enumerate(colours) for b in colours[i + 1 :]]
+    assert max(apart) > 60
+    assert min(apart) > 3
+    # and another process draws the same
+    first, second = (read_shard(tmp_path / name / "3.parquet") for name in ("some", "again"))
+    assert [image.rgb.tobytes() for image in first] == [image.rgb.tobytes() for image in second]

@@ -173,3 +173,17 @@ def test_negative_seed_and_index_are_refused() -> None:
         sample_scene(CROWDED, -1, 0)
     with pytest.raises(ValueError, match="must be 0 or more"):
         sample_scene(CROWDED, 0, -1)
+
+
+def test_random_materials_cover_each_object_anew_and_own_ones_leave_scenes_as_they_were() -> None:
+    random = dataclasses.replace(CROWDED, material="random")
+    covered = [sample_scene(random, 5, index) for index in range(40)]
+
+    assert all(len(scene.covers) == len(scene.objects) for scene in covered)
+    # one class under many materials
+    of_one_class = {c.material for s in covered for o, c in zip(s.objects, s.covers, strict=True) if o.class_id == 0}
+    assert len(of_one_class) > 3
+    assert sample_scene(CROWDED, 5, 0).covers == ()
+    assert "material" not in CROWDED.content()
+    with pytest.raises(ValueError, match="material = 'any'; choose own or random"):
+        RenderSetting(material="any")  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.policy import Proposal, Stop
@@ -109,3 +110,35 @@ def test_a_sweep_takes_every_policy_that_a_replay_takes(tmp_path: Path) -> None:
         assert (proposal.n, proposal.seed) not in {(run.n, run.seed) for run in pilot()}
         reasons.add(proposal.reason.split(":")[0])
     assert len(reasons) == len(ENTRANTS)
+
+
+def test_two_fine_tunes_that_agree_by_luck_do_not_draw_the_law_to_them(tmp_path: Path) -> None:
+    # given runs of two fine-tunes each, all on one line but one that is 3 % off, whose two happened to agree
+    def run(n: int, error: float, apart: float) -> Run:
+        return Run(ARM, n, 0, log(error), apart**2 / 4, 2, 1e-3, 1.0)
+
+    rows = [run(200, 0.218, 0.04), run(800, 0.2115, 0.0001), run(3200, 0.218, 0.06), run(6400, 0.218, 0.05)]
+    config = sweep_of(tmp_path, simulated_sweep())
+
+    # when the law is fitted
+    fit = learn(config, make_plan(config), rows, None).fits[ARM]
+
+    # then every run counts alike, and the law passes among the others rather than through that one
+    assert np.ptp(fit.log_variance) == 0
+    assert fit.predict([6400])[0] > 0.2125
+
+
+def test_the_noise_of_fine_tunes_is_learnt_from_all_arms_of_a_task(tmp_path: Path) -> None:
+    law_of_both = {"alpha": 0.5, "C": 0.1, "D": 2.0}
+    two = {"renderings": {"plain": {}, "other": {}}, "simulated": {"plain": law_of_both, "other": law_of_both}}
+    config = sweep_of(tmp_path, simulated_sweep(**two))
+    plan = make_plan(config)
+    here, there = plan.arms[0].name, plan.arms[1].name
+    sizes = (200, 800, 3200)
+    rows = [Run(here, n, 0, log(law(n)), None, 1, 1e-3, 1.0) for n in sizes]
+    rows += [Run(there, n, 0, log(law(n)), 0.02**2 / 2, 2, 1e-3, 1.0) for n in sizes]
+
+    fits = learn(config, plan, rows, None).fits
+
+    assert fits[there].log_variance == pytest.approx([0.02**2 / 2] * 3)
+    assert fits[here].log_variance == pytest.approx([0.02**2] * 3)
