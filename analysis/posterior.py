@@ -104,7 +104,8 @@ def _fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None)
         low, high, row_mass = _follow_ridge(data, prior, rows, scout, ratio)
         width = (top - bottom) / ROWS
         kept = np.flatnonzero(row_mass > row_mass.max() - _NEGLIGIBLE)
-        if kept.size > ROWS // 2:
+        # Their span, not their number: rows of a very narrow ridge may fall out between those that are kept.
+        if kept[-1] - kept[0] >= ROWS // 2:
             log_mass = _log_posterior(data, prior, _centres(low, high, COLUMNS), rows, full, ratio)
             log_mass += np.log((high - low) * width)[:, None, None]
             return Grid(rows, width, low, high, noise, log_mass)
