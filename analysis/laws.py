@@ -97,15 +97,17 @@ def gap_by_size_gradient(parameters: ArrayLike, C1: float, kappa: float) -> Floa
 
 @dataclass(frozen=True, eq=False)
 class LawSamples:
-    """Joint draws of law (1) and of the run noise: four arrays of shape (draws,).
+    """Joint draws of law (1) and of the run noise: arrays of shape (draws,).
 
-    `sigma` is the standard deviation of the log error of a run around the law.
+    `sigma` is the standard deviation of the log error of a run around the law. `tau`: the discrepancy of each draw
+    (`analysis.posterior`), 0 where the law holds at every size; None from a method that knows of none.
     """
 
     alpha: Floats
     C: Floats
     D: Floats
     sigma: Floats
+    tau: Floats | None = None
 
     def error(self, n: ArrayLike) -> Floats:
         """Mean error of each draw at each n: shape (draws,) + n.shape."""

@@ -70,10 +70,16 @@ def arm_data(n: Floats, error: Floats, log_variance: Floats) -> ArmData:
         first = size = np.arange(n.size)
     mean = np.bincount(size, weights=log_error) / np.bincount(size)
     log_n = log_n[first]
+    off = log_error - mean[size]
+    return ArmData(log_n - log_n_ref, mean, size, off, log_variance, float(log_n_ref), discrepancy(log_n))
+
+
+def discrepancy(log_n: Floats) -> Floats:
+    """Covariance of b for tau = 1 between sizes (sizes,), the largest of which has none; (sizes, sizes)."""
     below = log_n.max() - log_n
     near, far = np.minimum.outer(below, below), np.maximum.outer(below, below)
-    walk = near**3 * (near**2 - 5 * near * far + 10 * far**2) / 120
-    return ArmData(log_n - log_n_ref, mean, size, log_error - mean[size], log_variance, float(log_n_ref), walk)
+    walk: Floats = near**3 * (near**2 - 5 * near * far + 10 * far**2) / 120
+    return walk
 
 
 def weigh(data: ArmData, noise: Noise) -> Weights:

@@ -104,7 +104,8 @@ def _fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None)
         low, high, row_mass = _follow_ridge(data, prior, rows, scout, ratio)
         width = (top - bottom) / ROWS
         kept = np.flatnonzero(row_mass > row_mass.max() - _NEGLIGIBLE)
-        if kept.size > ROWS // 2:
+        # Their span, not their number: rows of a very narrow ridge may fall out between those that are kept.
+        if kept[-1] - kept[0] >= ROWS // 2:
             log_mass = _log_posterior(data, prior, _centres(low, high, COLUMNS), rows, full, ratio)
             log_mass += np.log((high - low) * width)[:, None, None]
             return Grid(rows, width, low, high, noise, log_mass)
@@ -125,8 +126,8 @@ def draw(data: ArmData, prior: Prior, grids: Sequence[Grid], rng: np.random.Gene
 
 def _draw_from(
     data: ArmData, prior: Prior, grid: Grid, count: int, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """alpha, C, D, sigma, shape (count,): systematic resampling of the cells, then a place inside each cell."""
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """alpha, C, D, sigma, tau, shape (count,): systematic resampling of the cells, then a place inside each cell."""
     mass = np.exp(grid.log_mass - grid.log_mass.max())
     cumulative = np.cumsum(mass)
     points = (np.arange(count) + rng.random()) / count * cumulative[-1]
@@ -154,7 +155,8 @@ def _draw_from(
     mean, sd = _reference(sums.sum(axis=1), (sums * residual).sum(axis=1), prior)
     share = np.clip(rng.random(count) * ndtr(-mean / sd), 1e-300, 1.0)
     error_ref = np.exp(np.minimum(mean + sd * ndtri(share), 0.0))
-    return alpha, error_ref * r, error_ref * (1 - r) * np.exp(alpha * data.log_n_ref), sigma
+    D = error_ref * (1 - r) * np.exp(alpha * data.log_n_ref)
+    return alpha, error_ref * r, D, sigma, grid.noise.tau[pair]
 
 
 def _follow_ridge(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,8 @@ from analysis.policy import Policy, pilot_sizes, propose
 from analysis.pools import STANDARD_PRICES, Pool, Prices
 
 OURS = "adaptive"
+# Sets of runs whose fits a process keeps at hand; of nine arms such fits are a megabyte.
+_FITS_KEPT = 100
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,19 @@ class Step:
     @cached_property
     def fits(self) -> dict[str, LawFit]:
         """The posterior of every arm that has a run."""
-        seen: dict[str, tuple[list[float], list[float]]] = {}
-        for run in self.runs:
-            n, error = seen.setdefault(run.arm, ([], []))
-            n.append(run.n)
-            error.append(self.pool.error(run))
-        return fit_laws(seen, groups={arm.name: arm.group for arm in self.pool.arms})
+        seen: dict[str, list[tuple[int, float]]] = {}
+        for run in sorted(self.runs):
+            seen.setdefault(run.arm, []).append((run.n, self.pool.error(run)))
+        groups = tuple((arm.name, arm.group) for arm in self.pool.arms)
+        return _fits(tuple((arm, tuple(runs)) for arm, runs in seen.items()), groups)
+
+
+@lru_cache(maxsize=_FITS_KEPT)
+def _fits(
+    seen: tuple[tuple[str, tuple[tuple[int, float], ...]], ...], groups: tuple[tuple[str, str], ...]
+) -> dict[str, LawFit]:
+    """Replays of one recorded table often come by the same runs: those are fitted once, in whatever order they came."""
+    return fit_laws({arm: tuple(zip(*runs, strict=True)) for arm, runs in seen}, groups=dict(groups))
 
 
 def replay(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> Iterator[Step]:

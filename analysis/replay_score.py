@@ -35,14 +35,13 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """One policy with one seed, an entry a run from the first with which all arms have a fit.
+    """One policy with one seed, looked at when certain costs had been spent.
 
-    `alpha_sd`, `C_sd`: the largest of any arm. `precision_cost`, `verdict_cost`: what had been spent when the wanted
-    precision, the right verdicts of all arms, were there to stay; inf where they never were. `wrong`: whether a wrong
-    verdict stands at the end.
+    `alpha_sd`, `C_sd`: the largest of any arm at each of these costs; inf before all arms had a run.
+    `precision_cost`, `verdict_cost`: what had been spent when the wanted precision, the right verdicts of all arms,
+    were there to stay; inf where they never were. `wrong`: whether a wrong verdict stands at the end.
     """
 
-    spent: tuple[float, ...]
     alpha_sd: tuple[float, ...]
     C_sd: tuple[float, ...]
     precision_cost: float
@@ -99,15 +98,17 @@ def recorded_question(pool: Pool, target: float | None) -> Question:
     return Question(target, top, {arm: label for arm, label in said.items() if label != UNDECIDED})
 
 
-def trace(pool: Pool, entrant: Entrant, rules: Rules, question: Question, seed: int) -> Trace:
-    """Replay one policy and look at every step."""
+def trace(pool: Pool, entrant: Entrant, rules: Rules, question: Question, costs: Sequence[float], seed: int) -> Trace:
+    """Replay one policy and look at it when each of `costs` had been spent, and from the end back.
+
+    Of a policy that looks at no result only the steps that are looked at are fitted.
+    """
     every = len(pool.arms)
     steps = [step for step in replay(pool, entrant, rules, seed) if len({run.arm for run in step.runs}) == every]
-    goals = rules.goals
+    goals, looks = rules.goals, [_standing(steps, cost) for cost in costs]
     return Trace(
-        spent=tuple(step.spent for step in steps),
-        alpha_sd=tuple(max(fit.alpha.sd for fit in step.fits.values()) for step in steps),
-        C_sd=tuple(max(fit.C.sd for fit in step.fits.values()) for step in steps),
+        alpha_sd=tuple(max(fit.alpha.sd for fit in step.fits.values()) if step else float("inf") for step in looks),
+        C_sd=tuple(max(fit.C.sd for fit in step.fits.values()) if step else float("inf") for step in looks),
         precision_cost=first_cost(
             steps,
             lambda step: all(f.alpha.sd <= goals.alpha_sd and f.C.sd <= goals.c_sd for f in step.fits.values()),
@@ -124,25 +125,25 @@ def trace(pool: Pool, entrant: Entrant, rules: Rules, question: Question, seed: 
     )
 
 
+def _standing(steps: Sequence[Step], cost: float) -> Step | None:
+    """The step that stood when `cost` had been spent; None before the first."""
+    place = int(np.searchsorted([step.spent for step in steps], cost * (1 + 1e-9), side="right"))
+    return steps[place - 1] if place else None
+
+
 def summarise(policy: str, traces: Sequence[Trace], costs: Sequence[float]) -> Score:
-    """All seeds of one policy; standard deviations as they stood when each of `costs` had been spent."""
+    """All seeds of one policy, traced at these `costs`."""
     return Score(
         policy,
         tuple(costs),
-        tuple(_spread([_at(each.spent, each.alpha_sd, cost) for each in traces]) for cost in costs),
-        tuple(_spread([_at(each.spent, each.C_sd, cost) for each in traces]) for cost in costs),
+        tuple(_spread([each.alpha_sd[at] for each in traces]) for at in range(len(costs))),
+        tuple(_spread([each.C_sd[at] for each in traces]) for at in range(len(costs))),
         _spread([each.precision_cost for each in traces]),
         float(np.mean([np.isfinite(each.precision_cost) for each in traces])),
         _spread([each.verdict_cost for each in traces]),
         float(np.mean([np.isfinite(each.verdict_cost) for each in traces])),
         float(np.mean([each.wrong for each in traces])),
     )
-
-
-def _at(spent: Sequence[float], values: Sequence[float], cost: float) -> float:
-    """The value that stood when `cost` had been spent; inf before there was one."""
-    place = int(np.searchsorted(spent, cost * (1 + 1e-9), side="right"))
-    return values[place - 1] if place else float("inf")
 
 
 def _spread(values: Sequence[float]) -> Spread:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from sweeper.errors import BadInput
 from sweeper.parallel import in_parallel
 
 QUESTIONS = ("design", "cost", "renderings", "pairs")
-LAWS, REPLAYS = 40, 8
+LAWS = 40
+# A process meets the same sets of runs of the nine settings again and again; those of the pairs hardly.
+REPLAYS = {"renderings": 100, "pairs": 8}
 _PLAIN = "grid"
 # What the trials found, by question and policy.
 Found = dict[tuple[str, str], list[Any]]
@@ -47,9 +49,13 @@ class Trial:
 
 
 def measure(
-    data_root: Path | None, laws: int = LAWS, replays: int = REPLAYS, questions: Sequence[str] = QUESTIONS
+    data_root: Path | None,
+    laws: int = LAWS,
+    replays: Mapping[str, int] = REPLAYS,
+    questions: Sequence[str] = QUESTIONS,
 ) -> dict[str, Figure]:
-    """`questions` (`analysis.policy_contest`) to all policies, over `laws` known laws and `replays` replays.
+    """`questions` (`analysis.policy_contest`) to all policies, over `laws` known laws and so many `replays` of each
+    recorded question.
 
     A figure's reference is the fixed grid's on the same trials; of the cost to a standard error, 1, for costs are in
     grids. The recorded curves lie where `data_root` or SWEEPER_DATA_ROOT says.
@@ -78,26 +84,26 @@ def measure_pairs(data_root: Path | None) -> dict[str, Figure]:
     return measure(data_root, questions=("pairs",))
 
 
-def _plan_design(data_root: Path | None, laws: int, replays: int) -> list[Trial]:
+def _plan_design(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
     return [Trial("design", design_trial, policy, (i,)) for i in range(laws) for policy in ENTRANTS]
 
 
-def _plan_cost(data_root: Path | None, laws: int, replays: int) -> list[Trial]:
+def _plan_cost(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
     within = [Trial("cost", gap_cost_trial, policy, (i,)) for i in range(laws) for policy in ENTRANTS]
     return within + [Trial("beyond", gap_cost_trial, OURS, (i, True)) for i in range(laws)]
 
 
-def _plan_renderings(data_root: Path | None, laws: int, replays: int) -> list[Trial]:
+def _plan_renderings(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
     nine = renderings(recorded(data_root))
-    return [Trial("renderings", rendering_trial, name, (nine, seed)) for seed in range(replays) for name in ENTRANTS]
+    seeds = range(replays["renderings"])
+    return [Trial("renderings", rendering_trial, name, (nine, seed)) for seed in seeds for name in ENTRANTS]
 
 
-def _plan_pairs(data_root: Path | None, laws: int, replays: int) -> list[Trial]:
+def _plan_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
     pairs = cross_tasks(recorded(data_root))
     whole = whole_gaps(pairs)
-    return [
-        Trial("pairs", cross_task_trial, name, (pairs, whole, seed)) for seed in range(replays) for name in ENTRANTS
-    ]
+    seeds = range(replays["pairs"])
+    return [Trial("pairs", cross_task_trial, name, (pairs, whole, seed)) for seed in seeds for name in ENTRANTS]
 
 
 _PLANS = {"design": _plan_design, "cost": _plan_cost, "renderings": _plan_renderings, "pairs": _plan_pairs}

@@ -79,9 +79,9 @@ def replay_policies(table: Path | None, law: str | None, wanted: Wanted) -> Outc
     question = source.question(wanted.target)
     budget = source.budget() if wanted.budget is None else wanted.budget
     rules = Rules(budget=budget, goals=Goals(wanted.alpha_sd, wanted.c_sd))
-    jobs = [(source, name, rules, question, seed) for seed in range(wanted.seeds) for name in wanted.policies]
-    traces = in_parallel(_trace, jobs, "replay")
     costs = [budget * (i + 1) / _LOOKS for i in range(_LOOKS)]
+    jobs = [(source, name, rules, question, costs, seed) for seed in range(wanted.seeds) for name in wanted.policies]
+    traces = in_parallel(_trace, jobs, "replay")
     scores = [summarise(name, traces[i :: len(wanted.policies)], costs) for i, name in enumerate(wanted.policies)]
     return Outcome(scores, question, budget)
 
@@ -139,8 +139,8 @@ def as_json(outcome: Outcome, wanted: Wanted) -> str:
     return dumps(found)
 
 
-def _trace(source: Source, policy: str, rules: Rules, question: Question, seed: int) -> Trace:
-    return trace(source.pool(seed), ENTRANTS[policy], rules, question, seed)
+def _trace(source: Source, policy: str, rules: Rules, question: Question, costs: Sequence[float], seed: int) -> Trace:
+    return trace(source.pool(seed), ENTRANTS[policy], rules, question, costs, seed)
 
 
 def _check(wanted: Wanted) -> None:

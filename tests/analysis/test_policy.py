@@ -108,6 +108,18 @@ def test_a_proposal_carries_what_it_expects_for_the_comparison_with_what_came() 
     assert 0 < expected.after < expected.before
 
 
+def test_a_new_size_is_worth_more_than_a_repeat_where_only_three_sizes_speak_for_the_law() -> None:
+    """Given many quiet runs at three sizes, a law and a discrepancy fit alike: another size tells them apart."""
+    sizes = [200] * 4 + [1600] * 5 + [6400] * 5
+    truth = observe(0.45, 0.3, 2.0, 0.003, np.array(sizes, float), seed=0)
+    fit = fit_law(truth.n, truth.error)
+    state = ArmState("a", fit, tuple(Run("a", n, i) for i, n in enumerate(sizes)))
+    left = dict(zip(LADDER, believe(state, {"a": LADDER}, []).left_after()[:, 1], strict=True))
+    new, run = {400, 800, 3200}, {200, 1600, 6400}
+    assert min(left[n] for n in new) < min(left[n] for n in run)
+    assert propose([state], {"a": LADDER}, _same, terms=Terms(Goals(alpha_sd=float("inf"))))[0].n in new
+
+
 @pytest.mark.parametrize("policy", [propose, propose_grid, propose_random])
 def test_every_policy_is_deterministic_and_stays_within_the_budget(policy: Policy) -> None:
     states, candidates = [_state("a", [200, 800, 3200]), _state("b", [200, 800, 3200])], {"a": LADDER, "b": LADDER}

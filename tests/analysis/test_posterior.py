@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from analysis import Prior, fit_law, fit_laws
+from analysis.belief import Run
 from analysis.laws import Floats, law_error
+from analysis.policy_contest import RUNGS, draw_law
+from analysis.pools import simulated_pool
 from tests.analysis.truths import observe
 
 LADDER: Floats = 1000 * 2.0 ** np.arange(7, dtype=np.float64)
@@ -91,3 +94,15 @@ def test_an_arm_at_a_single_size_is_read_by_the_slopes_of_its_group() -> None:
     assert low < alone.at(far) < high
     for name in teachers:
         np.testing.assert_array_equal(together[name].samples.D, apart[name].samples.D)
+
+
+@pytest.mark.timeout(60)
+def test_a_ridge_narrower_than_the_first_looks_is_still_found() -> None:
+    """Given 31 runs of a quiet law, most of them repeats of a few sizes, when fitted, the search comes to an end."""
+    law = draw_law(104)
+    pool = simulated_pool(law, RUNGS, 1002)
+    times = dict(zip(RUNGS, (7, 2, 3, 9, 1, 2, 7), strict=True))
+    runs = [Run("simulated", n, seed) for n, count in times.items() for seed in range(count)]
+    fit = fit_law([run.n for run in runs], [pool.error(run) for run in runs])
+    assert fit.alpha.mean == pytest.approx(law.alpha, abs=4 * fit.alpha.sd)
+    assert fit.C.mean == pytest.approx(law.C, abs=4 * fit.C.sd)

@@ -3,11 +3,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from analysis.belief import Run
+from analysis.fit import LawFit, fit_laws
+from analysis.goals import Goals
 from analysis.optimal_design import TrueLaw
 from analysis.policy_contest import (
     Case,
@@ -23,7 +26,7 @@ from analysis.policy_contest import (
 from analysis.pools import STANDARD_PRICES, Pool, PoolArm, every_run, recorded_pool, simulated_pool, whole_grid
 from analysis.recorded import read_paper
 from analysis.replay import ENTRANTS, Entrant, Rules, Step, first_cost, replay
-from analysis.replay_score import Trace, known_question, recorded_question, summarise, trace
+from analysis.replay_score import Question, Trace, known_question, recorded_question, summarise, trace
 
 SIZES = [1000, 2000, 4000, 8000]
 LAW = TrueLaw(0.45, 0.3, 8.0, 0.003)
@@ -96,15 +99,36 @@ def test_a_recorded_table_is_judged_by_all_its_runs() -> None:
 def test_a_trace_finds_the_precision_and_the_verdict_and_what_they_cost() -> None:
     pool = simulated_pool(LAW, [1000 * 2**i for i in range(7)], 0)
     question = known_question(pool, LAW, 0.25)
-    found = trace(pool, ENTRANTS["adaptive"], Rules(budget=20.0), question, seed=0)
-    assert found.C_sd[-1] < found.C_sd[0]
-    assert found.verdict_cost <= found.spent[-1]
+    found = trace(pool, ENTRANTS["adaptive"], Rules(budget=20.0), question, [0.5, 5.0, 20.0], seed=0)
+    assert found.C_sd[0] == float("inf") > found.C_sd[1] > found.C_sd[2]
+    assert found.verdict_cost <= 20.0
     assert not found.wrong
 
 
+def test_a_policy_that_looks_at_no_result_is_fitted_only_where_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given some twelve runs of a grid, when they are looked at once and no goal holds at the end, few are fitted."""
+    pool, fitted = simulated_pool(LAW, SIZES, 77), list[int]()
+
+    def counting(arms: Mapping[str, Any], **told: Any) -> dict[str, LawFit]:
+        fitted.append(sum(len(n) for n, _ in arms.values()))
+        return fit_laws(arms, **told)
+
+    monkeypatch.setattr("analysis.replay.fit_laws", counting)
+    rules = Rules(budget=14.0, goals=Goals(alpha_sd=1e-9, c_sd=1e-9))
+    trace(pool, ENTRANTS["grid"], rules, Question(None, 8000.0, {}), [6.0], seed=1)
+    assert fitted == [1, 5, 12]
+
+
+def test_the_same_runs_of_a_table_are_fitted_once_in_whatever_order_they_came() -> None:
+    pool = _recorded()
+    runs = every_run(pool)
+    assert Step(pool, tuple(runs), 1.0).fits is Step(pool, tuple(reversed(runs)), 2.0).fits
+
+
 def test_costs_that_are_never_reached_count_as_endless() -> None:
-    reached = Trace((1.0, 2.0), (0.5, 0.1), (0.3, 0.2), 2.0, float("inf"), True)
-    never = Trace((1.0, 2.0), (0.5, 0.4), (0.3, 0.3), float("inf"), float("inf"), False)
+    endless = float("inf")
+    reached = Trace((endless, 0.5, 0.1), (endless, 0.3, 0.2), 2.0, endless, True)
+    never = Trace((endless, 0.5, 0.4), (endless, 0.3, 0.3), endless, endless, False)
     score = summarise("grid", [reached, never, never], [0.5, 1.5, 2.0])
     assert [spread.median for spread in score.alpha_sd] == [float("inf"), 0.5, 0.4]
     assert score.precision_cost.median == float("inf")

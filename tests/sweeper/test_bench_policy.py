@@ -40,7 +40,7 @@ def test_every_figure_is_there_for_every_policy_with_its_spread(monkeypatch: pyt
         return [function(*job) for job in jobs]
 
     monkeypatch.setattr(bench_policy, "in_parallel", one_by_one)
-    figures = bench_policy.measure(Path(root), laws=2, replays=1)
+    figures = bench_policy.measure(Path(root), laws=2, replays={"renderings": 1, "pairs": 1})
     for name in FIGURES:
         assert {name, *(f"{name}_{policy}" for policy in ENTRANTS if policy != "adaptive")} <= set(figures)
     assert figures["variance_vs_bound_28_runs"].value < figures["variance_vs_bound_28_runs_grid"].value
