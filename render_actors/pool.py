@@ -19,8 +19,9 @@ PLACE_TIMEOUT_S = 24 * 3600.0
 # Blender itself starts in about 10 s, on a busy machine in minutes.
 START_TIMEOUT_S = 600.0
 
-# What Ray says when an actor went with its node, and how often that may be before it counts as a failure.
-NODE_LOST = "node has died"
+# What Ray says when an actor went with its node (first, that it cannot be reached), and how often that may be before it
+# counts as a failure.
+NODE_LOST = ("node has died", "temporarily unavailable")
 MOST_LOSSES = 100
 
 
@@ -155,7 +156,8 @@ def _wait_and_advance(job: _Job) -> None:
                     raise error.cause from None
                 _replace(job, worker, f"{type(error.cause).__name__}: {error.cause}")
             except ray.exceptions.RayError as error:
-                _replace(job, worker, f"its actor died ({type(error).__name__})", NODE_LOST in str(error))
+                lost_node = any(sign in str(error) for sign in NODE_LOST)
+                _replace(job, worker, f"its actor died ({type(error).__name__})", lost_node)
             else:
                 _advance(job, worker, result)
         elif time.monotonic() >= worker.deadline:

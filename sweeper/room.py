@@ -1,4 +1,4 @@
-"""Which stages go on side by side: as many as the nodes hold, earlier runs first, and nothing is made twice at a time."""
+"""Which stages go on side by side: as many as the nodes hold, earlier runs first; nothing is made twice at a time."""
 
 from __future__ import annotations
 
@@ -66,4 +66,5 @@ class Room:
         if not self._inside:
             return True
         wanted = ["finetune", self._waiting[ticket][0], *(stage for stage, _ in made)]
-        return held_side_by_side([need for stage in wanted for need in self._needed if need.stage == stage], self._nodes())
+        needed = [need for stage in wanted for need in self._needed if need.stage == stage]
+        return held_side_by_side(needed, self._nodes())

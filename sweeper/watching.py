@@ -68,11 +68,11 @@ def tensorboard(folder: Path, ledger: Ledger) -> Listener:
 def check_mlflow() -> None:
     """Raises BadInput where MLflow is not installed: before anything is spent."""
     if importlib.util.find_spec("mlflow") is None:
-        raise BadInput("log_to: mlflow is not installed; install mlflow-skinny or mlflow on the driver, or leave it out")
+        raise BadInput("log_to: mlflow is not installed; install mlflow-skinny on the driver, or leave it out")
 
 
 def mlflow(folder: Path, sweep: str, ledger: Ledger) -> Listener:
-    """Each run as a run of the MLflow experiment `sweep`: its arm, n and seed, its error, and the dollars spent by then.
+    """Each run as a run of the MLflow experiment `sweep`: its arm, n and seed, its error, the dollars spent by then.
 
     Goes to the server of MLFLOW_TRACKING_URI; without one, into files in the run folder's `mlruns`.
     """
@@ -86,9 +86,10 @@ def mlflow(folder: Path, sweep: str, ledger: Ledger) -> Listener:
     def note(fields: dict[str, Any]) -> None:
         known = client.get_experiment_by_name(sweep)
         experiment = known.experiment_id if known else client.create_experiment(sweep)
-        run = client.create_run(experiment, run_name=f"{fields['arm']} n={fields['n']} seed={fields['seed']}").info.run_id
-        for name in ("arm", "n", "seed"):
-            client.log_param(run, name, fields[name])
+        name = f"{fields['arm']} n={fields['n']} seed={fields['seed']}"
+        run = client.create_run(experiment, run_name=name).info.run_id
+        for key in ("arm", "n", "seed"):
+            client.log_param(run, key, fields[key])
         client.log_metric(run, "error", fields["error"], step=fields["n"])
         client.log_metric(run, "spent_usd", ledger.spent().usd)
         client.set_terminated(run)
