@@ -75,8 +75,8 @@ def nodes_alive() -> set[str]:
 def lost_a_node(before: set[str]) -> bool:
     """Whether one of these nodes is gone, or is found to be within NOTICE_S.
 
-    Workers that train together fail with each other: what is left of them speaks of a closed connection, long before Ray
-    knows that a node is gone.
+    Workers that train together fail with each other: what is left of them speaks of a closed connection, long before
+    Ray knows that a node is gone.
     """
     deadline = time.monotonic() + NOTICE_S
     while not (gone := before - nodes_alive()) and len(before) > 1 and time.monotonic() < deadline:

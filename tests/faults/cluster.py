@@ -53,7 +53,8 @@ class Head:
         """End the head and every node, without notice."""
         for node in [*self.nodes, self.process]:
             if node is not None:
-                os.killpg(node.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(node.pid, signal.SIGKILL)
                 node.wait()
         self.nodes, self.process = [], None
 
@@ -88,13 +89,8 @@ def head(place: Place, cpus: int, dashboard: bool = False, most_nodes: int = 0) 
     try:
         yield made
     finally:
-        left = [node for node in (*made.nodes, made.process) if node is not None]
-        for node in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(node.pid, signal.SIGTERM)
-        for node in left:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                node.wait(20)
+        # In no hurry it takes half a minute to end itself; its place sees to what is left.
+        made.lose_all()
 
 
 def _autoscaled(address: str, cpus: int, most_nodes: int) -> dict[str, Any]:
