@@ -14,11 +14,14 @@ from render_actors.actor import RenderActor, shard_identity
 from render_actors.setting import RenderSetting
 from render_actors.sinks import ArtifactSink
 
-# Ray may first have to find a free CPU or a node for the actor; Blender itself starts in about 10 s.
+# Ray may have to find a free CPU or a node for an actor, which is no failure: others may be at work for hours.
+PLACE_TIMEOUT_S = 24 * 3600.0
+# Blender itself starts in about 10 s, on a busy machine in minutes.
 START_TIMEOUT_S = 600.0
 
-# What Ray says when an actor went with its node, and how often that may be before it counts as a failure.
-NODE_LOST = "node has died"
+# What Ray says when an actor went with its node (first, that it cannot be reached), and how often that may be before it
+# counts as a failure.
+NODE_LOST = ("node has died", "temporarily unavailable")
 MOST_LOSSES = 100
 
 
@@ -33,6 +36,7 @@ class _Worker:
     handle: Any
     pending: ray.ObjectRef
     deadline: float
+    placed: bool = False
     shard: int | None = None
     next_scene: int = 0
     committing: bool = False
@@ -135,7 +139,7 @@ def _start(job: _Job) -> _Worker:
     options = {"num_cpus": job.cpus_per_actor, "num_gpus": job.gpus_per_actor, "max_restarts": 0, "max_task_retries": 0}
     actor_class = ray.remote(RenderActor).options(**options)
     handle = actor_class.remote(job.setting, job.seed, job.scenes_per_shard, job.sink)
-    return _Worker(handle, handle.start.remote(), time.monotonic() + START_TIMEOUT_S)
+    return _Worker(handle, handle.__ray_ready__.remote(), time.monotonic() + PLACE_TIMEOUT_S)
 
 
 def _wait_and_advance(job: _Job) -> None:
@@ -152,7 +156,8 @@ def _wait_and_advance(job: _Job) -> None:
                     raise error.cause from None
                 _replace(job, worker, f"{type(error.cause).__name__}: {error.cause}")
             except ray.exceptions.RayError as error:
-                _replace(job, worker, f"its actor died ({type(error).__name__})", NODE_LOST in str(error))
+                lost_node = any(sign in str(error) for sign in NODE_LOST)
+                _replace(job, worker, f"its actor died ({type(error).__name__})", lost_node)
             else:
                 _advance(job, worker, result)
         elif time.monotonic() >= worker.deadline:
@@ -161,6 +166,10 @@ def _wait_and_advance(job: _Job) -> None:
 
 def _advance(job: _Job, worker: _Worker, result: Any) -> None:
     """A call of the worker ended well: note its result and make the next call, or end the worker."""
+    if not worker.placed:
+        worker.placed, worker.pending = True, worker.handle.start.remote()
+        worker.deadline = time.monotonic() + START_TIMEOUT_S
+        return
     if worker.committing and worker.shard is not None:
         job.manifests[worker.shard] = result
         worker.shard, worker.committing, worker.images = None, False, 0

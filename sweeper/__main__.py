@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,7 +52,9 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
     reporter = Reporter("json" if json else "auto")
     try:
         end_on_sigterm()
-        outcome = run_sweep(loaded, reporter)
+        # Ray prints what it hears of dead workers and full nodes, amid the JSON lines.
+        with redirect_stdout(sys.stderr):
+            outcome = run_sweep(loaded, reporter)
     except (KeyboardInterrupt, SystemExit):
         raise InterruptedSweep("interrupted; run the same command again to go on") from None
     finally:
@@ -101,10 +104,11 @@ def render(
     from sweeper.progress import Reporter
     from sweeper.rendering_only import render_only
 
-    reporter = Reporter("json" if json else "auto")
+    reporter, answers = Reporter("json" if json else "auto"), sys.stderr if json else sys.stdout
     try:
-        for line in render_only(load_config(config, overrides or ()), images, preview, reporter, export):
-            print(line, file=sys.stderr if json else sys.stdout)
+        with redirect_stdout(sys.stderr):
+            for line in render_only(load_config(config, overrides or ()), images, preview, reporter, export):
+                print(line, file=answers)
     finally:
         reporter.close()
 

@@ -64,6 +64,19 @@ def shortage(needed: Sequence[Need], nodes: Sequence[Mapping[str, float]]) -> st
     return None
 
 
+def held_side_by_side(needed: Sequence[Need], nodes: Sequence[Mapping[str, float]]) -> bool:
+    """Whether these nodes, were they idle, could hold all of this at the same time, each worker on one node."""
+    for kind in {need.kind for need in needed}:
+        left = [node.get(kind, 0.0) for node in nodes]
+        each = [need.each for need in needed if need.kind == kind and need.each > 0 for _ in range(need.count)]
+        for amount in sorted(each, reverse=True):
+            place = next((i for i, room in enumerate(left) if room >= amount - 1e-9), None)
+            if place is None:
+                return False
+            left[place] -= amount
+    return True
+
+
 def nodes_now() -> list[dict[str, float]]:
     """The resources of each node that is alive."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]

@@ -12,12 +12,15 @@ from sweeper.errors import BadInput
 from sweeper.plan import resolve_recipe
 from sweeper.rendering import setting_of
 from sweeper.tuning import check_space
+from sweeper.watching import check_mlflow
 
 
 def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     """The config with its paths located and the hash of its real images filled in, and the number s of real training
     images. Raises BadInput.
     """
+    if config.log_to == "mlflow":
+        check_mlflow()
     for rendering in config.renderings:
         setting_of(config, rendering)
     config = located(config)

@@ -215,7 +215,7 @@ class SweepConfig(Model):
 
     `output`, the run folder, and `store`, the artifacts, are paths or URIs (s3://, gs://); `cache_gb` bounds what each
     node keeps of a remote store, and as much again of images decoded for training. `log_to`: "tensorboard" also writes
-    each run's error and the spend as TensorBoard's files into the run folder.
+    each run's error and the spend as TensorBoard's files into the run folder, "mlflow" to MLFLOW_TRACKING_URI or there.
     `objective`: what the adaptive policy spends money to learn: "law" (alpha and C of every arm), "predict" (the error
     at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at `n_target`).
     """
@@ -227,7 +227,7 @@ class SweepConfig(Model):
     output: str | None = None
     store: str = "runs/artifacts"
     cache_gb: Positive = 50.0
-    log_to: Literal["tensorboard"] | None = None
+    log_to: Literal["tensorboard", "mlflow"] | None = None
     data_root: str | None = None
     renderings: Annotated[dict[Name, Rendering], Field(min_length=1)]
     render: Render = Render()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+import ray
 from ray.exceptions import NodeDiedError, RayActorError
 
 # Nodes may be lost again and again where they are cheap; a cluster that loses every one of them is no cluster.
 MOST_LOSSES = 100
+
+# How long Ray may take to find out that a node is gone.
+NOTICE_S = 30.0
 
 # Ray puts the death of a node into words only, also where Ray Train has wrapped them. Who loses the connection to an
 # actor hears that it is unavailable before anybody knows that its node is dead.
@@ -19,7 +24,8 @@ _LOST_NODE = re.compile(
 )
 # Not "OOM": of every worker that died without a word Ray says that the kernel may have killed it for memory.
 _OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|running low on memory|due to memory pressure")
-_HOPELESS = re.compile(r"FloatingPointError|TaskError|CorruptArtifactError|does not match its manifest")
+# Ray's own RayTaskError is the name of any exception of a worker.
+_HOPELESS = re.compile(r"FloatingPointError|\bTaskError|CorruptArtifactError|does not match its manifest")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,23 @@ def failure_of(error: BaseException) -> Failure:
     if not lost and _OUT_OF_MEMORY.search(text):
         return Failure("it ran out of memory and was killed: ask for more, or use smaller batches")
     return Failure(cause_of(error), lost, not lost and bool(_HOPELESS.search(text)))
+
+
+def nodes_alive() -> set[str]:
+    """The ids of the nodes that Ray takes to be alive."""
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+
+
+def lost_a_node(before: set[str]) -> bool:
+    """Whether one of these nodes is gone, or is found to be within NOTICE_S.
+
+    Workers that train together fail with each other: what is left of them speaks of a closed connection, long before
+    Ray knows that a node is gone.
+    """
+    deadline = time.monotonic() + NOTICE_S
+    while not (gone := before - nodes_alive()) and len(before) > 1 and time.monotonic() < deadline:
+        time.sleep(1.0)
+    return bool(gone)
 
 
 def cause_of(failure: BaseException) -> str:

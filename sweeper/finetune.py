@@ -53,6 +53,8 @@ def set_tune_up() -> None:
     # Tune uploads its snapshot of the experiment while it writes the next one, and logs a traceback where they meet.
     # Nothing reads the snapshot: the sweep goes on from the store and the results table.
     logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
+    # Why a fine-tune failed is an event of the sweep, in a line. Tune keeps the traceback in its own folder too.
+    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
 
 
 class AtTheCap(tune.Stopper):

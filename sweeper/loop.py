@@ -1,7 +1,7 @@
 """The loop: propose -> render what is missing -> pretrain -> finetune -> observe -> fit, until it is time to stop.
 
 Ray Tune drives it: whenever there is room for a fine-tune, its searcher asks `next_trial`, and what was measured comes
-back through `observed`. Rendering and pre-training go on in a thread beside it. All that is known is in the artifact
+back through `observed`. Rendering and pre-training go on in threads beside it. All that is known is in the artifact
 store, the results table and the ledger: running the same command again is the resume.
 """
 

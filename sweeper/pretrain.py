@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from render_actors.objects import class_names
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.cache import trim_folders
 from sweeper.config import SweepConfig, as_plain
-from sweeper.failures import Retries, failure_of
+from sweeper.failures import Retries, failure_of, lost_a_node, nodes_alive
 from sweeper.hang import ended_after
 from sweeper.plan import Arm, resolve_recipe
 from sweeper.rendering import ImageSet, training_images, validation_images
@@ -76,6 +76,7 @@ def pretrain(job: Pretraining, scratch: str) -> Manifest:
     resources = {"CPU": settings.cpus_per_worker} | ({"GPU": 1.0} if settings.gpu else {})
     retries = Retries(settings.max_failures)
     while True:
+        nodes = nodes_alive()
         trainer = TorchTrainer(
             _worker,
             train_loop_config={"job": job},
@@ -97,7 +98,10 @@ def pretrain(job: Pretraining, scratch: str) -> Manifest:
             told = trainer.fit().metrics or {}
             break
         except TrainingFailedError as error:
-            if not retries.again(name, failure_of(error)):
+            failure = failure_of(error)
+            if not (failure.lost_node or failure.hopeless) and lost_a_node(nodes):
+                failure = replace(failure, lost_node=True)
+            if not retries.again(name, failure):
                 raise
     # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
     place.delete_folder(name)

@@ -29,6 +29,8 @@ class Reporter:
 
     def __init__(self, mode: Mode = "auto", money: Callable[[], str] | None = None) -> None:
         self._json = mode == "json"
+        # As it is now: what others print later on may be sent elsewhere.
+        self._out = sys.stdout
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._money = money or (lambda: "")
         self._lock = threading.Lock()
@@ -103,7 +105,7 @@ class Reporter:
         if self._json:
             print(
                 json.dumps({"event": name, "t": seconds, "text": text, "money": self._money(), **fields}),
-                file=sys.stdout,
+                file=self._out,
                 flush=True,
             )
             return

@@ -11,8 +11,8 @@ from typing import Any
 
 import ray
 
-from sweeper.artifacts import DAMAGED, ArtifactStore, Manifest
-from sweeper.capacity import CapacityWatch
+from sweeper.artifacts import DAMAGED, ArtifactStore, Manifest, artifact_key
+from sweeper.capacity import CapacityWatch, needs, nodes_now
 from sweeper.config import SweepConfig
 from sweeper.costs import GPU, cost_of
 from sweeper.devices import device_type
@@ -29,6 +29,7 @@ from sweeper.rendering import (
     training_images,
     validation_images,
 )
+from sweeper.room import Room, Take
 from sweeper.shelf import Shelf
 from sweeper.trial import Trial, finetune_identity
 
@@ -55,7 +56,9 @@ class Charge:
 
 
 class Stages:
-    """Renders and pre-trains for runs, one at a time: the stages of one machine would only slow each other down."""
+    """Renders and pre-trains for runs: side by side where the nodes hold it, else one at a time, for the stages of one
+    machine would only slow each other down. Used by several threads.
+    """
 
     def __init__(
         self,
@@ -70,8 +73,7 @@ class Stages:
         self._config, self._store, self._ledger = config, store, ledger
         self._reporter, self._scratch, self._board = reporter, scratch, board
         self._watch = watch
-        self._one_at_a_time = threading.Lock()
-        self._under_way: set[str] = set()
+        self._room = Room(nodes_now, needs(config))
         self._closed = threading.Event()
         self._shelf = Shelf(store, config.render)
         self._sets: dict[tuple[str, int], tuple[ImageSet, ...]] = {}
@@ -107,7 +109,7 @@ class Stages:
     def pass_on_progress(self, finetuning: bool) -> None:
         """Show what Ray's workers have posted since the last call, and look whether nodes are left for them."""
         if self._watch is not None:
-            self._watch.look(self._under_way | ({"finetune"} if finetuning else set()))
+            self._watch.look(self._room.stages() | ({"finetune"} if finetuning else set()))
         if self._board is not None:
             for stage, what, done, total, rate, unit in ray.get(self._board.take.remote()):
                 self._reporter.progress(stage, what, done, total, rate, unit)
@@ -116,26 +118,28 @@ class Stages:
         """Render and pre-train what a run lacks; its checkpoint, or None for one that needs none."""
         if run.arm.is_reference or self._config.is_simulated:
             return None
-        with self._one_at_a_time:
+        with self._room.place() as take:
             self._require_open()
             checkpoint = self.checkpoint(run)
             if checkpoint is None:
                 try:
-                    checkpoint = self._make(run, reserved)
+                    checkpoint = self._make(run, reserved, take)
                 except Exception as error:
                     if DAMAGED not in str(error):
                         raise
                     # It was withdrawn where it was read: what is missing now is made again.
-                    checkpoint = self._make(run, reserved)
+                    checkpoint = self._make(run, reserved, take)
             for stage in ("render", "pretrain"):
                 if stage in reserved:
                     self._ledger.refund(reserved.pop(stage))
         return checkpoint
 
-    def _make(self, run: RunKey, reserved: dict[str, str]) -> Manifest:
-        training, validation = self._render(run, reserved)
+    def _make(self, run: RunKey, reserved: dict[str, str], take: Take) -> Manifest:
+        training, validation = self._render(run, reserved, take)
+        take("pretrain", artifact_key(pretrain_identity(self._config, run.arm, run.n, run.seed)))
         self._require_open()
-        return self._pretrain(run, training, validation, reserved)
+        # Arms that differ in their fine-tuning task only share it: another may have made it by now.
+        return self.checkpoint(run) or self._pretrain(run, training, validation, reserved)
 
     def close(self) -> None:
         """Begin nothing more: Ray is about to go, and a stage that asked for it would start another."""
@@ -159,10 +163,14 @@ class Stages:
     def _sets_of(self, runs: Sequence[RunKey]) -> Iterator[ImageSet]:
         return (images for run in runs for images in self._image_sets(run))
 
-    def _render(self, run: RunKey, reserved: dict[str, str]) -> list[list[Manifest]]:
+    def _render(self, run: RunKey, reserved: dict[str, str], take: Take) -> list[list[Manifest]]:
         """The shards of a run's training and validation images, the missing ones rendered in one go."""
         sets, render = self._image_sets(run), self._config.render
         absent = missing_images(sets, render, self._store)
+        if absent:
+            take("render", run.arm.rendering)
+            self._require_open()
+            absent = missing_images(sets, render, self._store)
         what = f"{run.arm.rendering} n={run.n}"
         show = self._reporter.counter("render", what, absent, "images")
         if not absent:
@@ -230,14 +238,12 @@ class Stages:
         Work that turned out necessary without a reservation (a repair) is charged all the same.
         """
         started, done, charge = time.monotonic(), 0.0, Charge()
-        self._under_way = {stage}
         if stage in reserved:
             self._ledger.begin(reserved[stage])
         try:
             yield charge
             done = units
         finally:
-            self._under_way = set()
             elapsed = time.monotonic() - started
             seconds = elapsed if charge.seconds is None else min(elapsed, charge.seconds)
             device = device_type(gpus) or GPU

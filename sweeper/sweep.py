@@ -26,7 +26,7 @@ from sweeper.run_folder import SCRATCH, keep, keep_all
 from sweeper.searcher import PolicySearcher
 from sweeper.stages import Stages
 from sweeper.study import sweep_digest
-from sweeper.watching import TENSORBOARD, ray_metrics, tensorboard
+from sweeper.watching import MLFLOW, TENSORBOARD, mlflow, ray_metrics, tensorboard
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
@@ -49,7 +49,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
         else:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
         outcome = write_report(folder)
-        keep_all(folder, "report.html", "figures", "tables", TENSORBOARD)
+        keep_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW)
     where = shown(inside(config.place, "report.html")) if is_uri(config.place) else outcome.report
     reporter.event("report", f"report: {where}", path=str(where))
     return outcome
@@ -117,4 +117,8 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
 
 def _listeners(config: SweepConfig, ledger: Ledger) -> list[Listener]:
     told = [ray_metrics(config.name, ledger)]
-    return [*told, tensorboard(config.run_folder, ledger)] if config.log_to == "tensorboard" else told
+    if config.log_to == "tensorboard":
+        told.append(tensorboard(config.run_folder, ledger))
+    if config.log_to == "mlflow":
+        told.append(mlflow(config.run_folder, config.name, ledger))
+    return told

@@ -1,17 +1,24 @@
-"""What a sweep tells those who watch it from outside: Ray's metrics, for Prometheus, and TensorBoard's files."""
+"""What a sweep tells those who watch it from outside: Ray's metrics, for Prometheus, TensorBoard's files, MLflow."""
 
 from __future__ import annotations
 
+import importlib.util
+import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from ray.util.metrics import Counter, Gauge
 
+from sweeper.errors import BadInput
 from sweeper.ledger import Ledger
 from sweeper.progress import Listener
 
+log = logging.getLogger("sweeper")
+
 TENSORBOARD = "tensorboard"
+MLFLOW = "mlruns"
 
 
 def ray_metrics(sweep: str, ledger: Ledger) -> Listener:
@@ -54,5 +61,46 @@ def tensorboard(folder: Path, ledger: Ledger) -> Listener:
         for tag, value, step in found:
             writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(tag, value)))
         writer.flush()
+
+    return told
+
+
+def check_mlflow() -> None:
+    """Raises BadInput where MLflow is not installed: before anything is spent."""
+    if importlib.util.find_spec("mlflow") is None:
+        raise BadInput("log_to: mlflow is not installed; install mlflow-skinny on the driver, or leave it out")
+
+
+def mlflow(folder: Path, sweep: str, ledger: Ledger) -> Listener:
+    """Each run as a run of the MLflow experiment `sweep`: its arm, n and seed, its error, the dollars spent by then.
+
+    Goes to the server of MLFLOW_TRACKING_URI; without one, into files in the run folder's `mlruns`.
+    """
+    # Its file store is refused where this is not said.
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or (folder.absolute() / MLFLOW).as_uri())
+
+    def note(fields: dict[str, Any]) -> None:
+        known = client.get_experiment_by_name(sweep)
+        experiment = known.experiment_id if known else client.create_experiment(sweep)
+        name = f"{fields['arm']} n={fields['n']} seed={fields['seed']}"
+        run = client.create_run(experiment, run_name=name).info.run_id
+        for key in ("arm", "n", "seed"):
+            client.log_param(run, key, fields[key])
+        client.log_metric(run, "error", fields["error"], step=fields["n"])
+        client.log_metric(run, "spent_usd", ledger.spent().usd)
+        client.set_terminated(run)
+
+    def told(event: str, fields: dict[str, Any]) -> None:
+        if event != "observed":
+            return
+        try:
+            note(fields)
+        except MlflowException as error:
+            # The results are in the table; who only watches may not end a sweep.
+            log.warning("mlflow: run of %s n=%s not logged: %s", fields["arm"], fields["n"], error)
 
     return told

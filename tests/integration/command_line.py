@@ -43,6 +43,8 @@ class Started:
     process: subprocess.Popen[str]
     err_file: Path
     events: list[dict[str, Any]] = field(default_factory=list)
+    # Lines of stdout that are no JSON.
+    other: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -63,9 +65,10 @@ class Started:
         self._reader.join(timeout=10)
 
     def finish(self, timeout_s: float) -> Finished:
-        """Wait for the end."""
+        """Wait for the end; fails where stdout had a line that is no JSON."""
         code = self.process.wait(timeout_s)
         self._reader.join(timeout=10)
+        assert not self.other, self.other
         return Finished(code, "\n".join(json.dumps(event) for event in self.events), self.err_file.read_text())
 
     def of(self, name: str) -> list[dict[str, Any]]:
@@ -75,9 +78,11 @@ class Started:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            # A kill may cut the last line short.
-            with contextlib.suppress(json.JSONDecodeError):
+            try:
                 self.events.append(json.loads(line))
+            except json.JSONDecodeError:
+                # A kill may cut the last line short.
+                self.other.append(line)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from sweeper import __main__ as commands
 from sweeper.checking import check
+from sweeper.config import SweepConfig
+from sweeper.progress import Reporter
 from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of, written
 
 ROOT = Path(__file__).parents[2]
@@ -119,3 +123,22 @@ def test_a_run_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path:
 def test_a_folder_that_holds_no_sweep_is_not_reported_on(tmp_path: Path, command: str) -> None:
     assert f"{tmp_path}: not a run folder (no config.yaml in it)" in complaint(command, str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_ray_prints_on_stdout_is_not_among_the_json_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def sweep(config: SweepConfig, reporter: Reporter) -> None:
+        print("(raylet) A worker died or was killed")
+        reporter.event("stop", "stop: it failed")
+        raise RuntimeError("it failed")
+
+    monkeypatch.setattr("sweeper.sweep.run_sweep", sweep)
+    monkeypatch.setattr("sweeper.driver.end_on_sigterm", lambda: None)
+
+    with pytest.raises(RuntimeError):
+        commands.run(written(tmp_path, simulated_sweep(output=str(tmp_path / "run"))), [], json=True)
+
+    told = capsys.readouterr()
+    assert [json.loads(line)["event"] for line in told.out.splitlines()] == ["stop"]
+    assert "A worker died" in told.err

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ray.exceptions import ActorDiedError, OutOfMemoryError
 
+from sweeper import failures
 from sweeper.capacity import needs, shortage
 from sweeper.failures import Failure, Retries, failure_of
 from tests.sweeper.examples import real_sweep, sweep_of
@@ -51,6 +52,29 @@ def test_a_loss_that_is_not_finite_is_not_tried_again() -> None:
 
     assert failure.cause == "FloatingPointError: sinclass: the loss is nan at step 4"
     assert not Retries(5).again("work", failure)
+
+
+def test_a_workers_exception_is_tried_again_unless_it_is_hopeless() -> None:
+    passing = failure_of(RuntimeError("ray.exceptions.RayTaskError(OSError): ray::f()\nOSError: connection reset"))
+    assert Retries(1).again("work", passing)
+
+    hopeless = failure_of(RuntimeError("ray.exceptions.RayTaskError(TaskError): ray::f()\ntasks.base.TaskError: no"))
+    assert not Retries(1).again("work", hopeless)
+
+
+def test_a_node_that_ray_misses_only_later_is_lost_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([{"head", "a"}, {"head", "a"}, {"head"}])
+    monkeypatch.setattr(failures, "nodes_alive", lambda: next(answers))
+    monkeypatch.setattr(failures.time, "sleep", lambda seconds: None)
+    assert failures.lost_a_node({"head", "a"})
+
+
+def test_with_every_node_there_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "NOTICE_S", 0.0)
+    monkeypatch.setattr(failures, "nodes_alive", lambda: {"head", "a", "new"})
+    assert not failures.lost_a_node({"head", "a"})
+    monkeypatch.setattr(failures, "nodes_alive", lambda: {"only"})
+    assert not failures.lost_a_node({"only"})
 
 
 def test_failures_are_capped_for_each_piece_of_work_and_lost_nodes_are_not_failures() -> None:
