@@ -185,12 +185,13 @@ def reproduce(
 def bench(
     name: Annotated[str, typer.Argument(help="Which measurement, such as fit.")],
     data_root: Annotated[Path | None, typer.Option(help="Folder of recorded data; else SWEEPER_DATA_ROOT.")] = None,
+    runs: Annotated[int | None, typer.Option(help="Runs of bench overhead; else 2,000.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """The project's own measurements, each beside a reference of the same run."""
     from sweeper.bench import as_json, as_text, run_bench
 
-    figures = run_bench(name, data_root)
+    figures = run_bench(name, data_root, runs)
     print((as_json if json else as_text)(name, figures))
 
 

@@ -38,12 +38,15 @@ class Figure:
     unit: str
 
 
-def run_bench(name: str, data_root: Path | None) -> dict[str, Figure]:
-    """Measure; raises BadInput where there is no such bench."""
+def run_bench(name: str, data_root: Path | None, runs: int | None = None) -> dict[str, Figure]:
+    """Measure; raises BadInput where there is no such bench. `runs`: how many, where the bench is over runs."""
     if name not in BENCHES:
         raise BadInput(f"there is no bench {name!r}; choose one of {', '.join(BENCHES)}")
+    if runs is not None and (name != "overhead" or runs < 1):
+        raise BadInput(f"--runs is {runs} for bench {name}; give 1 or more, and only to bench overhead")
     module, function = BENCHES[name].split(":")
-    figures: dict[str, Figure] = getattr(import_module(module), function)(data_root)
+    given = {} if runs is None else {"runs": runs}
+    figures: dict[str, Figure] = getattr(import_module(module), function)(data_root, **given)
     return figures
 
 

@@ -49,9 +49,9 @@ class Stopwatch(Reporter):
         """Nothing."""
 
 
-def measure(data_root: Path | None) -> dict[str, Figure]:
-    """Figures of one large proposal and of RUNS runs; needs no recorded data."""
-    return {"proposal_200_arms_s": proposal()} | figures(RUNS)
+def measure(data_root: Path | None, runs: int = RUNS) -> dict[str, Figure]:
+    """Figures of one large proposal and of so many runs; needs no recorded data."""
+    return {"proposal_200_arms_s": proposal()} | figures(runs)
 
 
 def proposal(arms: int = 200, sizes: int = 12, pending: int = 50) -> Figure:

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sweeper import bench_overhead
+from sweeper.bench import Figure, run_bench
 from sweeper.bench_overhead import RUNS, SEEDS, figures, proposal, slope, sweep_config
+from sweeper.errors import BadInput
 from sweeper.plan import make_plan
 
 
@@ -28,6 +31,27 @@ def test_the_proposal_that_is_timed_is_said_with_its_size() -> None:
     figure = proposal(arms=5, sizes=7, pending=3)
     assert figure.unit == "s; 5 arms, 7 sizes, 3 pending; reference: arm by arm"
     assert min(figure.value, figure.reference) > 0
+
+
+def test_how_many_runs_is_asked_of_no_other_bench() -> None:
+    with pytest.raises(BadInput, match="--runs is 5 for bench fit; give 1 or more, and only to bench overhead"):
+        run_bench("fit", None, runs=5)
+    with pytest.raises(BadInput, match="--runs is 0 for bench overhead"):
+        run_bench("overhead", None, runs=0)
+
+
+def test_fewer_runs_may_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def none_made(runs: int) -> dict[str, Figure]:
+        asked.append(runs)
+        return {}
+
+    monkeypatch.setattr(bench_overhead, "proposal", lambda: Figure(1.0, 1.0, "s"))
+    monkeypatch.setattr(bench_overhead, "figures", none_made)
+    assert set(run_bench("overhead", None, runs=120)) == {"proposal_200_arms_s"}
+    assert set(run_bench("overhead", None)) == {"proposal_200_arms_s"}
+    assert asked == [120, RUNS]
 
 
 @pytest.mark.slow
