@@ -53,10 +53,14 @@ class Room:
             self._inside.pop(ticket, None)
             self._waiting[ticket] = work
             self._changed.notify_all()
-            while not self._lets_in(ticket):
-                self._changed.wait(LOOK_S)
-            self._inside[ticket] = self._waiting.pop(ticket)
-            self._changed.notify_all()
+            try:
+                while not self._lets_in(ticket):
+                    self._changed.wait(LOOK_S)
+                self._inside[ticket] = work
+            finally:
+                # Also where the nodes could not be asked for: nobody waits behind who has gone.
+                del self._waiting[ticket]
+                self._changed.notify_all()
 
     def _lets_in(self, ticket: int) -> bool:
         """Whether this one is next and has room. Who waits for what another makes keeps nobody waiting."""
