@@ -272,7 +272,8 @@ class Loop:
         del self.flights[key]
         self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.processes, flight.finetunes)
         run = self.table.run(key.arm.name, key.n, key.seed)
-        spread = f" (standard error {run.error * run.variance**0.5:.2%})" if run.variance else ""
+        apart = run.error * ((run.variance or 0.0) * run.repeats) ** 0.5
+        spread = f" (sd of its {run.repeats} fine-tunes {apart:.2%})" if run.repeats > 1 else ""
         text = f"observed {key.what}: error {run.error:.2%}{spread}, at {in_words(flight.settings or {})}"
         fields = {"arm": key.arm.name, "n": key.n, "seed": key.seed, "error": run.error}
         self.reporter.event("observed", text, stage="finetune", what=key.what, **fields)
