@@ -145,6 +145,8 @@ def _start_once(place: Place, environment: dict[str, str], options: list[str]) -
     env["PATH"] = f"{Path(RAY).parent}:{env['PATH']}"
     # Every node of this machine is at the same address; any other may be out of reach of itself.
     command = [RAY, "start", "--block", "--node-ip-address", "127.0.0.1", *options]
+    # Ray's agent, which takes jobs, has a fixed port: where another Ray of this machine has it, no job is ever taken.
+    command += ["--dashboard-agent-listen-port", str(_free_port())]
     with log.open("w") as out:
         node = subprocess.Popen(command, env=env, stdout=out, stderr=out, text=True, start_new_session=True)
     deadline = time.monotonic() + START_S
