@@ -206,7 +206,7 @@ def believe(
     parts = []
     for of_kind, most, counts in ((~off_law, DRAWS, 1.0), (off_law, DRAWS_OFF_LAW, OFF_LAW_WEIGHT)):
         if of_kind.any():
-            chosen = np.flatnonzero(of_kind)[:: max(of_kind.sum() // most, 1)]
+            chosen = np.flatnonzero(of_kind)[:: -(-int(of_kind.sum()) // most)]
             parts.append(_part(state.fit, sizes, chosen, gradients, float(of_kind.mean() * counts)))
     belief = Belief(state, sizes, tuple(parts), np.maximum(_variances(parts), 1e-300))
     for n in under_way:

@@ -21,7 +21,7 @@ START_TIMEOUT_S = 600.0
 
 # What Ray says when an actor went with its node (first, that it cannot be reached), and how often that may be before it
 # counts as a failure.
-NODE_LOST = ("node has died", "temporarily unavailable")
+NODE_LOST = ("node has died", "actor is temporarily unavailable")
 MOST_LOSSES = 100
 
 

@@ -83,8 +83,8 @@ class RenderSetting:
     min_visible_share is the share of the image's pixels an object must cover to count as visible. size_jitter varies
     an object's size by -15 to +20 %. light_strength: least and most of random lights; stronger ones bleach light
     surfaces (docs/rendering.md). objects is a folder of BOP data sets and textures a folder of CC0 materials, in place
-    of the packaged pools. source renders with something else than Blender: then `appearance` to `texture` and the pools
-    say nothing.
+    of the packaged pools. source renders with something else than Blender: then `appearance` to `material` and the
+    pools say nothing.
     Raises ValueError for a value out of range.
     """
 

@@ -104,13 +104,14 @@ def render(
     from sweeper.progress import Reporter
     from sweeper.rendering_only import render_only
 
-    reporter, answers = Reporter("json" if json else "auto"), sys.stderr if json else sys.stdout
+    reporter = Reporter("json" if json else "auto")
     try:
         with redirect_stdout(sys.stderr):
-            for line in render_only(load_config(config, overrides or ()), images, preview, reporter, export):
-                print(line, file=answers)
+            answers = list(render_only(load_config(config, overrides or ()), images, preview, reporter, export))
     finally:
         reporter.close()
+    for line in answers:
+        print(line, file=sys.stderr if json else sys.stdout)
 
 
 @app.command()

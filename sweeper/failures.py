@@ -20,7 +20,8 @@ NOTICE_S = 30.0
 # Ray puts the death of a node into words only, also where Ray Train has wrapped them. Who loses the connection to an
 # actor hears that it is unavailable before anybody knows that its node is dead.
 _LOST_NODE = re.compile(
-    r"node has died|node it was running on is dead|node (was|were) preempted|by node preemption|temporarily unavailable"
+    r"node has died|node it was running on is dead|node (was|were) preempted|by node preemption"
+    r"|actor is temporarily unavailable"
 )
 # Not "OOM": of every worker that died without a word Ray says that the kernel may have killed it for memory.
 _OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|running low on memory|due to memory pressure")

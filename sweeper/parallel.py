@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from typing import Any, TypeVar
 
 import ray
@@ -19,15 +20,17 @@ def in_parallel(function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]
 
     Runs on the cluster this process was submitted to (RAY_ADDRESS), or on this machine's cores.
     """
-    start_ray(os.environ.get("RAY_ADDRESS", "local"), logging_level="ERROR", log_to_driver=False)
-    try:
-        remote = ray.remote(function)
-        waiting = [remote.remote(*job) for job in jobs]
-        results: list[Result] = []
-        for done, reference in enumerate(waiting, start=1):
-            results.append(ray.get(reference))
-            if done * 10 // len(jobs) > (done - 1) * 10 // len(jobs):
-                print(f"{what}: {done} of {len(jobs)}", file=sys.stderr, flush=True)
-        return results
-    finally:
-        ray.shutdown()
+    # What Ray prints of dead workers would stand amid a command's answer.
+    with redirect_stdout(sys.stderr):
+        start_ray(os.environ.get("RAY_ADDRESS", "local"), logging_level="ERROR", log_to_driver=False)
+        try:
+            remote = ray.remote(function)
+            waiting = [remote.remote(*job) for job in jobs]
+            results: list[Result] = []
+            for done, reference in enumerate(waiting, start=1):
+                results.append(ray.get(reference))
+                if done * 10 // len(jobs) > (done - 1) * 10 // len(jobs):
+                    print(f"{what}: {done} of {len(jobs)}", file=sys.stderr, flush=True)
+            return results
+        finally:
+            ray.shutdown()

@@ -35,6 +35,9 @@ def study(config: SweepConfig, arm: Arm) -> str:
         spread = ("actors", "cpus_per_actor", "gpus_per_actor", "recycle_after", "scene_timeout_s", "retries")
         render = {key: v for key, v in everything["render"].items() if key not in spread and v is not None}
         setting = {key: v for key, v in everything["renderings"][arm.rendering].items() if v is not None}
+        # A key that came later, where it says what was so before it.
+        if setting["material"] == "own":
+            del setting["material"]
         source = config.renderings[arm.rendering].source
         if source is not None:
             # Other code or files are another study.

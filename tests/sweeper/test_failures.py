@@ -31,6 +31,7 @@ def test_a_lost_node_is_told_from_a_worker_that_died() -> None:
     assert failure_of(GONE).lost_node
     assert failure_of(RuntimeError("The actor abc is unavailable: The actor is temporarily unavailable: ...")).lost_node
     assert not failure_of(WORKER).lost_node
+    assert not failure_of(BlockingIOError("[Errno 11] Resource temporarily unavailable")).lost_node
 
 
 def test_a_worker_killed_for_memory_is_a_failure_with_a_remedy() -> None:

@@ -31,6 +31,7 @@ def changed(folder: Path, *overrides: str) -> SweepConfig:
         ("pretrain.recipe={iterations: 900}", {PLAIN, FIXED}),
         ("render.samples=9", {PLAIN, FIXED}),
         ("renderings.fixed.background=fix", {FIXED}),
+        ("renderings.fixed.material=random", {FIXED}),
         ("tune.lr=[0.001, 0.002]", {PLAIN, FIXED, REFERENCE}),
         ("budget.usd=3", set()),
         ("render.actors=1", set()),
@@ -43,6 +44,16 @@ def test_only_what_an_error_depends_on_parts_old_rows_from_new(
     before, after = changed(tmp_path), changed(tmp_path, override)
 
     assert {arm for arm in (PLAIN, FIXED, REFERENCE) if study(before, arm) != study(after, arm)} == touched
+
+
+def test_a_key_that_came_later_leaves_rows_where_they_were_unless_it_says_something_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a study that is told in full instead of by its hash
+    monkeypatch.setattr(subject, "_hash", str)
+
+    assert "material" not in study(changed(tmp_path), PLAIN)
+    assert "material" in study(changed(tmp_path, "renderings.plain.material=random"), PLAIN)
 
 
 def test_a_new_version_of_a_stage_parts_old_rows_from_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
