@@ -29,16 +29,21 @@ class Room:
         # (stage, what it makes), by ticket.
         self._inside: dict[int, tuple[str, str]] = {}
         self._waiting: dict[int, tuple[str, str]] = {}
+        # Who still looks up what is there already: who came later must not overtake them meanwhile.
+        self._looking: set[int] = set()
         self._changed = threading.Condition()
 
     @contextmanager
     def place(self) -> Iterator[Take]:
         """A run's turn: what is yielded waits for each of its stages; who came earlier goes first."""
-        ticket = next(self._tickets)
+        with self._changed:
+            ticket = next(self._tickets)
+            self._looking.add(ticket)
         try:
             yield lambda stage, what: self._take(ticket, (stage, what))
         finally:
             with self._changed:
+                self._looking.discard(ticket)
                 self._inside.pop(ticket, None)
                 self._changed.notify_all()
 
@@ -50,6 +55,7 @@ class Room:
     def _take(self, ticket: int, work: tuple[str, str]) -> None:
         with self._changed:
             # In one step: nobody who came later gets in between two stages of a run.
+            self._looking.discard(ticket)
             self._inside.pop(ticket, None)
             self._waiting[ticket] = work
             self._changed.notify_all()
@@ -65,6 +71,8 @@ class Room:
     def _lets_in(self, ticket: int) -> bool:
         """Whether this one is next and has room. Who waits for what another makes keeps nobody waiting."""
         made = set(self._inside.values())
+        if any(earlier < ticket for earlier in self._looking):
+            return False
         if ticket != min((t for t, work in self._waiting.items() if work not in made), default=None):
             return False
         if not self._inside:

@@ -112,6 +112,25 @@ def test_who_needs_much_is_not_passed_by_for_ever() -> None:
     assert comes(lambda: runs.inside == ["b pretrain"])
 
 
+def test_who_still_looks_up_what_is_there_is_not_overtaken() -> None:
+    room = Room(lambda: [{"CPU": 2}], NEEDS)
+    runs = Runs(room)
+
+    # given an earlier run that has not said yet what it lacks
+    with room.place() as take:
+        runs.begin("later", ("pretrain", "b"))
+        time.sleep(0.1)
+        assert runs.inside == []
+
+        # when it has, then it is first
+        take("pretrain", "a")
+        assert runs.inside == []
+
+    # and the other after it
+    assert comes(lambda: runs.inside == ["later pretrain"])
+    runs.told["later pretrain"].set()
+
+
 def test_nodes_that_come_let_in_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweeper.room.LOOK_S", 0.02)
     nodes = [{"CPU": 2.0}]
