@@ -124,10 +124,18 @@ def rendering_trial(
 
 @dataclass(frozen=True)
 class Gap:
-    """C of an arm by all its runs: posterior mean and standard deviation."""
+    """C of an arm: posterior mean and standard deviation."""
 
     mean: float
     sd: float
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How far C of one arm is from the full grid's: in standard errors of the full grid's C, and in its own."""
+
+    in_grid_errors: float
+    in_own_errors: float
 
 
 def whole_gaps(case: Case) -> dict[str, Gap]:
@@ -143,11 +151,16 @@ def cross_task_trial(
     seed: int,
     pilot: tuple[int, ...] = CROSS_TASK_PILOT,
     share: float = 0.5,
-) -> tuple[float, ...]:
-    """How far C of each identified arm is from the full grid's, in standard errors of the full grid's."""
+) -> tuple[Apart, ...]:
+    """How far C of each identified arm is from the full grid's; endless of one that was never run."""
     rules = Rules(budget=share * case.cost(), goals=Goals(alpha_sd=float("inf"), c_sd=0.01), pilot=pilot)
     fits = list(replay(case.pool(), ENTRANTS[policy], rules, seed))[-1].fits
-    return tuple((fits[arm].C.mean - gap.mean) / gap.sd if arm in fits else float("inf") for arm, gap in whole.items())
+    never = Gap(float("inf"), 1.0)
+    found = {arm: Gap(fits[arm].C.mean, fits[arm].C.sd) if arm in fits else never for arm in whole}
+    return tuple(
+        Apart((found[arm].mean - gap.mean) / gap.sd, (found[arm].mean - gap.mean) / found[arm].sd)
+        for arm, gap in whole.items()
+    )
 
 
 def _grid_gap(law: TrueLaw) -> tuple[float, float]:

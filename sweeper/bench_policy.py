@@ -172,15 +172,25 @@ def _renderings(found: Found) -> dict[str, Figure]:
 
 
 def _pairs(found: Found) -> dict[str, Figure]:
-    shares = {}
-    for policy in ENTRANTS:
-        within = np.abs(np.array(found["pairs", policy])) <= 1
-        shares[policy] = (float(within.mean()), float(within.all(axis=1).mean()))
-    plain, arms = shares[_PLAIN][0], len(found["pairs", OURS][0])
-    unit = f"share of {arms} identified arms over the replays; all of them in"
+    in_grid_errors = {p: [[each.in_grid_errors for each in trial] for trial in found["pairs", p]] for p in ENTRANTS}
+    in_own_errors = {p: [[each.in_own_errors for each in trial] for trial in found["pairs", p]] for p in ENTRANTS}
     return {
-        f"cross_task_c_within_se_at_half_cost{_of(policy)}": Figure(share, plain, f"{unit} {every:.0%}")
-        for policy, (share, every) in shares.items()
+        **_within("cross_task_c_within_se_at_half_cost", in_grid_errors),
+        **_within("cross_task_c_within_own_se_at_half_cost", in_own_errors),
+    }
+
+
+def _within(name: str, apart: Mapping[str, list[list[float]]]) -> dict[str, Figure]:
+    """Shares of the arms, over the replays of each policy, that are at most 1 apart."""
+    within = {policy: np.abs(np.array(trials)) <= 1 for policy, trials in apart.items()}
+    plain, arms = float(within[_PLAIN].mean()), within[_PLAIN].shape[1]
+    return {
+        f"{name}{_of(policy)}": Figure(
+            float(inside.mean()),
+            plain,
+            f"share of {arms} identified arms over the replays; all of them in {inside.all(axis=1).mean():.0%}",
+        )
+        for policy, inside in within.items()
     }
 
 

@@ -170,12 +170,16 @@ def test_a_fifth_of_the_grid_names_a_rendering_as_good_as_the_best(curves: Mappi
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_half_of_the_grid_finds_the_gap_of_every_identified_pair(curves: Mapping[str, Case]) -> None:
+def test_for_half_of_the_grid_every_identified_gap_is_within_its_own_error_of_it(
+    curves: Mapping[str, Case],
+) -> None:
     case = curves["pairs"]
     # a pre-training serves all three fine-tuning tasks and every size its images, or the grid would cost 108.6
     assert STANDARD_PRICES.total(case.pool(), whole_grid(case.pool())) == pytest.approx(28 + 84 * 0.15 + 1)
-    apart = cross_task_trial("adaptive", case, whole_gaps(case), seed=0)
-    assert len(apart) > 0
-    # all but one within one standard error (0.1 to 1.01 when this was written), none far beyond
-    assert np.sort(np.abs(apart))[:-1].max() <= 1
-    assert np.abs(apart).max() <= 1.5
+    whole = whole_gaps(case)
+    ours, grid = (cross_task_trial(policy, case, whole, seed=0) for policy in ("adaptive", "grid"))
+    assert len(ours) > 0
+    # 0.28 to 0.39 when this was written: it does not claim more than half of the grid can know
+    assert max(abs(each.in_own_errors) for each in ours) <= 1
+    # in the full grid's much smaller errors it was 0.36 to 1.92 away, a grid that stops at half of its cost 0.7 to 7.1
+    assert max(abs(each.in_grid_errors) for each in ours) < max(abs(each.in_grid_errors) for each in grid) / 2
