@@ -1,4 +1,4 @@
-"""Sweeps on a real Ray cluster with authentication on: submitted, refused in words, watched, robbed of its head."""
+"""Sweeps on a real Ray cluster with authentication on: submitted, refused, watched, robbed of memory and of nodes."""
 
 from __future__ import annotations
 
@@ -27,16 +27,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    """A head with one CPU."""
-    with place(tmp_path_factory.mktemp("cluster")) as here, head(here, cpus=1) as made:
-        yield made
-
-
-@pytest.fixture
-def job_server(tmp_path: Path) -> Iterator[Head]:
-    """A head with its dashboard, which takes jobs."""
-    (tmp_path / "head").mkdir()
-    with place(tmp_path / "head") as here, head(here, cpus=1, dashboard=True) as made:
+    """A head with one CPU, and with its dashboard, which takes jobs."""
+    with place(tmp_path_factory.mktemp("cluster")) as here, head(here, cpus=1, dashboard=True) as made:
         yield made
 
 
@@ -82,11 +74,11 @@ def test_a_missing_token_is_one_line(cluster: Head, tmp_path: Path) -> None:
     assert "Traceback" not in told.err
 
 
-def test_a_sweep_submitted_as_a_job_runs_there_and_logs_a_line_an_event(job_server: Head, tmp_path: Path) -> None:
+def test_a_sweep_submitted_as_a_job_runs_there_and_logs_a_line_an_event(cluster: Head, tmp_path: Path) -> None:
     config = str(sweeps.write(tmp_path, seconds=0.2))
 
     places = f"output={tmp_path}/run", f"store={tmp_path}/store"
-    done = submit(job_server, "python", "-m", "sweeper", "run", config, *places)
+    done = submit(cluster, "python", "-m", "sweeper", "run", config, *places)
 
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert re.search(r"\[ *\d+ s\] decision 1: ", done.stdout)
@@ -94,23 +86,63 @@ def test_a_sweep_submitted_as_a_job_runs_there_and_logs_a_line_an_event(job_serv
     assert errors(tmp_path / "run") == pytest.approx(sweeps.undisturbed())
 
 
-def test_what_a_sweep_does_is_among_rays_metrics(tmp_path: Path) -> None:
+def test_fine_tunes_that_hang_are_ended_and_the_cause_is_told(cluster: Head, tmp_path: Path) -> None:
+    # given fine-tunes that would take for ever
+    limits = {"timeout_s": 2.0, "max_failures": 0}
+    config = str(sweeps.write(tmp_path, seconds=3600.0, finetune=sweeps.SWEEP["finetune"] | limits))
+
+    told = joined(cluster, tmp_path).run("run", config, "--json", timeout_s=PATIENCE_S)
+
+    # then each is ended, and with the third the sweep, in one line
+    assert told.code == 1
+    cause = "it ran for longer than finetune.timeout_s = 2 s and was ended"
+    failed = [event["text"] for event in told.events if event["event"] == "failed"]
+    assert len(failed) == 3
+    assert all(cause in text for text in failed)
+    assert cause in told.err.splitlines()[-1]
+    assert "Traceback" not in told.err
+
+
+def test_a_fine_tune_that_is_killed_for_memory_is_tried_again_and_so_is_one_whose_node_is_lost(
+    cluster: Head, tmp_path: Path
+) -> None:
+    # given a node for fine-tunes of two CPUs, on which Ray takes memory to be short whatever runs there
+    full = cluster.add_node(cpus=2, RAY_memory_usage_threshold="0.01", RAY_memory_monitor_refresh_ms="100")
+    finetune = sweeps.SWEEP["finetune"] | {"cpus": 2, "max_failures": 100}
+    sweep = joined(cluster, tmp_path).start("run", str(sweeps.write(tmp_path, seconds=1.0, finetune=finetune)))
+    # of which Ray may say at first only that it cannot be reached
+    killed = "it ran out of memory and was killed"
+    sweep.wait_for(lambda: any(killed in event["text"] for event in sweep.of("retried")), PATIENCE_S)
+
+    # when it is lost, and so is the next, amid the sweep
+    cluster.lose(full)
+    lost = cluster.add_node(cpus=2)
+    sweep.wait_for(lambda: bool(sweep.of("observed")), PATIENCE_S)
+    cluster.lose(lost)
+    cluster.add_node(cpus=2)
+    done = sweep.finish(PATIENCE_S)
+
+    # then the table is the undisturbed one
+    assert done.code == 0, done.err[-3000:]
+    assert errors(tmp_path / "runs" / "faults") == pytest.approx(sweeps.undisturbed())
+    assert "Traceback" not in done.err
+
+
+def test_what_a_sweep_does_is_among_rays_metrics(cluster: Head, tmp_path: Path) -> None:
     config = str(sweeps.write(tmp_path, seconds=3.0))
-    (tmp_path / "head").mkdir()
-    with place(tmp_path / "head") as around, head(around, cpus=1) as cluster:
-        sweep = joined(cluster, tmp_path).start("run", config, "prices.cpu_core_hour=3600")
-        seen: dict[str, float] = {}
+    sweep = joined(cluster, tmp_path).start("run", config, "name=watched", "prices.cpu_core_hour=3600")
+    seen: dict[str, float] = {}
 
-        def told() -> bool:
-            # What Prometheus would read.
-            with urlopen(cluster.metrics, timeout=10) as answer:
-                for line in answer.read().decode().splitlines():
-                    if re.match(r"ray_sweeper_\w+\{", line) and 'sweep="faults"' in line:
-                        seen[line.partition("{")[0].removesuffix("_total")] = float(line.split()[-1])
-            return {"ray_sweeper_runs", "ray_sweeper_usd"} <= set(seen)
+    def told() -> bool:
+        # What Prometheus would read.
+        with urlopen(cluster.metrics, timeout=10) as answer:
+            for line in answer.read().decode().splitlines():
+                if re.match(r"ray_sweeper_\w+\{", line) and 'sweep="watched"' in line:
+                    seen[line.partition("{")[0].removesuffix("_total")] = float(line.split()[-1])
+        return {"ray_sweeper_runs", "ray_sweeper_usd"} <= set(seen)
 
-        sweep.wait_for(told, PATIENCE_S)
-        sweep.kill_group()
+    sweep.wait_for(told, PATIENCE_S)
+    sweep.kill_group()
 
     assert seen["ray_sweeper_runs"] >= 1
     assert seen["ray_sweeper_usd"] >= 3.0
