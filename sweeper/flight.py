@@ -6,7 +6,6 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from analysis.policy import Proposal
 from sweeper.artifacts import Manifest
 from sweeper.stages import RunKey
 from sweeper.trial import Split, Trial
@@ -23,7 +22,6 @@ class Flight:
     """
 
     key: RunKey
-    proposal: Proposal
     reserved: dict[str, str]
     checkpoint: Future[Manifest | None]
     tuning: Tuning
@@ -36,11 +34,6 @@ class Flight:
     finetunes: float = 0.0
     processes: int = 0
     began: float | None = None
-
-    @property
-    def is_pilot(self) -> bool:
-        """Whether the policy must wait for it: a pre-trained run of the opening."""
-        return self.proposal.gain is None and self.key.n > 0
 
     @property
     def complete(self) -> bool:

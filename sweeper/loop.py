@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -72,7 +72,10 @@ class Loop:
         self._nothing_to_add: tuple[int, int, Cost] | None = None
         self._learnt: Knowledge | None = None
         self._log = DecisionLog(config.run_folder, self._studies, self.pricing.unit)
-        self._planned = deque(self._decided_or_opening())
+        opens = self._opening()
+        self._opens = {proposal.run for proposal in opens}
+        # What was decided before a restart and is unfinished, then the opening; each run once.
+        self._planned = deque([*(d for d in self._log.earlier if d.n in (0, *plan.choices)), *opens])
 
     @property
     def finished(self) -> bool:
@@ -161,10 +164,8 @@ class Loop:
         self.ledger.close()
         self._background.shutdown(wait=False, cancel_futures=True)
 
-    def _decided_or_opening(self) -> Iterator[Proposal]:
-        """What was decided before a restart and is unfinished, then the opening; each run once."""
-        yield from (d for d in self._log.earlier if d.n in (0, *self.plan.choices))
-        yield from opening(
+    def _opening(self) -> list[Proposal]:
+        return opening(
             self.config,
             self.plan,
             lambda run: self.pricing.of(self._key(run)),
@@ -181,7 +182,8 @@ class Loop:
             key = self._key(proposal.run)
             if not (self.table.has(key.arm.name, key.n, key.seed) or key in self.flights or key in self.failed):
                 return proposal
-        if any(flight.is_pilot for flight in self.flights.values()):
+        # The policy waits for the pre-trained runs of the opening.
+        if any(key.n > 0 and PolicyRun(key.arm.name, key.n, key.seed) in self._opens for key in self.flights):
             return None
         decision = self._choose(self.knowledge(SLACK))
         if isinstance(decision, Stop):
@@ -216,7 +218,7 @@ class Loop:
         # Reserved first: once the run has taken the tuning on, no more trials are counted for its arm.
         reserved = self.pricing.reserve(key)
         if reserved is None:
-            if proposal.gain is None:
+            if proposal.run in self._opens:
                 self._planned.appendleft(proposal)
             return Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left")
         tuning, tunes = self._tuning(key)
@@ -224,7 +226,7 @@ class Loop:
         self.reporter.event("decided", f"decision {record['step']}: {proposal.reason}", **record)
         work = self._background.submit(self.stages.prepare, key, reserved)
         repeats, per_trial = self.config.finetune.repeats, self.config.finetunes_per_trial
-        self.flights[key] = Flight(key, proposal, reserved, work, tuning, tunes, repeats, per_trial)
+        self.flights[key] = Flight(key, reserved, work, tuning, tunes, repeats, per_trial)
         return None
 
     def _advance(self, flight: Flight) -> None:
