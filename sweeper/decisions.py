@@ -95,7 +95,7 @@ def opening(
     `cost`: what a run costs now. `afresh`: what it costs by the config alone, which decides the pilot's sizes: a sweep
     that goes on with measured prices and a full store must have the same opening.
     An arm's largest size comes first, since rendering it renders the others too; but before it the size at which the
-    config wants the arm tuned.
+    config wants the arm tuned. A grid waits for no result: all of it follows the pilot.
     """
     references = []
     for arm in plan.references:
@@ -111,7 +111,20 @@ def opening(
     looks = pilot(names, sizes, cost, unit, config.seed)
     looks += _stated(config, looks, names, cost, unit)
     looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
-    return references + looks + _controls(config, plan, cost, unit)
+    rest = _rest_of_grid(plan, looks, cost, unit) if config.policy.name == "grid" else []
+    return references + looks + rest + _controls(config, plan, cost, unit)
+
+
+def _rest_of_grid(plan: Plan, looks: Sequence[Proposal], cost: Callable[[Run], float], unit: str) -> list[Proposal]:
+    """Every size of every arm that is not among `looks`, the smallest first."""
+    there = {look.run for look in looks}
+    runs = [Run(arm.name, n, 0) for n in plan.ladder for arm in plan.arms]
+    proposals = []
+    for run in (run for run in runs if run not in there):
+        price = cost(run)
+        reason = f"next in the fixed grid: {run.arm}, n = {run.n:,}, for {money(price, unit)}"
+        proposals.append(Proposal(run.arm, run.n, 0, None, price, reason))
+    return proposals
 
 
 def _stated(

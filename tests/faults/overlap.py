@@ -26,7 +26,7 @@ def sweep_file(folder: Path) -> str:
     """Three renderings of the same shapes, in three arms."""
     plain = shapes.SWEEP["renderings"]["shapes"]
     others = {"lit": plain | {"light": "fix"}, "bare": plain | {"background": "fix"}}
-    return shapes.write(folder, renderings=others, pretrain={"workers": 1}, policy={"in_flight": 3})
+    return shapes.write(folder, renderings=others, pretrain={"workers": 1}, policy={"in_flight": 6})
 
 
 def spans(events: list[dict[str, Any]]) -> dict[str, list[Span]]:

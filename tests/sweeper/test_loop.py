@@ -135,17 +135,20 @@ def test_a_fine_tune_that_fails_for_good_is_charged_and_its_run_not_tried_again(
         desk.loop.observed(trial, {"error": 0.4, "seconds": 2.0})
 
 
-def test_after_the_pilot_a_grid_keeps_as_many_runs_under_way_as_the_config_says(tmp_path: Path) -> None:
+def test_a_grid_keeps_as_many_runs_under_way_as_the_config_says_from_its_beginning_to_its_end(tmp_path: Path) -> None:
     policy = {"name": "grid", "in_flight": 3, "reference_seeds": 1}
     with desk_of(tmp_path, tune={"trials": 0}, policy=policy, finetune={"tasks": ["simulated"], "repeats": 1}) as desk:
-        # given an opening that is measured: n = 0 and the pilot of each arm
-        for _ in range(len(desk.loop._opens)):
-            desk.loop.observed(desk.next_trial(), {"error": 0.4, "seconds": 2.0})
+        plan = desk.loop.plan
+        runs = len(plan.arms) * len(plan.ladder) + 1
+        # given three runs under way, whichever is measured makes room for another at once
+        under_way = [desk.next_trial() for _ in range(3)]
+        asked = list(under_way)
+        while len(asked) < runs:
+            desk.loop.observed(under_way.pop(0), {"error": 0.4, "seconds": 2.0})
+            under_way.append(desk.next_trial())
+            asked.append(under_way[-1])
 
-        # then three further runs are there to be fine-tuned before any of them is measured
-        handed_out = [desk.next_trial() for _ in range(3)]
-
-    assert len({(trial.arm.name, trial.n, trial.seed) for trial in handed_out}) == 3
+    assert len({(trial.arm.name, trial.n, trial.seed) for trial in asked}) == runs
 
 
 def test_what_was_decided_before_a_restart_is_decided_once(desk: Desk) -> None:
