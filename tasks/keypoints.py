@@ -37,6 +37,14 @@ def _keypoints(rows: Tensor) -> Tensor:
     return rows[..., OBJECT_COLUMNS:].unflatten(-1, (-1, KEYPOINT_COLUMNS))
 
 
+class _Contiguous(nn.Module):
+    """torchvision's keypoint loss views heat maps as rows, which channels-last ones refuse."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """The same maps (R, K, H, W), channels first in memory."""
+        return maps.contiguous()
+
+
 def _keypoint_rcnn(channels: Sequence[int], outputs: int, keypoints: int) -> nn.Module:
     from torchvision.models.detection.keypoint_rcnn import KeypointRCNN, KeypointRCNNHeads, KeypointRCNNPredictor
 
@@ -45,7 +53,7 @@ def _keypoint_rcnn(channels: Sequence[int], outputs: int, keypoints: int) -> nn.
         KeypointRCNN,
         num_classes=outputs + 1,
         keypoint_head=KeypointRCNNHeads(PYRAMID_WIDTH, (width,) * _HEAD_LAYERS),
-        keypoint_predictor=KeypointRCNNPredictor(width, keypoints),
+        keypoint_predictor=nn.Sequential(KeypointRCNNPredictor(width, keypoints), _Contiguous()),
         box_detections_per_img=_DETECTIONS,
     )
     return RegionHead(channels, network, keypoint_target, "keypoints", _FOUND_COLUMNS * keypoints)

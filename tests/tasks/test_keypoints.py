@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,14 @@ import torch
 from torch import Tensor
 
 from tasks.base import NO_BOX, TaskError, task
+from tasks.datasets import load_real
 from tasks.keypoint_labels import OTHER_SIGMA, PERSON, check_flip, mirrored_order, padding, rows_of, sigmas_of
 from tasks.keypoints import keypoint_target
-from tasks.models import build_model
+from tasks.models import build_model, seeded_model
 from tasks.recipes import recipe
 from tasks.shapes import KEYPOINTS, shapes
+from tasks.train import train
+from tests.tasks.keypoint_folder import write_drawn
 
 KEYPOINT = task("keypoint")
 NAMES = ("a", "b")
@@ -150,6 +155,19 @@ def test_left_and_right_change_places_in_a_mirror_and_names_without_sides_tell_n
         check_flip(recipe("finetune-keypoint-quick"), ("rim", "handle"))
 
 
+def test_the_training_loop_trains_and_scores_it_and_refuses_to_mirror_what_has_no_mirror_image() -> None:
+    data = shapes(2, 32, seed=0, kind="keypoints")
+    short = replace(recipe("finetune-keypoint-quick"), iterations=1, batch_size=2, warmup_images=0)
+    model = seeded_model("small_resnet", KEYPOINT, 3, 0, len(KEYPOINTS))
+
+    result = train(model, KEYPOINT, data, short, seed=0, validation=data)
+
+    assert result.metric is not None
+    assert 0 <= result.metric <= 1
+    with pytest.raises(TaskError, match="recipe: augment has flip"):
+        train(model, KEYPOINT, replace(data, keypoint_names=("a", "b", "c", "d", "e")), short, seed=0)
+
+
 def test_a_model_is_asked_for_with_its_number_of_keypoints() -> None:
     with pytest.raises(TaskError, match="keypoint: a model of 0 keypoints cannot be"):
         build_model("small_resnet", KEYPOINT, 3)
@@ -173,3 +191,19 @@ def test_the_drawn_keypoints_lie_in_their_boxes_and_visible_ones_show_their_obje
                 assert shown == kind - 1
                 centres += 1
     assert centres > 30
+
+
+def test_a_folder_of_keypoints_is_read_as_it_was_drawn_and_a_perfect_answer_to_it_scores_one(tmp_path: Path) -> None:
+    write_drawn(tmp_path / "points", train=4, test=4)
+    drawn = shapes(4, 64, seed=1, kind="keypoints")
+
+    test = load_real("coco:points", tmp_path, 64, kind="keypoints", cache_dir=tmp_path / "cache").test
+
+    assert np.array_equal(test.images, drawn.images)
+    assert test.keypoint_names == tuple(KEYPOINTS)
+    labels = torch.from_numpy(test.labels)
+    points = labels[..., 6:].unflatten(-1, (-1, 4))[..., :3]
+    scores = torch.where(labels[..., :1] == NO_BOX, float(NO_BOX), 0.9)
+    answer = torch.cat([labels[..., :1], scores, labels[..., 1:5], points.flatten(2)], dim=-1)
+    assert KEYPOINT.metric([(answer, labels)]) == pytest.approx(1)
+    assert KEYPOINT.metric([(answer, torch.from_numpy(drawn.labels))]) == pytest.approx(1)
