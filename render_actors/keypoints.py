@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from render_actors.labels import MOST_NUMBERS
+from render_actors.labels import MOST_NUMBERS, RenderedImage
 from render_actors.object_class import unit_vertices
 from render_actors.objects import classes_of
 
@@ -78,3 +78,18 @@ def seen_keypoints(
     high = np.maximum(np.where(in_front[..., None], flat, -np.inf).max(axis=1), corners[:, 2:])
     held = np.clip(np.column_stack([low, high]), 0, (width, height, width, height))
     return np.concatenate([flat * inside[..., None], visibility[..., None]], axis=-1), held
+
+
+def image_keypoints(image: RenderedImage, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keypoints (M, 9, 3) of an image's visible objects, as `seen_keypoints` gives them; the image has its poses."""
+    assert image.poses is not None
+    assert image.camera is not None
+    intrinsics = np.array(image.camera.intrinsics).reshape(3, 3)
+    boxes, projections = [], []
+    for seen in image.objects:
+        pose = image.poses[seen.instance_id - 1]
+        matrix = projection(np.array(pose.matrix).reshape(3, 4), pose.scale, intrinsics)
+        boxes.append((0, seen.class_id, *seen.box))
+        projections.append((seen.instance_id, *matrix.ravel()))
+    rows = np.array(boxes, np.int32).reshape(-1, 6), np.array(projections).reshape(-1, 13)
+    return seen_keypoints(points, *rows, image.instances[None])[0]

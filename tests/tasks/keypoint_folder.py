@@ -18,7 +18,8 @@ def write_drawn(folder: Path, train: int, test: int, side: int = 64) -> Path:
     for split, count, seed in (("train2017", train, 0), ("val2017", test, 1)):
         drawn = shapes(count, side, seed, "keypoints")
         (folder / split).mkdir()
-        images, annotations = [], []
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
         for index, (pixels, rows) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
             Image.fromarray(pixels).save(folder / split / f"{index}.png")
             images.append({"id": index, "file_name": f"{index}.png", "width": side, "height": side})
@@ -32,7 +33,7 @@ def write_drawn(folder: Path, train: int, test: int, side: int = 64) -> Path:
 
 def _annotation(row: list[float]) -> dict[str, Any]:
     number, x0, y0, x1, y1, area, *rest = row
-    points = []
+    points: list[float] = []
     for x, y, visibility in zip(rest[0::4], rest[1::4], rest[2::4], strict=True):
         # COCO numbers pixels
         points += [x - 0.5, y - 0.5, int(visibility)] if visibility else [0, 0, 0]

@@ -7,6 +7,7 @@ import io
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,8 @@ def scattered(labels: Tensor, rng: np.random.Generator) -> Tensor:
 
 def by_pycocotools(detections: Tensor, labels: Tensor) -> float:
     coco, evaluation = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
-    truth, results = [], []
+    truth: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for i, (rows, image) in enumerate(zip(detections, labels, strict=True)):
         for row in image[image[:, 0] != NO_BOX]:
             x0, y0, x1, y1 = row[1:5].tolist()
