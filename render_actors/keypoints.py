@@ -25,6 +25,7 @@ NAMES = ("centre", *(f"corner_{x}{y}{z}" for x, y, z in product("xX", "yY", "zZ"
 OUTSIDE, HIDDEN, VISIBLE = 0, 1, 2
 # what is nearer to the camera than this, in metres, is beside or behind it
 _NEAREST_M = 0.01
+_NUMBERS = MOST_NUMBERS + 1
 
 
 def class_keypoints(setting: RenderSetting) -> NDArray[np.float64]:
@@ -58,7 +59,7 @@ def seen_keypoints(
     could not find them.
     """
     height, width = instances.shape[1:]
-    images, numbers = boxes[:, 0], projections[:, 0].astype(np.int64)
+    images, numbers = boxes[:, 0].astype(np.int64), projections[:, 0].astype(np.int64)
     matrices = projections[:, 1:].reshape(-1, 3, 4)
     homogeneous = np.insert(points[boxes[:, 1]], 3, 1.0, axis=-1) @ matrices.transpose(0, 2, 1)
     in_front = homogeneous[..., 2] > _NEAREST_M
@@ -67,10 +68,11 @@ def seen_keypoints(
 
     columns, rows = np.where(inside[..., None], flat, 0).astype(np.int64).transpose(2, 0, 1)
     shown = instances[images[:, None], rows, columns]
+    # objects are listed image by image and by their numbers, so what a pixel shows can be looked up
+    listed, wanted = images * _NUMBERS + numbers, images[:, None] * _NUMBERS + shown
+    place = np.searchsorted(listed, wanted).clip(max=len(listed) - 1)
     centre_m = matrices[:, 2, 3]
-    depth_of = np.full((len(instances), MOST_NUMBERS + 1), np.inf)
-    depth_of[images, numbers] = centre_m
-    hidden = depth_of[images[:, None], shown] < centre_m[:, None]
+    hidden = (listed[place] == wanted) & (centre_m[place] < centre_m[:, None])
     visibility = np.where(hidden, HIDDEN, VISIBLE) * inside
 
     corners = boxes[:, 2:].astype(np.float64)

@@ -67,6 +67,14 @@ def test_what_a_nearer_object_covers_is_hidden_and_what_is_outside_is_not_labell
     assert 0 < (edge[:, 2] == OUTSIDE).sum() < 9
 
 
+def test_images_without_an_object_have_no_keypoints() -> None:
+    nothing = np.zeros((0, 6), np.int32), np.zeros((0, 13)), np.zeros((3, 8, 8), np.uint8)
+
+    points, boxes = seen_keypoints(CUBE, *nothing)
+
+    assert (points.shape, boxes.shape) == ((0, 9, 3), (0, 4))
+
+
 def test_a_corner_behind_the_camera_is_no_keypoint_and_the_box_stays_in_the_image() -> None:
     instances = np.ones((64, 64), np.uint8)
 
