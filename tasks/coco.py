@@ -6,6 +6,7 @@ Keypoints are read from annotations/person_keypoints_SPLIT.json, or any list who
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -162,12 +163,16 @@ def _keypoint_names(file: Path, categories: list[dict[str, Any]]) -> tuple[str, 
 def _check_keypoints(file: Path, item: _Photograph, count: int) -> None:
     for _, annotation in item.objects:
         found = annotation.get("keypoints")
-        numbers = found if isinstance(found, list) and all(isinstance(value, int | float) for value in found) else []
+        numbers = found if isinstance(found, list) and all(map(_is_number, found)) else []
         if len(numbers) != 3 * count or not set(numbers[2::3]) <= {0, 1, 2}:
             raise TaskError(
                 f"{file}: annotation {annotation.get('id')} has no {count} keypoints of x, y and visibility 0, 1 or 2; "
                 "mend or remove it"
             )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _in_memory(kind: LabelKind, shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:

@@ -137,6 +137,11 @@ def _short_keypoints(folder: Path) -> None:
     _keypoint_lists(folder, {"categories": [{"id": 1, "name": "person", "keypoints": HANDS[:2]}]})
 
 
+def _endless_keypoint(folder: Path) -> None:
+    common = {"id": 3, "image_id": 0, "category_id": 1, "bbox": [0, 0, 9, 9]}
+    _keypoint_lists(folder, {"annotations": [common | {"keypoints": [float("nan"), 1, 2, *[0] * 6]}]})
+
+
 def _only_bystanders(folder: Path) -> None:
     _keypoint_lists(
         folder,
@@ -223,6 +228,7 @@ COCO, MAPS = ("coco", write_coco, "boxes"), ("masks", write_masks, "semantic")
         (POINTS, _no_keypoints, r"keypoints_train2017\.json: category person has no keypoints; list their names"),
         (POINTS, _other_keypoints, r"categories person and dog have different keypoints; one head"),
         (POINTS, _short_keypoints, r"annotation 1 has no 2 keypoints of x, y and visibility"),
+        (POINTS, _endless_keypoint, r"annotation 3 has no 3 keypoints of x, y and visibility"),
         (POINTS, _only_bystanders, r"keypoints_train2017\.json lists no image with a keypoint in it"),
         (POINTS, _no_keypoint_list, r"has no annotations/\*keypoints_test\*\.json or annotations/\*keypoints_val"),
         (MAPS, _without_map, r"training/1\.png has no map; add .*annotations/training/1\.png"),
