@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from render_actors.keypoints import projection
 from render_actors.labels import RenderedImage
 from render_actors.shards import decode_png, image_of_row, read_rows
 from render_actors.trees import file_digest
@@ -31,7 +32,9 @@ class RenderedArrays:
     """The first n images as memory maps: images uint8 (n, H, W, 3), class_sets uint8 (n, K) with 1 = visible.
 
     Where asked for: instances and semantic uint8 (n, H, W); normals float16 (n, H, W, 3); depth float32 (n, H, W);
-    boxes int32 (M, 6), sorted by image: image, class_id, x0, y0, x1, y1 of every visible object (px, ends exclusive).
+    boxes int32 (M, 6), sorted by image: image, class_id, x0, y0, x1, y1 of every visible object (px, ends exclusive);
+    projections float64 (M, 13), of the same objects in the same order: the object's number in `instances`, then the
+    rows of the 3x4 matrix that takes its mesh to the image (render_actors/keypoints.py `projection`).
     """
 
     images: NDArray[np.uint8]
@@ -41,6 +44,7 @@ class RenderedArrays:
     semantic: NDArray[np.uint8] | None = None
     normals: NDArray[np.float16] | None = None
     depth: NDArray[np.float32] | None = None
+    projections: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class _Kept:
     def read(self, row: dict, shape: tuple[int, int], path: Path) -> NDArray[Any]:
         data = row.get(self.column)
         if data is None:
-            raise ValueError(f"rendered arrays: shard {path} was rendered without {self.column}; ask for that label")
+            raise _lacks(path, self.column)
         if self.column.endswith("_png"):
             return decode_png(data)
         return np.frombuffer(data, self.dtype).reshape(*shape, *self.channels)
@@ -67,7 +71,7 @@ _PIXELS = {
     "normals": _Kept("normals", np.float16, (3,)),
     "depth": _Kept("depth", np.float32),
 }
-LABEL_ARRAYS = ("boxes", "instances", "semantic", "normals", "depth")
+LABEL_ARRAYS = ("boxes", "instances", "semantic", "normals", "depth", "projections")
 
 
 def load_arrays(
@@ -127,6 +131,7 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
     kept = {name: _PIXELS[name] for name in ("images", *labels) if name in _PIXELS}
     maps: dict[str, NDArray[Any]] = {}
     boxes: list[tuple[int, ...]] = []
+    projections: list[tuple[float, ...]] = []
     done = 0
     given = 0
     for path in shard_paths:
@@ -142,6 +147,8 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
                 maps[name][done] = kind.read(row, shape, path)
             maps["class_sets"][done, row["class_ids"]] = 1
             boxes += [(done, k, *box) for k, box in zip(row["class_ids"], row["boxes"], strict=True)]
+            if "projections" in labels:
+                projections += _projections(row, path)
             done += 1
         if done == n:
             break
@@ -149,6 +156,24 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
         raise ValueError(f"rendered arrays: {n} images asked for, the {given} shards given hold {done}")
     if "boxes" in labels:
         np.save(folder / "boxes.npy", np.array(boxes, np.int32).reshape(-1, 6))
+    if "projections" in labels:
+        np.save(folder / "projections.npy", np.array(projections, np.float64).reshape(-1, 13))
+
+
+def _projections(row: dict, path: Path) -> list[tuple[float, ...]]:
+    """Of every visible object of a row: its number, and the matrix from its mesh to the image."""
+    if row.get("poses") is None:
+        raise _lacks(path, "poses")
+    intrinsics = np.array(row["intrinsics"]).reshape(3, 3)
+    found = []
+    for number in row["instance_ids"]:
+        matrix, scale = np.array(row["poses"][number - 1]).reshape(3, 4), row["scales"][number - 1]
+        found.append((number, *projection(matrix, scale, intrinsics).ravel().tolist()))
+    return found
+
+
+def _lacks(path: Path, label: str) -> ValueError:
+    return ValueError(f"rendered arrays: shard {path} was rendered without {label}; ask for that label")
 
 
 def _new_map(folder: Path, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Rendered images as a COCO data set: images/ and annotations.json, masks as uncompressed run lengths."""
+"""Rendered images as a COCO data set: images/ and annotations.json, masks as uncompressed run lengths, keypoints."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from render_actors.keypoints import NAMES, image_keypoints
 from render_actors.labels import RenderedImage
 
 
-def export_coco(images: Iterable[RenderedImage], class_names: Sequence[str], folder: Path) -> Path:
+def export_coco(
+    images: Iterable[RenderedImage],
+    class_names: Sequence[str],
+    folder: Path,
+    points: NDArray[np.float64] | None = None,
+) -> Path:
     """Write every image and its visible objects; returns the path of annotations.json. Category id = class_id + 1.
 
-    Raises FileExistsError where the folder holds something already.
+    points: of each class (`class_keypoints`), for images with poses: then objects have their keypoints too. Raises
+    FileExistsError where the folder holds something already.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -28,7 +35,8 @@ def export_coco(images: Iterable[RenderedImage], class_names: Sequence[str], fol
         name = f"{image.index:08d}.png"
         Image.fromarray(image.rgb).save(folder / "images" / name)
         entries.append({"id": image.index, "file_name": name, "width": width, "height": height})
-        for seen in image.objects:
+        keypoints = [{}] * len(image.objects) if points is None else _keypoints(image, points)
+        for seen, more in zip(image.objects, keypoints, strict=True):
             x0, y0, x1, y1 = seen.box
             annotations.append(
                 {
@@ -42,12 +50,27 @@ def export_coco(images: Iterable[RenderedImage], class_names: Sequence[str], fol
                         "size": [height, width],
                         "counts": run_lengths(image.instances == seen.instance_id),
                     },
+                    **more,
                 }
             )
-    categories = [{"id": k, "name": name} for k, name in enumerate(class_names, start=1)]
+    shared = {} if points is None else {"keypoints": NAMES}
+    categories = [{"id": k, "name": name, **shared} for k, name in enumerate(class_names, start=1)]
     path = folder / "annotations.json"
     path.write_text(json.dumps({"images": entries, "annotations": annotations, "categories": categories}))
     return path
+
+
+def _keypoints(image: RenderedImage, points: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Of each visible object its keypoints as COCO has them: pixels counted from 0."""
+    found = image_keypoints(image, points)
+    found[..., :2] = np.where(found[..., 2:] > 0, found[..., :2] - 0.5, 0)
+    return [
+        {
+            "keypoints": [value for x, y, visibility in each.tolist() for value in (x, y, int(visibility))],
+            "num_keypoints": int((each[:, 2] > 0).sum()),
+        }
+        for each in found
+    ]
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from render_actors import keypoints
 from sweeper.artifacts import ArtifactStore
 from sweeper.config import SIMULATED, SweepConfig
 from sweeper.errors import BadInput
@@ -13,6 +14,7 @@ from sweeper.plan import resolve_recipe
 from sweeper.rendering import setting_of
 from sweeper.tuning import check_space
 from sweeper.watching import check_mlflow
+from tasks.recipes import Recipe
 
 
 def check(config: SweepConfig) -> tuple[SweepConfig, int]:
@@ -63,7 +65,7 @@ def _check_simulated(config: SweepConfig) -> None:
 
 def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
     """The tasks of a stage, "pretrain" or "finetune", and their recipes."""
-    from tasks.base import task
+    from tasks.base import label_kind, task
 
     recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
     for name in names:
@@ -72,6 +74,8 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
         except ValueError as error:
             raise BadInput(f"{stage}.tasks: {error}") from None
         resolved = resolve_recipe(stage, name, recipe)
+        if stage == "pretrain" and label_kind(name) == "keypoints":
+            _check_flip(stage, resolved, keypoints.NAMES)
         batch = resolved.batch_size
         if stage == "pretrain" and batch < config.pretrain.workers:
             raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
@@ -82,6 +86,16 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
             )
         if stage == "finetune":
             check_space(config, name)
+
+
+def _check_flip(stage: str, recipe: Recipe, names: Sequence[str]) -> None:
+    """BadInput where a recipe mirrors keypoints that have no mirror image."""
+    from tasks.keypoint_labels import check_flip
+
+    try:
+        check_flip(recipe, names)
+    except ValueError as error:
+        raise BadInput(f"{stage}.{error}") from None
 
 
 def _check_backbones(config: SweepConfig) -> None:
@@ -122,6 +136,9 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
             folds(chosen, real.train.labels, config.tune.folds, config.seed)
     except (ValueError, OSError) as error:
         raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
+    if real.train.label_kind == "keypoints":
+        for name in finetune.tasks:
+            _check_flip("finetune", resolve_recipe("finetune", name, finetune.recipe), real.train.keypoint_names)
     if not len(real.test):
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
     if finetune.dataset_sha256 not in (None, real.sha256):

@@ -86,7 +86,9 @@ def _activations(view: ImageView, arm: Arm, config: SweepConfig, checkpoint: Pat
     from tasks.models import build_model, load_backbone
 
     names = class_names(setting_of(config, arm.rendering))
-    model = build_model(arm.backbone, task(arm.learnt), len(names))
+    learnt = task(arm.learnt)
+    # The head is not looked at: one of any size will do.
+    model = build_model(arm.backbone, learnt, len(names), keypoints=int(learnt.label_kind == "keypoints"))
     try:
         load_backbone(model, torch.load(checkpoint, weights_only=True))
     except (OSError, RuntimeError) as error:

@@ -20,8 +20,8 @@ SHUFFLED = "-shuffled"
 
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
 GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
-# How many times as long a task's head makes it, measured for ResNet-18 (insseg: a guess on top of objdet).
-GUESSED_SLOWDOWN = {"objdet": 5.0, "insseg": 6.0, "semseg": 2.0, "normal": 2.0, "depth": 2.0}
+# How many times as long a task's head makes it, measured for ResNet-18 (insseg and keypoint: guesses on top of objdet).
+GUESSED_SLOWDOWN = {"objdet": 5.0, "insseg": 6.0, "keypoint": 6.0, "semseg": 2.0, "normal": 2.0, "depth": 2.0}
 GUESSED_GPU_IN_CORES = 50.0
 
 # Seconds from the moment that a stage has its devices to its first line of work, as measured on a laptop's two cores:

@@ -17,6 +17,7 @@ from ray.train.torch import TorchTrainer
 
 from render_actors.actor import SHARD_FILE, shard_identity
 from render_actors.arrays import load_arrays
+from render_actors.keypoints import class_keypoints
 from render_actors.objects import class_names
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.cache import trim_folders
@@ -132,7 +133,8 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     if job.arm.is_control:
         training, validation = (with_shuffled_labels(data, job.seed) for data in (training, validation))
     learnt = task(job.arm.learnt)
-    model = seeded_model(job.arm.backbone, learnt, len(training.class_names), job.seed)
+    sizes = len(training.class_names), job.seed, len(training.keypoint_names)
+    model = seeded_model(job.arm.backbone, learnt, *sizes)
     is_first = context.get_world_rank() == 0
 
     def on_progress(step: int, images_per_s: float, loss: float) -> None:
@@ -200,4 +202,5 @@ def _arrays(job: Pretraining, images: ImageSet, manifests: Sequence[Manifest]) -
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
     kind = label_kind(job.arm.learnt)
     arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key, labels=arrays_for(kind))
-    return labelled_set(kind, arrays, class_names(images.setting))
+    points = class_keypoints(images.setting) if kind == "keypoints" else None
+    return labelled_set(kind, arrays, class_names(images.setting), points)

@@ -12,6 +12,7 @@ from render_actors.actor import SHARD_FILE
 from render_actors.arrays import ImageView
 from render_actors.export_bop import check_exportable, export_bop
 from render_actors.export_coco import export_coco
+from render_actors.keypoints import class_keypoints
 from render_actors.labels import RenderedImage
 from render_actors.objects import class_names
 from render_actors.preview import contact_sheet, side_by_side
@@ -91,7 +92,8 @@ def _exported(view: ImageView, setting: RenderSetting, folder: Path, export: Exp
     """Images in a format of other people's; raises BadInput where they cannot be, or the folder is in use."""
     try:
         if export == "coco":
-            return export_coco(view, class_names(setting), folder)
+            points = class_keypoints(setting) if "poses" in setting.labels else None
+            return export_coco(view, class_names(setting), folder, points)
         return export_bop(view, setting, folder)
     except (ValueError, FileExistsError) as error:
         raise BadInput(str(error)) from None

@@ -154,7 +154,8 @@ def _measured_error(
     seed = int(np.random.SeedSequence((config.seed, trial.seed, trial.repeat)).generate_state(1)[0])
 
     def error_of(training: ArraySet, held_out: ArraySet, recipe: Recipe, watch: OnValidation | None = None) -> float:
-        model = seeded_model(trial.arm.backbone, learnt, len(training.class_names), seed)
+        sizes = len(training.class_names), seed, len(training.keypoint_names)
+        model = seeded_model(trial.arm.backbone, learnt, *sizes)
         if trial.checkpoint is not None:
             path = store.path(trial.checkpoint, MODEL_FILE)
             load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))

@@ -6,7 +6,7 @@ This file imports no torch at run time, so that a renderer's process may read th
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 # maps: of any size; pyramid: of several sizes
 Needs = Literal["maps", "pyramid"]
-LabelKind = Literal["class_index", "class_set", "boxes", "instances", "semantic", "normals", "depth"]
+LabelKind = Literal["class_index", "class_set", "boxes", "instances", "semantic", "normals", "depth", "keypoints"]
 
 # The class number of a pixel that counts neither for nor against, and of the rows that pad a list of boxes.
 IGNORED = 255
 NO_BOX = -1
+# of a row of keypoint labels: the object's own numbers, then those of each keypoint (tasks/keypoint_labels.py)
+OBJECT_COLUMNS, KEYPOINT_COLUMNS = 6, 4
 
 # name -> the module that defines it in its TASKS table, and the labels it learns from; a new task is one line here and
 # one record there
@@ -33,6 +35,7 @@ _HOMES: dict[str, tuple[str, LabelKind]] = {
     "semseg": ("tasks.segmentation", "semantic"),
     "normal": ("tasks.geometry", "normals"),
     "depth": ("tasks.geometry", "depth"),
+    "keypoint": ("tasks.keypoints", "keypoints"),
 }
 
 # kind -> element type and the shape of one image's label; letters stand for any size
@@ -44,6 +47,7 @@ _FORMS: dict[LabelKind, tuple[type, str]] = {
     "semantic": (np.uint8, "HW"),
     "normals": (np.float16, "HW3"),
     "depth": (np.float32, "HW"),
+    "keypoints": (np.float32, "MP"),
 }
 
 
@@ -59,14 +63,17 @@ class ArraySet:
     "boxes" float32 (N, M, 5), class, x0, y0, x1, y1 in px, the end exclusive, padded with rows of class -1;
     "instances" uint8 (N, H, W, 2), the object's number, 0 = none, and its class; "semantic" uint8 (N, H, W), the class,
     255 = ignored; "normals" float16 (N, H, W, 3), unit, x right, y up, z to the viewer, 0 where there is none; "depth"
-    float32 (N, H, W), metres, 0 where there is none. class_names: one name an output of the model. kind: told by the
-    shape where it is left out, for the first two. Raises TaskError where these do not fit together.
+    float32 (N, H, W), metres, 0 where there is none; "keypoints" float32 (N, M, 6 + 4 K), see tasks/keypoint_labels.py,
+    padded as boxes are. class_names: one name an output of the model, keypoints apart. kind: told by the shape where it
+    is left out, for the first two. keypoint_names: the K of every object, for "keypoints" only. Raises TaskError where
+    these do not fit together.
     """
 
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     kind: LabelKind | None = None
+    keypoint_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] != 3:
@@ -74,7 +81,7 @@ class ArraySet:
         if len(self.images) != len(self.labels):
             raise TaskError(f"{len(self.images)} images but {len(self.labels)} labels")
         self._check_form()
-        if self.label_kind in ("class_index", "class_set", "boxes", "semantic"):
+        if self.label_kind in ("class_index", "class_set", "boxes", "semantic", "keypoints"):
             self._check_classes()
 
     def _check_form(self) -> None:
@@ -82,6 +89,9 @@ class ArraySet:
             raise TaskError(f"labels must be (N,) or (N, K), not {self.labels.shape}")
         element, form = _FORMS[self.label_kind]
         sizes = {"H": self.images.shape[1], "W": self.images.shape[2], "K": len(self.class_names)}
+        sizes["P"] = OBJECT_COLUMNS + KEYPOINT_COLUMNS * len(self.keypoint_names)
+        if (self.label_kind == "keypoints") != bool(self.keypoint_names):
+            raise TaskError(f"{self.label_kind} labels with {len(self.keypoint_names)} keypoint names; see ArraySet")
         found = self.labels.shape[1:]
         fits = len(found) == len(form) and all(
             size == (int(letter) if letter.isdigit() else sizes.get(letter, size))
@@ -94,14 +104,14 @@ class ArraySet:
 
     def _check_classes(self) -> None:
         known = len(self.class_names)
-        classes = self.labels[..., 0] if self.label_kind == "boxes" else self.labels
+        classes = self.labels[..., 0] if self.label_kind in ("boxes", "keypoints") else self.labels
         if self.label_kind == "class_set" or not classes.size:
             return
         # Maps are read from disk lazily: their classes are checked where they are made.
         if self.label_kind == "semantic" and isinstance(self.labels, np.memmap):
             return
-        counted = {"boxes": classes != NO_BOX, "semantic": classes != IGNORED}.get(self.label_kind)
-        shown = classes if counted is None else classes[counted]
+        nothing = {"boxes": NO_BOX, "keypoints": NO_BOX, "semantic": IGNORED}.get(self.label_kind)
+        shown = classes if nothing is None else classes[classes != nothing]
         if shown.size and (shown.min() < 0 or shown.max() >= known):
             low, high = int(shown.min()), int(shown.max())
             raise TaskError(f"class indices run from {low} to {high}, outside 0..{known - 1}")
@@ -116,7 +126,7 @@ class ArraySet:
 
     def take(self, indices: np.ndarray) -> ArraySet:
         """The images at `indices` (int, (M,)), copied into memory in that order."""
-        return ArraySet(self.images[indices], self.labels[indices], self.class_names, self.kind)
+        return ArraySet(self.images[indices], self.labels[indices], self.class_names, self.kind, self.keypoint_names)
 
 
 def _whole_batch(predictions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
@@ -127,9 +137,10 @@ def _whole_batch(predictions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
 class Task:
     """What is learnt, as plain functions.
 
-    head(channels, outputs): a module called as head(stage maps, (height, width) of the images, labels), channels =
-    width of each stage. In training it gets the batch's labels and may return anything that `loss` takes, for example
-    losses that it computed itself; in evaluation labels are None and it returns one tensor.
+    head(channels, outputs), with keypoint labels head(channels, outputs, keypoints): a module called as head(stage
+    maps, (height, width) of the images, labels), channels = width of each stage. In training it gets the batch's labels
+    and may return anything that `loss` takes, for example losses that it computed itself; in evaluation labels are None
+    and it returns one tensor.
     loss(predictions, labels): scalar tensor to minimise.
     metric(evidence): score in [0, 1], higher is better, from the evidence of the batches of a whole set.
     evidence(predictions, labels): what the metric needs of one batch, on the CPU; both as they are unless it is given.
@@ -140,7 +151,7 @@ class Task:
     name: str
     label_kind: LabelKind
     metric_name: str
-    head: Callable[[Sequence[int], int], nn.Module]
+    head: Callable[..., nn.Module]
     loss: Callable[[Any, Tensor], Tensor]
     metric: Callable[[Iterable[tuple[Tensor, ...]]], float]
     evidence: Callable[[Tensor, Tensor], tuple[Tensor, ...]] = _whole_batch

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tasks.base import ArraySet
+from tasks.keypoint_labels import mirrored_order
 from tasks.recipes import Recipe
 from tasks.views import Views, placed
 
@@ -87,6 +88,7 @@ class Feed:
 
     def __init__(self, data: ArraySet, device: torch.device) -> None:
         self.device, self.kind = device, data.label_kind
+        self.mirror = mirrored_order(data.keypoint_names)
         self.images = _resident(_as_tensor(data.images), device)
         self.labels = _resident(_as_tensor(np.ascontiguousarray(data.labels)), device)
 
@@ -111,7 +113,7 @@ class Feed:
             if "colour" in recipe.augment:
                 images = _jitter(images, placed(gains[:, part].astype(np.float32), self.device))
             size = (self.images.shape[1], self.images.shape[2])
-            labels = seen.of_labels(self.labels, chosen.to(self.labels.device), self.kind, size)
+            labels = seen.of_labels(self.labels, chosen.to(self.labels.device), self.kind, size, self.mirror)
             yield images, labels.to(self.device)
 
 

@@ -1,8 +1,14 @@
-"""COCO's layout: annotations/instances_SPLIT.json beside the folders SPLIT of photographs (or one called images)."""
+"""COCO's layout: annotations/instances_SPLIT.json beside the folders SPLIT of photographs (or one called images).
+
+Keypoints are read from annotations/person_keypoints_SPLIT.json, or any list whose name ends in keypoints_SPLIT.json.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +17,10 @@ import numpy as np
 
 from tasks import decoded
 from tasks.base import NO_BOX, ArraySet, LabelKind, TaskError
+from tasks.keypoint_labels import padding, rows_of
 from tasks.letterbox import decode_all, label_map, photograph
 
-KINDS: tuple[LabelKind, ...] = ("boxes", "instances", "class_set")
+KINDS: tuple[LabelKind, ...] = ("boxes", "instances", "class_set", "keypoints")
 _SPLITS = {"train": ("train",), "test": ("test", "val")}
 # objects are numbered in 8 bits
 _MOST_OBJECTS = 255
@@ -29,22 +36,35 @@ class _Photograph:
     objects: tuple[tuple[int, dict[str, Any]], ...]
 
 
+@dataclass(frozen=True)
+class _List:
+    """One list: the names of its categories by id, the keypoints that all of them have, and its images by id."""
+
+    file: Path
+    names: tuple[str, ...]
+    keypoints: tuple[str, ...]
+    photographs: tuple[_Photograph, ...]
+
+
 def load(
     folder: Path, resolution: int, cache: Path, *, kind: LabelKind = "boxes", verify: bool = False
 ) -> tuple[ArraySet, ArraySet, str]:
-    """(train, test, their sha256) as squares of `resolution` px, letterboxed, with boxes, instances or class sets.
+    """(train, test, their sha256) as squares of `resolution` px, letterboxed, with labels of `kind`, one of KINDS.
 
-    Annotations of crowds are left out, and so are training images without any object. Where masks overlap, the smaller
-    object is in front. Raises FileNotFoundError for a missing list, TaskError naming a file that cannot be used.
+    Annotations of crowds are left out, and so are training images without any object, or without any that has a
+    keypoint where those are wanted. Where masks overlap, the smaller object is in front. Raises FileNotFoundError for a
+    missing list, TaskError naming a file that cannot be used.
     """
-    lists = {split: _list(folder, choices) for split, choices in _SPLITS.items()}
-    content = {split: _photographs(file) for split, file in lists.items()}
-    names, photographs = content["train"][0], {split: shown for split, (_, shown) in content.items()}
-    if names != content["test"][0]:
-        raise TaskError(f"{lists['test']} and {lists['train']} list different categories; make them the same")
-    photographs["train"] = [shown for shown in photographs["train"] if shown.objects]
+    lists = {split: _read(_file(folder, choices, kind), kind) for split, choices in _SPLITS.items()}
+    train, test = lists["train"], lists["test"]
+    if (train.names, train.keypoints) != (test.names, test.keypoints):
+        what = "categories" if train.names != test.names else "keypoints"
+        raise TaskError(f"{test.file} and {train.file} list different {what}; make them the same")
+    photographs = {split: each.photographs for split, each in lists.items()}
+    photographs["train"] = tuple(shown for shown in train.photographs if _teaches(shown, kind))
     if not photographs["train"]:
-        raise TaskError(f"{lists['train']} lists no image with an object in it")
+        wanted = "a keypoint" if kind == "keypoints" else "an object"
+        raise TaskError(f"{train.file} lists no image with {wanted} in it")
 
     def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
         made: dict[str, tuple[np.ndarray | None, tuple[str, ...]]] = {}
@@ -57,11 +77,13 @@ def load(
                 file = target / f"{split}-labels.npy"
                 decode_all(shown, lambda item: _instances(item, resolution), file, (*square, 2), np.uint8)
             else:
-                labels = _boxes(shown, resolution) if kind == "boxes" else _class_sets(shown, len(names))
-            made[split] = (labels, names)
+                labels = _in_memory(kind, shown, lists[split], resolution)
+            made[split] = (labels, lists[split].names)
+        if kind == "keypoints":
+            (target / decoded.KEYPOINT_NAMES).write_text(json.dumps(train.keypoints))
         return made
 
-    files = [*lists.values(), *(item.file for shown in photographs.values() for item in shown)]
+    files = [*(each.file for each in lists.values()), *(item.file for shown in photographs.values() for item in shown)]
     missing = [file for file in files if not file.is_file()]
     if missing:
         raise TaskError(f"image {missing[0]} is not there; add it, or take it out of its list")
@@ -69,19 +91,33 @@ def load(
     return decoded.cached(cache / "decoded" / f"{folder.name}-{resolution}px-{key}", build, kind=kind, verify=verify)
 
 
-def _list(folder: Path, choices: tuple[str, ...]) -> Path:
-    there = sorted((folder / "annotations").glob("instances_*.json"))
+def _teaches(shown: _Photograph, kind: LabelKind) -> bool:
+    """Whether there is anything in an image to learn from."""
+    if kind != "keypoints":
+        return bool(shown.objects)
+    return any(visibility > 0 for _, annotation in shown.objects for visibility in annotation["keypoints"][2::3])
+
+
+def _prefix(kind: LabelKind) -> str:
+    return "*keypoints_" if kind == "keypoints" else "instances_"
+
+
+def _split_of(file: Path) -> str:
+    return re.sub(r"^(instances|.*keypoints)_", "", file.stem)
+
+
+def _file(folder: Path, choices: tuple[str, ...], kind: LabelKind) -> Path:
+    there = sorted((folder / "annotations").glob(f"{_prefix(kind)}*.json"))
     for name in choices:
         for file in there:
-            if file.stem.removeprefix("instances_").startswith(name):
+            if _split_of(file).startswith(name):
                 return file
-    wanted = " or ".join(f"annotations/instances_{name}*.json" for name in choices)
+    wanted = " or ".join(f"annotations/{_prefix(kind)}{name}*.json" for name in choices)
     raise FileNotFoundError(f"{folder} has no {wanted}; see COCO's layout")
 
 
-def _photographs(file: Path) -> tuple[tuple[str, ...], list[_Photograph]]:
-    """Category names by id, and the images of one list by id."""
-    split = file.stem.removeprefix("instances_")
+def _read(file: Path, kind: LabelKind) -> _List:
+    split = _split_of(file)
     folder = file.parents[1] / split
     folder = folder if folder.is_dir() else file.parents[1] / "images"
     try:
@@ -101,10 +137,68 @@ def _photographs(file: Path) -> tuple[tuple[str, ...], list[_Photograph]]:
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise TaskError(f"{file} is not COCO ({type(error).__name__}: {error}); write it again") from error
-    return tuple(str(category["name"]) for category in categories), shown
+    names = tuple(str(category["name"]) for category in categories)
+    keypoints = _keypoint_names(file, categories) if kind == "keypoints" else ()
+    for item in shown if keypoints else ():
+        _check_keypoints(file, item, len(keypoints))
+    return _List(file, names, keypoints, tuple(shown))
 
 
-def _boxes(shown: list[_Photograph], resolution: int) -> np.ndarray:
+def _keypoint_names(file: Path, categories: list[dict[str, Any]]) -> tuple[str, ...]:
+    """The keypoints that every category has; TaskError where one has none, or others."""
+    listed = [tuple(str(name) for name in category.get("keypoints") or ()) for category in categories]
+    for names, category in zip(listed, categories, strict=True):
+        if not names:
+            raise TaskError(f"{file}: category {category['name']} has no keypoints; list their names, or leave it out")
+        if names != listed[0]:
+            raise TaskError(
+                f"{file}: categories {categories[0]['name']} and {category['name']} have different keypoints; one head "
+                "finds the same ones in all: leave out one of the two"
+            )
+    if not listed:
+        raise TaskError(f"{file} lists no category, so no keypoints; add one with the names of its keypoints")
+    return listed[0]
+
+
+def _check_keypoints(file: Path, item: _Photograph, count: int) -> None:
+    for _, annotation in item.objects:
+        found = annotation.get("keypoints")
+        numbers = found if isinstance(found, list) and all(map(_is_number, found)) else []
+        if len(numbers) != 3 * count or not set(numbers[2::3]) <= {0, 1, 2}:
+            raise TaskError(
+                f"{file}: annotation {annotation.get('id')} has no {count} keypoints of x, y and visibility 0, 1 or 2; "
+                "mend or remove it"
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _in_memory(kind: LabelKind, shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
+    """Labels that are a few numbers an image."""
+    if kind == "keypoints":
+        return _keypoints(shown, listed.keypoints, resolution)
+    return _boxes(shown, resolution) if kind == "boxes" else _class_sets(shown, len(listed.names))
+
+
+def _keypoints(shown: Sequence[_Photograph], names: tuple[str, ...], resolution: int) -> np.ndarray:
+    """float32 (N, M, 6 + 4 K), padded. An object without an area has its box's."""
+    labels = padding(len(shown), max((len(item.objects) for item in shown), default=0), len(names))
+    for place, item in zip(labels, shown, strict=True):
+        scale = resolution / max(item.width, item.height)
+        for row, (number, annotation) in zip(place, item.objects, strict=False):
+            x, y, width, height = annotation["bbox"]
+            box = np.array([[x, y, x + width, y + height]]) * scale
+            points = np.array(annotation["keypoints"], float).reshape(1, -1, 3)
+            # COCO numbers pixels, and its boxes are measured from the image's corner: half a pixel more
+            points[..., :2] = np.where(points[..., 2:] > 0, (points[..., :2] + 0.5) * scale, 0)
+            area = float(annotation.get("area") or width * height) * scale**2
+            row[:] = rows_of(np.array([number]), box, np.array([area]), points, names)[0]
+    return labels
+
+
+def _boxes(shown: Sequence[_Photograph], resolution: int) -> np.ndarray:
     """float32 (N, M, 5), padded."""
     most = max((len(item.objects) for item in shown), default=0)
     rows = np.full((len(shown), most, 5), NO_BOX, np.float32)
@@ -116,7 +210,7 @@ def _boxes(shown: list[_Photograph], resolution: int) -> np.ndarray:
     return rows
 
 
-def _class_sets(shown: list[_Photograph], classes: int) -> np.ndarray:
+def _class_sets(shown: Sequence[_Photograph], classes: int) -> np.ndarray:
     sets = np.zeros((len(shown), classes), np.uint8)
     for place, item in zip(sets, shown, strict=True):
         place[[number for number, _ in item.objects]] = 1

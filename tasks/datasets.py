@@ -47,10 +47,11 @@ def load_real(
     """The data set `name` as square images of `resolution` pixels, decoded once into `cache_dir` (`cache_root()`).
 
     name: "fashion-mnist", "clothing", "imagenet" or "imagefolder:PATH" (PATH/{train,test}/CLASS/*) for class_index;
-    "coco" or "coco:PATH" for boxes, instances and class_set; "camvid", "ade20k" or "masks:PATH" for semantic, the last
-    also for normals and depth. PATH is relative to data_root. kind: of the labels wanted. ignore_label: of
-    "masks:PATH", the class number that does not count. data_root: a folder of the user's own data, looked into first;
-    None = there is none. verify: whether to check the decoded images' bytes, and decode damaged ones again.
+    "coco" or "coco:PATH" for boxes, instances, class_set and keypoints; "camvid", "ade20k" or "masks:PATH" for
+    semantic, the last also for normals and depth. PATH is relative to data_root. kind: of the labels wanted.
+    ignore_label: of "masks:PATH", the class number that does not count. data_root: a folder of the user's own data,
+    looked into first; None = there is none. verify: whether to check the decoded images' bytes, and decode damaged ones
+    again.
     Raises FileNotFoundError saying what was looked for and where, and TaskError (a ValueError) naming a bad file.
     """
     if resolution < 8:
@@ -136,14 +137,14 @@ def _rarest_classes(data: ArraySet) -> np.ndarray:
     known, labels = len(data.class_names), data.labels
     if data.label_kind == "class_index":
         return labels
-    if data.label_kind not in ("class_set", "boxes", "semantic"):
+    if data.label_kind not in ("class_set", "boxes", "semantic", "keypoints"):
         raise TaskError(f"subset: {data.label_kind} labels have no classes to balance; set balanced to false")
     shows = np.zeros((len(data), known), bool)
     for place, label in zip(shows, labels, strict=True):
         if data.label_kind == "class_set":
             place[:] = label > 0
         else:
-            numbers = np.unique(label[:, 0] if data.label_kind == "boxes" else label).astype(int)
+            numbers = np.unique(label[:, 0] if data.label_kind in ("boxes", "keypoints") else label).astype(int)
             place[numbers[(numbers >= 0) & (numbers < known)]] = True
     images_of = np.where(shows, shows.sum(axis=0), len(data) + 1)
     return np.where(shows.any(axis=1), images_of.argmin(axis=1), known)

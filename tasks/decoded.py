@@ -21,6 +21,8 @@ SPLITS = ("train", "test")
 # bumped when the pixels that decoding gives change, so that no old cache is read
 _VERSION = 2
 _CHECKSUMS = "sha256.json"
+# what a build writes beside the labels where objects have keypoints: the names of those
+KEYPOINT_NAMES = "keypoints.json"
 # decoding writes its files all the time: a folder that has been still for so long is nobody's
 _ABANDONED_S = 86400.0
 
@@ -48,8 +50,8 @@ def cached(
     """(train, test, sha256 of their pixels, labels and class names) from `folder`.
 
     Where it does not exist yet, `build(temporary folder)` makes it first: it writes SPLIT.npy (uint8 (N, H, W, 1 or 3))
-    for both splits and returns (labels, class names), None for labels where it wrote SPLIT-labels.npy itself. Two
-    processes may race: the later one drops its own work.
+    for both splits and returns (labels, class names), None for labels where it wrote SPLIT-labels.npy itself; with
+    keypoints it also writes KEYPOINT_NAMES. Two processes may race: the later one drops its own work.
     With `verify` every byte is compared with what was written, and a damaged folder is made anew, which is said.
     """
     if verify and folder.is_dir() and not _is_whole(folder):
@@ -113,4 +115,6 @@ def _read(folder: Path, split: str, kind: LabelKind) -> ArraySet:
     # a map for every image is read as it is needed, too
     lazily: Literal["r"] | None = "r" if kind in ("instances", "semantic", "normals", "depth") else None
     labels = np.load(folder / f"{split}-labels.npy", mmap_mode=lazily, allow_pickle=False)
-    return ArraySet(images, labels, tuple(json.loads((folder / f"{split}-classes.json").read_text())), kind)
+    names = tuple(json.loads((folder / f"{split}-classes.json").read_text()))
+    keypoints = json.loads((folder / KEYPOINT_NAMES).read_text()) if kind == "keypoints" else ()
+    return ArraySet(images, labels, names, kind, tuple(keypoints))

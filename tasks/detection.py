@@ -7,7 +7,8 @@ IoU 0.50 to 0.95 and over the classes that are there, of boxes or of masks.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from tasks.base import NO_BOX, Task, TaskError
 
-_PYRAMID_WIDTH = 256
+PYRAMID_WIDTH = 256
 # torchvision's anchors in px, one a level, the regions it keeps of an image and those that it learns from, for images
 # of this side or more; smaller ones get their share of each
 _ANCHORS = (32, 64, 128, 256, 512)
@@ -27,32 +28,42 @@ _MASK_SIDE = 28
 # COCO's thresholds as pycocotools has them: torchmetrics' own are rounded to 32 bits, which moves mmAP by 5e-4
 _OVERLAPS = np.linspace(0.5, 0.95, 10).tolist()
 _RECALLS = np.linspace(0, 1, 101).tolist()
-# class, score and box of a detection, then its mask in its own frame where there is one
-_BOX_FIELDS = 6
+# class, score and box of a detection, then what else it carries: its mask in its own frame, its keypoints
+BOX_FIELDS = 6
 Target = dict[str, Tensor]
 
 
 class RegionHead(nn.Module):
-    """Pyramid, region proposals and region heads; with `masks` also the mask of each region."""
+    """Pyramid, region proposals and region heads.
 
-    def __init__(self, channels: Sequence[int], outputs: int, *, masks: bool) -> None:
+    network: torchvision's, called with the pyramid and the anchors. target: of one image's label. extra: under which
+    name the network tells what a detection carries besides its box, `width` numbers of it.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        network: Callable[..., Any],
+        target: Callable[[Tensor], Target],
+        extra: str = "",
+        width: int = 0,
+    ) -> None:
         super().__init__()
-        from torchvision.models.detection import FasterRCNN, MaskRCNN
         from torchvision.models.detection.anchor_utils import AnchorGenerator
         from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
-        self.pyramid = FeaturePyramidNetwork(list(channels), _PYRAMID_WIDTH, LastLevelMaxPool())
-        self.pyramid.out_channels = _PYRAMID_WIDTH
+        self.pyramid = FeaturePyramidNetwork(list(channels), PYRAMID_WIDTH, LastLevelMaxPool())
+        self.pyramid.out_channels = PYRAMID_WIDTH
         sizes = tuple((size,) for size in _ANCHORS)
         anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
-        whole = (MaskRCNN if masks else FasterRCNN)(self.pyramid, outputs + 1, rpn_anchor_generator=anchors)
+        whole = network(self.pyramid, rpn_anchor_generator=anchors)
         self.rpn, self.roi_heads = whole.rpn, whole.roi_heads
-        self.masks = masks
+        self.target, self.extra, self.width = target, extra, width
 
     def forward(
         self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None
     ) -> dict[str, Tensor] | Tensor:
-        """In training the losses by name; else detections (B, D, 6), with masks (B, D, 6 + 28 * 28).
+        """In training the losses by name; else detections (B, D, 6 + width).
 
         A detection is class, score, x0, y0, x1, y1 in px; images with fewer than D are padded with class -1.
         """
@@ -63,14 +74,22 @@ class RegionHead(nn.Module):
             maps = self.pyramid(OrderedDict((str(level), stage.float()) for level, stage in enumerate(stages)))
             count = len(stages[0])
             images = ImageList(stages[0].new_empty((count, 0, *size)), [size] * count)
-            targets = None if labels is None else [self._target(label) for label in labels]
+            targets = None if labels is None else [self.target(label) for label in labels]
             self._fit_to(size)
             proposals, losses = self.rpn(images, maps, targets)
             found, more = self.roi_heads(maps, proposals, images.image_sizes, targets)
-        return losses | more if self.training else _packed(found, self.masks)
+        return losses | more if self.training else self._packed(found)
 
-    def _target(self, label: Tensor) -> Target:
-        return mask_target(label) if self.masks else box_target(label)
+    def _packed(self, found: Sequence[Target]) -> Tensor:
+        most = max(len(image["boxes"]) for image in found)
+        rows = found[0]["boxes"].new_full((len(found), most, BOX_FIELDS + self.width), NO_BOX)
+        for place, image in zip(rows, found, strict=True):
+            count = len(image["boxes"])
+            place[:count, 0], place[:count, 1] = image["labels"].float() - 1, image["scores"]
+            place[:count, 2:BOX_FIELDS] = image["boxes"]
+            if self.extra:
+                place[:count, BOX_FIELDS:] = image[self.extra].flatten(1)
+        return rows
 
     def _fit_to(self, size: tuple[int, int]) -> None:
         """Smaller anchors and, as there is room for fewer objects, fewer regions in a smaller image."""
@@ -106,31 +125,19 @@ def mask_target(label: Tensor) -> Target:
     return {"boxes": boxes, "labels": kinds.long() + 1, "masks": masks.to(torch.uint8)}
 
 
-def _packed(found: Sequence[Target], masks: bool) -> Tensor:
-    width = _BOX_FIELDS + (_MASK_SIDE**2 if masks else 0)
-    most = max(len(image["boxes"]) for image in found)
-    rows = found[0]["boxes"].new_full((len(found), most, width), NO_BOX)
-    for place, image in zip(rows, found, strict=True):
-        count = len(image["boxes"])
-        place[:count, 0], place[:count, 1] = image["labels"].float() - 1, image["scores"]
-        place[:count, 2:_BOX_FIELDS] = image["boxes"]
-        if masks:
-            place[:count, _BOX_FIELDS:] = image["masks"].flatten(1)
-    return rows
-
-
-def _sum_of_losses(losses: dict[str, Tensor], labels: Tensor) -> Tensor:
+def sum_of_losses(losses: dict[str, Tensor], labels: Tensor) -> Tensor:
+    """What torchvision's region heads minimise."""
     return torch.stack(list(losses.values())).sum()
 
 
 def _found(rows: Tensor, size: tuple[int, int] | None) -> Target:
     """One image's detections as torchmetrics takes them; masks pasted into an image of `size` where there are any."""
     rows = rows[rows[:, 0] != NO_BOX]
-    found = {"labels": rows[:, 0].long(), "scores": rows[:, 1], "boxes": rows[:, 2:_BOX_FIELDS]}
+    found = {"labels": rows[:, 0].long(), "scores": rows[:, 1], "boxes": rows[:, 2:BOX_FIELDS]}
     if size is not None:
         from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-        small = rows[:, _BOX_FIELDS:].reshape(-1, 1, _MASK_SIDE, _MASK_SIDE)
+        small = rows[:, BOX_FIELDS:].reshape(-1, 1, _MASK_SIDE, _MASK_SIDE)
         found["masks"] = paste_masks_in_image(small, found["boxes"], size)[:, 0] > 0.5
     return found
 
@@ -170,14 +177,18 @@ def mask_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
 
 
 def _faster_rcnn(channels: Sequence[int], outputs: int) -> nn.Module:
-    return RegionHead(channels, outputs, masks=False)
+    from torchvision.models.detection import FasterRCNN
+
+    return RegionHead(channels, partial(FasterRCNN, num_classes=outputs + 1), box_target)
 
 
 def _mask_rcnn(channels: Sequence[int], outputs: int) -> nn.Module:
-    return RegionHead(channels, outputs, masks=True)
+    from torchvision.models.detection import MaskRCNN
+
+    return RegionHead(channels, partial(MaskRCNN, num_classes=outputs + 1), mask_target, "masks", _MASK_SIDE**2)
 
 
 TASKS = {
-    "objdet": Task("objdet", "boxes", "mmAP", _faster_rcnn, _sum_of_losses, box_precision, needs="pyramid"),
-    "insseg": Task("insseg", "instances", "mask mmAP", _mask_rcnn, _sum_of_losses, mask_precision, needs="pyramid"),
+    "objdet": Task("objdet", "boxes", "mmAP", _faster_rcnn, sum_of_losses, box_precision, needs="pyramid"),
+    "insseg": Task("insseg", "instances", "mask mmAP", _mask_rcnn, sum_of_losses, mask_precision, needs="pyramid"),
 }

@@ -33,7 +33,7 @@ def cell(backbone: str, name: str, steps: int | None, device: str) -> str:
     except TaskError:
         return "error"
     training, test = (shapes(n, SIDE_PX, seed, learnt.label_kind) for n, seed in ((TRAINING, SEED), (TEST, SEED + 1)))
-    model = seeded_model(backbone, learnt, len(training.class_names), SEED)
+    model = seeded_model(backbone, learnt, len(training.class_names), SEED, len(training.keypoint_names))
     before = evaluate(model, learnt, test, device=device, batch_size=BATCH)
     train(model, learnt, training, _cut(recipe(f"finetune-{name}-quick"), steps), seed=SEED, device=device)
     return f"{before:.2f} -> {evaluate(model, learnt, test, device=device, batch_size=BATCH):.2f}"

@@ -26,19 +26,25 @@ class TransferModel(nn.Module):
         return self.head(self.backbone(images), images.shape[-2:], labels)
 
 
-def build_model(backbone: str, task: Task, outputs: int) -> TransferModel:
-    """A backbone with fresh weights and `task`'s head for `outputs` classes; TaskError where the two do not fit."""
+def build_model(backbone: str, task: Task, outputs: int, keypoints: int = 0) -> TransferModel:
+    """A backbone with fresh weights and `task`'s head for `outputs` classes; TaskError where the two do not fit.
+
+    keypoints: of each object, for a task that learns from such labels.
+    """
     if outputs < 1:
         raise TaskError(f"{task.name}: a model needs at least one output, not {outputs}")
+    if (task.label_kind == "keypoints") != (keypoints > 0):
+        raise TaskError(f"{task.name}: a model of {keypoints} keypoints cannot be; give as many as the labels have")
     body = build_backbone(backbone, task)
-    return TransferModel(body, task.head(body.channels, outputs))
+    sizes = (outputs, keypoints) if keypoints else (outputs,)
+    return TransferModel(body, task.head(body.channels, *sizes))
 
 
-def seeded_model(backbone: str, task: Task, outputs: int, seed: int) -> TransferModel:
+def seeded_model(backbone: str, task: Task, outputs: int, seed: int, keypoints: int = 0) -> TransferModel:
     """`build_model` with weights that depend on `seed` alone; leaves the global random state as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build_model(backbone, task, outputs)
+        return build_model(backbone, task, outputs, keypoints)
 
 
 def backbone_state(model: TransferModel) -> State:

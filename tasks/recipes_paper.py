@@ -33,6 +33,8 @@ RECIPES: dict[str, Recipe] = {
     # 120 looks, 40 and 20: the published table
     "pretrain-objdet-paper": replace(_DETECT, eval_every=750),
     "pretrain-insseg-paper": replace(_DETECT, eval_every=750),
+    # the mirror image of an object's 3D box is another object's: no flips
+    "pretrain-keypoint-paper": replace(_DETECT, eval_every=750, augment=()),
     "pretrain-semseg-paper": replace(_SEGMENT, auxiliary_rate=10.0, eval_every=1_000),
     "pretrain-normal-paper": replace(_SEGMENT, eval_every=2_000),
     "pretrain-depth-paper": replace(_SEGMENT, eval_every=2_000),
@@ -41,6 +43,7 @@ RECIPES: dict[str, Recipe] = {
     "finetune-mulclass-paper": replace(_CLASSIFY, iterations=112_500, warmup_images=120_000),
     "finetune-objdet-paper": replace(_DETECT, scale_jitter=(0.8, 1.25)),
     "finetune-insseg-paper": replace(_DETECT, scale_jitter=(0.8, 1.25)),
+    "finetune-keypoint-paper": replace(_DETECT, scale_jitter=(0.8, 1.25)),
     "finetune-semseg-paper": replace(_SEGMENT, auxiliary_rate=10.0, scale_jitter=(0.5, 2.0), augment=("flip",)),
     "finetune-normal-paper": replace(_SEGMENT, scale_jitter=(0.5, 2.0), augment=("flip",)),
     "finetune-depth-paper": replace(_SEGMENT, augment=("flip",)),

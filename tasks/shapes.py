@@ -8,8 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.base import NO_BOX, ArraySet, LabelKind
+from tasks.keypoint_labels import padding, rows_of
 
 CLASS_NAMES = ("ball", "board", "box")
+# where the keypoints are, (down, right) in units of an object's reach
+KEYPOINTS = {"centre": (0, 0), "left_edge": (0, -1), "right_edge": (0, 1), "top": (-1, 0), "bottom": (1, 0)}
 _COLOURS = np.array([[220, 50, 50], [50, 200, 70], [70, 90, 230]], np.float32)
 _WALL_M, _OBJECT_M, _M_PER_PX = 4.0, 2.5, 0.02
 _MOST_OBJECTS = 3
@@ -30,6 +33,9 @@ def shapes(count: int, side: int, seed: int, kind: LabelKind) -> ArraySet:
         return ArraySet(images, labels, CLASS_NAMES, kind)
     if kind == "boxes":
         return ArraySet(images, np.stack([drawing.boxes() for drawing in drawings]), CLASS_NAMES, kind)
+    if kind == "keypoints":
+        rows = np.stack([drawing.keypoints() for drawing in drawings])
+        return ArraySet(images, rows, CLASS_NAMES, kind, tuple(KEYPOINTS))
     if kind == "normals":
         return ArraySet(images, np.stack([drawing.normals for drawing in drawings]), ("x", "y", "z"), kind)
     if kind == "depth":
@@ -51,9 +57,11 @@ class Drawing:
         self.normals[..., 2] = 1
         self.depth = np.full((side, side), _WALL_M, np.float32)
         self.classes = rng.integers(0, len(CLASS_NAMES), rng.integers(1, _MOST_OBJECTS + 1))
+        self.places: list[tuple[np.ndarray, float]] = []
         for number, class_id in enumerate(self.classes, start=1):
             centre = rng.uniform(0.2, 0.8, 2) * side
-            self._draw(number, int(class_id), centre, rng.uniform(0.12, 0.22) * side)
+            self.places.append((centre, rng.uniform(0.12, 0.22) * side))
+            self._draw(number, int(class_id), *self.places[-1])
 
     def _draw(self, number: int, class_id: int, centre: np.ndarray, reach: float) -> None:
         rows, columns = np.mgrid[: len(self.numbers), : len(self.numbers)]
@@ -85,4 +93,22 @@ class Drawing:
             y, x = np.nonzero(self.numbers == number)
             if len(y):
                 place[:] = class_id, x.min(), y.min(), x.max() + 1, y.max() + 1
+        return rows
+
+    def keypoints(self) -> np.ndarray:
+        """float32 (3, 26) of every object that can be seen, with its whole extent as far as the image goes, padded."""
+        side = len(self.numbers)
+        [rows] = padding(1, _MOST_OBJECTS, len(KEYPOINTS))
+        for place, (number, (centre, reach)) in zip(rows, enumerate(self.places, start=1), strict=False):
+            if not (self.numbers == number).any():
+                continue
+            y, x = (centre + reach * np.array(list(KEYPOINTS.values()))).T
+            inside = (x >= 0) & (x < side) & (y >= 0) & (y < side)
+            row, column = (np.where(inside, at, 0).astype(int) for at in (y, x))
+            # the last drawn is in front
+            visibility = np.where(self.numbers[row, column] > number, 1, 2) * inside
+            points = np.stack([x * inside, y * inside, visibility], axis=-1)
+            low, high = (np.clip(centre + sign * reach, 0, side)[::-1] for sign in (-1, 1))
+            box, area = np.array([[*low, *high]]), np.prod(high - low, keepdims=True)
+            place[:] = rows_of(self.classes[[number - 1]], box, area, points[None], tuple(KEYPOINTS))[0]
         return rows

@@ -23,6 +23,7 @@ from tasks import checkpoint
 from tasks.base import ArraySet, Task, TaskError
 from tasks.batches import Feed, Order, Shard
 from tasks.evaluation import EVAL_BATCH, autocast, check_precision, require_device, score
+from tasks.keypoint_labels import check_flip
 from tasks.loss_watch import LossWatch
 from tasks.models import State, TransferModel, backbone_state
 from tasks.norm import synchronise_batch_norm
@@ -100,6 +101,8 @@ class _Training:
         self.shard = Shard(distributed.get_rank(), distributed.get_world_size()) if parallel else Shard()
         if recipe.batch_size < self.shard.world:
             raise TaskError(f"recipe: batch_size {recipe.batch_size} leaves some of {self.shard.world} workers idle")
+        if data.label_kind == "keypoints":
+            check_flip(recipe, data.keypoint_names)
         self.parts = self.shard.parts(recipe.batch_size, recipe.device_batch)
         self.task, self.recipe, self.seed, self.device = task, recipe, seed, device
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format

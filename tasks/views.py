@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import IGNORED, NO_BOX, LabelKind
+from tasks.base import IGNORED, KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, LabelKind
 from tasks.recipes import Recipe
 
 # smallest side of a random crop as a share of the image
@@ -62,11 +62,19 @@ class Views:
         """
         return self._gather(images, chosen, _GREY)
 
-    def of_labels(self, labels: Tensor, chosen: Tensor, kind: LabelKind, size: tuple[int, int]) -> Tensor:
-        """The labels of these windows, for images of `size` (height, width) px, in the form that `kind` has."""
+    def of_labels(
+        self, labels: Tensor, chosen: Tensor, kind: LabelKind, size: tuple[int, int], mirror: list[int] | None = None
+    ) -> Tensor:
+        """The labels of these windows, for images of `size` (height, width) px, in the form that `kind` has.
+
+        mirror: which keypoint takes the place of each in a mirrored image. Raises ValueError for a mirrored window on
+        keypoints without it.
+        """
         if kind in _OUTSIDE:
             cut = self._gather(labels, chosen, _OUTSIDE[kind])
             return self._with_mirrored_x(cut) if kind == "normals" else cut
+        if kind == "keypoints":
+            return self._keypoints(labels[chosen], size, mirror)
         return self._boxes(labels[chosen], size) if kind == "boxes" else labels[chosen]
 
     def _gather(self, maps: Tensor, chosen: Tensor, outside: int) -> Tensor:
@@ -97,15 +105,38 @@ class Views:
     def _boxes(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
         """Boxes (B, M, 5) seen in the windows; those that hardly are become padding."""
         height, width = size
-        top, left, side, mirrored = (
-            torch.from_numpy(part).to(boxes.device) for part in (self.top, self.left, self.side, self.mirrored)
-        )
-        x, y = (boxes[..., [1, 3]] - (left * width)[..., None]), (boxes[..., [2, 4]] - (top * height)[..., None])
-        x, y = x / side[..., None], y / side[..., None]
-        x = torch.where(mirrored[..., None], width - x.flip(-1), x)
+        x, y = self._moved(boxes[..., [1, 3]], boxes[..., [2, 4]], size)
+        # the left edge of a mirrored box is its right one
+        x = x.sort(dim=-1).values
         seen_x, seen_y = x.clamp(0, width), y.clamp(0, height)
         wide, tall, seen_wide, seen_tall = (ends.diff(dim=-1)[..., 0] for ends in (x, y, seen_x, seen_y))
         kept = (seen_wide >= _LEAST_SIDE_PX) & (seen_tall >= _LEAST_SIDE_PX) & (boxes[..., 0] != NO_BOX)
         kept &= seen_wide * seen_tall >= _LEAST_LEFT * wide * tall
         moved = torch.stack([boxes[..., 0], seen_x[..., 0], seen_y[..., 0], seen_x[..., 1], seen_y[..., 1]], dim=-1)
         return torch.where(kept[..., None], moved, float(NO_BOX)).to(boxes.dtype)
+
+    def _moved(self, x: Tensor, y: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Where points (B, M, P) of the images, in px, are in the windows."""
+        height, width = size
+        top, left, side, mirrored = (
+            torch.from_numpy(part).to(x.device)[..., None] for part in (self.top, self.left, self.side, self.mirrored)
+        )
+        x, y = (x - left * width) / side, (y - top * height) / side
+        return torch.where(mirrored, width - x, x), y
+
+    def _keypoints(self, rows: Tensor, size: tuple[int, int], mirror: list[int] | None) -> Tensor:
+        """Objects with keypoints (B, M, 6 + 4 K) seen in the windows; a keypoint outside is not labelled."""
+        if mirror is None and self.mirrored.any():
+            raise ValueError("keypoints that have no mirror image cannot be mirrored")
+        boxes = self._boxes(rows[..., :5], size)
+        points = rows[..., OBJECT_COLUMNS:].unflatten(-1, (-1, KEYPOINT_COLUMNS))
+        x, y = self._moved(points[..., 0], points[..., 1], size)
+        inside = (x >= 0) & (x < size[1]) & (y >= 0) & (y < size[0])
+        points = torch.stack([x, y, points[..., 2] * inside, points[..., 3]], dim=-1).to(rows.dtype)
+        if mirror is not None:
+            turned = torch.from_numpy(self.mirrored).to(rows.device)[..., None, None]
+            points = torch.where(turned, points[:, :, mirror], points)
+        side = torch.from_numpy(self.side).to(rows.device)
+        area = (rows[..., 5] / side**2).to(rows.dtype)
+        moved = torch.cat([boxes, area[..., None], points.flatten(2)], dim=-1)
+        return torch.where(boxes[..., :1] == NO_BOX, float(NO_BOX), moved).to(rows.dtype)

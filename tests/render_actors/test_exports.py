@@ -15,6 +15,7 @@ from PIL import Image
 
 from render_actors.export_bop import export_bop
 from render_actors.export_coco import export_coco, run_lengths
+from render_actors.keypoints import NAMES, class_keypoints
 from render_actors.labels import RenderedImage, camera_of, image_of_maps, pose_in_camera
 from render_actors.object_class import unit_vertices
 from render_actors.objects import CLASSES
@@ -64,6 +65,32 @@ def test_coco_is_read_back_by_pycocotools(tmp_path: Path) -> None:
         np.testing.assert_array_equal(
             np.array(Image.open(tmp_path / "coco" / "images" / entry["file_name"])), image.rgb
         )
+
+
+def test_coco_has_the_keypoints_of_images_with_poses_and_their_names(tmp_path: Path) -> None:
+    images = [pretended(k) for k in range(6)]
+
+    path = export_coco(images, "abc", tmp_path / "coco", class_keypoints(SETTING))
+
+    content = json.loads(path.read_text())
+    assert all(category["keypoints"] == list(NAMES) for category in content["categories"])
+    wanted = [(image, seen) for image in images for seen in image.objects]
+    checked = 0
+    for annotation, (image, seen) in zip(content["annotations"], wanted, strict=True):
+        assert len(annotation["keypoints"]) == 27
+        assert annotation["num_keypoints"] == sum(v > 0 for v in annotation["keypoints"][2::3])
+        # the centre, in pixels counted from 0, is where the scene's camera sees the object's position
+        scene = sample_scene(SETTING, 0, image.index // 3)
+        x, y, z, _ = np.linalg.inv(np.array(scene.cameras[image.index % 3])) @ (
+            *scene.objects[seen.instance_id - 1].position,
+            1.0,
+        )
+        focal = 16 / np.tan(FIELD_OF_VIEW / 2)
+        if annotation["keypoints"][2]:
+            expected = [16 + focal * x / -z - 0.5, 16 - focal * y / -z - 0.5]
+            assert annotation["keypoints"][:2] == pytest.approx(expected, abs=1e-6)
+            checked += 1
+    assert checked > 3
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ def test_what_the_tasks_learn_from_is_rendered_unless_the_file_says_what(tmp_pat
 
     assert set(plain.labels) == {"classes", "boxes", "masks"}
     assert set(more.labels) == {"classes", "boxes", "masks", "semantic", "normals"}
+    posed = setting_of(sweep_of(tmp_path, pretrained_on("keypoint")), "plain")
+    assert set(posed.labels) == {"classes", "boxes", "masks", "poses"}
     with pytest.raises(BadInput, match=r"render\.labels: the pre-training tasks need depth; add it"):
         setting_of(sweep_of(tmp_path, pretrained_on("depth", render={"labels": ["classes"]})), "plain")
     with pytest.raises(BadInput, match=r"pretrain\.tasks: sinclass needs class_index labels, which"):
@@ -39,6 +41,14 @@ def test_what_the_tasks_learn_from_is_rendered_unless_the_file_says_what(tmp_pat
         (
             {"pretrain": {"tasks": ["objdet"], "backbones": ["vit_s_16"]}},
             "pretrain.backbones: objdet reads maps of several sizes (a feature pyramid) and vit_s_16 has",
+        ),
+        (
+            {"pretrain": {"tasks": ["keypoint"], "backbones": ["vit_s_16"]}},
+            "pretrain.backbones: keypoint reads maps of several sizes (a feature pyramid) and vit_s_16 has",
+        ),
+        (
+            {"pretrain": {"tasks": ["keypoint"], "recipe": {"augment": ["flip"]}}},
+            "pretrain.recipe: augment has flip, and nothing says which of the keypoints centre, corner_xyz, ",
         ),
         (
             {"pretrain": {"backbones": ["resnet18"]}, "render": {"resolution": 16}},
@@ -101,3 +111,30 @@ def test_rendered_labels_become_what_each_task_learns_from() -> None:
     assert padded[1].tolist() == [[3, 1, 0, 2, 1], [0, 0, 1, 2, 2]]
     assert labelled_set("instances", arrays, names).labels[0].tolist() == [[[0, 0], [1, 3]], [[2, 0], [2, 0]]]
     assert labelled_set("semantic", arrays, names).class_names == ("background", *names)
+
+
+def test_a_rendered_object_becomes_a_row_of_its_class_its_box_and_its_keypoints() -> None:
+    import numpy as np
+
+    from render_actors.arrays import RenderedArrays
+    from render_actors.keypoints import NAMES, projection
+
+    # given in the second of two images an object of class 1, a cube of side 0.2 m, 1 m before the camera
+    matrix = projection(np.column_stack([np.eye(3), (0, 0, 1)]), 0.1, np.array([[80.0, 0, 16], [0, 80, 16], [0, 0, 1]]))
+    cube = np.array([(0, 0, 0), *((x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1))], float)
+    arrays = RenderedArrays(
+        np.zeros((2, 32, 32, 3), np.uint8),
+        np.zeros((2, 2), np.uint8),
+        boxes=np.array([[1, 1, 8, 8, 24, 24]], np.int32),
+        instances=np.zeros((2, 32, 32), np.uint8),
+        projections=np.array([[1, *matrix.ravel()]]),
+    )
+
+    data = labelled_set("keypoints", arrays, ("a", "b"), np.stack([2 * cube, cube]))
+
+    assert data.keypoint_names == NAMES
+    assert set(data.labels[0].ravel()) == {NO_BOX}
+    [row] = data.labels[1]
+    reach = 80 * 0.1 / 0.9
+    assert row[:6].tolist() == pytest.approx([1, *[16 - reach] * 2, *[16 + reach] * 2, (2 * reach) ** 2], rel=1e-6)
+    assert row[6:10].tolist() == pytest.approx([16, 16, 2, 0.05])

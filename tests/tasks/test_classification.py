@@ -34,7 +34,7 @@ def test_top1_counts_images_whatever_their_class() -> None:
 def test_an_unknown_task_lists_the_known_ones() -> None:
     with pytest.raises(
         ValueError,
-        match="unknown task 'detect'; known tasks: depth, insseg, mulclass, normal, objdet",
+        match="unknown task 'detect'; known tasks: depth, insseg, keypoint, mulclass, normal, objdet",
     ):
         task("detect")
 

@@ -80,12 +80,12 @@ def test_weights_move_between_dilated_and_plain_resnets() -> None:
     assert all(torch.equal(value, backbone_state(fine)[name]) for name, value in backbone_state(plain).items())
 
 
-@pytest.mark.parametrize("name", ["objdet", "insseg"])
+@pytest.mark.parametrize("name", ["objdet", "insseg", "keypoint"])
 def test_a_pair_that_cannot_work_is_refused_with_the_reason_and_what_fits(name: str) -> None:
     with pytest.raises(
         TaskError, match=r"a feature pyramid.* vit_b_16 has all its maps at one 16th .*choose one of"
     ) as why:
-        build_model("vit_b_16", task(name), 3)
+        build_model("vit_b_16", task(name), 3, keypoints=9 * (name == "keypoint"))
     assert "swin_t" in str(why.value)
 
 
@@ -100,7 +100,7 @@ FITTING = [
     pytest.param(backbone, name, marks=[] if (backbone, name) in QUICK else pytest.mark.slow)
     for backbone in ("small_resnet", "resnet18", "resnet50", "convnext_tiny", "swin_t", "vit_s_16")
     for name in task_names()
-    if not (backbone.startswith("vit") and name in ("objdet", "insseg"))
+    if not (backbone.startswith("vit") and name in ("objdet", "insseg", "keypoint"))
 ]
 
 
@@ -109,7 +109,7 @@ def test_every_parameter_of_a_fitting_pair_learns_and_its_predictions_have_a_sco
     # a parameter without a gradient would stop DDP
     learnt = task(name)
     data = shapes(4, 64, seed=0, kind=learnt.label_kind)
-    model = seeded_model(backbone, learnt, len(data.class_names), seed=0)
+    model = seeded_model(backbone, learnt, len(data.class_names), 0, len(data.keypoint_names))
     images = torch.from_numpy(data.images).permute(0, 3, 1, 2) / 127.5 - 1
     labels = torch.from_numpy(data.labels)
 
@@ -123,13 +123,13 @@ def test_every_parameter_of_a_fitting_pair_learns_and_its_predictions_have_a_sco
     assert 0 <= score <= 1
 
 
-@pytest.mark.parametrize("name", ["objdet", pytest.param("insseg", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["objdet", pytest.param("insseg", marks=pytest.mark.slow), "keypoint"])
 def test_an_image_without_objects_can_be_learnt_from(name: str) -> None:
     learnt = task(name)
     data = shapes(2, 64, seed=0, kind=learnt.label_kind)
     labels = torch.from_numpy(data.labels)
-    labels[1] = NO_BOX if name == "objdet" else 0
-    model = seeded_model("small_resnet", learnt, len(data.class_names), seed=0)
+    labels[1] = 0 if name == "insseg" else NO_BOX
+    model = seeded_model("small_resnet", learnt, len(data.class_names), 0, len(data.keypoint_names))
 
     loss = learnt.loss(model(torch.rand(2, 3, 64, 64), labels), labels)
     loss.backward()

@@ -81,6 +81,78 @@ def test_masks_and_class_sets_come_from_the_same_list(tmp_path: Path) -> None:
     assert sets.labels.tolist() == [[0, 1]]
 
 
+HANDS = ["left_hand", "nose", "right_hand"]
+
+
+def write_keypoints(folder: Path, names: list[str] = HANDS) -> Path:
+    """The photographs of `write_coco`, its white object a person with a hand at each side; the nose is not labelled."""
+    write_coco(folder)
+    for split in ("train2017", "val2017"):
+        content = json.loads((folder / "annotations" / f"instances_{split}.json").read_text())
+        # in pixels: the first white column is 40, the last row of them 29
+        person = {"category_id": 1, "keypoints": [40, 20, 2, 0, 0, 0, 59, 29, 1], "num_keypoints": 2}
+        bystander = {"category_id": 1, "keypoints": [0] * 9, "num_keypoints": 0}
+        annotations = [content["annotations"][0] | person]
+        if split == "train2017":
+            annotations.append(content["annotations"][0] | bystander | {"id": 5, "image_id": 7})
+        content |= {"annotations": annotations, "categories": [{"id": 1, "name": "person", "keypoints": names}]}
+        (folder / "annotations" / f"person_keypoints_{split}.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_keypoints_follow_their_photograph_into_the_square(tmp_path: Path) -> None:
+    write_keypoints(tmp_path / "set")
+
+    train, test = read("coco:set", tmp_path, 40, kind="keypoints")
+
+    # an image where nothing has a keypoint teaches nothing
+    assert (len(train), len(test)) == (1, 1)
+    assert (train.class_names, train.keypoint_names) == (("person",), tuple(HANDS))
+    [row] = train.labels[0]
+    assert row[:6].tolist() == [0, 20, 5, 30, 15, 100]
+    points = row[6:].reshape(3, 4)
+    assert points[:, :3].tolist() == [[20.25, 10.25, 2], [0, 0, 0], [29.75, 14.75, 1]]
+    assert points[:, 3].tolist() == pytest.approx([0.05] * 3)
+    # they are on the white object
+    assert (train.images[0, points[[0, 2], 1].astype(int), points[[0, 2], 0].astype(int)] > 150).all()
+    assert len(subset(train, count=1, seed=0, balanced=True)) == 1
+
+
+def _keypoint_lists(folder: Path, change: dict[str, Any]) -> None:
+    for split in ("train2017", "val2017"):
+        file = folder / "annotations" / f"person_keypoints_{split}.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | change))
+
+
+def _no_keypoints(folder: Path) -> None:
+    _keypoint_lists(folder, {"categories": [{"id": 1, "name": "person"}]})
+
+
+def _other_keypoints(folder: Path) -> None:
+    dog = {"id": 2, "name": "dog", "keypoints": ["tail"]}
+    _keypoint_lists(folder, {"categories": [{"id": 1, "name": "person", "keypoints": HANDS}, dog]})
+
+
+def _short_keypoints(folder: Path) -> None:
+    _keypoint_lists(folder, {"categories": [{"id": 1, "name": "person", "keypoints": HANDS[:2]}]})
+
+
+def _endless_keypoint(folder: Path) -> None:
+    common = {"id": 3, "image_id": 0, "category_id": 1, "bbox": [0, 0, 9, 9]}
+    _keypoint_lists(folder, {"annotations": [common | {"keypoints": [float("nan"), 1, 2, *[0] * 6]}]})
+
+
+def _only_bystanders(folder: Path) -> None:
+    _keypoint_lists(
+        folder,
+        {"annotations": [{"id": 1, "image_id": 0, "category_id": 1, "bbox": [0, 0, 9, 9], "keypoints": [0] * 9}]},
+    )
+
+
+def _no_keypoint_list(folder: Path) -> None:
+    (folder / "annotations" / "person_keypoints_val2017.json").unlink()
+
+
 def test_the_ignored_class_is_taken_out_and_those_above_it_move_down(tmp_path: Path) -> None:
     write_masks(tmp_path / "ADEChallengeData2016")
 
@@ -142,6 +214,7 @@ def _coloured_map(folder: Path) -> None:
     Image.new("RGB", (24, 12)).save(folder / "annotations" / "training" / "1.png")
 
 
+POINTS = ("coco", write_keypoints, "keypoints")
 COCO, MAPS = ("coco", write_coco, "boxes"), ("masks", write_masks, "semantic")
 
 
@@ -152,6 +225,12 @@ COCO, MAPS = ("coco", write_coco, "boxes"), ("masks", write_masks, "semantic")
         (COCO, _damaged_photograph, r"train2017/0\.png cannot be read"),
         (COCO, _damaged_list, r"instances_train2017\.json is not COCO"),
         (COCO, _no_list, r"has no annotations/instances_test\*\.json or annotations/instances_val\*\.json"),
+        (POINTS, _no_keypoints, r"keypoints_train2017\.json: category person has no keypoints; list their names"),
+        (POINTS, _other_keypoints, r"categories person and dog have different keypoints; one head"),
+        (POINTS, _short_keypoints, r"annotation 1 has no 2 keypoints of x, y and visibility"),
+        (POINTS, _endless_keypoint, r"annotation 3 has no 3 keypoints of x, y and visibility"),
+        (POINTS, _only_bystanders, r"keypoints_train2017\.json lists no image with a keypoint in it"),
+        (POINTS, _no_keypoint_list, r"has no annotations/\*keypoints_test\*\.json or annotations/\*keypoints_val"),
         (MAPS, _without_map, r"training/1\.png has no map; add .*annotations/training/1\.png"),
         (MAPS, _coloured_map, r"annotations/training/1\.png is of mode RGB; class numbers are one 8-bit channel"),
     ],

@@ -1,0 +1,133 @@
+"""`keypoint`: Keypoint R-CNN on a feature pyramid (He 2017), COCO's AP by object keypoint similarity (OKS).
+
+The parts are torchvision's. Keypoints are found in a heat map of each region, the same ones for objects of every class.
+OKS of a detection and an object is the mean over the labelled keypoints of exp(-d^2 / (2 area (2 sigma)^2)), d their
+distance in px (cocodataset.org/#keypoints-eval); it takes the place of a box's IoU in AP. Hidden keypoints count as
+visible ones do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from tasks.base import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, Task, TaskError
+from tasks.detection import BOX_FIELDS, PYRAMID_WIDTH, RegionHead, Target, sum_of_losses
+
+# torchvision's head; behind a narrow backbone it would be nearly all of the work
+_HEAD_LAYERS, _WIDEST_LAYER = 8, 512
+# as many as COCO's evaluator looks at
+_DETECTIONS = 20
+# x, y and a constant 1 of each keypoint found
+_FOUND_COLUMNS = 3
+
+
+def keypoint_target(label: Tensor) -> Target:
+    """Boxes (M, 4), classes from 1 (M,) and keypoints (M, K, 3) of padded rows (M', 6 + 4 K)."""
+    rows = label[label[:, 0] != NO_BOX].float()
+    return {"boxes": rows[:, 1:5], "labels": rows[:, 0].long() + 1, "keypoints": _keypoints(rows)[..., :3]}
+
+
+def _keypoints(rows: Tensor) -> Tensor:
+    """x, y, visibility and sigma of each keypoint, (..., K, 4)."""
+    return rows[..., OBJECT_COLUMNS:].unflatten(-1, (-1, KEYPOINT_COLUMNS))
+
+
+class _Contiguous(nn.Module):
+    """torchvision's keypoint loss views heat maps as rows, which channels-last ones refuse."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """The same maps (R, K, H, W), channels first in memory."""
+        return maps.contiguous()
+
+
+def _keypoint_rcnn(channels: Sequence[int], outputs: int, keypoints: int) -> nn.Module:
+    from torchvision.models.detection.keypoint_rcnn import KeypointRCNN, KeypointRCNNHeads, KeypointRCNNPredictor
+
+    width = min(_WIDEST_LAYER, channels[-1])
+    network = partial(
+        KeypointRCNN,
+        num_classes=outputs + 1,
+        keypoint_head=KeypointRCNNHeads(PYRAMID_WIDTH, (width,) * _HEAD_LAYERS),
+        keypoint_predictor=nn.Sequential(KeypointRCNNPredictor(width, keypoints), _Contiguous()),
+        box_detections_per_img=_DETECTIONS,
+    )
+    return RegionHead(channels, network, keypoint_target, "keypoints", _FOUND_COLUMNS * keypoints)
+
+
+def _objects(rows: Tensor, image: int) -> list[dict[str, Any]]:
+    """One image's objects as COCO annotations."""
+    there = rows[rows[:, 0] != NO_BOX].double()
+    return [
+        {
+            "image_id": image,
+            "category_id": int(row[0]),
+            "bbox": [float(row[1]), float(row[2]), float(row[3] - row[1]), float(row[4] - row[2])],
+            "area": float(row[5]),
+            "iscrowd": 0,
+            "keypoints": points[:, :3].flatten().tolist(),
+            "num_keypoints": int((points[:, 2] > 0).sum()),
+        }
+        for row, points in zip(there, _keypoints(there), strict=True)
+    ]
+
+
+def _results(rows: Tensor, image: int) -> list[dict[str, Any]]:
+    """One image's detections as COCO results."""
+    there = rows[rows[:, 0] != NO_BOX].double()
+    return [
+        {
+            "image_id": image,
+            "category_id": int(row[0]),
+            "score": float(row[1]),
+            "keypoints": row[BOX_FIELDS:].tolist(),
+        }
+        for row in there
+    ]
+
+
+def keypoint_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
+    """COCO keypoint AP in [0, 1], the mean over OKS 0.50 to 0.95 and the classes that are there.
+
+    From detections (B, D, 6 + 3 K) and labels (B, M, 6 + 4 K). Objects without a labelled keypoint count neither for
+    nor against. Raises TaskError where no object has one.
+    """
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    sigmas: np.ndarray | None = None
+    images = 0
+    for detections, labels in batches:
+        for found, label in zip(detections, labels, strict=True):
+            objects = _objects(label, images)
+            if objects and sigmas is None:
+                sigmas = _keypoints(label)[0, :, 3].double().numpy()
+            annotations += objects
+            results += _results(found, images)
+            images += 1
+    if sigmas is None or not any(each["num_keypoints"] for each in annotations):
+        raise TaskError("no image of the evaluation set shows any object with a keypoint, so keypoint AP is undefined")
+    known = COCO(
+        {
+            "images": [{"id": image} for image in range(images)],
+            "annotations": [{"id": number, **each} for number, each in enumerate(annotations, start=1)],
+            "categories": [{"id": number} for number in sorted({each["category_id"] for each in annotations})],
+        }
+    )
+    evaluation = COCOeval_faster(known, known.loadRes(results), "keypoints", kpt_oks_sigmas=sigmas)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return float(evaluation.stats[0])
+
+
+TASKS = {
+    "keypoint": Task(
+        "keypoint", "keypoints", "keypoint AP", _keypoint_rcnn, sum_of_losses, keypoint_precision, needs="pyramid"
+    )
+}
