@@ -1,8 +1,9 @@
 # demo: the whole idea on real parts, to its report.  test: the fast tests.  test-slow: those that take minutes.
+# test-nightly: those that CI has no time for.
 PYTHON = .venv/bin/python
 export SWEEPER_DATA_ROOT
 
-.PHONY: setup demo test test-slow lint format lock
+.PHONY: setup demo test test-slow test-nightly lint format lock
 
 setup:
 	@./setup.sh
@@ -17,7 +18,11 @@ test:
 
 test-slow:
 	@./setup.sh test
-	$(PYTHON) -m pytest -m slow
+	$(PYTHON) -m pytest -m "slow and not nightly"
+
+test-nightly:
+	@./setup.sh test
+	$(PYTHON) -m pytest -m nightly
 
 lint: setup
 	.venv/bin/ruff check .

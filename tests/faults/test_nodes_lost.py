@@ -17,6 +17,7 @@ from tests.integration.run_folder import Artifact, all_artifacts, artifacts, err
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(not PACKAGE_FOLDER.is_dir(), reason="no Fashion-MNIST: apt-get install dataset-fashion-mnist"),
 ]

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.test_tasks_sweeps import runs_to_its_report, sweep
 from tests.tasks.keypoint_folder import write_drawn
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(900)]
 
 
 def test_a_sweep_of_keypoints_runs_to_its_report(tmp_path: Path) -> None:
