@@ -44,11 +44,11 @@ class Lease:
             asked = time.monotonic()
             self._place.write(self._name("asks"), self._content)
             others = self._others()
-            if not others:
+            if others is not None and not others:
                 self._hold(asked)
                 return
             self._place.delete(self._name("asks"))
-            for other in others:
+            for other in others or []:
                 if other.name.endswith(".holds") and seen.setdefault(other.name, other.changed_ns) != other.changed_ns:
                     raise BadInput(
                         f"run folder {self._place.shown}: another sweep is running on it ({self._who(other)}); "
@@ -102,10 +102,15 @@ class Lease:
             if not self._ended.is_set():
                 self._renewed = began
 
-    def _others(self) -> list[Entry]:
-        """Who else asks or holds, and has said so within the lease's time before we asked."""
+    def _others(self) -> list[Entry] | None:
+        """Who else asks or holds, and has said so within the lease's time before we asked.
+
+        None: our asking is gone, for whoever begins to hold removes what it finds; then we have not asked.
+        """
         entries = self._place.entries(FOLDER)
-        now = next(entry.changed_ns for entry in entries if entry.name == f"{self._id}.asks")
+        now = next((entry.changed_ns for entry in entries if entry.name == f"{self._id}.asks"), None)
+        if now is None:
+            return None
         # The storage may tell times in whole seconds.
         old = now - (self._seconds + 1) * 1e9
         return [entry for entry in entries if self._id not in entry.name and entry.changed_ns > old]

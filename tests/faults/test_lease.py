@@ -11,7 +11,7 @@ import pytest
 
 from sweeper.errors import BadInput
 from sweeper.lease import Lease, LeaseLostError
-from sweeper.storage import Storage
+from sweeper.storage import Entry, Storage
 from tests.faults.s3_server import S3Server
 
 pytestmark = pytest.mark.slow
@@ -58,6 +58,26 @@ def test_a_lease_that_was_released_is_free_at_once(place: Storage) -> None:
         second.check()
 
     assert time.monotonic() - began < SECONDS
+
+
+def test_who_asks_while_another_begins_to_hold_is_refused_like_anybody(
+    place: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given one that has looked and found nobody, and holds from now on, tidying up what lies there,
+    first, second, look = Lease(place, SECONDS), Lease(place, SECONDS), place.entries
+
+    def first_begins(folder: str = "") -> list[Entry]:
+        monkeypatch.setattr(place, "entries", look)
+        first._hold(time.monotonic())
+        return look(folder)
+
+    # when another one has asked and not looked yet
+    monkeypatch.setattr(place, "entries", first_begins)
+
+    with pytest.raises(BadInput, match="another sweep is running on it"):
+        second.acquire()
+    first.check()
+    first.release()
 
 
 def test_a_dead_driver_s_lease_expires_and_the_dead_may_not_write_again(place: Storage) -> None:
