@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -36,6 +37,9 @@ TRIES = 6
 FIRST_WAIT_S = 0.5
 CONNECT_S, REQUEST_S = 5.0, 20.0
 
+# Google's client would try for a quarter of an hour.
+GOOGLE_TRIES = timedelta(seconds=5)
+
 # Parts of the error messages of storages: what the user has to mend, and how.
 FOR_THE_USER = {
     "expired": "the credentials have expired: renew them",
@@ -50,6 +54,10 @@ FOR_THE_USER = {
     "http status 400": "the request is refused: renew or check the credentials",
     "http status 403": "the request is refused: renew or check the credentials",
     "not found. to create buckets": "there is no such bucket: make it, or correct the name",
+    # Google's.
+    "could not create a oauth2 access token": "no credentials are found, or they are refused: log in, or renew them",
+    "unauthenticated": "the credentials are refused: renew or check them",
+    "permission_denied": "access is denied: check the credentials and their rights",
 }
 
 
@@ -78,7 +86,7 @@ class Storage:
             filesystem, self.root = fs.FileSystem.from_uri(self.uri)
         except (OSError, pa.ArrowInvalid) as error:
             raise BadInput(f"storage {self.shown}: cannot be opened: {_one_line(error)}") from None
-        self.filesystem = _patient(filesystem) if isinstance(filesystem, fs.S3FileSystem) else filesystem
+        self.filesystem = _patient(filesystem)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Storage, (self.uri,)
@@ -96,7 +104,7 @@ class Storage:
     def make_root(self) -> None:
         """Make the folder; raises BadInput where that cannot be."""
         try:
-            self._try("made", "", lambda: self.filesystem.create_dir(self.root, recursive=True))
+            self._try("made", "", self._make_root)
         except (OSError, StorageError) as error:
             raise BadInput(f"storage {self.shown}: cannot be opened for writing: {_one_line(error)}") from None
 
@@ -166,6 +174,13 @@ class Storage:
         """The path as `filesystem` knows it."""
         return f"{self.root}/{path}" if path else self.root
 
+    def _make_root(self) -> None:
+        google = isinstance(self.filesystem, fs.GcsFileSystem)
+        # With the folder pyarrow would make a Google bucket too, under a name that was mistyped.
+        if google and self.filesystem.get_file_info(self.root.partition("/")[0]).type == fs.FileType.NotFound:
+            raise OSError("no_such_bucket")
+        self.filesystem.create_dir(self.root, recursive=True)
+
     def _send(self, source: BinaryIO, path: str) -> None:
         # An object appears when its upload ends; a local file needs a folder and a rename.
         target = f"{self.at(path)}.{uuid.uuid4().hex[:8]}" if self.is_local else self.at(path)
@@ -217,8 +232,19 @@ def full_disk_is_said(path: Path) -> Iterator[None]:
         raise
 
 
-def _patient(s3: fs.S3FileSystem) -> fs.S3FileSystem:
-    """The same file system with fewer tries of its own, which no URI can ask for: there they take half a minute.
+def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
+    """The same file system, with fewer tries of its own where it is remote: ours come after them."""
+    if isinstance(filesystem, fs.S3FileSystem):
+        return _patient_s3(filesystem)
+    if isinstance(filesystem, fs.GcsFileSystem):
+        _, (options,) = filesystem.__reduce__()
+        given = {name: value for name, value in options.items() if value not in ("", None)}
+        return fs.GcsFileSystem(**{"retry_time_limit": GOOGLE_TRIES} | given)
+    return filesystem
+
+
+def _patient_s3(s3: fs.S3FileSystem) -> fs.S3FileSystem:
+    """With fewer tries of its own, which no URI can ask for: there they take half a minute.
 
     Small files are sent in one request.
     """
@@ -231,4 +257,5 @@ def _patient(s3: fs.S3FileSystem) -> fs.S3FileSystem:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    # Google's client adds all that it knows.
+    return " ".join(str(error).partition(" error_info=")[0].split())
