@@ -19,7 +19,7 @@ from analysis.goals import Objective
 from sweeper.budget_config import Budget, Prices, take_prices
 from sweeper.config_types import CLOSED, Count, Fraction, Name, Names, Number, Positive
 from sweeper.errors import BadInput
-from sweeper.places import is_uri, working_copy
+from sweeper.places import checked, is_uri, working_copy
 from sweeper.render_config import Render, Rendering
 from sweeper.tune_config import Space, Tune
 
@@ -243,6 +243,11 @@ class SweepConfig(Model):
     prices: Prices = Prices()
     cluster: Cluster = Cluster()
     simulated: dict[str, SimulatedArm] = {}
+
+    @field_validator("output", "store")
+    @classmethod
+    def _place(cls, place: str | None) -> str | None:
+        return None if place is None else checked(place)
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from pathlib import Path
 def is_uri(place: str) -> bool:
     """Whether a place is a URI, such as s3://bucket/runs/x, and no local path."""
     return "://" in place
+
+
+def checked(place: str) -> str:
+    """The place itself; raises ValueError for a URI that was mistyped, which would name a folder of this machine."""
+    if re.match(r"[a-z][a-z0-9+.-]+:(/(?!/)|$)", place) or re.match(r"(s3|gs|gcs)://(/|\?|$)", place):
+        raise ValueError(f"{shown(place)} names no bucket; write s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or a path")
+    return place
 
 
 def working_copy(uri: str) -> Path:

@@ -18,7 +18,7 @@ from sweeper.errors import BadInput
 from sweeper.lease import FOLDER as LEASE
 from sweeper.lease import Lease
 from sweeper.places import is_uri, working_copy
-from sweeper.storage import Storage
+from sweeper.storage import Storage, StorageError
 
 # Files that are fetched or sent at a time.
 AT_ONCE = 16
@@ -41,13 +41,16 @@ _kept: dict[Path, _Kept] = {}
 def seen(output: str, *, missing_ok: bool = False) -> Path:
     """A run folder to look at: one on storage is fetched as it is now, apart from what a driver here may work on.
 
-    Raises BadInput where there is nothing, StorageError where the storage cannot be read.
+    Raises BadInput where there is nothing, or where the storage cannot be read.
     """
     if not is_uri(output):
         return Path(output)
     copy = working_copy(output)
     folder, place = copy.with_name(f"{copy.name}-seen"), Storage(output)
-    _mirror(place, folder)
+    try:
+        _mirror(place, folder)
+    except StorageError as error:
+        raise BadInput(str(error)) from None
     if not missing_ok and not (folder / "config.yaml").exists():
         raise BadInput(f"{place.shown}: not a run folder (no config.yaml in it); give what output= was set to")
     return folder

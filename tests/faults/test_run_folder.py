@@ -99,6 +99,13 @@ def test_looking_where_nothing_is_says_so(s3: S3Server) -> None:
         seen(s3.uri("runs/none"))
 
 
+def test_looking_at_a_storage_that_cannot_be_read_is_the_user_s_to_mend(s3: S3Server) -> None:
+    s3.fail("expired")
+
+    with pytest.raises(BadInput, match="the credentials have expired: renew them"):
+        seen(s3.uri("runs/x"))
+
+
 def test_a_run_folder_on_a_local_disk_is_used_as_it_is(tmp_path: Path) -> None:
     with held(str(tmp_path / "run")) as folder:
         assert folder == tmp_path / "run"

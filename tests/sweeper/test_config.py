@@ -64,6 +64,8 @@ def test_an_unknown_key_is_named_with_the_key_that_was_meant(
         ({"tune": {"n": 1001}}, "tune.n", "no size of the ladder"),
         ({"controls": {"shuffled_labels": 7}}, "controls.shuffled_labels", "no size of the ladder"),
         ({"name": "../elsewhere"}, "name", "should match pattern"),
+        ({"store": "s3:/bucket/store"}, "store", "s3:/bucket/store names no bucket; write s3://BUCKET/FOLDER"),
+        ({"output": "gs://"}, "output", "names no bucket"),
     ],
 )
 def test_an_impossible_value_is_refused_with_its_key_and_the_reason(
