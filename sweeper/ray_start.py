@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import ray
+from ray.exceptions import AuthenticationError
+
+from sweeper.errors import BadInput
+
+# How long a head may take to answer at all.
+REACH_S = 10.0
 
 
 def start_ray(address: str, **settings: Any) -> None:
-    """Start or join Ray. Its own nodes have half a minute, which a busy machine may miss: three tries."""
+    """Start or join Ray. Its own nodes have half a minute, which a busy machine may miss: three tries.
+
+    Raises BadInput where a cluster cannot be joined or a token is missing.
+    """
+    if address != "local":
+        _check_answers(address)
     tries = 3 if address == "local" else 1
     for left in reversed(range(tries)):
         try:
             ray.init(address=address, **settings)
             return
+        except AuthenticationError as error:
+            ray.shutdown()
+            raise BadInput(f"Ray wants a token: {_one_line(error)}") from None
         # Ray raises a bare Exception where a node did not start in time.
         except Exception as error:
             ray.shutdown()
+            if not left and address != "local":
+                raise BadInput(
+                    f"RAY_ADDRESS {address}: the cluster cannot be joined: {_one_line(error)}; check the address, and "
+                    "that the token is the cluster's (RAY_AUTH_MODE=token with RAY_AUTH_TOKEN_PATH)"
+                ) from None
             if not left:
-                reason = " ".join(str(error).split())
-                raise RuntimeError(f"Ray did not start: {reason} Run the same command again to go on") from None
+                raise RuntimeError(
+                    f"Ray did not start: {_one_line(error)} Run the same command again to go on"
+                ) from None
+
+
+def _check_answers(address: str) -> None:
+    """Ray looks for a head that is not there for minutes. What is no HOST:PORT, as `auto`, is left to it."""
+    host, _, port = address.rpartition(":")
+    if "/" in address or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise BadInput(
+            f"RAY_ADDRESS: no cluster answers at {address} ({error}); correct it, or unset it to run on this machine"
+        ) from None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
