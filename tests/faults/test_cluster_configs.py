@@ -52,6 +52,24 @@ def test_the_head_stays_and_does_no_work_and_workers_come_and_go_on_spot(cloud: 
     assert sum(node["max_workers"] for node in nodes.values()) <= config["max_workers"]
 
 
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_every_node_wants_the_token_and_has_it(cloud: str) -> None:
+    config = load(cloud)
+
+    assert config["file_mounts"] == {"/root/.ray/auth_token": "~/.ray/auth_token"}
+    for part in ("head", "worker"):
+        (start,) = (line for line in config[f"{part}_start_ray_commands"] if "ray start" in line)
+        assert start.index("export RAY_AUTH_MODE=token") < start.index("ray start")
+
+
+def test_on_aws_the_head_may_do_more_than_its_workers() -> None:
+    nodes = load("aws")["available_node_types"]
+    profiles = {name: node["node_config"]["IamInstanceProfile"]["Name"] for name, node in nodes.items()}
+
+    assert profiles.pop("head") == "sweeper-head"
+    assert set(profiles.values()) == {"sweeper-storage"}
+
+
 def test_kuberay_s_job_has_the_same_groups_and_a_head_off_spot() -> None:
     spec = load("kuberay-rayjob")["spec"]
     cluster = spec["rayClusterSpec"]
@@ -72,5 +90,9 @@ def test_the_image_has_every_library_that_setup_installs_for_blender() -> None:
     image = (CLUSTER / "Dockerfile").read_text()
 
     assert [package for package in wanted[1].split() if package not in image] == []
+    # a login shell, in which Ray is started, knows nothing of the image's PATH
+    assert re.search(r"PATH=/opt/sweeper/\.venv/bin:\S*' > /etc/profile\.d/", image)
+    # and the folder's own environment would lie over the image's
+    assert ".venv" in (ROOT / ".dockerignore").read_text().split()
     # without `graphics` the container has CUDA and no OptiX
     assert re.search(r"NVIDIA_DRIVER_CAPABILITIES=\S*graphics", image)
