@@ -37,3 +37,5 @@ format: setup
 lock: setup
 	.venv/bin/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 \
 		--no-header --no-annotate -o requirements.txt
+	printf '%s\n' google-api-python-client google-auth-httplib2 httplib2 | .venv/bin/uv pip compile - -c requirements.txt \
+		--generate-hashes --python-version 3.11 --no-header --no-annotate -o configs/cluster/requirements-gcp.txt
