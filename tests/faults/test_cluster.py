@@ -38,12 +38,12 @@ def joined(cluster: Head, folder: Path, **changed: str) -> Place:
     return Place(folder, cluster.place.temporary, cluster.place.mark, cluster.environment | changed)
 
 
-def submit(cluster: Head, *entrypoint: str) -> subprocess.CompletedProcess[str]:
-    """`ray job submit` of this repository; again where the dashboard of a busy machine is not ready to take a job."""
+def submit(cluster: Head, *entrypoint: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """`ray job submit` of this repository, or of another folder; again where a busy machine's dashboard is not ready."""
     plain = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     env = plain | cluster.environment | cluster.place.environment
     env.pop("RAY_ADDRESS")
-    command = [RAY, "job", "submit", "--address", cluster.dashboard, "--working-dir", str(ROOT), "--", *entrypoint]
+    command = [RAY, "job", "submit", "--address", cluster.dashboard, "--working-dir", str(folder), "--", *entrypoint]
     deadline = time.monotonic() + PATIENCE_S
     while True:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
@@ -69,9 +69,35 @@ def test_a_missing_token_is_one_line(cluster: Head, tmp_path: Path) -> None:
 
     told = joined(cluster, tmp_path, RAY_AUTH_TOKEN_PATH=str(tmp_path / "none")).run("run", config)
 
-    assert told.code != 0
+    assert told.code == 2
     assert re.search(r"^sweeper: .*token", told.err, re.MULTILINE | re.IGNORECASE), told.err
     assert "Traceback" not in told.err
+
+
+def test_another_cluster_s_token_is_named_as_the_likely_cause(cluster: Head, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("0" * 64)
+    config = str(sweeps.write(tmp_path, seconds=0.1))
+
+    told = joined(cluster, tmp_path, RAY_AUTH_TOKEN_PATH=str(tmp_path / "other")).run("run", config)
+
+    assert told.code == 2
+    assert re.search(
+        r"^sweeper: .* cannot be joined: .*check .* that the token is the cluster's", told.err, re.MULTILINE
+    )
+    assert "Traceback" not in told.err
+
+
+def test_a_working_directory_too_large_is_refused_by_the_head(cluster: Head, tmp_path: Path) -> None:
+    # given a folder of 110 MB that no packing makes smaller, where the head takes 100 MiB
+    with (tmp_path / "photographs").open("wb") as stream:
+        for _ in range(110):
+            stream.write(os.urandom(1_000_000))
+
+    done = submit(cluster, "true", folder=tmp_path)
+
+    assert done.returncode != 0
+    told = (done.stdout + done.stderr).strip()
+    assert "Maximum request body size 104857600 exceeded" in told.splitlines()[-1], told[-3000:]
 
 
 def test_a_sweep_submitted_as_a_job_runs_there_and_logs_a_line_an_event(cluster: Head, tmp_path: Path) -> None:
