@@ -39,7 +39,7 @@ def joined(cluster: Head, folder: Path, **changed: str) -> Place:
 
 
 def submit(cluster: Head, *entrypoint: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """`ray job submit` of this repository, or of another folder; again where a busy machine's dashboard is not ready."""
+    """`ray job submit` of this repository or another folder; again where a busy machine's dashboard is not ready."""
     plain = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     env = plain | cluster.environment | cluster.place.environment
     env.pop("RAY_ADDRESS")
