@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.fit import LawFit
 from analysis.goals import Goals
 from analysis.optimal_design import GAP, TrueLaw, best_design, bound, relative, variance
 from analysis.pools import STANDARD_PRICES, Pool, PoolArm, Prices, recorded_pool, simulated_pool, whole_grid
@@ -29,8 +30,9 @@ DESIGN_RUNS = (14, 28)
 GRID_ROUNDS = 4
 _NEAR_BEST = 0.002
 _EQUAL = Prices(pretrain=1.0, finetune=0.0, image=0.0)
-# Of the settings, one look at the ladder's middle: three each would be more than a fifth of the grid.
-RENDERING_PILOT = (8_000,)
+# Of the settings, one look each: three would be more than a fifth of the grid. Its size was chosen on drawn settings
+# (`analysis.drawn_cases`, docs/policy-bench.md).
+RENDERING_PILOT = (16_000,)
 # Of the pairs, the ends: checkpoints are shared, and what lies between is the policy's to choose.
 CROSS_TASK_PILOT = (1_000, 64_000)
 
@@ -108,18 +110,27 @@ def cross_tasks(paper: Mapping[Setting, Curve]) -> Case:
     return Case(arms, _errors(arms, chosen))
 
 
-def rendering_trial(
-    policy: str, case: Case, seed: int, pilot: tuple[int, ...] = RENDERING_PILOT, share: float = 0.2
-) -> tuple[bool, float]:
+def rendering_trial(policy: str, case: Case, seed: int) -> tuple[bool, float]:
     """Whether the setting it names for n = 64,000 has a recorded error within 0.002 of the best; and what it spent,
     as a share of the grid's cost."""
+    named, spent = name_rendering(policy, case, seed)
+    return is_near_best(named, {arm: errors[RUNGS[-1]][0] for arm, errors in case.errors.items()}), spent
+
+
+def name_rendering(
+    policy: str, case: Case, seed: int, pilot: tuple[int, ...] = RENDERING_PILOT, share: float = 0.2
+) -> tuple[str, float]:
+    """The setting of the lowest predicted error at n = 64,000 for `share` of the grid's cost; and the share spent."""
     top = float(RUNGS[-1])
     goals = Goals(objective="best", n_target=top, tie=_NEAR_BEST)
     rules = Rules(budget=share * case.cost(), goals=goals, pilot=pilot)
     end = list(replay(case.pool(), ENTRANTS[policy], rules, seed))[-1]
-    named = min(end.fits, key=lambda arm: float(end.fits[arm].predict(top)))
-    recorded = {arm: errors[RUNGS[-1]][0] for arm, errors in case.errors.items()}
-    return recorded[named] <= min(recorded.values()) + _NEAR_BEST, end.spent / case.cost()
+    return min(end.fits, key=lambda arm: float(end.fits[arm].predict(top))), end.spent / case.cost()
+
+
+def is_near_best(named: str, errors: Mapping[str, float]) -> bool:
+    """Whether the error of this arm is within 0.002 of the lowest."""
+    return errors[named] <= min(errors.values()) + _NEAR_BEST
 
 
 @dataclass(frozen=True)
@@ -152,9 +163,13 @@ def cross_task_trial(
     pilot: tuple[int, ...] = CROSS_TASK_PILOT,
     share: float = 0.5,
 ) -> tuple[Apart, ...]:
-    """How far C of each identified arm is from the full grid's; endless of one that was never run."""
+    """How far C of each identified arm is from the full grid's, for this share of the grid's cost."""
     rules = Rules(budget=share * case.cost(), goals=Goals(alpha_sd=float("inf"), c_sd=0.01), pilot=pilot)
-    fits = list(replay(case.pool(), ENTRANTS[policy], rules, seed))[-1].fits
+    return gaps_apart(list(replay(case.pool(), ENTRANTS[policy], rules, seed))[-1].fits, whole)
+
+
+def gaps_apart(fits: Mapping[str, LawFit], whole: Mapping[str, Gap]) -> tuple[Apart, ...]:
+    """How far C of each arm of `whole` is from it; endless of one that was never run."""
     never = Gap(float("inf"), 1.0)
     found = {arm: Gap(fits[arm].C.mean, fits[arm].C.sd) if arm in fits else never for arm in whole}
     return tuple(

@@ -23,7 +23,9 @@ BENCHES = {
     "policy-design": "sweeper.bench_policy:measure_design",
     "policy-cost": "sweeper.bench_policy:measure_cost",
     "policy-renderings": "sweeper.bench_policy:measure_renderings",
+    "policy-drawn-renderings": "sweeper.bench_policy:measure_drawn_renderings",
     "policy-pairs": "sweeper.bench_policy:measure_pairs",
+    "policy-drawn-pairs": "sweeper.bench_policy:measure_drawn_pairs",
     "pretrain": "sweeper.bench_pretrain:measure",
     "render": "sweeper.bench_render:measure",
 }

@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from analysis.drawn_cases import DESIGNS, design_apart, drawn_pairs, drawn_rendering_trial
 from analysis.policy_contest import (
+    CROSS_TASK_PILOT,
     DESIGN_RUNS,
+    Apart,
     cross_task_trial,
     cross_tasks,
     design_trial,
@@ -27,10 +30,14 @@ from sweeper.bench import Figure
 from sweeper.errors import BadInput
 from sweeper.parallel import in_parallel
 
-QUESTIONS = ("design", "cost", "renderings", "pairs")
+QUESTIONS = ("design", "cost", "renderings", "drawn-renderings", "pairs", "drawn-pairs")
 LAWS = 40
 # A process meets the same sets of runs of the nine settings again and again; those of the pairs hardly.
-REPLAYS = {"renderings": 100, "pairs": 8}
+REPLAYS = {"renderings": 100, "drawn-renderings": 40, "pairs": 4, "drawn-pairs": 8}
+# Half of the grid's cost is the aim; at six tenths four sizes of each pre-training task are to be had.
+SHARES = {"half": 0.5, "six_tenths": 0.6}
+# Of drawn cases, whose fits no two replays share, the grid and the best of the others on the recorded ones.
+_DRAWN_ENTRANTS = (OURS, "grid", "d_optimal")
 _PLAIN = "grid"
 # What the trials found, by question and policy.
 Found = dict[tuple[str, str], list[Any]]
@@ -40,7 +47,7 @@ _MOST_COST = 2.0
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial of one policy on one `question`: which function, and its arguments after the policy's name."""
+    """One trial of one policy, or design, on one `question`: which function, and its arguments after that name."""
 
     question: str
     run: Callable[..., Any]
@@ -79,9 +86,19 @@ def measure_renderings(data_root: Path | None) -> dict[str, Figure]:
     return measure(data_root, questions=("renderings",))
 
 
+def measure_drawn_renderings(data_root: Path | None) -> dict[str, Figure]:
+    """The third question on drawn settings; needs no recorded data."""
+    return measure(data_root, questions=("drawn-renderings",))
+
+
 def measure_pairs(data_root: Path | None) -> dict[str, Figure]:
     """The fourth question alone."""
     return measure(data_root, questions=("pairs",))
+
+
+def measure_drawn_pairs(data_root: Path | None) -> dict[str, Figure]:
+    """The fourth question on drawn pairs; needs no recorded data."""
+    return measure(data_root, questions=("drawn-pairs",))
 
 
 def _plan_design(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
@@ -99,14 +116,44 @@ def _plan_renderings(data_root: Path | None, laws: int, replays: Mapping[str, in
     return [Trial("renderings", rendering_trial, name, (nine, seed)) for seed in seeds for name in ENTRANTS]
 
 
+def _plan_drawn_renderings(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
+    draws = range(replays["drawn-renderings"])
+    return [Trial("drawn-renderings", drawn_rendering_trial, name, (i,)) for i in draws for name in _DRAWN_ENTRANTS]
+
+
 def _plan_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
     pairs = cross_tasks(recorded(data_root))
     whole = whole_gaps(pairs)
-    seeds = range(replays["pairs"])
-    return [Trial("pairs", cross_task_trial, name, (pairs, whole, seed)) for seed in seeds for name in ENTRANTS]
+    return [
+        Trial(f"pairs {part}", cross_task_trial, name, (pairs, whole, seed, CROSS_TASK_PILOT, share))
+        for seed in range(replays["pairs"])
+        for name in ENTRANTS
+        for part, share in SHARES.items()
+    ]
 
 
-_PLANS = {"design": _plan_design, "cost": _plan_cost, "renderings": _plan_renderings, "pairs": _plan_pairs}
+def _plan_drawn_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
+    trials = []
+    for i in range(replays["drawn-pairs"]):
+        case = drawn_pairs(i)
+        whole = whole_gaps(case)
+        trials += [
+            Trial(f"drawn-pairs {part}", cross_task_trial, name, (case, whole, i, CROSS_TASK_PILOT, share))
+            for name in _DRAWN_ENTRANTS
+            for part, share in SHARES.items()
+        ]
+        trials += [Trial("drawn-pairs designs", design_apart, design, (case, whole)) for design in DESIGNS]
+    return trials
+
+
+_PLANS = {
+    "design": _plan_design,
+    "cost": _plan_cost,
+    "renderings": _plan_renderings,
+    "drawn-renderings": _plan_drawn_renderings,
+    "pairs": _plan_pairs,
+    "drawn-pairs": _plan_drawn_pairs,
+}
 
 
 def run_trial(trial: Trial) -> Any:
@@ -119,8 +166,15 @@ def figures_of(trials: Sequence[Trial], results: Sequence[Any]) -> dict[str, Fig
     found: Found = {}
     for trial, result in zip(trials, results, strict=True):
         found.setdefault((trial.question, trial.policy), []).append(result)
-    readers = {"design": _design, "cost": _cost, "renderings": _renderings, "pairs": _pairs}
-    asked = dict.fromkeys(trial.question for trial in trials if trial.question in readers)
+    readers = {
+        "design": _design,
+        "cost": _cost,
+        "renderings": _renderings,
+        "drawn-renderings": _drawn_renderings,
+        "pairs": _pairs,
+        "drawn-pairs": _drawn_pairs,
+    }
+    asked = dict.fromkeys(first for trial in trials if (first := trial.question.split()[0]) in readers)
     return {name: figure for question in asked for name, figure in readers[question](found).items()}
 
 
@@ -138,7 +192,7 @@ def recorded(data_root: Path | None) -> Paper:
 
 
 def _design(found: Found) -> dict[str, Figure]:
-    figures = {}
+    figures = dict[str, Figure]()
     for at, runs in enumerate(DESIGN_RUNS):
         plain = float(np.median([each[at] for each in found["design", _PLAIN]]))
         for policy in ENTRANTS:
@@ -162,36 +216,66 @@ def _cost(found: Found) -> dict[str, Figure]:
 
 
 def _renderings(found: Found) -> dict[str, Figure]:
-    shares = {policy: float(np.mean([right for right, _ in found["renderings", policy]])) for policy in ENTRANTS}
-    figures = {}
+    return _right("renderings_right_at_fifth_cost", {policy: found["renderings", policy] for policy in ENTRANTS})
+
+
+def _drawn_renderings(found: Found) -> dict[str, Figure]:
+    trials = {policy: found["drawn-renderings", policy] for policy in _DRAWN_ENTRANTS}
+    return _right("drawn_renderings_right_at_fifth_cost", trials)
+
+
+def _right(name: str, trials: Mapping[str, list[Any]]) -> dict[str, Figure]:
+    """Of each policy the share of its replays that named a right setting."""
+    shares = {policy: float(np.mean([right for right, _ in of_policy])) for policy, of_policy in trials.items()}
+    figures = dict[str, Figure]()
     for policy, share in shares.items():
-        spent = max(cost for _, cost in found["renderings", policy])
-        unit = f"share of {len(found['renderings', policy])} replays; spent at most {spent:.1%} of the grid's cost"
-        figures[f"renderings_right_at_fifth_cost{_of(policy)}"] = Figure(share, shares[_PLAIN], unit)
+        spent = max(cost for _, cost in trials[policy])
+        unit = f"share of {len(trials[policy])} replays; spent at most {spent:.1%} of the grid's cost"
+        figures[f"{name}{_of(policy)}"] = Figure(share, shares[_PLAIN], unit)
     return figures
 
 
 def _pairs(found: Found) -> dict[str, Figure]:
-    in_grid_errors = {p: [[each.in_grid_errors for each in trial] for trial in found["pairs", p]] for p in ENTRANTS}
-    in_own_errors = {p: [[each.in_own_errors for each in trial] for trial in found["pairs", p]] for p in ENTRANTS}
-    return {
-        **_within("cross_task_c_within_se_at_half_cost", in_grid_errors),
-        **_within("cross_task_c_within_own_se_at_half_cost", in_own_errors),
-    }
+    figures = dict[str, Figure]()
+    for part in SHARES:
+        trials = {policy: found[f"pairs {part}", policy] for policy in ENTRANTS}
+        figures |= _within(f"cross_task_c_within_se_at_{part}_cost", trials)
+        if part == "half":
+            figures |= _within(f"cross_task_c_within_own_se_at_{part}_cost", trials, "in_own_errors")
+    return figures
 
 
-def _within(name: str, apart: Mapping[str, list[list[float]]]) -> dict[str, Figure]:
-    """Shares of the arms, over the replays of each policy, that are at most 1 apart."""
-    within = {policy: np.abs(np.array(trials)) <= 1 for policy, trials in apart.items()}
-    plain, arms = float(within[_PLAIN].mean()), within[_PLAIN].shape[1]
-    return {
-        f"{name}{_of(policy)}": Figure(
-            float(inside.mean()),
-            plain,
-            f"share of {arms} identified arms over the replays; all of them in {inside.all(axis=1).mean():.0%}",
-        )
-        for policy, inside in within.items()
-    }
+def _drawn_pairs(found: Found) -> dict[str, Figure]:
+    figures = dict[str, Figure]()
+    for part in SHARES:
+        trials = {policy: found[f"drawn-pairs {part}", policy] for policy in _DRAWN_ENTRANTS}
+        figures |= _within(f"drawn_pairs_c_within_se_at_{part}_cost", trials)
+    plain = figures[f"drawn_pairs_c_within_se_at_half_cost{_of(_PLAIN)}"].value
+    for design in DESIGNS:
+        looks = found["drawn-pairs designs", design]
+        cost = looks[0][1]
+        value, arms = _share_within([apart for apart, _ in looks], "in_grid_errors")
+        unit = f"share of {arms} identified arms, by a design fixed beforehand; {cost:.0%} of the grid's cost"
+        figures[f"drawn_pairs_c_within_se_{design}"] = Figure(value, plain, unit)
+    return figures
+
+
+def _within(name: str, trials: Mapping[str, list[Any]], unit: str = "in_grid_errors") -> dict[str, Figure]:
+    """Of each policy the share of the arms, over its replays, that are at most 1 apart."""
+    plain, _ = _share_within(trials[_PLAIN], unit)
+    figures = dict[str, Figure]()
+    for policy, of_policy in trials.items():
+        value, arms = _share_within(of_policy, unit)
+        whole = np.mean([all(abs(getattr(each, unit)) <= 1 for each in trial) for trial in of_policy])
+        text = f"share of {arms} identified arms over {len(of_policy)} replays; all arms of a replay in {whole:.0%}"
+        figures[f"{name}{_of(policy)}"] = Figure(value, plain, text)
+    return figures
+
+
+def _share_within(trials: Sequence[Sequence[Apart]], unit: str) -> tuple[float, int]:
+    """Share of all arms of the trials that are at most 1 apart, and how many arms there are."""
+    inside = [abs(getattr(each, unit)) <= 1 for trial in trials for each in trial]
+    return float(np.mean(inside)), len(inside)
 
 
 def _of(policy: str) -> str:

@@ -18,6 +18,7 @@ FIGURES = (
     "cost_to_c_sd_vs_grid",
     "renderings_right_at_fifth_cost",
     "cross_task_c_within_se_at_half_cost",
+    "cross_task_c_within_se_at_six_tenths_cost",
 )
 
 
@@ -40,13 +41,17 @@ def test_every_figure_is_there_for_every_policy_with_its_spread(monkeypatch: pyt
         return [function(*job) for job in jobs]
 
     monkeypatch.setattr(bench_policy, "in_parallel", one_by_one)
-    figures = bench_policy.measure(Path(root), laws=2, replays={"renderings": 1, "pairs": 1})
+    figures = bench_policy.measure(Path(root), laws=2, replays=dict.fromkeys(bench_policy.REPLAYS, 1))
     for name in FIGURES:
         assert {name, *(f"{name}_{policy}" for policy in ENTRANTS if policy != "adaptive")} <= set(figures)
     assert figures["variance_vs_bound_28_runs"].value < figures["variance_vs_bound_28_runs_grid"].value
     assert figures["cost_to_c_sd_vs_grid"].value >= figures["cost_to_c_sd_vs_grid_bound"].value
     assert "quartiles" in figures["cost_to_c_sd_vs_grid"].unit
     assert figures["renderings_right_at_fifth_cost"].value == 1
+    # what half of a grid cannot know and six tenths can: four sizes of each pre-training task
+    assert figures["cross_task_c_within_se_at_six_tenths_cost"].value == 1
+    four, three = (figures[f"drawn_pairs_c_within_se_{n}_sizes_each"].value for n in ("four", "three"))
+    assert four > three
 
 
 def test_a_question_can_be_asked_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
