@@ -161,7 +161,7 @@ def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) 
         rec_thresholds=_RECALLS,
         backend="faster_coco_eval",
     )
-    objects = 0
+    objects = detected = 0
     for detections, labels in batches:
         size = (int(labels.shape[1]), int(labels.shape[2])) if masks else None
         truth = [mask_target(label) if masks else box_target(label) for label in labels]
@@ -170,9 +170,13 @@ def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) 
             objects += len(target["labels"])
         if masks:
             truth = [{"labels": target["labels"], "masks": target["masks"].bool()} for target in truth]
+        detected += int((detections[..., 0] != NO_BOX).sum())
         metric.update([_found(rows, size) for rows in detections], truth)
     if not objects:
         raise TaskError("no image of the evaluation set shows any object, so mmAP is undefined")
+    # torchmetrics calls this undefined, and says -1, where masks are compared
+    if not detected:
+        return 0.0
     return float(metric.compute()["map"])
 
 

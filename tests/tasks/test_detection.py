@@ -52,6 +52,15 @@ def test_a_set_without_objects_has_no_score() -> None:
         OBJDET.metric([(found((0, 0.9, 0, 0, 1, 1)), objects((NO_BOX,) * 5))])
 
 
+@pytest.mark.parametrize(("name", "width"), [("objdet", 6), ("insseg", 790), ("keypoint", 21)])
+def test_a_model_that_finds_nothing_at_all_scores_zero(name: str, width: int) -> None:
+    learnt = task(name)
+    labels = torch.from_numpy(shapes(4, 64, seed=0, kind=learnt.label_kind).labels)
+
+    assert learnt.metric([(torch.empty(4, 0, width), labels)]) == 0
+    assert learnt.metric([(torch.full((4, 2, width), float(NO_BOX)), labels)]) == 0
+
+
 def scattered(boxes: Tensor, rng: np.random.Generator) -> Tensor:
     """Detections near the true boxes, some of another class, some missing, some where nothing is."""
     rows = []
