@@ -1,7 +1,9 @@
 """`objdet` and `insseg`: Faster R-CNN and Mask R-CNN on a feature pyramid (Ren 2015, Lin 2017, He 2017), COCO mmAP.
 
-The parts are torchvision's; the images come to them as they are, already of one size. The mmAP is the mean of AP over
-IoU 0.50 to 0.95 and over the classes that are there, of boxes or of masks.
+The parts are torchvision's; the images come to them as they are, already of one size. Behind a backbone that is
+narrower than the pyramid, pyramid and heads are as narrow as it: they would be nearly all of the work.
+
+The mmAP is the mean of AP over IoU 0.50 to 0.95 and over the classes that are there, of boxes or of masks.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ from torch import Tensor, nn
 
 from tasks.base import NO_BOX, Task, TaskError
 
-PYRAMID_WIDTH = 256
+_PYRAMID_WIDTH = 256
+# torchvision's: the side of the map that a box head reads, and numbers of a region for each of the pyramid's maps
+_BOX_SIDE, _REPRESENTATION = 7, 4
+_MASK_LAYERS = 4
 # torchvision's anchors in px, one a level, the regions it keeps of an image and those that it learns from, for images
 # of this side or more; smaller ones get their share of each
 _ANCHORS = (32, 64, 128, 256, 512)
@@ -31,6 +36,11 @@ _RECALLS = np.linspace(0, 1, 101).tolist()
 # class, score and box of a detection, then what else it carries: its mask in its own frame, its keypoints
 BOX_FIELDS = 6
 Target = dict[str, Tensor]
+
+
+def pyramid_width(channels: Sequence[int]) -> int:
+    """The width of a feature pyramid on stages of these widths: torchvision's, or that of a narrower backbone."""
+    return min(_PYRAMID_WIDTH, channels[-1])
 
 
 class RegionHead(nn.Module):
@@ -52,8 +62,8 @@ class RegionHead(nn.Module):
         from torchvision.models.detection.anchor_utils import AnchorGenerator
         from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
-        self.pyramid = FeaturePyramidNetwork(list(channels), PYRAMID_WIDTH, LastLevelMaxPool())
-        self.pyramid.out_channels = PYRAMID_WIDTH
+        self.pyramid = FeaturePyramidNetwork(list(channels), pyramid_width(channels), LastLevelMaxPool())
+        self.pyramid.out_channels = pyramid_width(channels)
         sizes = tuple((size,) for size in _ANCHORS)
         anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
         whole = network(self.pyramid, rpn_anchor_generator=anchors)
@@ -151,7 +161,7 @@ def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) 
         rec_thresholds=_RECALLS,
         backend="faster_coco_eval",
     )
-    objects = 0
+    objects = detected = 0
     for detections, labels in batches:
         size = (int(labels.shape[1]), int(labels.shape[2])) if masks else None
         truth = [mask_target(label) if masks else box_target(label) for label in labels]
@@ -160,9 +170,13 @@ def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) 
             objects += len(target["labels"])
         if masks:
             truth = [{"labels": target["labels"], "masks": target["masks"].bool()} for target in truth]
+        detected += int((detections[..., 0] != NO_BOX).sum())
         metric.update([_found(rows, size) for rows in detections], truth)
     if not objects:
         raise TaskError("no image of the evaluation set shows any object, so mmAP is undefined")
+    # torchmetrics calls this undefined, and says -1, where masks are compared
+    if not detected:
+        return 0.0
     return float(metric.compute()["map"])
 
 
@@ -176,16 +190,43 @@ def mask_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
     return _mean_average_precision(batches, masks=True)
 
 
+def box_heads(channels: Sequence[int], outputs: int) -> dict[str, Any]:
+    """What torchvision's detectors are told of their box head: the classes alone, or a narrow one in proportion."""
+    from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+
+    width = pyramid_width(channels)
+    if width == _PYRAMID_WIDTH:
+        return {"num_classes": outputs + 1}
+    representation = _REPRESENTATION * width
+    return {
+        "box_head": TwoMLPHead(width * _BOX_SIDE**2, representation),
+        "box_predictor": FastRCNNPredictor(representation, outputs + 1),
+    }
+
+
+def _mask_heads(channels: Sequence[int], outputs: int) -> dict[str, Any]:
+    from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+
+    width = pyramid_width(channels)
+    if width == _PYRAMID_WIDTH:
+        return {}
+    return {
+        "mask_head": MaskRCNNHeads(width, (width,) * _MASK_LAYERS, dilation=1),
+        "mask_predictor": MaskRCNNPredictor(width, width, outputs + 1),
+    }
+
+
 def _faster_rcnn(channels: Sequence[int], outputs: int) -> nn.Module:
     from torchvision.models.detection import FasterRCNN
 
-    return RegionHead(channels, partial(FasterRCNN, num_classes=outputs + 1), box_target)
+    return RegionHead(channels, partial(FasterRCNN, **box_heads(channels, outputs)), box_target)
 
 
 def _mask_rcnn(channels: Sequence[int], outputs: int) -> nn.Module:
     from torchvision.models.detection import MaskRCNN
 
-    return RegionHead(channels, partial(MaskRCNN, num_classes=outputs + 1), mask_target, "masks", _MASK_SIDE**2)
+    network = partial(MaskRCNN, **box_heads(channels, outputs), **_mask_heads(channels, outputs))
+    return RegionHead(channels, network, mask_target, "masks", _MASK_SIDE**2)
 
 
 TASKS = {

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from tasks.base import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, Task, TaskError
-from tasks.detection import BOX_FIELDS, PYRAMID_WIDTH, RegionHead, Target, sum_of_losses
+from tasks.detection import BOX_FIELDS, RegionHead, Target, box_heads, pyramid_width, sum_of_losses
 
 # torchvision's head; behind a narrow backbone it would be nearly all of the work
 _HEAD_LAYERS, _WIDEST_LAYER = 8, 512
@@ -51,8 +51,8 @@ def _keypoint_rcnn(channels: Sequence[int], outputs: int, keypoints: int) -> nn.
     width = min(_WIDEST_LAYER, channels[-1])
     network = partial(
         KeypointRCNN,
-        num_classes=outputs + 1,
-        keypoint_head=KeypointRCNNHeads(PYRAMID_WIDTH, (width,) * _HEAD_LAYERS),
+        **box_heads(channels, outputs),
+        keypoint_head=KeypointRCNNHeads(pyramid_width(channels), (width,) * _HEAD_LAYERS),
         keypoint_predictor=nn.Sequential(KeypointRCNNPredictor(width, keypoints), _Contiguous()),
         box_detections_per_img=_DETECTIONS,
     )

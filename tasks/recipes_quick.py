@@ -7,7 +7,7 @@ from dataclasses import replace
 from tasks.recipes import Recipe
 
 _DENSE = Recipe(iterations=300, batch_size=32, lr=2e-3, warmup_images=960, augment=("flip", "crop"), eval_every=100)
-# the heads of a detector are a hundred times as large as the small backbone
+# the heads of a detector are seven times as large as the small backbone
 _REGIONS = Recipe(iterations=300, batch_size=8, lr=5e-4, warmup_images=240, augment=("flip",), eval_every=150)
 _DENSE_REAL = replace(_DENSE, iterations=200, batch_size=16, warmup_images=320, eval_every=0)
 _REGIONS_REAL = replace(_REGIONS, iterations=200, warmup_images=160, eval_every=0)

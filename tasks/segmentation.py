@@ -1,6 +1,7 @@
 """`semseg`: the class of every pixel, by DeepLabV3 (Chen et al. 2017), scored by mIoU; the background is a class.
 
-Appendix A of the paper: cross entropy, and half of that of an auxiliary FCN head on the third stage.
+Appendix A of the paper: cross entropy, and half of that of an auxiliary FCN head on the third stage. Behind a backbone
+that is narrower than DeepLab's own 256, its head is as narrow.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from torch.nn import functional
 from tasks.base import IGNORED, Task, TaskError
 
 _AUXILIARY_WEIGHT = 0.5
+# torchvision's
+_HEAD_WIDTH, _ATROUS_RATES = 256, (12, 24, 36)
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -26,10 +29,9 @@ class DeepLab(nn.Module):
 
     def __init__(self, channels: Sequence[int], outputs: int, *, auxiliary: bool) -> None:
         super().__init__()
-        from torchvision.models.segmentation.deeplabv3 import DeepLabHead
         from torchvision.models.segmentation.fcn import FCNHead
 
-        self.main = DeepLabHead(channels[-1], outputs)
+        self.main = _deeplab_head(channels[-1], outputs)
         self.auxiliary = FCNHead(channels[-2], outputs) if auxiliary else None
 
     def forward(
@@ -40,6 +42,20 @@ class DeepLab(nn.Module):
         if self.training and self.auxiliary is not None:
             return main, resize(self.auxiliary(stages[-2]), size)
         return main
+
+
+def _deeplab_head(before: int, outputs: int) -> nn.Module:
+    from torchvision.models.segmentation.deeplabv3 import ASPP, DeepLabHead
+
+    if before >= _HEAD_WIDTH:
+        return DeepLabHead(before, outputs, _ATROUS_RATES)
+    return nn.Sequential(
+        ASPP(before, _ATROUS_RATES, before),
+        nn.Conv2d(before, before, 3, padding=1, bias=False),
+        nn.BatchNorm2d(before),
+        nn.ReLU(),
+        nn.Conv2d(before, outputs, 1),
+    )
 
 
 def _head(channels: Sequence[int], outputs: int) -> nn.Module:

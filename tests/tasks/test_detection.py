@@ -1,18 +1,23 @@
-"""mmAP against cases worked out by hand and, box for box and mask for mask, against pycocotools."""
+"""mmAP by hand and, box for box and mask for mask, against pycocotools; how wide the heads are."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torchvision.models.detection import FasterRCNN, MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
 from tasks.base import NO_BOX, TaskError, task
 from tasks.detection import box_target, mask_target
+from tasks.models import build_model
 from tasks.shapes import CLASS_NAMES, shapes
 
 OBJDET, INSSEG = task("objdet"), task("insseg")
@@ -45,6 +50,15 @@ def test_a_better_scored_mistake_halves_the_precision_and_padding_is_nothing() -
 def test_a_set_without_objects_has_no_score() -> None:
     with pytest.raises(TaskError, match="no image of the evaluation set shows any object"):
         OBJDET.metric([(found((0, 0.9, 0, 0, 1, 1)), objects((NO_BOX,) * 5))])
+
+
+@pytest.mark.parametrize(("name", "width"), [("objdet", 6), ("insseg", 790), ("keypoint", 21)])
+def test_a_model_that_finds_nothing_at_all_scores_zero(name: str, width: int) -> None:
+    learnt = task(name)
+    labels = torch.from_numpy(shapes(4, 64, seed=0, kind=learnt.label_kind).labels)
+
+    assert learnt.metric([(torch.empty(4, 0, width), labels)]) == 0
+    assert learnt.metric([(torch.full((4, 2, width), float(NO_BOX)), labels)]) == 0
 
 
 def scattered(boxes: Tensor, rng: np.random.Generator) -> Tensor:
@@ -145,3 +159,28 @@ def test_boxes_of_masks_are_the_boxes_of_what_is_visible() -> None:
         listed, derived = box_target(rows), mask_target(instances)
         assert torch.equal(listed["boxes"], derived["boxes"])
         assert torch.equal(listed["labels"], derived["labels"])
+
+
+@pytest.mark.parametrize(("name", "network"), [("objdet", FasterRCNN), ("insseg", MaskRCNN)])
+def test_behind_a_resnet_the_heads_are_torchvisions_weight_by_weight(name: str, network: Callable[..., Any]) -> None:
+    channels = (64, 128, 256, 512)
+    torch.manual_seed(3)
+    pyramid = FeaturePyramidNetwork(list(channels), 256, LastLevelMaxPool())
+    pyramid.out_channels = 256
+    sizes = tuple((size,) for size in (32, 64, 128, 256, 512))
+    theirs = network(pyramid, 4, rpn_anchor_generator=AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * 5)).state_dict()
+
+    torch.manual_seed(3)
+    ours = task(name).head(channels, 3).state_dict()
+
+    assert {key.replace("backbone.", "pyramid.") for key in theirs} == set(ours)
+    assert all(torch.equal(value, ours[key.replace("backbone.", "pyramid.")]) for key, value in theirs.items())
+
+
+@pytest.mark.parametrize("name", ["objdet", "insseg", "keypoint"])
+def test_behind_a_narrow_backbone_no_map_of_the_heads_is_wider_than_it(name: str) -> None:
+    model = build_model("small_resnet", task(name), 3, keypoints=5 * (name == "keypoint"))
+
+    maps = [part for part in model.head.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)]
+    assert max(part.out_channels for part in maps) == model.backbone.channels[-1] == 128
+    assert model.state_dict()["head.roi_heads.box_head.fc7.weight"].shape == (512, 512)

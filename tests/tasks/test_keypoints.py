@@ -22,7 +22,7 @@ from tasks.models import build_model, seeded_model
 from tasks.recipes import recipe
 from tasks.shapes import KEYPOINTS, shapes
 from tasks.train import train
-from tests.tasks.keypoint_folder import write_drawn
+from tests.tasks.drawn_folders import write_keypoints
 
 KEYPOINT = task("keypoint")
 NAMES = ("a", "b")
@@ -196,7 +196,7 @@ def test_the_drawn_keypoints_lie_in_their_boxes_and_visible_ones_show_their_obje
 
 
 def test_a_folder_of_keypoints_is_read_as_it_was_drawn_and_a_perfect_answer_to_it_scores_one(tmp_path: Path) -> None:
-    write_drawn(tmp_path / "points", train=4, test=4)
+    write_keypoints(tmp_path / "points", train=4, test=4)
     drawn = shapes(4, 64, seed=1, kind="keypoints")
 
     test = load_real("coco:points", tmp_path, 64, kind="keypoints", cache_dir=tmp_path / "cache").test

@@ -69,15 +69,32 @@ def test_an_unknown_backbone_lists_the_known_ones() -> None:
     assert all(name in str(caught.value) for name in backbone_names())
 
 
-def test_weights_move_between_dilated_and_plain_resnets() -> None:
-    fine, plain = build_model("resnet50", task("semseg"), 3), build_model("resnet50", task("mulclass"), 3)
+@pytest.mark.parametrize(
+    ("name", "fine_sides", "plain_sides"),
+    [("resnet50", [16, 8, 8, 8], [16, 8, 4, 2]), ("small_resnet", [16, 8, 8, 8], [16, 8, 4, 4])],
+)
+def test_weights_move_between_dilated_and_plain_resnets(
+    name: str, fine_sides: list[int], plain_sides: list[int]
+) -> None:
+    fine, plain = build_model(name, task("semseg"), 3), build_model(name, task("mulclass"), 3)
     images = torch.rand(1, 3, 64, 64)
 
     load_backbone(plain, backbone_state(fine))
 
-    assert [stage.shape[-1] for stage in fine.backbone.eval()(images)] == [16, 8, 8, 8]
-    assert [stage.shape[-1] for stage in plain.backbone.eval()(images)] == [16, 8, 4, 2]
+    assert [stage.shape[-1] for stage in fine.backbone.eval()(images)] == fine_sides
+    assert [stage.shape[-1] for stage in plain.backbone.eval()(images)] == plain_sides
     assert all(torch.equal(value, backbone_state(fine)[name]) for name, value in backbone_state(plain).items())
+
+
+def test_a_dilated_small_resnet_sees_what_the_plain_one_sees_and_more_places() -> None:
+    # every second place of the fine map is a place of the plain one, away from the border that is padded
+    fine, plain = build_model("small_resnet", task("semseg"), 3), build_model("small_resnet", task("mulclass"), 3)
+    load_backbone(plain, backbone_state(fine))
+    images = torch.rand(1, 3, 256, 256)
+
+    coarse, dense = (model.backbone.eval()(images)[-1] for model in (plain, fine))
+
+    torch.testing.assert_close(dense[..., ::2, ::2][..., 4:-4, 4:-4], coarse[..., 4:-4, 4:-4])
 
 
 @pytest.mark.parametrize("name", ["objdet", "insseg", "keypoint"])

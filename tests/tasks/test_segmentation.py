@@ -6,8 +6,14 @@ import math
 
 import pytest
 import torch
+from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
 from tasks.base import IGNORED, TaskError, task
+from tasks.evaluation import evaluate
+from tasks.models import build_model, seeded_model
+from tasks.recipes import recipe
+from tasks.shapes import shapes
+from tasks.train import train
 
 
 def logits_of(classes: torch.Tensor, known: int) -> torch.Tensor:
@@ -84,3 +90,25 @@ def test_a_set_without_any_label_has_no_score_rather_than_zero(name: str) -> Non
     }[name]
     with pytest.raises(TaskError, match="undefined"):
         learnt.metric([learnt.evidence(torch.rand(1, outputs, 2, 2), labels)])
+
+
+@pytest.mark.parametrize("name", ["semseg", "normal", "depth"])
+def test_the_head_is_as_narrow_as_a_narrow_backbone_and_torchvisions_behind_a_resnet(name: str) -> None:
+    narrow, wide = (build_model(backbone, task(name), 3).head.state_dict() for backbone in ("small_resnet", "resnet18"))
+
+    assert narrow["main.1.weight"].shape == (128, 128, 3, 3)
+    assert {key: value.shape for key, value in wide.items() if key.startswith("main.")} == {
+        f"main.{key}": value.shape for key, value in DeepLabHead(512, 3, (12, 24, 36)).state_dict().items()
+    }
+
+
+@pytest.mark.slow
+def test_semseg_learns_drawn_images_of_32_px_on_the_small_backbone() -> None:
+    semseg = task("semseg")
+    training, held_out = (shapes(count, 32, seed, "semantic") for count, seed in ((512, 0), (64, 1)))
+    model = seeded_model("small_resnet", semseg, len(training.class_names), 0)
+
+    train(model, semseg, training, recipe("pretrain-semseg-quick"), seed=0)
+
+    # everything background scores a quarter of its share of the pixels
+    assert evaluate(model, semseg, held_out) > 0.5
