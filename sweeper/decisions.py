@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -97,62 +98,58 @@ def opening(
     An arm's largest size comes first, since rendering it renders the others too; but before it the size at which the
     config wants the arm tuned. A grid waits for no result: all of it follows the pilot.
     """
-    references = []
-    for arm in plan.references:
-        for seed in range(config.policy.reference_seeds):
-            price = cost(Run(arm.name, 0, seed))
-            reason = f"reference: the error without pre-training, seed {seed}, for {money(price, unit)}"
-            references.append(Proposal(arm.name, 0, seed, None, price, reason))
+    offers = Offers(cost, unit)
     names = [arm.name for arm in plan.arms]
+    references = [
+        offers.of(Run(arm.name, 0, seed), f"reference: the error without pre-training, seed {seed}")
+        for arm in plan.references
+        for seed in range(config.policy.reference_seeds)
+    ]
     if not names:
         return references
-    first = names[0]
-    sizes = pilot_sizes(plan.ladder, lambda n: afresh(Run(first, n, 0)))
+    sizes = pilot_sizes(plan.ladder, lambda n: afresh(Run(names[0], n, 0)))
     looks = pilot(names, sizes, cost, unit, config.seed)
-    looks += _stated(config, looks, names, cost, unit)
+    looks += _stated(config, {look.run for look in looks}, names, offers)
     looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
-    rest = _rest_of_grid(plan, looks, cost, unit) if config.policy.name == "grid" else []
-    return references + looks + rest + _controls(config, plan, cost, unit)
+    rest = _rest_of_grid(config, plan, {look.run for look in looks}, offers)
+    return references + looks + rest + _controls(config, plan, offers)
 
 
-def _rest_of_grid(plan: Plan, looks: Sequence[Proposal], cost: Callable[[Run], float], unit: str) -> list[Proposal]:
-    """Every size of every arm that is not among `looks`, the smallest first."""
-    there = {look.run for look in looks}
-    runs = [Run(arm.name, n, 0) for n in plan.ladder for arm in plan.arms]
-    proposals = []
-    for run in (run for run in runs if run not in there):
-        price = cost(run)
-        reason = f"next in the fixed grid: {run.arm}, n = {run.n:,}, for {money(price, unit)}"
-        proposals.append(Proposal(run.arm, run.n, 0, None, price, reason))
-    return proposals
+@dataclass(frozen=True)
+class Offers:
+    """Turns runs that nobody had to choose into proposals, at their price now."""
+
+    cost: Callable[[Run], float]
+    unit: str
+
+    def of(self, run: Run, why: str) -> Proposal:
+        """The proposal of `run`, which expects nothing: it is made whatever is known."""
+        price = self.cost(run)
+        return Proposal(run.arm, run.n, run.seed, None, price, f"{why}, for {money(price, self.unit)}")
 
 
-def _stated(
-    config: SweepConfig, looks: Sequence[Proposal], names: Sequence[str], cost: Callable[[Run], float], unit: str
-) -> list[Proposal]:
+def _stated(config: SweepConfig, there: AbstractSet[Run], names: Sequence[str], offers: Offers) -> list[Proposal]:
     """Runs at sizes that the config names and the pilot leaves out: of the tuning, and of the controls to compare."""
     reasons = {config.controls.shuffled_labels: "is what its control is compared with", config.tune.n: "is tuned"}
-    there = {(look.arm, look.n) for look in looks}
-    missing = [(arm, n, why) for n, why in reasons.items() if n is not None for arm in names if (arm, n) not in there]
-    proposals = []
-    for arm, n, why in missing:
-        price = cost(Run(arm, n, 0))
-        reason = f"stated: {arm} {why} at n = {n:,}, for {money(price, unit)}"
-        proposals.append(Proposal(arm, n, 0, None, price, reason))
-    return proposals
+    wanted = [(Run(arm, n, config.seed), why) for n, why in reasons.items() if n is not None for arm in names]
+    return [offers.of(run, f"stated: {run.arm} {why} at n = {run.n:,}") for run, why in wanted if run not in there]
 
 
-def _controls(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
+def _rest_of_grid(config: SweepConfig, plan: Plan, there: AbstractSet[Run], offers: Offers) -> list[Proposal]:
+    """For a fixed grid every size of every arm that is not there, the smallest first."""
+    if config.policy.name != "grid":
+        return []
+    runs = [Run(arm.name, n, config.seed) for n in plan.ladder for arm in plan.arms]
+    return [offers.of(run, f"next in the fixed grid: {run.arm}, n = {run.n:,}") for run in runs if run not in there]
+
+
+def _controls(config: SweepConfig, plan: Plan, offers: Offers) -> list[Proposal]:
     """Pre-training on shuffled labels, where the config asks for it."""
-    n, proposals = config.controls.shuffled_labels, list[Proposal]()
+    n = config.controls.shuffled_labels
     if n is None:
-        return proposals
-    for arm in plan.controls:
-        for seed in range(config.controls.seeds):
-            price = cost(Run(arm.name, n, seed))
-            reason = f"control: {arm.name} at n = {n:,}, labels shuffled, seed {seed}, for {money(price, unit)}"
-            proposals.append(Proposal(arm.name, n, seed, None, price, reason))
-    return proposals
+        return []
+    runs = [Run(arm.name, n, seed) for arm in plan.controls for seed in range(config.controls.seeds)]
+    return [offers.of(r, f"control: {r.arm} at n = {n:,}, labels shuffled, seed {r.seed}") for r in runs]
 
 
 def choose(
@@ -174,10 +171,12 @@ def choose(
     for arm in plan.arms:
         if arm.name not in known.fits:
             done = (Run(r.arm, r.n, r.seed) for r in known.runs)
-            return _substitute(plan, arm.name, (*refused, *done, *pending), cost, terms)
+            return _substitute(config, plan, arm.name, (*refused, *done, *pending), cost, terms)
     arms = [_with(state, [run for run in refused if run.arm == state.arm]) for state in known.arms]
-    # A grid is run to its end: that is what it is for.
-    stop = None if config.policy.name == "grid" else should_stop(arms, known.verdicts, 0.0, terms)
+    if config.policy.name == "grid":
+        # All of it is in the opening, and it is run to its end: that is what it is for.
+        return Stop("exhausted", "every size of the fixed grid has been run")
+    stop = should_stop(arms, known.verdicts, 0.0, terms)
     if stop is not None:
         return stop
     candidates = {state.arm: _candidates(config, plan, state, pending) for state in arms}
@@ -198,18 +197,23 @@ def choose(
 
 
 def _substitute(
-    plan: Plan, arm: str, tried: Sequence[Run], cost: Callable[[Run, Sequence[Run]], float], terms: Terms
+    config: SweepConfig,
+    plan: Plan,
+    arm: str,
+    tried: Sequence[Run],
+    cost: Callable[[Run, Sequence[Run]], float],
+    terms: Terms,
 ) -> Proposal | Stop:
     """Another size for an arm whose pilot failed: without three sizes it has no law, and no verdict."""
     sizes = [n for n in plan.ladder if (arm, n) not in {(run.arm, run.n) for run in tried}]
     if not sizes:
         return Stop("failed", f"{arm} has failed at too many sizes to fit its law")
-    run = Run(arm, sizes[0], 0)
+    run = Run(arm, sizes[0], config.seed)
     price = cost(run, ())
     if price > terms.budget_left:
         return Stop("budget", f"{arm} still needs a size, n = {run.n:,}, which costs more than is left")
     reason = f"pilot: {arm} has too few sizes for a law, n = {run.n:,} instead, for {money(price, terms.unit)}"
-    return Proposal(arm, run.n, 0, None, price, reason)
+    return Proposal(arm, run.n, run.seed, None, price, reason)
 
 
 def _with(state: ArmState, refused: Sequence[Run]) -> ArmState:
@@ -218,6 +222,5 @@ def _with(state: ArmState, refused: Sequence[Run]) -> ArmState:
 
 
 def _candidates(config: SweepConfig, plan: Plan, state: ArmState, pending: Sequence[Run]) -> list[int]:
-    sizes, most = (plan.ladder, 1) if config.policy.name == "grid" else (plan.choices, config.policy.max_seeds)
     under_way = Counter(run.n for run in pending if run.arm == state.arm)
-    return [n for n in sizes if state.times[n] + under_way[n] < most]
+    return [n for n in plan.choices if state.times[n] + under_way[n] < config.policy.max_seeds]

@@ -100,16 +100,17 @@ def test_a_size_is_repeated_with_another_seed_up_to_the_most_seeds(tmp_path: Pat
 
 
 def test_a_sweep_takes_every_policy_that_a_replay_takes(tmp_path: Path) -> None:
-    """Given the pilot, each policy of `sweeper replay` proposes a run that may still be made, and says why."""
+    """Given the pilot, each policy of `sweeper replay` but the grid, which is planned whole, proposes a run that may
+    still be made, and says why."""
     asked = {"objective": "predict", "n_target": 64_000, "stop": {"prediction_sd": 1e-6}}
     reasons = set()
-    for name in ENTRANTS:
+    for name in set(ENTRANTS) - {"grid"}:
         proposal = chosen(tmp_path, pilot(), policy={"name": name}, ladder={"start": 1000, "rungs": 6}, **asked)
         assert isinstance(proposal, Proposal)
         assert proposal.n in (1000, 2000, 4000, 8000, 16_000, 32_000)
         assert (proposal.n, proposal.seed) not in {(run.n, run.seed) for run in pilot()}
         reasons.add(proposal.reason.split(":")[0])
-    assert len(reasons) == len(ENTRANTS)
+    assert len(reasons) == len(ENTRANTS) - 1
 
 
 def test_two_fine_tunes_that_agree_by_luck_do_not_draw_the_law_to_them(tmp_path: Path) -> None:

@@ -261,14 +261,16 @@ def test_verdicts_are_not_called_certain_while_an_arm_has_none(config: SweepConf
     assert not (isinstance(decision, Stop) and decision.kind in ("verdicts", "precision"))
 
 
-def test_a_grid_runs_every_size_once_and_ends(tmp_path: Path) -> None:
-    config = sweep_of(tmp_path, real_sweep(ladder={"sizes": LADDER}, renderings={"plain": {}}), "policy.name=grid")
-    arm = make_plan(config).arms[0].name
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_grid_runs_every_size_of_every_arm_once_and_ends(tmp_path: Path, seed: int) -> None:
+    config = sweep_of(tmp_path, real_sweep(ladder={"sizes": LADDER}), "policy.name=grid", f"seed={seed}")
+    plan = make_plan(config)
 
-    missing = decide(config, measured(arm, [100, 400, 800, 1600]), budget_left=100)
-    nothing = decide(config, measured(arm, LADDER), budget_left=100)
+    runs = [p for p in opening(config, plan, by_size, by_size, "$") if p.n > 0]
+    rows = [row for arm in plan.arms for row in measured(arm.name, LADDER)]
+    then = decide(config, rows, budget_left=100)
 
-    assert isinstance(missing, Proposal)
-    assert missing.n == 200
-    assert isinstance(nothing, Stop)
-    assert nothing.kind == "exhausted"
+    assert sorted((p.arm, p.n) for p in runs) == sorted((arm.name, n) for arm in plan.arms for n in LADDER)
+    assert {p.seed for p in runs} == {seed}
+    assert isinstance(then, Stop)
+    assert then.kind == "exhausted"
