@@ -29,6 +29,18 @@ MANY = Tune.model_validate(
 )
 MANY_DEFAULT = {"lr": 2e-3, "iterations": 100, "momentum": 0.9, "augment": ("flip",), "scale_jitter": (1.0, 1.0)}
 
+# so many keys that not all combinations of their ends can be looked at
+WIDE = {
+    "lr": [1e-4, 1e-1],
+    "weight_decay": [1e-3, 1e-1],
+    "iterations": [200, 400],
+    "warmup_images": [1, 64],
+    "auxiliary_rate": [1, 10],
+    "device_batch": [1, 8],
+    "channels_last": {"choices": [True, False]},
+    "schedule": {"choices": ["cosine", "poly"]},
+}
+
 
 def off(settings: Settings) -> float:
     """A validation error that is lowest at 1e-2."""
@@ -174,6 +186,7 @@ def test_trials_of_a_run_that_is_gone_are_asked_for_again() -> None:
         ({"scale_jitter": {"choices": [[1, 1], [2, 0.5]]}}, r"tune\.space: .*scale_jitter is least and most"),
         ({"optimizer": {"choices": ["sgd", "adam"]}}, r"tune\.space: finetune\.recipe\.optimizer"),
         ({"momentum": {"low": 0.5, "high": 1.0}}, r"tune\.space: .*momentum must lie in \[0, 1\)"),
+        ({"augment": {"choices": [["flip"], ["flop"]]}} | WIDE, r"tune\.space: finetune\.recipe\.augment"),
         ({"lr": [0.1, 0.2], "iterations": [1, 400]}, r"tune\.space: .*warmup_images is longer than the whole training"),
     ],
 )
