@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from sweeper.config_types import CLOSED, Number, Positive
 from sweeper.errors import BadInput
+from sweeper.strict_yaml import load_yaml
 
 
 class Budget(BaseModel):
@@ -45,7 +46,7 @@ def take_prices(path: Path, raw: dict[str, Any]) -> None:
     if not isinstance(own, dict) or not isinstance(own.get("file"), str):
         return
     try:
-        listed = yaml.safe_load(Path(own["file"]).read_text())
+        listed = load_yaml(Path(own["file"]).read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         said = " ".join(str(error).split())
         raise BadInput(f"{path}: prices.file: {own['file']} cannot be read ({said}); see configs/prices.yaml") from None

@@ -79,6 +79,7 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
         batch = resolved.batch_size
         if stage == "pretrain" and batch < config.pretrain.workers:
             raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
+        _check_parts(stage, name, resolved, config.pretrain.workers if stage == "pretrain" else 1)
         if stage == "pretrain" and config.pretrain.min_workers and not resolved.sync_batch_norm:
             raise BadInput(
                 "pretrain.min_workers: the model would depend on how many workers there were; "
@@ -86,6 +87,22 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
             )
         if stage == "finetune":
             check_space(config, name)
+
+
+def _check_parts(stage: str, name: str, recipe: Recipe, workers: int) -> None:
+    """BadInput where DeepLab would see one image at a time: the batch norm behind its pooling has one value then."""
+    from tasks.base import task
+    from tasks.batches import Shard
+
+    if not task(name).dilated or (workers > 1 and recipe.sync_batch_norm):
+        return
+    parts = (
+        part for rank in range(workers) for part in Shard(rank, workers).parts(recipe.batch_size, recipe.device_batch)
+    )
+    if min(part.stop - part.start for part in parts) < 2:
+        raise BadInput(
+            f"{stage}.recipe: {name} needs two images at a time, for its batch norm; raise batch_size or device_batch"
+        )
 
 
 def _check_flip(stage: str, recipe: Recipe, names: Sequence[str]) -> None:

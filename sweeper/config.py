@@ -21,6 +21,7 @@ from sweeper.config_types import CLOSED, Count, Fraction, Name, Names, Number, P
 from sweeper.errors import BadInput
 from sweeper.places import checked, is_uri, working_copy
 from sweeper.render_config import Render, Rendering
+from sweeper.strict_yaml import load_yaml
 from sweeper.tune_config import Space, Tune
 
 SIMULATED = "simulated"
@@ -45,7 +46,7 @@ class Pretrain(Model):
     step for `stall_s` seconds are ended; `max_failures` tries are repeated, those that lost a node left out.
 
     Where the cluster cannot hold `workers` of them, training begins or goes on with any number from `min_workers` up.
-    The global batch stays the same, and so does the model, for which recipe.sync_batch_norm is needed.
+    The global batch stays the same, and so does the model but for dropout; recipe.sync_batch_norm is needed for it.
     """
 
     tasks: Names = ("mulclass",)
@@ -316,7 +317,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
     """Read a sweep file and apply `dotted.key=value` overrides; raises BadInput with one line."""
     path = Path(path)
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = load_yaml(path.read_text())
     except FileNotFoundError:
         raise BadInput(f"{path}: no such config file; configs/ lists those shipped") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -339,7 +340,7 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
     if not sign or not key:
         raise BadInput(f"override {override!r}: write key=value, for example budget.minutes=30")
     try:
-        value = yaml.safe_load(text)
+        value = load_yaml(text)
     except yaml.YAMLError:
         raise BadInput(f"override {override!r}: the value is not valid YAML") from None
     *parents, last = key.split(".")

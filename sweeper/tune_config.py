@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from sweeper.config_types import CLOSED, Count, Number
 
 # What a recipe value can be in a sweep file.
-Plain = bool | int | float | str | tuple[str, ...]
+Plain = bool | int | float | str | tuple[str, ...] | tuple[float, ...]
 
 
 class Space(BaseModel):
@@ -80,9 +80,12 @@ class Tune(BaseModel):
     def _lr_beside_space(cls, value: Any) -> Any:
         if isinstance(value, dict) and "lr" in value:
             rest = {key: each for key, each in value.items() if key != "lr"}
-            if "lr" in rest.get("space", {}):
+            space = rest.get("space", {})
+            if not isinstance(space, dict):
+                raise ValueError("space, beside lr, is a mapping of recipe keys; write it so, or leave it out")
+            if "lr" in space:
                 raise ValueError("lr stands here and under space; leave one out")
-            return rest | {"space": {"lr": value["lr"]} | rest.get("space", {})}
+            return rest | {"space": {"lr": value["lr"]} | space}
         return value
 
     @field_validator("n")

@@ -25,7 +25,7 @@ MOST_AT_ONCE = 2
 # What is tuned by itself: an arm, at one size where the config says so.
 Scope = tuple[str, int | None]
 
-# Combinations of ends that are looked at before anything is spent.
+# Combinations of ends that are looked at before anything is spent, besides each end of each key.
 _MOST_CORNERS = 256
 
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -50,10 +50,15 @@ def check_space(config: SweepConfig, task: str) -> None:
     space = config.tune.space
     if "base" in space:
         raise BadInput("tune.space: base names a whole recipe; give the values of it that are to be tuned")
-    corners = itertools.product(*(each.ends for each in space.values()))
-    for corner in itertools.islice(corners, _MOST_CORNERS):
+    first = {key: each.ends[0] for key, each in space.items()}
+    # every end of every key, however many keys there are
+    edges = (first | {key: end} for key, each in space.items() for end in each.ends)
+    corners = (
+        dict(zip(space, ends, strict=True)) for ends in itertools.product(*(each.ends for each in space.values()))
+    )
+    for corner in itertools.chain(edges, itertools.islice(corners, _MOST_CORNERS)):
         try:
-            resolve_recipe("finetune", task, config.finetune.recipe | dict(zip(space, corner, strict=True)))
+            resolve_recipe("finetune", task, config.finetune.recipe | corner)
         except BadInput as error:
             raise BadInput(f"tune.space: {error}") from None
 

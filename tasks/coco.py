@@ -70,7 +70,7 @@ def load(
         made: dict[str, tuple[np.ndarray | None, tuple[str, ...]]] = {}
         square = (resolution, resolution)
         for split, shown in photographs.items():
-            pixels = lambda item: photograph(item.file, resolution)[0]  # noqa: E731 - said once, used once
+            pixels = lambda item: photograph(item.file, resolution, (item.width, item.height))  # noqa: E731
             decode_all(shown, pixels, target / f"{split}.npy", (*square, 3), np.uint8)
             labels = None
             if kind == "instances":
@@ -126,22 +126,36 @@ def _read(file: Path, kind: LabelKind) -> _List:
         number = {int(category["id"]): index for index, category in enumerate(categories)}
         objects: dict[int, list[tuple[int, dict[str, Any]]]] = {int(image["id"]): [] for image in content["images"]}
         for annotation in content["annotations"]:
-            width, height = (float(value) for value in annotation["bbox"][2:])
+            width, height = _box_size(annotation)
             if not annotation.get("iscrowd") and width > 0 and height > 0:
                 objects[int(annotation["image_id"])].append((number[int(annotation["category_id"])], annotation))
         shown = [
-            _Photograph(
-                folder / image["file_name"], int(image["width"]), int(image["height"]), tuple(objects[int(image["id"])])
-            )
+            _Photograph(folder / image["file_name"], *_image_size(image), tuple(objects[int(image["id"])]))
             for image in sorted(content["images"], key=lambda image: int(image["id"]))
         ]
+        names = tuple(str(category["name"]) for category in categories)
     except (KeyError, TypeError, ValueError) as error:
         raise TaskError(f"{file} is not COCO ({type(error).__name__}: {error}); write it again") from error
-    names = tuple(str(category["name"]) for category in categories)
     keypoints = _keypoint_names(file, categories) if kind == "keypoints" else ()
     for item in shown if keypoints else ():
         _check_keypoints(file, item, len(keypoints))
     return _List(file, names, keypoints, tuple(shown))
+
+
+def _image_size(image: dict[str, Any]) -> tuple[int, int]:
+    """Width and height of an image in a list; ValueError where it has none."""
+    width, height = int(image["width"]), int(image["height"])
+    if min(width, height) < 1:
+        raise ValueError(f"image {image['id']} is {width} x {height} px")
+    return width, height
+
+
+def _box_size(annotation: dict[str, Any]) -> tuple[float, float]:
+    """Width and height of an annotation's box; ValueError where it is no box."""
+    box = annotation["bbox"]
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        raise ValueError(f"annotation {annotation.get('id')} has bbox {box}, not x, y, width and height")
+    return box[2], box[3]
 
 
 def _keypoint_names(file: Path, categories: list[dict[str, Any]]) -> tuple[str, ...]:
@@ -219,17 +233,29 @@ def _class_sets(shown: Sequence[_Photograph], classes: int) -> np.ndarray:
 
 def _instances(item: _Photograph, resolution: int) -> np.ndarray:
     """uint8 (resolution, resolution, 2): the object's number, and its class."""
-    from faster_coco_eval.core import mask as run_lengths
-
     canvas = np.zeros((item.height, item.width, 2), np.uint8)
     largest_first = sorted(item.objects, key=lambda one: -one[1]["bbox"][2] * one[1]["bbox"][3])
     for index, (number, annotation) in enumerate(largest_first[:_MOST_OBJECTS], start=1):
         outline = annotation.get("segmentation")
         if not outline:
             raise TaskError(f"image {item.file}: an object has no segmentation; insseg needs them, objdet not")
-        if isinstance(outline, list) or isinstance(outline["counts"], list):
-            outline = run_lengths.frPyObjects(outline, item.height, item.width)
-        if isinstance(outline, list):
-            outline = run_lengths.merge(outline)
-        canvas[run_lengths.decode(outline).astype(bool)] = index, number
+        try:
+            canvas[_mask(outline, item)] = index, number
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise TaskError(
+                f"image {item.file}: the segmentation of annotation {annotation.get('id')} is no mask of {item.width} "
+                f"x {item.height} px ({type(error).__name__}: {error}); mend or remove it"
+            ) from error
     return label_map(canvas, resolution, 0)
+
+
+def _mask(outline: Any, item: _Photograph) -> np.ndarray:
+    """A segmentation, polygons or run lengths, as bool (height, width) of its own."""
+    from faster_coco_eval.core import mask as run_lengths
+
+    if isinstance(outline, list) or isinstance(outline["counts"], list):
+        outline = run_lengths.frPyObjects(outline, item.height, item.width)
+    if isinstance(outline, list):
+        outline = run_lengths.merge(outline)
+    mask: np.ndarray = run_lengths.decode(outline).astype(bool)
+    return mask

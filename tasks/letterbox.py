@@ -6,8 +6,9 @@ Nothing is cut off, so every object that an annotation file lists stays in its i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,10 +23,21 @@ Item = TypeVar("Item")
 
 def opened(file: Path) -> Image.Image:
     """The image in `file`, decoded; TaskError naming the file where it is missing or cannot be read."""
+    with _named(file), Image.open(file) as image:
+        image.load()
+        return image
+
+
+def size_of(file: Path) -> tuple[int, int]:
+    """Width and height in px, from the file's head alone; TaskError as above."""
+    with _named(file), Image.open(file) as image:
+        return image.size
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
     try:
-        with Image.open(file) as image:
-            image.load()
-            return image
+        yield
     except FileNotFoundError:
         raise TaskError(f"image {file} is not there; add it, or take it out of its list") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -33,13 +45,22 @@ def opened(file: Path) -> Image.Image:
         raise TaskError(f"image {file} cannot be read ({reason}); replace it or remove it") from error
 
 
-def photograph(file: Path, side: int) -> tuple[np.ndarray, float]:
-    """A photograph as uint8 (side, side, 3), and by what its lengths were multiplied."""
+def photograph(file: Path, side: int, labelled: tuple[int, int]) -> np.ndarray:
+    """A photograph as uint8 (side, side, 3).
+
+    labelled: width and height in px of what its labels were drawn on; where that has other proportions they would lie
+    beside what they name, which is a TaskError.
+    """
     image = ImageOps.exif_transpose(opened(file)).convert("RGB")
-    scale = side / max(image.size)
+    (width, height), (wide, high) = image.size, labelled
+    # a copy of another size is as good, but for a pixel of rounding
+    if abs(width * high - height * wide) > max(width + height, wide + high):
+        raise TaskError(
+            f"image {file} is {width} x {height} px, upright, and its labels are for {wide} x {high} px; mend either"
+        )
     canvas = Image.new("RGB", (side, side), _GREY)
     canvas.paste(image.resize(_fitted(image.size, side), Image.Resampling.BILINEAR))
-    return np.asarray(canvas), scale
+    return np.asarray(canvas)
 
 
 def label_map(values: np.ndarray, side: int, outside: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tasks import decoded
 from tasks.base import IGNORED, ArraySet, LabelKind, TaskError
-from tasks.letterbox import decode_all, label_map, opened, photograph
+from tasks.letterbox import decode_all, label_map, opened, photograph, size_of
 
 _FOLDERS: dict[LabelKind, str] = {"semantic": "annotations", "normals": "normals", "depth": "depth"}
 KINDS = tuple(_FOLDERS)
@@ -42,10 +42,10 @@ def load(
 
     def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
         for split, both in pairs.items():
-            images, maps = [image for image, _ in both], [mapped for _, mapped in both]
+            maps = [mapped for _, mapped in both]
             square = (resolution, resolution)
-            pixels = lambda file: photograph(file, resolution)[0]  # noqa: E731 - said once, used once
-            decode_all(images, pixels, target / f"{split}.npy", (*square, 3), np.uint8)
+            pixels = lambda pair: photograph(pair[0], resolution, size_of(pair[1]))  # noqa: E731 - said once, used once
+            decode_all(both, pixels, target / f"{split}.npy", (*square, 3), np.uint8)
             labels = target / f"{split}-labels.npy"
             if kind == "semantic":
                 decode_all(maps, lambda file: _classes(file, resolution, ignore), labels, square, np.uint8)

@@ -57,6 +57,7 @@ def test_an_unknown_key_is_named_with_the_key_that_was_meant(
         ({"finetune": {"fraction": 0.1, "count": 100}}, "finetune", "either fraction or count"),
         ({"tune": {"lr": [0.1, 0.01]}}, "tune.space.lr", "first value of a range must be below the second"),
         ({"tune": {"lr": [0.1, 0.2], "space": {"lr": [0.1, 0.2]}}}, "tune", "lr stands here and under space"),
+        ({"tune": {"lr": [0.1, 0.2], "space": None}}, "tune", "space, beside lr, is a mapping of recipe keys"),
         ({"tune": {"space": {"lr": [0.1, 0.2, 0.3]}}}, "tune.space.lr", "write {choices: [...]}"),
         ({"tune": {"space": {"lr": {"low": 0.1}}}}, "tune.space.lr", "give low and high, or choices"),
         ({"tune": {"space": {"lr": {"low": 0, "high": 1, "log": True}}}}, "tune.space.lr", "must be positive"),
@@ -150,6 +151,8 @@ def test_a_missing_file_says_where_to_find_sweeps(tmp_path: Path) -> None:
         ("- a\n- list\n", "a sweep file is a mapping of keys"),
         ("", "a sweep file is a mapping of keys"),
         (b"\xff\xfe\x00binary", "cannot be read"),
+        ("name: a\nbudget: {usd: 3}\nbudget: {minutes: 9}\n", "the key budget stands twice; leave one out .*line 3"),
+        ("renderings: {a: {}, b: {light: fix, light: random}}\n", "the key light stands twice"),
     ],
 )
 def test_a_file_that_is_no_sweep_is_refused_in_one_line(tmp_path: Path, text: str | bytes, said: str) -> None:

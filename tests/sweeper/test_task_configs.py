@@ -55,6 +55,14 @@ def test_what_the_tasks_learn_from_is_rendered_unless_the_file_says_what(tmp_pat
             "pretrain.backbones: resnet18 needs images of 32 px or more, not 16",
         ),
         (
+            {"pretrain": {"tasks": ["semseg"], "workers": 1, "recipe": {"device_batch": 1}}},
+            "pretrain.recipe: semseg needs two images at a time, for its batch norm; raise batch_size or device_batch",
+        ),
+        (
+            {"finetune": {"tasks": ["normal"], "recipe": {"batch_size": 1, "warmup_images": 0}}},
+            "finetune.recipe: normal needs two images at a time, for its batch norm; raise batch_size or device_batch",
+        ),
+        (
             {"finetune": {"tasks": ["sinclass", "semseg"]}},
             "finetune.tasks: sinclass, semseg learn from different labels; one sweep has one kind",
         ),

@@ -22,11 +22,24 @@ MANY = Tune.model_validate(
             "iterations": [50, 800],
             "momentum": {"low": 0.5, "high": 0.99, "log": False},
             "augment": {"choices": [[], ["flip"], ["flip", "crop"]]},
+            "scale_jitter": {"choices": [[1.0, 1.0], [0.5, 2.0]]},
         },
         "trials": 12,
     }
 )
-MANY_DEFAULT = {"lr": 2e-3, "iterations": 100, "momentum": 0.9, "augment": ("flip",)}
+MANY_DEFAULT = {"lr": 2e-3, "iterations": 100, "momentum": 0.9, "augment": ("flip",), "scale_jitter": (1.0, 1.0)}
+
+# so many keys that not all combinations of their ends can be looked at
+WIDE = {
+    "lr": [1e-4, 1e-1],
+    "weight_decay": [1e-3, 1e-1],
+    "iterations": [200, 400],
+    "warmup_images": [1, 64],
+    "auxiliary_rate": [1, 10],
+    "device_batch": [1, 8],
+    "channels_last": {"choices": [True, False]},
+    "schedule": {"choices": ["cosine", "poly"]},
+}
 
 
 def off(settings: Settings) -> float:
@@ -73,6 +86,7 @@ def test_any_recipe_value_can_be_tuned_and_keeps_its_type() -> None:
     assert all(isinstance(settings["iterations"], int) for settings in asked)
     assert all(50 <= s["iterations"] <= 800 and 0.5 <= s["momentum"] <= 0.99 for s in asked)
     assert {str(settings["augment"]) for settings in asked} > {"[]"}, "choices may be lists"
+    assert {tuple(settings["scale_jitter"]) for settings in asked} == {(1.0, 1.0), (0.5, 2.0)}, "of numbers, too"
     assert spelled(tuning.best()) == spelled(min(asked, key=off))
 
 
@@ -168,8 +182,11 @@ def test_trials_of_a_run_that_is_gone_are_asked_for_again() -> None:
     [
         ({"learning_rate": [0.1, 0.2]}, r"tune\.space: finetune\.recipe: unknown key learning_rate"),
         ({"base": {"choices": ["quick", "paper"]}}, r"tune\.space: base names a whole recipe"),
+        ({"lr": {"choices": [True, 0.1]}}, r"tune\.space: finetune\.recipe\.lr: a number is needed, not yes or no"),
+        ({"scale_jitter": {"choices": [[1, 1], [2, 0.5]]}}, r"tune\.space: .*scale_jitter is least and most"),
         ({"optimizer": {"choices": ["sgd", "adam"]}}, r"tune\.space: finetune\.recipe\.optimizer"),
         ({"momentum": {"low": 0.5, "high": 1.0}}, r"tune\.space: .*momentum must lie in \[0, 1\)"),
+        ({"augment": {"choices": [["flip"], ["flop"]]}} | WIDE, r"tune\.space: finetune\.recipe\.augment"),
         ({"lr": [0.1, 0.2], "iterations": [1, 400]}, r"tune\.space: .*warmup_images is longer than the whole training"),
     ],
 )

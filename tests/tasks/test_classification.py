@@ -19,6 +19,12 @@ def test_map_is_the_mean_of_each_present_classs_average_precision() -> None:
     assert score == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2) / 2, abs=1e-6)
 
 
+def test_map_tells_sure_answers_from_surer_ones() -> None:
+    logits, labels = torch.tensor([[20.0], [30.0]]), torch.tensor([[0], [1]], dtype=torch.uint8)
+
+    assert task("mulclass").metric([(logits, labels)]) == 1
+
+
 def test_map_without_any_class_present_is_refused_rather_than_zero() -> None:
     with pytest.raises(TaskError, match="no image of the evaluation set shows any class"):
         task("mulclass").metric([(torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.uint8))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -214,8 +215,28 @@ def _coloured_map(folder: Path) -> None:
     Image.new("RGB", (24, 12)).save(folder / "annotations" / "training" / "1.png")
 
 
+def _in_list(folder: Path, what: str, **values: Any) -> None:
+    """Other values in the first of the training list's images or annotations."""
+    file = folder / "annotations" / "instances_train2017.json"
+    content = json.loads(file.read_text())
+    content[what][0].update(values)
+    file.write_text(json.dumps(content))
+
+
+def _turned_map(folder: Path) -> None:
+    Image.new("L", (12, 24)).save(folder / "annotations" / "training" / "1.png")
+
+
+def _turned_photograph(folder: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (24, 12)).save(folder / "images" / "training" / "1.png", exif=turned)
+
+
 POINTS = ("coco", write_keypoints, "keypoints")
-COCO, MAPS = ("coco", write_coco, "boxes"), ("masks", write_masks, "semantic")
+COCO, MASKS, MAPS = ("coco", write_coco, "boxes"), ("coco", write_coco, "instances"), ("masks", write_masks, "semantic")
+ENDLESS, NAMED = [1, 2, float("inf"), 4], "abc"
+OTHER_FRAME = {"size": [5, 5], "counts": [10, 10, 5]}
 
 
 @pytest.mark.parametrize(
@@ -224,6 +245,13 @@ COCO, MAPS = ("coco", write_coco, "boxes"), ("masks", write_masks, "semantic")
         (COCO, _without_photograph, r"train2017/0\.png is not there"),
         (COCO, _damaged_photograph, r"train2017/0\.png cannot be read"),
         (COCO, _damaged_list, r"instances_train2017\.json is not COCO"),
+        (COCO, partial(_in_list, what="annotations", bbox=list("1234")), r"is not COCO .*annotation 1 has bbox \['1'"),
+        (COCO, partial(_in_list, what="annotations", bbox=ENDLESS), r"is not COCO .*annotation 1 has bbox .*inf"),
+        (COCO, partial(_in_list, what="images", width=0), r"is not COCO .*image 0 is 0 x 40 px"),
+        (COCO, partial(_in_list, what="images", width=40, height=80), r"0\.png is 80 x 40 px.* labels are for 40 x 80"),
+        (MASKS, partial(_in_list, what="annotations", segmentation=NAMED), r"0\.png: the segmentation of annotation 1"),
+        (MASKS, partial(_in_list, what="annotations", segmentation={"size": [40, 80]}), r"is no mask of 80 x 40 px"),
+        (MASKS, partial(_in_list, what="annotations", segmentation=OTHER_FRAME), r"is no mask of 80 x 40 px"),
         (COCO, _no_list, r"has no annotations/instances_test\*\.json or annotations/instances_val\*\.json"),
         (POINTS, _no_keypoints, r"keypoints_train2017\.json: category person has no keypoints; list their names"),
         (POINTS, _other_keypoints, r"categories person and dog have different keypoints; one head"),
@@ -232,6 +260,8 @@ COCO, MAPS = ("coco", write_coco, "boxes"), ("masks", write_masks, "semantic")
         (POINTS, _only_bystanders, r"keypoints_train2017\.json lists no image with a keypoint in it"),
         (POINTS, _no_keypoint_list, r"has no annotations/\*keypoints_test\*\.json or annotations/\*keypoints_val"),
         (MAPS, _without_map, r"training/1\.png has no map; add .*annotations/training/1\.png"),
+        (MAPS, _turned_map, r"training/1\.png is 24 x 12 px, upright, and its labels are for 12 x 24 px"),
+        (MAPS, _turned_photograph, r"training/1\.png is 12 x 24 px, upright, and its labels are for 24 x 12 px"),
         (MAPS, _coloured_map, r"annotations/training/1\.png is of mode RGB; class numbers are one 8-bit channel"),
     ],
 )
