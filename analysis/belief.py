@@ -248,9 +248,9 @@ def _sizes_run(fit: LawFit) -> tuple[Floats, Floats, Floats]:
 
 
 def _prior_precision() -> Floats:
-    """Of theta: logit r of a Beta(a, b) is, for the uniform r, logistic, with a standard deviation of pi / sqrt(3)."""
+    """Of theta = (log alpha, logit r, m), taken for normals."""
     prior = Prior()
-    return np.array([prior.alpha_log_sd**-2, 3 / np.pi**2, prior.log_error_sd**-2])
+    return np.array([prior.alpha_log_sd, prior.logit_r_sd, prior.log_error_sd]) ** -2.0
 
 
 def _covariance(fit: LawFit, draws: Draws) -> Floats:

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from analysis.laws import Floats, LawSamples, law_error
 from analysis.nls import LeastSquares, least_squares
 from analysis.observations import Observed, check_runs, name_arm
-from analysis.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, shared_noise
-from analysis.posterior import Grid, LogRatio, Prior, arm_data, draw, fit_grids
-from analysis.prior import Noise
+from analysis.outliers import outlier_chances, outlier_parts
+from analysis.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, with_shared_noise
+from analysis.posterior import LogRatio, Prior, arm_data, arm_parts, draw, fit_grids
 
 Method = Literal["posterior", "nls"]
 # A value is called identified when the data have at least halved what the prior left open, and an estimate of
@@ -53,7 +53,8 @@ class LawFit:
 
     `n`, `error`, `log_variance` (runs,): the runs fitted, in the order given. `alpha`, `C`, `D`: the law's
     values; `sigma`: the run noise as a standard deviation of log error. `samples`: joint draws of the four.
-    `identified` is False where the data leave alpha or C open; `reason` says why in words.
+    `identified` is False where the data leave alpha or C open; `reason` says why in words. `outlier` (runs,): the
+    probability that a run is an outlier, 0 unless the prior allows any (`Prior.outlier_share`).
     """
 
     n: Floats
@@ -67,6 +68,7 @@ class LawFit:
     samples: LawSamples
     identified: bool
     reason: str
+    outlier: Floats
 
     def predict(self, n: ArrayLike) -> Floats:
         """Mean error expected at n (any shape): posterior mean, or the curve of the least squares optimum."""
@@ -149,25 +151,19 @@ def _fit_posterior(
         return np.random.default_rng([seed, crc32(arm.encode())])
 
     data = {arm: arm_data(seen.n, seen.error, seen.log_variance) for arm, seen in arms.items()}
-    noise = dict.fromkeys(arms, prior.noise())
-    grids = {arm: fit_grids(seen, prior, noise[arm]) for arm, seen in data.items()}
+    split = outlier_parts if prior.outlier_share > 0 else arm_parts
+    grids = {arm: fit_grids(split(seen, prior), prior) for arm, seen in data.items()}
     if len(arms) > 1:
-        noise = shared_noise(prior.noise(), grids, prior)
+        told_noise = with_shared_noise(grids, prior)
         ratios = dict[str, LogRatio]()
         for sloping, flat in _pools(arms, groups):
-            alone = [
-                (data[arm], draw(data[arm], prior, _reweighted(grids[arm], noise[arm]), rng(arm))) for arm in sloping
-            ]
+            alone = [(data[arm], draw(prior, told_noise[arm], rng(arm))) for arm in sloping]
             told, told_flat = pooled_priors(alone, [data[arm] for arm in flat], prior)
             # Arms with a slope are told nothing where they are too few.
             ratios |= dict(zip(sloping, told, strict=False)) | dict(zip(flat, told_flat, strict=True))
-        grids = {arm: fit_grids(seen, prior, noise[arm], ratios.get(arm)) for arm, seen in data.items()}
-    samples = {arm: draw(data[arm], prior, grids[arm], rng(arm)) for arm in arms}
-    return {arm: _posterior_fit(seen, samples[arm], prior) for arm, seen in arms.items()}
-
-
-def _reweighted(grids: Sequence[Grid], noises: Sequence[Noise]) -> list[Grid]:
-    return [grid.reweighted(noise) for grid, noise in zip(grids, noises, strict=True)]
+        grids = {arm: fit_grids([grid.part for grid in own], prior, ratios.get(arm)) for arm, own in told_noise.items()}
+    samples = {arm: draw(prior, grids[arm], rng(arm)) for arm in arms}
+    return {arm: _posterior_fit(seen, samples[arm], outlier_chances(grids[arm]), prior) for arm, seen in arms.items()}
 
 
 def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[tuple[list[str], list[str]]]:
@@ -182,11 +178,11 @@ def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[tupl
     ]
 
 
-def _posterior_fit(seen: Observed, samples: LawSamples, prior: Prior) -> LawFit:
+def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: Prior) -> LawFit:
     identified, reason = _posterior_identified(seen, samples, prior)
     values = (samples.alpha, samples.C, samples.D, samples.sigma)
     estimates = [Estimate(float(draws.mean()), float(draws.std()), draws) for draws in values]
-    return _law_fit(seen, "posterior", estimates, samples, (identified, reason))
+    return _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier)
 
 
 def _posterior_identified(seen: Observed, samples: LawSamples, prior: Prior) -> tuple[bool, str]:
@@ -219,11 +215,17 @@ def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int) -> LawFit:
     samples = found.samples
     draws = (samples.alpha, samples.C, samples.D, samples.sigma)
     estimates = [Estimate(*each) for each in zip(values, spread, draws, strict=True)]
-    return _law_fit(seen, "nls", estimates, samples, _nls_identified(found, float(seen.error.mean())))
+    known = _nls_identified(found, float(seen.error.mean()))
+    return _law_fit(seen, "nls", estimates, samples, known, np.zeros(seen.n.size))
 
 
 def _law_fit(
-    seen: Observed, method: Method, estimates: list[Estimate], samples: LawSamples, known: tuple[bool, str]
+    seen: Observed,
+    method: Method,
+    estimates: list[Estimate],
+    samples: LawSamples,
+    known: tuple[bool, str],
+    outlier: Floats,
 ) -> LawFit:
     alpha, C, D, sigma = estimates
     identified, reason = known
@@ -239,6 +241,7 @@ def _law_fit(
         samples=samples,
         identified=identified,
         reason=reason,
+        outlier=outlier,
     )
 
 

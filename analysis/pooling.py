@@ -27,7 +27,7 @@ from scipy.special import log_expit, logsumexp
 
 from analysis.laws import Floats, LawSamples
 from analysis.posterior import ALPHA_RANGE, ArmData, Grid, LogRatio
-from analysis.prior import Noise, Prior
+from analysis.prior import Prior
 
 FEWEST_ARMS = 3
 # The others that an arm at a single size must have to learn from.
@@ -44,11 +44,9 @@ _ALPHA_LEVEL_SD = 0.7
 _DRAWS_READ = 1000
 
 
-def shared_noise(
-    noises: Sequence[Noise], grids: Mapping[str, Sequence[Grid]], prior: Prior
-) -> dict[str, tuple[Noise, ...]]:
-    """For every arm the noise pairs, weighted by what the other arms say of the common level of noise."""
-    levels = np.unique(noises[0].log_sigma)
+def with_shared_noise(grids: Mapping[str, Sequence[Grid]], prior: Prior) -> dict[str, list[Grid]]:
+    """Every arm's grids with the noise pairs weighted by what the other arms say of the common level of noise."""
+    levels = np.unique(next(iter(grids.values()))[0].noise.log_sigma)
     # The common level has the prior that a lone arm's noise has; an arm's own then comes from the level alone.
     before = prior.log_noise_density(levels)
     scatter = -0.5 * ((levels[:, None] - levels) / prior.noise_spread) ** 2
@@ -58,7 +56,7 @@ def shared_noise(
     shared = {}
     for arm, own in said.items():
         weight = logsumexp((together - own)[:, None] + scatter, axis=0) - before
-        shared[arm] = tuple(noise.weighted(weight - weight.max()) for noise in noises)
+        shared[arm] = [grid.reweighted(grid.noise.weighted(weight - weight.max())) for grid in grids[arm]]
     return shared
 
 

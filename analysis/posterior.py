@@ -34,7 +34,7 @@ from analysis.laws import Floats, LawSamples
 from analysis.likelihood import ArmData, Weights, arm_data, misfit, weigh
 from analysis.prior import Noise, Prior
 
-__all__ = ["ArmData", "Grid", "Prior", "arm_data", "draw", "fit_grids"]
+__all__ = ["ArmData", "Grid", "Part", "Prior", "arm_data", "arm_parts", "draw", "fit_grids"]
 
 ROWS, COLUMNS = 32, 24
 DRAWS = 4000
@@ -51,19 +51,33 @@ LogRatio = Callable[[Floats, Floats, Floats], Floats]
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """What one grid is for: an arm's runs, those of them that are taken for outliers, and the noise pairs (L,)."""
+
+    data: ArmData
+    noise: Noise
+    outliers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Grid:
     """A grid over (logit r, log alpha, noise pairs) with the log posterior mass of its cells.
 
-    `rows` (R,) and `row_width`; `low`, `high` (R,): each row's range of log alpha; `noise`: the pairs (L,);
-    `log_mass` (R, A, L), not normalised.
+    `rows` (R,) and `row_width`; `low`, `high` (R,): each row's range of log alpha; `log_mass` (R, A, L), not
+    normalised.
     """
 
+    part: Part
     rows: Floats
     row_width: float
     low: Floats
     high: Floats
-    noise: Noise
     log_mass: Floats
+
+    @property
+    def noise(self) -> Noise:
+        """The noise pairs, shape (L,)."""
+        return self.part.noise
 
     @property
     def log_alpha(self) -> Floats:
@@ -77,24 +91,31 @@ class Grid:
 
     def reweighted(self, noise: Noise) -> Grid:
         """The same cells under other weights of the same noise pairs."""
-        return replace(self, noise=noise, log_mass=self.log_mass + (noise.log_weight - self.noise.log_weight))
+        part = replace(self.part, noise=noise)
+        return replace(self, part=part, log_mass=self.log_mass + (noise.log_weight - self.noise.log_weight))
 
     def total(self) -> float:
         """Log of the whole mass."""
         return float(_log_sum(self.log_mass, axis=(0, 1, 2)))
 
 
-def fit_grids(data: ArmData, prior: Prior, noises: Sequence[Noise], ratio: LogRatio | None = None) -> tuple[Grid, ...]:
-    """The posterior mass of one arm, a grid for each of `noises`; `ratio`: what its group adds to its prior.
+def arm_parts(data: ArmData, prior: Prior) -> list[Part]:
+    """The parts of an arm's posterior where no run can be an outlier: one for each of the prior's noises."""
+    return [Part(data, noise) for noise in prior.noise()]
+
+
+def fit_grids(parts: Sequence[Part], prior: Prior, ratio: LogRatio | None = None) -> tuple[Grid, ...]:
+    """The posterior mass of one arm, a grid for each of its parts; `ratio`: what its group adds to its prior.
 
     The law alone and the law with a discrepancy have a grid each: a discrepancy fits nearly as well far from the
     ridge, and a grid wide enough for that would step over the narrow ridge of the law alone.
     """
-    return tuple(_fit_grid(data, prior, noise, ratio) for noise in noises)
+    return tuple(_fit_grid(part, prior, ratio) for part in parts)
 
 
-def _fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None) -> Grid:
-    """Zoom in on the posterior mass under the noise pairs of `noise`."""
+def _fit_grid(part: Part, prior: Prior, ratio: LogRatio | None) -> Grid:
+    """Zoom in on the posterior mass of one part."""
+    data, noise = part.data, part.noise
     bottom, top = _LOGIT_R
     # The first looks only search for the ridge: a few noise pairs are enough, and keep them quick.
     few = noise.thinned()
@@ -108,26 +129,27 @@ def _fit_grid(data: ArmData, prior: Prior, noise: Noise, ratio: LogRatio | None)
         if kept[-1] - kept[0] >= ROWS // 2:
             log_mass = _log_posterior(data, prior, _centres(low, high, COLUMNS), rows, full, ratio)
             log_mass += np.log((high - low) * width)[:, None, None]
-            return Grid(rows, width, low, high, noise, log_mass)
+            return Grid(part, rows, width, low, high, log_mass)
         bottom, top = max(rows[kept[0]] - width, _LOGIT_R[0]), min(rows[kept[-1]] + width, _LOGIT_R[1])
 
 
-def draw(data: ArmData, prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSamples:
+def draw(prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSamples:
     """DRAWS joint draws in random order: each grid gives as many as its share of the mass."""
     totals = np.array([grid.total() for grid in grids])
     shares = np.exp(totals - _log_sum(totals, axis=0))
     ends = np.rint(np.cumsum(shares) * DRAWS).astype(int)
     counts = np.diff(ends, prepend=0)
-    parts = [_draw_from(data, prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
+    parts = [_draw_from(prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
     # The cells come in order: without a shuffle the draws of two arms would rise together.
     order = rng.permutation(DRAWS)
     return LawSamples(*(np.concatenate(values)[order] for values in zip(*parts, strict=True)))
 
 
 def _draw_from(
-    data: ArmData, prior: Prior, grid: Grid, count: int, rng: np.random.Generator
+    prior: Prior, grid: Grid, count: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """alpha, C, D, sigma, tau, shape (count,): systematic resampling of the cells, then a place inside each cell."""
+    data = grid.part.data
     mass = np.exp(grid.log_mass - grid.log_mass.max())
     cumulative = np.cumsum(mass)
     points = (np.arange(count) + rng.random()) / count * cumulative[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaln, log_expit
+from scipy.special import betaln, log_expit, polygamma
 
 from analysis.laws import Floats
 
@@ -17,8 +17,9 @@ class Prior:
     """The prior of law (1), with the reason of each choice.
 
     alpha: log-normal, median 0.35, 95 % within 0.07 to 1.7 (the paper's curves lie in 0.1 to 1.5), cut at
-    0.02 and 3. r, the share of the reference error that is transfer gap: Beta(a, b), uniform by default, for
-    nothing is known of it. m, the log error at the reference size: normal and wide, cut at 0.
+    0.02 and 3. r, the share of the reference error that is transfer gap: Beta(2, 1), density 2 r, so that it is a
+    half or more with probability 3/4: measured curves flatten, and a pure power law (r = 0) is hardly ever seen.
+    m, the log error at the reference size: normal and wide, cut at 0.
 
     sigma, the run noise in log error: density sigma^-0.25 in log sigma from 0.0005 to 0.15 (half below 0.0034,
     90 % below 0.05), since measured run noise is mostly 0.001 to 0.004 and at times 0.05. A slope, not a peak:
@@ -31,11 +32,13 @@ class Prior:
     `discrepancies`, which run from the smallest run noise to a curve that has nothing of the law.
 
     `pooled_share`: probability that an arm's D and alpha resemble those of its group (see `analysis.pooling`).
+
+    `outlier_share`: probability that a run is an outlier (see `analysis.outliers`); 0, the default, for none.
     """
 
     alpha_median: float = 0.35
     alpha_log_sd: float = 0.8
-    r_a: float = 1.0
+    r_a: float = 2.0
     r_b: float = 1.0
     log_error_mean: float = -1.5
     log_error_sd: float = 2.0
@@ -46,12 +49,18 @@ class Prior:
     discrepancies: tuple[float, ...] = (0.004, 0.016, 0.064, 0.256)
     discrepancy_share: float = 0.02
     pooled_share: float = 0.5
+    outlier_share: float = 0.0
 
     @property
     def r_sd(self) -> float:
         """Standard deviation of r before any data."""
         total = self.r_a + self.r_b
         return float(np.sqrt(self.r_a * self.r_b / (total**2 * (total + 1))))
+
+    @property
+    def logit_r_sd(self) -> float:
+        """Standard deviation of logit r before any data."""
+        return float(np.sqrt(polygamma(1, self.r_a) + polygamma(1, self.r_b)))
 
     def log_alpha_density(self, log_alpha: Floats) -> Floats:
         """Log density of log alpha."""

@@ -25,7 +25,10 @@ from analysis.rivals import RIVALS
 SHIPPED = Prior()
 CANDIDATES: Mapping[str, Prior] = {
     "shipped": SHIPPED,
+    "share of gap uniform": replace(SHIPPED, r_a=1.0),
+    "share of gap Beta(3, 1)": replace(SHIPPED, r_a=3.0),
     "groups not pooled": replace(SHIPPED, pooled_share=1e-9),
+    "groups pooled 0.5": replace(SHIPPED, pooled_share=0.5),
     "groups pooled 0.9": replace(SHIPPED, pooled_share=0.9),
     "noise spread 0.25": replace(SHIPPED, noise_spread=0.25),
     "noise spread 1": replace(SHIPPED, noise_spread=1.0),

@@ -141,12 +141,13 @@ def complexity(
 def fit(
     table: Annotated[Path, typer.Argument(help="CSV or Parquet, a row a run, with columns n and error.")],
     target: Annotated[float | None, typer.Option(help="The error you need, in (0, 1].")] = None,
+    robust: Annotated[bool, typer.Option("--robust", help="Some runs may be outliers; find which.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Fit recorded observations: the law of every arm and its verdict."""
     from sweeper.fitting import as_json, as_text, fit_table
 
-    answers = fit_table(table, target)
+    answers = fit_table(table, target, robust=robust)
     print((as_json if json else as_text)(answers, target))
 
 

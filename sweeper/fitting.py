@@ -3,7 +3,8 @@
 The table is a CSV or Parquet file with a row a run and at least the columns `n` and `error`. The arm is `arm`, or
 what there is of `rendering`, `pretrain_task`, `backbone` and `finetune_task`; with several `s` in the table each is
 an arm of its own. Of a sweep's own results only the rows with `split` "test" are fitted. Rows that differ in
-`repeat` alone are fine-tunes of one pre-training: their mean is the run.
+`repeat` alone are fine-tunes of one pre-training: their mean is the run. With `robust` some runs may be outliers
+(`analysis.outliers`); those that probably are get named.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis import Estimate, LawFit, fit_laws
+from analysis import Estimate, LawFit, Prior, fit_laws
 from analysis.observations import Repeated, with_pooled_variance
 from analysis.verdict import Verdict, verdict
 from sweeper.errors import BadInput
@@ -28,6 +29,8 @@ from sweeper.strict_json import dumps
 ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task")
 _GROUP_COLUMNS = ("finetune_task", "backbone", "s")
 _RUN_COLUMNS = ("s", "seed", "repeat")
+# With `robust`: one run in twenty, as far as is known before any.
+_ROBUST = Prior(outlier_share=0.05)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class ArmAnswer:
     gap_above_target: float | None
 
 
-def fit_table(table: Path, target: float | None) -> dict[str, ArmAnswer]:
+def fit_table(table: Path, target: float | None, *, robust: bool = False) -> dict[str, ArmAnswer]:
     """Read, check, fit all arms together and judge each; BadInput names the first row that cannot be used."""
     if target is not None and not 0 < target <= 1:
         raise BadInput(f"--target is {target:g}; give an error in (0, 1]")
@@ -63,7 +66,8 @@ def fit_table(table: Path, target: float | None) -> dict[str, ArmAnswer]:
         if len({row.n for row in own}) < 2:
             raise BadInput(f"{table}: {_named(arm)} has only n = {own[0].n:g}; a law needs runs at 2 sizes or more")
     groups = {arm: own[0].group for arm, own in arms.items()}
-    fits = fit_laws(with_pooled_variance({arm: _repeated(own) for arm, own in arms.items()}, groups), groups=groups)
+    runs = with_pooled_variance({arm: _repeated(own) for arm, own in arms.items()}, groups)
+    fits = fit_laws(runs, groups=groups, prior=_ROBUST if robust else None)
     return {
         arm: ArmAnswer(
             fit,
@@ -111,6 +115,10 @@ def as_text(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
             f"  Another doubling, to n = {2 * fit.n.max():,.0f}, lowers the error by {said.next_doubling:.1%} of it"
             f" (95% interval {100 * low:.1f} to {high:.1%})."
         )
+        lines += [
+            f"  Probably an outlier ({fit.outlier[i]:.1%}): n = {fit.n[i]:,.0f} with error {fit.error[i]:g}"
+            for i in np.flatnonzero(fit.outlier > 0.5)
+        ]
     return "\n".join(lines)
 
 
@@ -127,6 +135,11 @@ def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
         for name, value in names.items()
     }
     found |= {"runs": fit.n.size, "identified": fit.identified, "reason": fit.reason}
+    found["outliers"] = [
+        {"n": n, "error": error, "probability": chance}
+        for n, error, chance in zip(fit.n.tolist(), fit.error.tolist(), fit.outlier.tolist(), strict=True)
+        if chance > 0.5
+    ]
     found["verdict"] = asdict(answer.verdict)
     if target is not None:
         low, middle, high = _n_at(fit, target)

@@ -34,7 +34,10 @@ def draw_truths(count: int, seed: int) -> Iterator[Truth]:
     rng, prior, made = np.random.default_rng(seed), Prior(), 0
     while made < count:
         alpha = float(np.exp(np.log(prior.alpha_median) + prior.alpha_log_sd * rng.standard_normal()))
-        r, level = rng.uniform(), float(np.exp(rng.normal(prior.log_error_mean, prior.log_error_sd)))
+        r, level = (
+            float(rng.beta(prior.r_a, prior.r_b)),
+            float(np.exp(rng.normal(prior.log_error_mean, prior.log_error_sd))),
+        )
         sigma = prior.sigma_quantile(rng.uniform())
         n = np.sort(1000 * 2.0 ** rng.choice(8, rng.integers(4, 11)))
         D = level * (1 - r) * np.exp(alpha * np.log(n).mean())

@@ -40,6 +40,21 @@ def test_json_is_one_object_with_null_for_endless(tmp_path: Path) -> None:
     assert arm["alpha"]["interval_95"][0] < 0.5 < arm["alpha"]["interval_95"][1]
 
 
+def test_robust_names_the_run_that_went_wrong(tmp_path: Path) -> None:
+    """Given a table in which one error is far off, when fitted with --robust, that run is named and C is right."""
+    error = law_error(N, 0.5, 0.2, 8.0) * np.exp(0.002 * np.random.default_rng(1).standard_normal(N.size))
+    error[4] = 0.6
+    table = _table(tmp_path, "n,error\n" + "".join(f"{n:.0f},{e:.6f}\n" for n, e in zip(N, error, strict=True)))
+    plain, robust = fit_table(table, None), fit_table(table, None, robust=True)
+    assert "outlier" not in as_text(plain, None)
+    assert "Probably an outlier" in as_text(robust, None)
+    (named,) = json.loads(as_json(robust, None))["arms"][""]["outliers"]
+    assert (named["n"], named["error"]) == (16_000, 0.6)
+    low, high = robust[""].fit.C.interval(0.95)
+    assert low < 0.2 < high
+    assert high - low < 0.5 * np.ptp(plain[""].fit.C.interval(0.95))
+
+
 def test_parquet_with_arms_in_parts_and_repeats(tmp_path: Path) -> None:
     rows = [
         {
