@@ -10,8 +10,11 @@ import numpy as np
 from analysis.amounts import money
 from analysis.fit import LawFit, shortest_interval
 from analysis.laws import Floats
+from analysis.reference import compare
 
 Label = Literal["render more", "change the rendering", "good enough", "not identified yet"]
+# Of runs whose errors are all at least this the metric is at its floor, whatever the renders are worth.
+NOTHING_LEARNT = 0.99
 LABELS: tuple[Label, ...] = ("render more", "change the rendering", "good enough", "not identified yet")
 
 
@@ -70,6 +73,7 @@ def verdict(
     cost_per_image: float | None = None,
     unit: str = "$",
     level: float = 0.95,
+    reference_errors: tuple[float, ...] = (),
 ) -> Verdict:
     """Judge one arm; a label is given only where its probability is at least `level`.
 
@@ -77,7 +81,8 @@ def verdict(
     to `n_limit` (None: no limit) reaches E; change the rendering where none does. Without: render more where
     the doubling after `n_max_observed` lowers the error by at least the share `min_gain`, change the
     rendering where it does not, because the transfer gap C dominates. `n_max_observed` is by default the
-    largest n fitted. Raises ValueError for values outside these ranges.
+    largest n fitted. `reference_errors`: errors without pre-training (n = 0); where there are any, the sentence says
+    whether these renders help at all, which no label does. Raises ValueError for values outside these ranges.
     """
     n_now = float(fit.n.max() if n_max_observed is None else n_max_observed)
     _check(target_error, min_gain, n_now, n_limit, level)
@@ -97,17 +102,17 @@ def verdict(
         needed=None if target_error is None else fit.samples.n_needed(target_error),
     )
     chances = _chances(asked)
-    if np.unique(fit.n).size < 3:
-        # Below three sizes the law's shape is the prior's, not the data's: only what was seen may be judged.
-        allowed: tuple[Label, ...] = ("good enough",)
-    else:
-        allowed = ("good enough", "render more", "change the rendering")
+    why_not = _nothing_to_judge(fit)
+    # Where the law's shape is the prior's, not the data's, only what was seen may be judged.
+    allowed: tuple[Label, ...] = ("good enough",) if why_not else ("good enough", "render more", "change the rendering")
     likeliest: Label = max(chances, key=lambda name: chances[name])
     sure = [name for name in allowed if chances[name] >= level]
     label: Label = sure[0] if sure else "not identified yet"
     leaning = None if sure else likeliest
     probability = chances[sure[0] if sure else likeliest]
-    said = _sentence(asked, fit, label, leaning, probability)
+    said = _sentence(asked, label, leaning, probability, why_not)
+    if reference_errors:
+        said += f" Better than no pre-training? {compare(fit, int(n_now), reference_errors).sentence}"
     needed = _needed(asked) if label in ("render more", "not identified yet") else None
     return Verdict(
         arm=arm,
@@ -123,6 +128,15 @@ def verdict(
         next_doubling=float(asked.doubling.mean()),
         next_doubling_interval=_interval(asked.doubling, level),
     )
+
+
+def _nothing_to_judge(fit: LawFit) -> str:
+    """Why no runs of this arm can decide between rendering more and changing it; empty where they may."""
+    if np.unique(fit.n).size < 3:
+        return fit.reason
+    if fit.error.min() >= NOTHING_LEARNT:
+        return "every error is about 100%, so nothing was learnt yet: train longer before rendering is judged"
+    return ""
 
 
 def _chances(asked: _Question) -> dict[Label, float]:
@@ -151,7 +165,7 @@ def _cost(asked: _Question, needed: tuple[float, float, float] | None) -> float 
     return max(needed[0] - asked.n_now, 0.0) * asked.cost_per_image
 
 
-def _sentence(asked: _Question, fit: LawFit, label: Label, leaning: Label | None, probability: float) -> str:
+def _sentence(asked: _Question, label: Label, leaning: Label | None, probability: float, why_not: str) -> str:
     if label == "good enough":
         return (
             f"Good enough: the {asked.n_now:,.0f} images at hand give an error of"
@@ -161,10 +175,11 @@ def _sentence(asked: _Question, fit: LawFit, label: Label, leaning: Label | None
         return _more(asked)
     if label == "change the rendering":
         return _change(asked)
-    missing = f"; {fit.reason}" if np.unique(fit.n).size < 3 else ""
+    if why_not:
+        return f"Not decided yet: {why_not}. More runs are needed before money is spent on either."
     return (
         f"Not decided yet: “{leaning}” is likelier, with a probability of {probability:.0%} where"
-        f" {asked.level:.0%} is asked for{missing}. More runs are needed before money is spent on either."
+        f" {asked.level:.0%} is asked for. More runs are needed before money is spent on either."
     )
 
 

@@ -52,6 +52,7 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
     ready = {name: columns[name] for name, rows in observed.items() if len({r.n for r in rows}) >= FEWEST_SIZES}
     fits = fit_laws(ready, seed=config.seed, groups=groups) if ready else {}
     target = config.target
+    without = {arm.name: _without_pretraining(plan.reference(arm).name, runs) for arm in plan.arms}
     verdicts = {
         name: verdict(
             fit,
@@ -61,10 +62,15 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
             n_limit=target.n_limit,
             cost_per_image=usd_per_image,
             level=target.level,
+            reference_errors=without[name],
         )
         for name, fit in fits.items()
     }
     return Knowledge(tuple(runs), fits, verdicts)
+
+
+def _without_pretraining(reference: str, runs: Sequence[MeasuredRun]) -> tuple[float, ...]:
+    return tuple(run.error for run in runs if run.arm == reference and run.n == 0)
 
 
 def _repeated(runs: Sequence[MeasuredRun]) -> Repeated:

@@ -81,6 +81,23 @@ def test_two_sizes_decide_nothing_about_more_images() -> None:
     assert "only 2 distinct sizes" in said.sentence
 
 
+def test_a_verdict_says_whether_renders_beat_none_at_all() -> None:
+    """Given an arm whose doublings pay and a lower error without pre-training, the verdict's sentence says both."""
+    fit = _fit(0.5, 0.10, 2.0)
+    worse, better = (verdict(fit, reference_errors=(e, e * 1.01)) for e in (0.08, 0.3))
+    assert worse.label == better.label == "render more"
+    assert "Better than no pre-training? No: with 6,400 images" in worse.sentence
+    assert "Better than no pre-training? Yes: with 6,400 images" in better.sentence
+    assert "no pre-training" not in verdict(fit).sentence
+
+
+def test_runs_that_learnt_nothing_are_no_verdict_on_the_rendering() -> None:
+    """Given errors of 100 % throughout, when judged, the verdict is open and says to train longer."""
+    said = verdict(fit_law(LADDER, np.full(LADDER.size, 0.9995)), min_gain=0.01)
+    assert said.label == "not identified yet"
+    assert "train longer" in said.sentence
+
+
 def test_verdicts_given_at_95_percent_are_right_at_least_as_often() -> None:
     """80 laws around the quickstart's numbers; a wrong verdict in a hundred would already be rare."""
     rng, right = np.random.default_rng(5), []
