@@ -18,9 +18,10 @@ from analysis.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, with_s
 from analysis.posterior import LogRatio, Prior, arm_data, arm_parts, draw, fit_grids
 
 Method = Literal["posterior", "nls"]
-# A value is called identified when the data have at least halved what the prior left open, and an estimate of
+# A value is called identified when the data leave at most this share of the prior's spread (with a half, a few cells of
+# docs/calibration.csv are called identified whose intervals still lean on the prior), and an estimate of
 # least squares when its standard error is at most this share of the value (alpha) or of the mean error (C).
-_NARROWED = 0.5
+_NARROWED = 1 / 3
 _NLS_SHARE = 0.5
 
 

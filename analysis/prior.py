@@ -48,7 +48,7 @@ class Prior:
     noise_spread: float = 0.5
     discrepancies: tuple[float, ...] = (0.004, 0.016, 0.064, 0.256)
     discrepancy_share: float = 0.02
-    pooled_share: float = 0.5
+    pooled_share: float = 0.9
     outlier_share: float = 0.0
 
     @property

@@ -29,7 +29,6 @@ CANDIDATES: Mapping[str, Prior] = {
     "share of gap Beta(3, 1)": replace(SHIPPED, r_a=3.0),
     "groups not pooled": replace(SHIPPED, pooled_share=1e-9),
     "groups pooled 0.5": replace(SHIPPED, pooled_share=0.5),
-    "groups pooled 0.9": replace(SHIPPED, pooled_share=0.9),
     "noise spread 0.25": replace(SHIPPED, noise_spread=0.25),
     "noise spread 1": replace(SHIPPED, noise_spread=1.0),
     "noise slope 0": replace(SHIPPED, sigma_slope=0.0),
