@@ -4,7 +4,7 @@ Run noise: log sigma of every arm scatters by `Prior.noise_spread` around a leve
 
 D and alpha: with probability `Prior.pooled_share` an arm belongs to its group, where
 
-    log D ~ N(mu_D, tau_D^2),   log alpha ~ N(mu_a, tau_a^2),   C uniform on [0, 1]
+    log D ~ N(mu_D, tau_D^2),   log alpha ~ N(mu_a, tau_a^2),   C ~ Beta(r_a, r_b) on [0, 1] as r has it
 
 and otherwise it stands alone, with its own prior. The paper's appendix D takes one D for all settings; here it
 is one a group, learnt from the arms with its spread, and an arm whose runs disagree is let go. alpha is pooled
@@ -167,10 +167,16 @@ def _ratio(data: ArmData, table: _Table, prior: Prior, share: float) -> LogRatio
 
 
 def _log_volume(m: Floats, log_rest: Floats, prior: Prior) -> Floats:
-    """Log of d(log D, C) / d(m, r) over the own prior of (m, r); `log_rest` is log(1 - r)."""
+    """Log of d(log D, C) / d(m, r) times a member's density of C, over the own prior; log_rest = log(1 - r)."""
     r = np.clip(-np.expm1(log_rest), 1e-12, 1 - 1e-12)
-    own_r = prior.log_r_density(np.log(r) - np.log1p(-r)) - np.log(r) - np.log1p(-r)
-    return m - log_rest - prior.log_error_density(m) - own_r
+    C = np.clip(np.exp(m) * r, 1e-12, 1 - 1e-12)
+    return m - log_rest + _log_beta(C, prior) - prior.log_error_density(m) - _log_beta(r, prior)
+
+
+def _log_beta(share: Floats, prior: Prior) -> Floats:
+    """Log density of the share of gap, of r itself or of C in [0, 1]."""
+    logit = np.log(share) - np.log1p(-share)
+    return prior.log_r_density(logit) - np.log(share) - np.log1p(-share)
 
 
 def _normal(x: Floats, mean: Floats, sd: Floats) -> Floats:
