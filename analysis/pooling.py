@@ -109,6 +109,13 @@ def pooled_priors(
     return sloping, [_ratio(data, table, prior, 1.0) for data in flat]
 
 
+def log_gain(arms: Sequence[tuple[ArmData, LawSamples]], prior: Prior) -> float:
+    """Log evidence of one group's arms together over that of each standing alone; `arms` as for `pooled_priors`."""
+    levels = _levels(arms)
+    said = np.sum([_evidence(data, samples, levels, prior) for data, samples in arms], axis=0)
+    return float(logsumexp(said + levels.D_weight[:, None] + levels.alpha_weight))
+
+
 def _levels(arms: Sequence[tuple[ArmData, LawSamples]]) -> _Levels:
     seen = np.log(np.concatenate([samples.D for _, samples in arms]))
     low, high = np.quantile(seen, [0.02, 0.98])

@@ -5,7 +5,11 @@ again: those above half, or a quarter, of the curve's largest n. Candidates fit 
 hidden. The nine rendering settings whose order the bench judges from n <= 4,000 are fitted but not scored, so
 nothing of them above 4,000 takes part in a choice.
 
-    python -m analysis.selection --data-root DATA --out docs/estimator-selection.csv
+Beside the backtests, the log evidence (marginal likelihood) of each set's seen part under each candidate, the nine
+settings up to 4,000: see `analysis.evidence`.
+
+    python -m analysis.selection --data-root DATA --out docs/estimator-selection.csv \\
+        --evidence docs/estimator-evidence.csv
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.contest import Task, curve_errors, nine_renderings, posterior_errors, tasks
+from analysis.evidence import log_evidence
 from analysis.prior import Prior
 from analysis.recorded import Curve, read_few_shot, read_paper
 from analysis.rivals import RIVALS
@@ -26,7 +31,7 @@ SHIPPED = Prior()
 CANDIDATES: Mapping[str, Prior] = {
     "shipped": SHIPPED,
     "share of gap uniform": replace(SHIPPED, r_a=1.0),
-    "share of gap Beta(3, 1)": replace(SHIPPED, r_a=3.0),
+    "share of gap 3 r^2": replace(SHIPPED, r_a=3.0),
     "groups not pooled": replace(SHIPPED, pooled_share=1e-9),
     "groups pooled 0.5": replace(SHIPPED, pooled_share=0.5),
     "noise spread 0.25": replace(SHIPPED, noise_spread=0.25),
@@ -40,6 +45,9 @@ CANDIDATES: Mapping[str, Prior] = {
 # Halvings of a curve's largest n; a set is left out where fewer than three sizes would remain.
 _HALVINGS = {"64k": (1, 2), "1280k": (1,), "few_shot": (1, 2)}
 HEAD = "candidate,hidden,curves,rmse,difference,se_of_difference,coverage_90"
+EVIDENCE_HEAD = "candidate,seen,curves,log_evidence,of_it_by_pooling,difference"
+# The order of the nine settings is judged from sizes up to here.
+_NINE_SEEN = 4_000
 
 
 def backtests(scored_sets: Sequence[Task], unscored: Collection[str]) -> list[Task]:
@@ -74,6 +82,19 @@ def compare(test: Task, candidates: Mapping[str, Prior], done: Collection[str] =
             yield _line(name, test, curve_errors(test, predict), first, "")
 
 
+def evidence_lines(scored_sets: Sequence[Task], nine: Collection[str]) -> Iterator[str]:
+    """A line of CSV under `EVIDENCE_HEAD` for every candidate and set; differences are from the first candidate."""
+    for task in scored_sets:
+        if task.name not in _HALVINGS:
+            continue
+        seen = {name: curve.upto(_NINE_SEEN) if name in nine else curve for name, curve in task.seen.items()}
+        first: float | None = None
+        for name, prior in CANDIDATES.items():
+            alone, pooling = log_evidence(seen, task.groups, prior)
+            first = alone + pooling if first is None else first
+            yield f"{name},{task.name},{len(seen)},{alone + pooling:.2f},{pooling:.2f},{alone + pooling - first:.2f}"
+
+
 def _line(name: str, test: Task, errors: Sequence[float], first: Sequence[float], covered: str) -> str:
     apart = np.subtract(errors, first)
     se = apart.std(ddof=1) / np.sqrt(apart.size)
@@ -85,12 +106,16 @@ def main() -> None:
     asked = argparse.ArgumentParser(description="Score the estimator's candidates inside the parts that are fitted.")
     asked.add_argument("--data-root", type=Path, required=True, help="the folder that holds curves/")
     asked.add_argument("--out", type=Path, required=True, help="the CSV file to write, or to go on with")
+    asked.add_argument("--evidence", type=Path, help="the CSV file to write the log evidence to")
     given = asked.parse_args()
     paper = read_paper(given.data_root / "curves" / "cg_transfer_finetune.csv")
     few_shot = read_few_shot(given.data_root / "curves" / "alabdulmohsin_vision.csv")
     nine = {setting.name for setting in nine_renderings(paper)}
     lines = given.out.read_text(encoding="utf-8").splitlines()[1:] if given.out.exists() else []
-    for test in backtests(tasks(paper, few_shot), nine):
+    recorded = tasks(paper, few_shot)
+    if given.evidence:
+        given.evidence.write_text("\n".join([EVIDENCE_HEAD, *evidence_lines(recorded, nine)]) + "\n", encoding="utf-8")
+    for test in backtests(recorded, nine):
         done = {line.split(",")[0] for line in lines if line.split(",")[1] == test.name}
         for line in compare(test, CANDIDATES, done):
             lines.append(line)
