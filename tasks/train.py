@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tasks import checkpoint
 from tasks.base import ArraySet, Task, TaskError
 from tasks.batches import Feed, Order, Shard
+from tasks.dropout import Place, share_dropout
 from tasks.evaluation import EVAL_BATCH, autocast, check_precision, require_device, score
 from tasks.keypoint_labels import check_flip
 from tasks.loss_watch import LossWatch
@@ -112,6 +113,8 @@ class _Training:
         self.order = Order(len(data), recipe.batch_size, seed)
         self.progress = _Progress()
         self.runner: nn.Module = self.model
+        self.place = Place(seed, recipe.batch_size, 0, self.parts[0])
+        share_dropout(self.model, self.place)
         self.identity = {"task": task.name, "images": len(data), "seed": seed, "recipe": asdict(recipe)}
         if self.shard.world > 1:
             if recipe.sync_batch_norm:
@@ -141,8 +144,8 @@ class _Training:
 
     def step(self) -> Tensor:
         """One optimiser step on the next global batch; returns this worker's loss."""
-        step = self.progress.step
-        # dropout and the like draw from (seed, step, worker): nothing to save for an exact resume
+        step = self.place.step = self.progress.step
+        # what a task of its own draws comes from (seed, step, worker): nothing to save for an exact resume
         draw = np.random.SeedSequence((self.seed, step, self.shard.rank)).generate_state(1)[0]
         torch.manual_seed(int(draw))
         for group in self.optimizer.param_groups:
@@ -159,6 +162,7 @@ class _Training:
         """Add one part's gradient; returns its loss, weighed so that the mean over workers of sums is the batch's."""
         if not self.recipe.channels_last:
             images = images.contiguous()
+        self.place.part = self.parts[part]
         # workers exchange gradients once a step, with the last part
         exchanges = self.shard.world == 1 or part == len(self.parts) - 1
         with nullcontext() if exchanges else self.runner.no_sync():  # type: ignore[operator]  # DDP where world > 1
