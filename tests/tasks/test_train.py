@@ -68,6 +68,28 @@ def _maps(count: int, seed: int) -> ArraySet:
     return shapes(count, 16, seed, "semantic")
 
 
+def _holed_normals(count: int, seed: int) -> ArraySet:
+    """Normals of which image k has (k + 1) / 16 at most, the first of each sixteen hardly any."""
+    data = shapes(count, 16, seed, "normals")
+    for place, normals in enumerate(data.labels):
+        normals[place % 16 + 1 :] = 0
+    return data
+
+
+def _pixelwise(seed: int = 0) -> TransferModel:
+    """A normal for every pixel, without batch norm and dropout."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        stage = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.Tanh(), nn.Conv2d(16, 3, 3, padding=1))
+    return TransferModel(StagedBackbone(nn.Identity(), [stage], (3,)), _LastMap())
+
+
+class _LastMap(nn.Module):
+    def forward(self, stages: list[torch.Tensor], size: tuple[int, int], labels: torch.Tensor | None) -> torch.Tensor:
+        """The map that the last stage made."""
+        return stages[-1]
+
+
 @dataclass(frozen=True)
 class Case:
     """A model, what it learns, and labelled images by (count, seed); of module-level parts, for other processes."""
@@ -82,6 +104,7 @@ CASES = {
     "plain": Case(SINCLASS, _plain_model, _squares),
     "stochastic depth": Case(SINCLASS, _narrow_convnext, _squares),
     "dropout": Case(task("semseg"), _dense_model, _maps),
+    "holes": Case(task("normal"), _pixelwise, _holed_normals),
 }
 
 
@@ -311,6 +334,21 @@ def test_what_is_dropped_is_drawn_for_the_batch_however_it_is_cut(device_batch: 
     parts = _trained_alone("stochastic depth", replace(SGD, device_batch=device_batch))[0].state_dict()
 
     start = _narrow_convnext().state_dict()
+    assert _apart(parts, whole) < 1e-4 * _apart(start, whole)
+
+
+@pytest.mark.parametrize(("world", "device_batch"), [(1, 5), (1, 1), (2, 0), (3, 2)])
+def test_pixels_that_count_weigh_the_same_in_every_part(tmp_path: Path, world: int, device_batch: int) -> None:
+    # given images some of which have sixteen times as many pixels with a normal as others
+    whole = _trained_alone("holes", SGD)[0].state_dict()
+
+    cut = replace(SGD, device_batch=device_batch)
+    if world == 1:
+        parts = _trained_alone("holes", cut)[0].state_dict()
+    else:
+        parts = _trained_together(tmp_path, world, cut, "holes")["model"]
+
+    start = _pixelwise().state_dict()
     assert _apart(parts, whole) < 1e-4 * _apart(start, whole)
 
 
