@@ -32,6 +32,9 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     _check_tasks("pretrain", config.pretrain.tasks, config)
     _check_tasks("finetune", config.finetune.tasks, config)
     _check_backbones(config)
+    for stage, tasks in (("pretrain", config.pretrain.tasks), ("finetune", config.finetune.tasks)):
+        for name in tasks:
+            _check_parts(stage, name, config)
     sha256, s = _real_images(config)
     resolved = config.finetune.model_copy(update={"dataset_sha256": sha256})
     return config.model_copy(update={"finetune": resolved}), s
@@ -79,7 +82,6 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
         batch = resolved.batch_size
         if stage == "pretrain" and batch < config.pretrain.workers:
             raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
-        _check_parts(stage, name, resolved, config.pretrain.workers if stage == "pretrain" else 1)
         if stage == "pretrain" and config.pretrain.min_workers and not resolved.sync_batch_norm:
             raise BadInput(
                 "pretrain.min_workers: the model would depend on how many workers there were; "
@@ -89,19 +91,26 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
             check_space(config, name)
 
 
-def _check_parts(stage: str, name: str, recipe: Recipe, workers: int) -> None:
-    """BadInput where DeepLab would see one image at a time: the batch norm behind its pooling has one value then."""
+def _check_parts(stage: str, name: str, config: SweepConfig) -> None:
+    """BadInput where batch norm would have one value a channel, because a model sees one small image at a time."""
+    from tasks.backbones import needs_two_images
     from tasks.base import task
     from tasks.batches import Shard
 
-    if not task(name).dilated or (workers > 1 and recipe.sync_batch_norm):
+    pretrains = stage == "pretrain"
+    recipe = resolve_recipe(stage, name, config.pretrain.recipe if pretrains else config.finetune.recipe)
+    workers = config.pretrain.workers if pretrains else 1
+    resolution = config.render.resolution if pretrains else config.finetune_resolution
+    needing = [body for body in config.pretrain.backbones if needs_two_images(body, task(name), resolution)]
+    if not needing or (workers > 1 and recipe.sync_batch_norm):
         return
     parts = (
         part for rank in range(workers) for part in Shard(rank, workers).parts(recipe.batch_size, recipe.device_batch)
     )
     if min(part.stop - part.start for part in parts) < 2:
         raise BadInput(
-            f"{stage}.recipe: {name} needs two images at a time, for its batch norm; raise batch_size or device_batch"
+            f"{stage}.recipe: {name} on {needing[0]} needs two images of {resolution} px at a time, "
+            "for its batch norm; raise batch_size or device_batch"
         )
 
 

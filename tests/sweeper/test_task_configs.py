@@ -56,11 +56,18 @@ def test_what_the_tasks_learn_from_is_rendered_unless_the_file_says_what(tmp_pat
         ),
         (
             {"pretrain": {"tasks": ["semseg"], "workers": 1, "recipe": {"device_batch": 1}}},
-            "pretrain.recipe: semseg needs two images at a time, for its batch norm; raise batch_size or device_batch",
+            "pretrain.recipe: semseg on small_resnet needs two images of 64 px at a time, for its batch norm; raise",
         ),
         (
             {"finetune": {"tasks": ["normal"], "recipe": {"batch_size": 1, "warmup_images": 0}}},
-            "finetune.recipe: normal needs two images at a time, for its batch norm; raise batch_size or device_batch",
+            "finetune.recipe: normal on small_resnet needs two images of 64 px at a time, for its batch norm; raise",
+        ),
+        (
+            {
+                "pretrain": {"backbones": ["resnet18"], "workers": 1, "recipe": {"device_batch": 1}},
+                "render": {"resolution": 32},
+            },
+            "pretrain.recipe: mulclass on resnet18 needs two images of 32 px at a time, for its batch norm; raise",
         ),
         (
             {"finetune": {"tasks": ["sinclass", "semseg"]}},
