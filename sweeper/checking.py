@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from render_actors import keypoints
 from sweeper.artifacts import ArtifactStore
@@ -98,20 +101,28 @@ def _check_parts(stage: str, name: str, config: SweepConfig) -> None:
     from tasks.batches import Shard
 
     pretrains = stage == "pretrain"
-    recipe = resolve_recipe(stage, name, config.pretrain.recipe if pretrains else config.finetune.recipe)
     workers = config.pretrain.workers if pretrains else 1
     resolution = config.render.resolution if pretrains else config.finetune_resolution
     needing = [body for body in config.pretrain.backbones if needs_two_images(body, task(name), resolution)]
-    if not needing or (workers > 1 and recipe.sync_batch_norm):
-        return
-    parts = (
-        part for rank in range(workers) for part in Shard(rank, workers).parts(recipe.batch_size, recipe.device_batch)
-    )
-    if min(part.stop - part.start for part in parts) < 2:
-        raise BadInput(
-            f"{stage}.recipe: {name} on {needing[0]} needs two images of {resolution} px at a time, "
-            "for its batch norm; raise batch_size or device_batch"
-        )
+    recipes = [("pretrain.recipe", config.pretrain.recipe)] if pretrains else _sized_recipes(config)
+    for key, values in recipes if needing else ():
+        recipe = resolve_recipe(stage, name, values)
+        shards = [Shard(rank, workers) for rank in range(workers)]
+        parts = [part for shard in shards for part in shard.parts(recipe.batch_size, recipe.device_batch)]
+        alone = workers == 1 or not recipe.sync_batch_norm
+        if alone and min(part.stop - part.start for part in parts) < 2:
+            raise BadInput(
+                f"{key}: {name} on {needing[0]} needs two images of {resolution} px at a time, "
+                "for its batch norm; raise batch_size or device_batch"
+            )
+
+
+def _sized_recipes(config: SweepConfig) -> list[tuple[str, dict[str, Any]]]:
+    """The fine-tuning recipe, and with the ends of what is tuned of its batch, each with the key that it is from."""
+    space = {key: each.ends for key, each in config.tune.space.items() if key in ("batch_size", "device_batch")}
+    tuned = [dict(zip(space, ends, strict=True)) for ends in itertools.product(*space.values())] if space else []
+    own = config.finetune.recipe
+    return [("finetune.recipe", own), *(("tune.space", own | ends) for ends in tuned)]
 
 
 def _check_flip(stage: str, recipe: Recipe, names: Sequence[str]) -> None:
@@ -139,7 +150,7 @@ def _check_backbones(config: SweepConfig) -> None:
 def _real_images(config: SweepConfig) -> tuple[str, int]:
     """The hash of the real images, and how many of them are trained on."""
     from tasks.base import label_kind
-    from tasks.datasets import folds, load_real, subset
+    from tasks.datasets import folds, load_real, shows_anything, subset
 
     finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
     if len(set(kinds.values())) > 1:
@@ -167,6 +178,11 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
             _check_flip("finetune", resolve_recipe("finetune", name, finetune.recipe), real.train.keypoint_names)
     if not len(real.test):
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
+    if real.train.label_kind == "class_index" and len(real.train.class_names) < 2:
+        raise BadInput(f"finetune.dataset: {real.source} has one class; give two or more to be told apart")
+    for split, data, indices in (("training", real.train, chosen), ("test", real.test, np.arange(len(real.test)))):
+        if not shows_anything(data, indices):
+            raise BadInput(f"finetune.dataset: {real.source}: no {split} image has a label that counts; add some")
     if finetune.dataset_sha256 not in (None, real.sha256):
         raise BadInput(
             f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "
