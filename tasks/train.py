@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tasks import checkpoint
 from tasks.base import ArraySet, Task, TaskError
 from tasks.batches import Feed, Order, Shard
-from tasks.dropout import Place, share_dropout
+from tasks.chance import Place, share_draws
 from tasks.evaluation import EVAL_BATCH, autocast, check_precision, require_device, score
 from tasks.keypoint_labels import check_flip
 from tasks.loss_watch import LossWatch
@@ -118,7 +118,7 @@ class _Training:
         self.progress = _Progress()
         self.runner: nn.Module = self.model
         self.place = Place(seed, recipe.batch_size, 0, self.parts[0])
-        share_dropout(self.model, self.place)
+        share_draws(self.model, self.place)
         self.identity = {"task": task.name, "images": len(data), "seed": seed, "recipe": asdict(recipe)}
         if self.shard.world > 1:
             if recipe.sync_batch_norm:
