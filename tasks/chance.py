@@ -1,7 +1,7 @@
 """What a training draws at random: the same for an image however its batch is cut over workers and parts.
 
-torch's own layers draw for the images at hand, so that two workers drop something else than one does. Here a layer
-draws for all images of the batch and keeps the rows of its own; detectors choose regions for each image by its place.
+torch's own layers draw for the images at hand, so that two workers drop something else than one does. Here every draw
+is an image's own, by its place in the global batch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Place:
 
 
 class BatchDropout(nn.Module):
-    """Dropout whose mask is a function of (seed, step, layer) for the whole batch, cut to the images at hand.
+    """Dropout whose mask of an image is a function of (seed, step, layer, place in the batch).
 
     whole: drops all of an image's tensor or nothing, as stochastic depth does (Huang et al. 2016), not single numbers.
     """
@@ -50,11 +50,22 @@ class BatchDropout(nn.Module):
         """What is kept of (B, ...), scaled up by what is dropped; in eval mode all of it."""
         if not self.training:
             return x
+        kept = self._kept_images(x) if self.whole else self._kept_numbers(x)
+        return x * kept.div_(1 - self.p)
+
+    def _kept_images(self, x: Tensor) -> Tensor:
+        """1 or 0 an image: so few that all workers draw those of the whole batch, at once."""
+        kept = x.new_empty((self.place.batch_size, *[1] * (x.ndim - 1)))
         generator = torch.Generator(x.device).manual_seed(self.place.draw(_DROPOUT, self.layer))
-        one = [1] * (x.ndim - 1) if self.whole else x.shape[1:]
-        kept = x.new_empty((self.place.batch_size, *one)).bernoulli_(1 - self.p, generator=generator)
-        # a copy, so that no more than this part lives on until the gradient
-        return x * kept[self.place.part].div(1 - self.p)
+        return kept.bernoulli_(1 - self.p, generator=generator)[self.place.part]
+
+    def _kept_numbers(self, x: Tensor) -> Tensor:
+        """1 or 0 a number: so many that each image has a stream of its own, and nobody draws for another worker."""
+        kept, generator = x.new_empty(x.shape), torch.Generator(x.device)
+        for image, numbers in enumerate(kept, start=self.place.part.start):
+            generator.manual_seed(self.place.draw(_DROPOUT, self.layer, image))
+            numbers.bernoulli_(1 - self.p, generator=generator)
+        return kept
 
 
 @dataclass
