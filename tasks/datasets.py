@@ -77,6 +77,8 @@ def load_real(
         ignore_label = _ADE20K_IGNORES
     reader, _, path = _FOLDERS.get(name, name).partition(":")
     folder = (root or Path()) / Path(path).expanduser()
+    if root is None and not (folder.is_absolute() or folder.is_dir()):
+        raise FileNotFoundError(f"data set {name!r}: {folder} is no folder and no data_root was given; add it")
     if f"{reader}:" == _IMAGE_FOLDER:
         read = image_folder.load(folder, resolution, cache, verify=verify)
     elif f"{reader}:" == _COCO:
