@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from render_actors import keypoints
 from sweeper.artifacts import ArtifactStore
@@ -32,6 +35,9 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     _check_tasks("pretrain", config.pretrain.tasks, config)
     _check_tasks("finetune", config.finetune.tasks, config)
     _check_backbones(config)
+    for stage, tasks in (("pretrain", config.pretrain.tasks), ("finetune", config.finetune.tasks)):
+        for name in tasks:
+            _check_parts(stage, name, config)
     sha256, s = _real_images(config)
     resolved = config.finetune.model_copy(update={"dataset_sha256": sha256})
     return config.model_copy(update={"finetune": resolved}), s
@@ -79,7 +85,6 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
         batch = resolved.batch_size
         if stage == "pretrain" and batch < config.pretrain.workers:
             raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
-        _check_parts(stage, name, resolved, config.pretrain.workers if stage == "pretrain" else 1)
         if stage == "pretrain" and config.pretrain.min_workers and not resolved.sync_batch_norm:
             raise BadInput(
                 "pretrain.min_workers: the model would depend on how many workers there were; "
@@ -89,20 +94,35 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
             check_space(config, name)
 
 
-def _check_parts(stage: str, name: str, recipe: Recipe, workers: int) -> None:
-    """BadInput where DeepLab would see one image at a time: the batch norm behind its pooling has one value then."""
+def _check_parts(stage: str, name: str, config: SweepConfig) -> None:
+    """BadInput where batch norm would have one value a channel, because a model sees one small image at a time."""
+    from tasks.backbones import needs_two_images
     from tasks.base import task
     from tasks.batches import Shard
 
-    if not task(name).dilated or (workers > 1 and recipe.sync_batch_norm):
-        return
-    parts = (
-        part for rank in range(workers) for part in Shard(rank, workers).parts(recipe.batch_size, recipe.device_batch)
-    )
-    if min(part.stop - part.start for part in parts) < 2:
-        raise BadInput(
-            f"{stage}.recipe: {name} needs two images at a time, for its batch norm; raise batch_size or device_batch"
-        )
+    pretrains = stage == "pretrain"
+    workers = config.pretrain.workers if pretrains else 1
+    resolution = config.render.resolution if pretrains else config.finetune_resolution
+    needing = [body for body in config.pretrain.backbones if needs_two_images(body, task(name), resolution)]
+    recipes = [("pretrain.recipe", config.pretrain.recipe)] if pretrains else _sized_recipes(config)
+    for key, values in recipes if needing else ():
+        recipe = resolve_recipe(stage, name, values)
+        shards = [Shard(rank, workers) for rank in range(workers)]
+        parts = [part for shard in shards for part in shard.parts(recipe.batch_size, recipe.device_batch)]
+        alone = workers == 1 or not recipe.sync_batch_norm
+        if alone and min(part.stop - part.start for part in parts) < 2:
+            raise BadInput(
+                f"{key}: {name} on {needing[0]} needs two images of {resolution} px at a time, "
+                "for its batch norm; raise batch_size or device_batch"
+            )
+
+
+def _sized_recipes(config: SweepConfig) -> list[tuple[str, dict[str, Any]]]:
+    """The fine-tuning recipe, and with the ends of what is tuned of its batch, each with the key that it is from."""
+    space = {key: each.ends for key, each in config.tune.space.items() if key in ("batch_size", "device_batch")}
+    tuned = [dict(zip(space, ends, strict=True)) for ends in itertools.product(*space.values())] if space else []
+    own = config.finetune.recipe
+    return [("finetune.recipe", own), *(("tune.space", own | ends) for ends in tuned)]
 
 
 def _check_flip(stage: str, recipe: Recipe, names: Sequence[str]) -> None:
@@ -130,7 +150,7 @@ def _check_backbones(config: SweepConfig) -> None:
 def _real_images(config: SweepConfig) -> tuple[str, int]:
     """The hash of the real images, and how many of them are trained on."""
     from tasks.base import label_kind
-    from tasks.datasets import folds, load_real, subset
+    from tasks.datasets import folds, load_real, shows_anything, subset
 
     finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
     if len(set(kinds.values())) > 1:
@@ -158,6 +178,11 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
             _check_flip("finetune", resolve_recipe("finetune", name, finetune.recipe), real.train.keypoint_names)
     if not len(real.test):
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
+    if real.train.label_kind == "class_index" and len(real.train.class_names) < 2:
+        raise BadInput(f"finetune.dataset: {real.source} has one class; give two or more to be told apart")
+    for split, data, indices in (("training", real.train, chosen), ("test", real.test, np.arange(len(real.test)))):
+        if not shows_anything(data, indices):
+            raise BadInput(f"finetune.dataset: {real.source}: no {split} image has a label that counts; add some")
     if finetune.dataset_sha256 not in (None, real.sha256):
         raise BadInput(
             f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "

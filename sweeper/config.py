@@ -46,7 +46,7 @@ class Pretrain(Model):
     step for `stall_s` seconds are ended; `max_failures` tries are repeated, those that lost a node left out.
 
     Where the cluster cannot hold `workers` of them, training begins or goes on with any number from `min_workers` up.
-    The global batch stays the same, and so does the model but for dropout; recipe.sync_batch_norm is needed for it.
+    The global batch stays the same, and so does the model; recipe.sync_batch_norm is needed for it.
     """
 
     tasks: Names = ("mulclass",)

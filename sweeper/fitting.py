@@ -2,15 +2,17 @@
 
 The table is a CSV or Parquet file with a row a run and at least the columns `n` and `error`. The arm is `arm`, or
 what there is of `rendering`, `pretrain_task`, `backbone` and `finetune_task`; with several `s` in the table each is
-an arm of its own. Of a sweep's own results only the rows with `split` "test" are fitted. Rows that differ in
-`repeat` alone are fine-tunes of one pre-training: their mean is the run. With `robust` some runs may be outliers
-(`analysis.outliers`); those that probably are get named.
+an arm of its own. Of a sweep's own results only the rows with `split` "test" are fitted, and those of n = 0, without
+pre-training, are set aside: they are outside the law. Rows that differ in `repeat` alone are fine-tunes of one
+pre-training: their mean is the run. With `robust` some runs may be outliers (`analysis.outliers`); those that probably
+are get named.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,7 +81,10 @@ def fit_table(table: Path, target: float | None, *, robust: bool = False) -> dic
 
 
 def read_rows(table: Path) -> list[Row]:
-    """The rows of a CSV or Parquet table, each checked; BadInput in one line."""
+    """The rows with n > 0 of a CSV or Parquet table, each checked; BadInput in one line.
+
+    Says on stderr how many of n = 0 are set aside.
+    """
     raw = _raw_rows(table)
     if not raw:
         raise BadInput(f"{table} has no rows; give one row a run")
@@ -88,17 +93,24 @@ def read_rows(table: Path) -> list[Row]:
         have = ", ".join(raw[0][1]) or "none"
         raise BadInput(f"{table} has no column {' and no column '.join(missing)} (it has {have})")
     several = len({row.get("s") for _, row in raw}) > 1
-    rows, seen = [], dict[tuple[str, ...], str]()
+    rows, references, seen = [], 0, dict[tuple[str, ...], str]()
     for where, row in raw:
         if row.get("split", "test") != "test":
             continue
         checked = _row(where, row, several)
+        if checked.n == 0:
+            references += 1
+            continue
         if checked.key in seen:
             raise BadInput(f"{where}: repeats {seen[checked.key]}; keep one, or tell them apart by `seed`")
         seen[checked.key] = where
         rows.append(checked)
+    if references and not rows:
+        raise BadInput(f"{table} has rows of n = 0 (no pre-training) alone; a law needs runs at 2 sizes or more")
     if not rows:
         raise BadInput(f"{table} has no row with split 'test'; give finished runs")
+    if references:
+        print(f"{table}: rows of n = 0 (no pre-training) set aside, outside the law: {references}", file=sys.stderr)
     return rows
 
 
@@ -178,8 +190,8 @@ def _repeated(rows: Sequence[Row]) -> Repeated:
 
 def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
     n, error = _number(where, "n", row["n"]), _number(where, "error", row["error"])
-    if n <= 0:
-        raise BadInput(f"{where}: n is {n:g}; give sizes above 0 (n = 0, no pre-training, is outside the law)")
+    if n < 0:
+        raise BadInput(f"{where}: n is {n:g}; give sizes above 0, or 0 where there was no pre-training")
     if not 0 < error <= 1:
         raise BadInput(f"{where}: error is {error:g}; errors must lie in (0, 1], so give 1 - score as a fraction")
     arm = str(row["arm"]) if row.get("arm") else "/".join(str(row[c]) for c in ARM_COLUMNS if row.get(c))

@@ -12,9 +12,9 @@ from sweeper.plan import Arm, Plan, make_plan, resolve_recipe
 from sweeper.render_config import content_of
 
 # Raise when the same identity would leave another checkpoint.
-PRETRAIN_VERSION = 2
+PRETRAIN_VERSION = 3
 # Raise when the same identity would give another error.
-FINETUNE_VERSION = 3
+FINETUNE_VERSION = 4
 
 
 def study(config: SweepConfig, arm: Arm) -> str:

@@ -178,11 +178,12 @@ def _vit(width: int, heads: int) -> Callable[[bool], StagedBackbone]:
 class Backbone:
     """How a backbone is built, dilated where it is asked for and possible; smallest_px: least side of its images.
 
-    pyramid: whether its maps have several sizes.
+    The last map of those, which batch_norm may see, is a single point. pyramid: whether its maps have several sizes.
     """
 
     build: Callable[[bool], StagedBackbone]
     pyramid: bool = True
+    batch_norm: bool = True
     smallest_px: int = 32
 
 
@@ -190,10 +191,10 @@ _BACKBONES: dict[str, Backbone] = {
     "small_resnet": Backbone(_small_resnet, smallest_px=16),
     **{name: Backbone(_resnet(name, can_dilate=False)) for name in ("resnet18", "resnet34")},
     **{name: Backbone(_resnet(name, can_dilate=True)) for name in ("resnet50", "resnet101", "resnet152")},
-    "convnext_tiny": Backbone(_convnext_tiny),
-    "swin_t": Backbone(_swin_t),
-    "vit_s_16": Backbone(_vit(384, 6), pyramid=False),
-    "vit_b_16": Backbone(_vit(768, 12), pyramid=False),
+    "convnext_tiny": Backbone(_convnext_tiny, batch_norm=False),
+    "swin_t": Backbone(_swin_t, batch_norm=False),
+    "vit_s_16": Backbone(_vit(384, 6), pyramid=False, batch_norm=False),
+    "vit_b_16": Backbone(_vit(768, 12), pyramid=False, batch_norm=False),
 }
 
 
@@ -215,6 +216,15 @@ def check_pair(name: str, task: Task, resolution: int | None = None) -> None:
         )
     if resolution is not None and resolution < backbone.smallest_px:
         raise TaskError(f"{name} needs images of {backbone.smallest_px} px or more, not {resolution}")
+
+
+def needs_two_images(name: str, task: Task, resolution: int) -> bool:
+    """Whether batch norm would have one value a channel to learn from in a single image of `resolution` px.
+
+    So it is where the backbone's last map is a single point, and behind the pooling of DeepLab's head.
+    """
+    backbone = _BACKBONES[name]
+    return task.dilated or (backbone.batch_norm and resolution <= backbone.smallest_px)
 
 
 def build_backbone(name: str, task: Task) -> StagedBackbone:

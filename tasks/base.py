@@ -146,6 +146,8 @@ class Task:
     evidence(predictions, labels): what the metric needs of one batch, on the CPU; both as they are unless it is given.
     dilated: whether the backbone is to keep its last maps fine, by dilation, where it can (DeepLabV3).
     needs: what the backbone must have for this task.
+    valid(labels): the share, in [0, 1], of a batch that its loss is the mean over, for a loss that leaves some out, so
+    that parts of a batch are weighed by what they hold; without it they are weighed by their images.
     """
 
     name: str
@@ -157,6 +159,7 @@ class Task:
     evidence: Callable[[Tensor, Tensor], tuple[Tensor, ...]] = _whole_batch
     dilated: bool = False
     needs: Needs = "maps"
+    valid: Callable[[Tensor], Tensor] | None = None
 
     def check(self, data: ArraySet) -> None:
         """Raise TaskError unless `data` is a non-empty set with this task's kind of labels."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks import camvid, clothing, coco, fashion_mnist, image_folder, map_folder
-from tasks.base import ArraySet, LabelKind, TaskError
+from tasks.base import IGNORED, NO_BOX, ArraySet, LabelKind, TaskError
 
 _IMAGE_FOLDER, _COCO, _MAPS = "imagefolder:", "coco:", "masks:"
 # full-scale sets by name: where they lie under data_root, and the class number that ADE20K ignores
@@ -77,6 +77,8 @@ def load_real(
         ignore_label = _ADE20K_IGNORES
     reader, _, path = _FOLDERS.get(name, name).partition(":")
     folder = (root or Path()) / Path(path).expanduser()
+    if root is None and not (folder.is_absolute() or folder.is_dir()):
+        raise FileNotFoundError(f"data set {name!r}: {folder} is no folder and no data_root was given; add it")
     if f"{reader}:" == _IMAGE_FOLDER:
         read = image_folder.load(folder, resolution, cache, verify=verify)
     elif f"{reader}:" == _COCO:
@@ -102,6 +104,13 @@ def _kinds_of(name: str) -> tuple[LabelKind, ...]:
     if f"{reader}{colon}" not in kinds or not path:
         raise TaskError(f"unknown data set {name!r}; known data sets: {', '.join(_NAMES)}")
     return kinds[f"{reader}{colon}"]
+
+
+def shows_anything(data: ArraySet, indices: np.ndarray) -> bool:
+    """Whether a label of any of these images counts: else there is nothing to learn, and no metric is defined."""
+    nothing = {"boxes": NO_BOX, "keypoints": NO_BOX, "semantic": IGNORED}.get(data.label_kind, 0)
+    labels = data.labels[..., 0] if data.label_kind in ("boxes", "keypoints", "instances") else data.labels
+    return data.label_kind == "class_index" or any(bool((labels[i] != nothing).any()) for i in indices)
 
 
 def subset(

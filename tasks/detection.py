@@ -68,6 +68,8 @@ class RegionHead(nn.Module):
         anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
         whole = network(self.pyramid, rpn_anchor_generator=anchors)
         self.rpn, self.roi_heads = whole.rpn, whole.roi_heads
+        # a training puts a choice of its own before it (tasks/chance.py)
+        self.sampler = self.roi_heads.fg_bg_sampler
         self.target, self.extra, self.width = target, extra, width
 
     def forward(
@@ -106,7 +108,7 @@ class RegionHead(nn.Module):
         share = min(1.0, max(size) / _MADE_FOR_PX)
         for stage, regions in _REGIONS.items():
             self.rpn._post_nms_top_n[stage] = round(share * regions)
-        self.roi_heads.fg_bg_sampler.batch_size_per_image = round(share * _SAMPLED_REGIONS)
+        self.sampler.batch_size_per_image = round(share * _SAMPLED_REGIONS)
         generator = self.rpn.anchor_generator
         generator.cell_anchors = [
             generator.generate_anchors([share * side for side in sizes], ratios)

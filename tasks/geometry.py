@@ -37,6 +37,10 @@ def _cosines(predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return cosines, labels.any(dim=-1)
 
 
+def _valid_normals(labels: Tensor) -> Tensor:
+    return labels.any(dim=-1).float().mean()
+
+
 def _normal_loss(predictions: Tensor, labels: Tensor) -> Tensor:
     cosines, valid = _cosines(predictions, labels)
     return _mean(((1 - cosines) * valid).sum(), valid.sum())
@@ -62,6 +66,10 @@ def angular_agreement(batches: Iterable[tuple[Tensor, ...]]) -> float:
     return 1 - _share(batches, "normal") / math.pi
 
 
+def _valid_depths(labels: Tensor) -> Tensor:
+    return (labels > 0).float().mean()
+
+
 def _depth_loss(predictions: Tensor, labels: Tensor) -> Tensor:
     valid = labels > 0
     away = (predictions[:, 0] - torch.where(valid, labels, 1.0).log()).abs()
@@ -82,7 +90,17 @@ def close_share(batches: Iterable[tuple[Tensor, ...]]) -> float:
 
 TASKS = {
     "normal": Task(
-        "normal", "normals", "1 - angle / 180 deg", _head, _normal_loss, angular_agreement, _angles, dilated=True
+        "normal",
+        "normals",
+        "1 - angle / 180 deg",
+        _head,
+        _normal_loss,
+        angular_agreement,
+        _angles,
+        dilated=True,
+        valid=_valid_normals,
     ),
-    "depth": Task("depth", "depth", "delta-1", _head, _depth_loss, close_share, _within, dilated=True),
+    "depth": Task(
+        "depth", "depth", "delta-1", _head, _depth_loss, close_share, _within, dilated=True, valid=_valid_depths
+    ),
 }

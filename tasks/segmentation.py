@@ -68,6 +68,10 @@ def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return total / (labels != IGNORED).sum().clamp(min=1)
 
 
+def _valid(labels: Tensor) -> Tensor:
+    return (labels != IGNORED).float().mean()
+
+
 def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
     main, auxiliary = predictions
     return _cross_entropy(main, labels.long()) + _AUXILIARY_WEIGHT * _cross_entropy(auxiliary, labels.long())
@@ -94,4 +98,4 @@ def mean_iou(confusions: Iterable[tuple[Tensor, ...]]) -> float:
     return float((both[either > 0] / either[either > 0]).mean())
 
 
-TASKS = {"semseg": Task("semseg", "semantic", "mIoU", _head, _loss, mean_iou, _confusion, dilated=True)}
+TASKS = {"semseg": Task("semseg", "semantic", "mIoU", _head, _loss, mean_iou, _confusion, dilated=True, valid=_valid)}

@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tasks import checkpoint
 from tasks.base import ArraySet, Task, TaskError
 from tasks.batches import Feed, Order, Shard
+from tasks.chance import Place, share_draws
 from tasks.evaluation import EVAL_BATCH, autocast, check_precision, require_device, score
 from tasks.keypoint_labels import check_flip
 from tasks.loss_watch import LossWatch
@@ -34,6 +35,8 @@ OnCheckpoint = Callable[[int, Path], None]
 OnValidation = Callable[[int, float], None]
 
 _PROGRESS_EVERY_S = 1.0
+# a batch in which no pixel counts has a loss of 0, not 0 / 0
+_NOTHING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +108,8 @@ class _Training:
             check_flip(recipe, data.keypoint_names)
         self.parts = self.shard.parts(recipe.batch_size, recipe.device_batch)
         self.task, self.recipe, self.seed, self.device = task, recipe, seed, device
+        # what is not cut need not be weighed
+        self.valid = task.valid if self.shard.world * len(self.parts) > 1 else None
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model = model.to(device)
         self.model.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs leave this form out
@@ -112,6 +117,8 @@ class _Training:
         self.order = Order(len(data), recipe.batch_size, seed)
         self.progress = _Progress()
         self.runner: nn.Module = self.model
+        self.place = Place(seed, recipe.batch_size, 0, self.parts[0])
+        share_draws(self.model, self.place)
         self.identity = {"task": task.name, "images": len(data), "seed": seed, "recipe": asdict(recipe)}
         if self.shard.world > 1:
             if recipe.sync_batch_norm:
@@ -141,32 +148,48 @@ class _Training:
 
     def step(self) -> Tensor:
         """One optimiser step on the next global batch; returns this worker's loss."""
-        step = self.progress.step
-        # dropout and the like draw from (seed, step, worker): nothing to save for an exact resume
+        step = self.place.step = self.progress.step
+        # what a task of its own draws comes from (seed, step, worker): nothing to save for an exact resume
         draw = np.random.SeedSequence((self.seed, step, self.shard.rank)).generate_state(1)[0]
         torch.manual_seed(int(draw))
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr_at(step) * group["rate"]
         self.optimizer.zero_grad(set_to_none=True)
         batch = self.feed.training(self.order, step, self.recipe, self.seed, self.parts)
-        total = torch.stack([self._accumulate(part, *pair) for part, pair in enumerate(batch)]).sum()
+        pairs = [self._accumulate(part, *pair) for part, pair in enumerate(batch)]
+        loss, weight = torch.stack([torch.stack(pair) for pair in pairs]).sum(dim=0)
+        if self.valid is not None:
+            self._divide_gradients(weight)
         self.optimizer.step()
         self.progress.step = step + 1
-        mine = self.parts[-1].stop - self.parts[0].start
-        return total * (self.recipe.batch_size / (mine * self.shard.world))
+        return loss / weight.clamp(min=_NOTHING)
 
-    def _accumulate(self, part: int, images: Tensor, labels: Tensor) -> Tensor:
-        """Add one part's gradient; returns its loss, weighed so that the mean over workers of sums is the batch's."""
+    def _divide_gradients(self, weight: Tensor) -> None:
+        """Make of the gradient of a weighed sum that of the mean, over all workers' weights."""
+        weight = weight.clone()
+        if self.shard.world > 1:
+            distributed.all_reduce(weight)
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.div_(weight.clamp(min=_NOTHING))
+
+    def _accumulate(self, part: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Add one part's gradient, times its share of the batch; returns its loss, times the same, and that share."""
         if not self.recipe.channels_last:
             images = images.contiguous()
+        self.place.part = self.parts[part]
         # workers exchange gradients once a step, with the last part
         exchanges = self.shard.world == 1 or part == len(self.parts) - 1
         with nullcontext() if exchanges else self.runner.no_sync():  # type: ignore[operator]  # DDP where world > 1
             with autocast(self.device, self.recipe.precision):
                 predictions = self.runner(images, labels)
-            loss = self.task.loss(predictions, labels) * (len(images) * self.shard.world / self.recipe.batch_size)
-            loss.backward()
-        return loss.detach()
+            weight = images.new_full((), len(images) / self.recipe.batch_size)
+            if self.valid is not None:
+                weight *= self.valid(labels)
+            loss = self.task.loss(predictions, labels) * weight
+            # DDP takes the mean over the workers
+            (loss * self.shard.world).backward()
+        return loss.detach(), weight
 
     def validate(self, feed: Feed, size: int) -> None:
         now = self.progress

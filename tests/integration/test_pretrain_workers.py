@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import ray
 import torch
 
 from render_actors.actor import SHARD_FILE, shard_identity
-from render_actors.labels import RenderedImage, image_of_maps
+from render_actors.labels import RenderedImage, image_of_maps, semantic_map
 from render_actors.shards import write_shard
 from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest
 from sweeper.config import SweepConfig
@@ -86,38 +86,44 @@ def coloured(index: int) -> RenderedImage:
     y, x = rng.integers(2, SIDE // 2, 2)
     instances[y : y + 12, x : x + 12] = 1
     pixels[instances == 1] = 80 * kind
-    return image_of_maps(index, pixels, instances, class_ids=[kind], smallest_px=1)
+    image = image_of_maps(index, pixels, instances, class_ids=[kind], smallest_px=1)
+    return replace(image, semantic=semantic_map(instances, [kind]))
 
 
-def bench(folder: Path, workers: int, recipe: dict[str, Any], **pretraining: Any) -> Bench:
+def bench(folder: Path, workers: int, recipe: dict[str, Any], task: str = "mulclass", **pretraining: Any) -> Bench:
     folder.mkdir()
     settings = {"workers": workers, "cpus_per_worker": 0.5, "validation_images": 32, "recipe": RECIPE | recipe}
-    content = real_sweep(render=RENDER, pretrain=settings | pretraining, ladder={"sizes": [32, 64, N]})
+    pretraining = settings | {"tasks": [task]} | pretraining
+    content = real_sweep(render=RENDER, pretrain=pretraining, ladder={"sizes": [32, 64, N]})
     store = ArtifactStore(str(folder / "store"))
     store.make_root()
     return Bench(sweep_of(folder, content), store, folder / "scratch")
 
 
-def test_one_two_and_four_workers_leave_the_same_model(tmp_path: Path) -> None:
+# DeepLab's heads drop half of what they gathered: the same half, whoever holds the image
+@pytest.mark.parametrize("task", ["mulclass", "semseg"])
+def test_one_two_and_four_workers_leave_the_same_model(tmp_path: Path, task: str) -> None:
     # given the same global batch, its batch norm over all workers' images
     models, metrics = {}, {}
+    # judged at its end alone: of two checkpoints as good as each other, rounding would choose
+    recipe = {"iterations": 3, "eval_every": 0, "sync_batch_norm": True}
     for workers in (1, 2, 4):
-        # judged at its end alone: of two checkpoints as good as each other, rounding would choose
-        here = bench(tmp_path / str(workers), workers, {"iterations": 5, "eval_every": 0, "sync_batch_norm": True})
+        here = bench(tmp_path / str(workers), workers, recipe, task)
         manifest = here.pretrain()
         models[workers], metrics[workers] = here.model(manifest), manifest.metrics["metric"]
 
     # then they agree up to rounding, and on what the validation images say
     for workers in (2, 4):
-        for name, value in models[1].items():
-            torch.testing.assert_close(models[workers][name], value, rtol=2e-3, atol=1e-3, msg=f"{workers}: {name}")
+        apart = {name: value - models[workers][name] for name, value in models[1].items()}
+        assert _size(apart) < 1e-4 * _size(models[1])
         assert metrics[workers] == pytest.approx(metrics[1], abs=0.02)
 
 
-def test_a_lost_worker_costs_time_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", ["mulclass", "semseg"])
+def test_a_lost_worker_costs_time_and_nothing_else(tmp_path: Path, task: str) -> None:
     # given two workers that save every ten steps, and one that is killed after the first save
     slow = {"iterations": 120, "eval_every": 40}
-    lost = bench(tmp_path / "lost", 2, slow, checkpoint_every=10)
+    lost = bench(tmp_path / "lost", 2, slow, task, checkpoint_every=10)
     with ThreadPoolExecutor(1) as thread:
         under_way = thread.submit(lost.pretrain)
         _wait(lambda: any("checkpoint_" in note.read_text() for note in _notes(lost.scratch)))
@@ -127,7 +133,7 @@ def test_a_lost_worker_costs_time_and_nothing_else(tmp_path: Path) -> None:
         manifest = under_way.result(timeout=600)
 
     # then the model is, bit for bit, that of workers whom nobody disturbed
-    calm = bench(tmp_path / "calm", 2, slow, checkpoint_every=10)
+    calm = bench(tmp_path / "calm", 2, slow, task, checkpoint_every=10)
     undisturbed = calm.model(calm.pretrain())
     for name, value in lost.model(manifest).items():
         assert torch.equal(value, undisturbed[name]), name
@@ -138,6 +144,10 @@ def test_a_loss_that_is_not_finite_ends_it_at_once_naming_the_step(tmp_path: Pat
 
     with pytest.raises(RuntimeError, match=r"at n = 96: mulclass: the loss is (nan|inf) at step \d+"):
         wild.pretrain()
+
+
+def _size(tensors: dict[str, torch.Tensor]) -> float:
+    return float(sum(tensor.double().square().sum() for tensor in tensors.values())) ** 0.5
 
 
 def _notes(scratch: Path) -> list[Path]:

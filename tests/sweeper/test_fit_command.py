@@ -31,6 +31,25 @@ def test_n_and_error_are_enough_for_a_fit_and_a_verdict(tmp_path: Path) -> None:
     assert answers[""].fit.C.mean == pytest.approx(0.2, abs=0.01)
 
 
+def test_runs_without_pretraining_are_set_aside_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    without = as_text(fit_table(_table(tmp_path, GOOD), None), None)
+    assert capsys.readouterr().err == ""
+
+    answers = fit_table(_table(tmp_path, GOOD + "0,0.6\n0,0.6\n"), None)
+
+    assert as_text(answers, None) == without
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].endswith("runs.csv: rows of n = 0 (no pre-training) set aside, outside the law: 2")
+
+
+def test_the_evidence_sweeps_own_table_is_fitted() -> None:
+    answers = fit_table(Path("docs/evidence/observations.csv"), None)
+
+    assert len(answers) == 4
+    assert all(answer.fit.n.min() > 0 for answer in answers.values())
+
+
 def test_json_is_one_object_with_null_for_endless(tmp_path: Path) -> None:
     answers = fit_table(_table(tmp_path, GOOD), target=0.15)
     found = json.loads(as_json(answers, 0.15), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
@@ -86,7 +105,9 @@ def test_parquet_with_arms_in_parts_and_repeats(tmp_path: Path) -> None:
         ("n,error\n", "has no rows; give one row a run"),
         ("n,error\n1000,1.5\n2000,0.4\n", "line 2: error is 1.5; errors must lie in (0, 1], so give 1 - score"),
         ("n,error\n1000,0.5\n2000,0\n", "line 3: error is 0; errors must lie in (0, 1]"),
-        ("n,error\n1000,0.5\n0,0.4\n", "line 3: n is 0; give sizes above 0"),
+        ("n,error\n0,0.5\n0,0.4\n", "has rows of n = 0 (no pre-training) alone; a law needs runs at 2 sizes or more"),
+        ("n,error\n1000,0.5\n0,0.4\n", "has only n = 1000; a law needs runs at 2 sizes or more"),
+        ("n,error\n1000,0.5\n2000,0.4\n0,4\n", "line 4: error is 4; errors must lie in (0, 1]"),
         ("n,error\n1000,0.5\n-5,0.4\n", "line 3: n is -5; give sizes above 0"),
         ("n,error\n1000,0.5\n2000,NaN\n", "line 3: error is NaN; give a finite number"),
         ("n,error\n1000,0.5\n2000,\n", "line 3: error is ''; give a number"),

@@ -56,11 +56,25 @@ def test_what_the_tasks_learn_from_is_rendered_unless_the_file_says_what(tmp_pat
         ),
         (
             {"pretrain": {"tasks": ["semseg"], "workers": 1, "recipe": {"device_batch": 1}}},
-            "pretrain.recipe: semseg needs two images at a time, for its batch norm; raise batch_size or device_batch",
+            "pretrain.recipe: semseg on small_resnet needs two images of 64 px at a time, for its batch norm; raise",
         ),
         (
             {"finetune": {"tasks": ["normal"], "recipe": {"batch_size": 1, "warmup_images": 0}}},
-            "finetune.recipe: normal needs two images at a time, for its batch norm; raise batch_size or device_batch",
+            "finetune.recipe: normal on small_resnet needs two images of 64 px at a time, for its batch norm; raise",
+        ),
+        (
+            {
+                "pretrain": {"backbones": ["resnet18"], "workers": 1, "recipe": {"device_batch": 1}},
+                "render": {"resolution": 32},
+            },
+            "pretrain.recipe: mulclass on resnet18 needs two images of 32 px at a time, for its batch norm; raise",
+        ),
+        (
+            {
+                "finetune": {"tasks": ["semseg"], "recipe": {"warmup_images": 0}},
+                "tune": {"space": {"device_batch": [1, 8]}},
+            },
+            "tune.space: semseg on small_resnet needs two images of 64 px at a time, for its batch norm; raise",
         ),
         (
             {"finetune": {"tasks": ["sinclass", "semseg"]}},
@@ -82,6 +96,27 @@ def test_what_cannot_work_together_is_refused_in_one_line(tmp_path: Path, change
 
     assert str(refused.value).startswith(said)
     assert "\n" not in str(refused.value)
+
+
+def test_real_images_that_say_nothing_are_refused_in_one_line(tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    # given maps of one class, and one class of photographs
+    for split in ("train", "test"):
+        for folder in ("images", "annotations", "one"):
+            (tmp_path / folder / split / "only").mkdir(parents=True)
+        for name in "abcd":
+            Image.fromarray(np.full((32, 32, 3), 9, np.uint8)).save(tmp_path / "images" / split / f"{name}.jpg")
+            Image.fromarray(np.full((32, 32), 1, np.uint8)).save(tmp_path / "annotations" / split / f"{name}.png")
+            Image.fromarray(np.full((32, 32, 3), 9, np.uint8)).save(tmp_path / "one" / split / "only" / f"{name}.jpg")
+    ignored = {"tasks": ["semseg"], "dataset": f"masks:{tmp_path}", "ignore_label": 1}
+    single = {"dataset": f"imagefolder:{tmp_path / 'one'}"}
+
+    with pytest.raises(BadInput, match=r"dataset: .*: no training image has a label that counts; add some"):
+        check(sweep_of(tmp_path, real_sweep(finetune=ignored)))
+    with pytest.raises(BadInput, match=r"dataset: .*one has one class; give two or more to be told apart"):
+        check(sweep_of(tmp_path, real_sweep(finetune=single)))
 
 
 def test_the_end_of_a_recipes_name_gives_each_task_its_own() -> None:

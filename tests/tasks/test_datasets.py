@@ -208,6 +208,11 @@ def test_a_missing_folder_says_what_was_looked_for(tmp_path: Path, name: str, ro
         load_real(name, tmp_path / root, 32, cache_dir=tmp_path / "cache")
 
 
+def test_a_folder_without_a_data_root_says_that_there_is_none() -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere is no folder and no data_root was given; add it"):
+        load_real("masks:nowhere", None, 32, kind="semantic")
+
+
 def test_an_unknown_data_set_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="known data sets: fashion-mnist, clothing, camvid, imagenet, coco"):
         load_real("mnist", None, 32, cache_dir=tmp_path)
