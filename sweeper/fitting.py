@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -205,18 +206,27 @@ def _number(where: str, name: str, value: Any) -> float:
 def _raw_rows(table: Path) -> list[tuple[str, dict[str, Any]]]:
     """Rows with their place in the file."""
     try:
-        if table.suffix == ".parquet":
+        if table.suffix.lower() == ".parquet":
+            _refuse_twins(table, pq.read_schema(table).names if table.is_file() else [])
             found = pq.read_table(table).to_pylist()
             return [(f"{table}, row {i}", row) for i, row in enumerate(found, start=1)]
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
+            _refuse_twins(table, reader.fieldnames or ())
             rows = [(f"{table}, line {reader.line_num}", row) for row in reader]
     except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{table} cannot be read ({error}); give a CSV or Parquet file") from None
+        reason = " ".join(str(error).split())
+        raise BadInput(f"{table} cannot be read ({reason}); give a CSV or Parquet file") from None
     for where, row in rows:
         if None in row or None in row.values():
             raise BadInput(f"{where}: it has not as many cells as the first line has columns")
     return rows
+
+
+def _refuse_twins(table: Path, names: Sequence[str]) -> None:
+    """Of two columns of one name only the last would be read, and nobody would know."""
+    if twins := [name for name, count in Counter(names).items() if name and count > 1]:
+        raise BadInput(f"{table} has more than one column {twins[0]!r}; keep one")
 
 
 def _named(arm: str) -> str:
