@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis import Estimate, LawFit, Prior, fit_laws
-from analysis.observations import Repeated, with_pooled_variance
+from analysis.observations import LEAST_ERROR, SIZES, Repeated, with_pooled_variance
 from analysis.verdict import Verdict, verdict
 from sweeper.errors import BadInput
 from sweeper.strict_json import dumps
@@ -183,6 +183,10 @@ def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
         raise BadInput(f"{where}: n is {n:g}; give sizes above 0 (n = 0, no pre-training, is outside the law)")
     if not 0 < error <= 1:
         raise BadInput(f"{where}: error is {error:g}; errors must lie in (0, 1], so give 1 - score as a fraction")
+    if not SIZES[0] <= n <= SIZES[1]:
+        raise BadInput(f"{where}: n is {n:g}; give the number of images, {SIZES[0]:g} to {SIZES[1]:g}")
+    if error < LEAST_ERROR:
+        raise BadInput(f"{where}: error is {error:g}; no test set tells errors below {LEAST_ERROR:g} from 0")
     arm = str(row["arm"]) if row.get("arm") else "/".join(str(row[c]) for c in ARM_COLUMNS if row.get(c))
     if several:
         arm = f"{arm} s={row['s']}".strip()

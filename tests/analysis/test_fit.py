@@ -148,6 +148,8 @@ def test_linear_solution_respects_the_bounds_of_c_and_d() -> None:
         ([200, 400], [0.3, 1.2], "error holds 1.2 (entry 2); errors must lie in (0, 1]"),
         ([200, 400], [0.0, 0.2], "error holds 0 (entry 1); errors must lie in (0, 1]"),
         ([200, 400], [0.3, float("nan")], "error holds nan (entry 2); errors must lie in (0, 1]"),
+        ([200, 1e300], [0.3, 0.2], "n holds 1e+300 (entry 2); sizes must lie between 1e-06 and 1e+15"),
+        ([200, 400], [0.3, 1e-300], "error holds 1e-300 (entry 2); no test set tells errors below 1e-12 from 0"),
         ([200, 400], [0.3], "lengths differ (2 n, 1 error); give one entry a run"),
         ([], [], "no runs to fit; give at least one"),
         ([200, "many"], [0.3, 0.2], "n holds something that is no number; give numbers"),
