@@ -51,6 +51,11 @@ class Prior:
     pooled_share: float = 0.9
     outlier_share: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse what is no probability: below 0 the fit would not be robust, and nobody would know."""
+        if not 0 <= self.outlier_share < 1:
+            raise ValueError(f"outlier_share is {self.outlier_share:g}; give a probability, at least 0 and below 1")
+
     @property
     def r_sd(self) -> float:
         """Standard deviation of r before any data."""
