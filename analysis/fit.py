@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from zlib import crc32
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.laws import Floats, LawSamples, law_error
-from analysis.nls import LeastSquares, least_squares
+from analysis.nls import LeastSquares, Space, least_squares
 from analysis.observations import Observed, check_runs, name_arm
 from analysis.outliers import outlier_chances, outlier_parts
 from analysis.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, with_shared_noise
-from analysis.posterior import LogRatio, Prior, arm_data, arm_parts, draw, fit_grids
+from analysis.posterior import ALPHA_RANGE, LogRatio, Prior, arm_data, arm_parts, draw, fit_grids
 
 Method = Literal["posterior", "nls"]
 # A value is called identified when the data leave at most this share of the prior's spread (with a half, a few cells of
@@ -23,6 +23,8 @@ Method = Literal["posterior", "nls"]
 # least squares when its standard error is at most this share of the value (alpha) or of the mean error (C).
 _NARROWED = 1 / 3
 _NLS_SHARE = 0.5
+# Of the draws of the run noise in the highest cell of its range; of alpha's median to an end of its range.
+_AT_THE_END, _NEAR_THE_END = 0.95, 1.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,8 @@ class LawFit:
     `n`, `error`, `log_variance` (runs,): the runs fitted, in the order given. `alpha`, `C`, `D`: the law's
     values; `sigma`: the run noise as a standard deviation of log error. `samples`: joint draws of the four.
     `identified` is False where the data leave alpha or C open; `reason` says why in words. `outlier` (runs,): the
-    probability that a run is an outlier, 0 unless the prior allows any (`Prior.outlier_share`).
+    probability that a run is an outlier, 0 unless the prior allows any (`Prior.outlier_share`). `beyond_prior`: why no
+    interval of this fit holds what it says, empty where nothing is beyond what the prior knows.
     """
 
     n: Floats
@@ -70,6 +73,7 @@ class LawFit:
     identified: bool
     reason: str
     outlier: Floats
+    beyond_prior: str = ""
 
     def predict(self, n: ArrayLike) -> Floats:
         """Mean error expected at n (any shape): posterior mean, or the curve of the least squares optimum."""
@@ -105,17 +109,19 @@ def fit_law(
     prior: Prior | None = None,
     seed: int = 0,
     log_variance: ArrayLike | None = None,
+    space: Space = "linear",
 ) -> LawFit:
     """Fit law (1) to the runs of one arm; one entry a run, repeats of a size as entries of their own.
 
     n: images, > 0 (n = 0, no pre-training, is the reference point and stays outside). error: in (0, 1].
     log_variance: known variance of each log error, from a run's fine-tuning repeats (variance of their log
     mean); added to the run noise, which is inferred. method "posterior" (default) or "nls", the paper's least
-    squares in linear space; D fixes D for "nls" (the paper: 0.48). `seed` decides the draws; the same seed,
+    squares; D fixes D for "nls" (the paper: 0.48), and `space` is where its squares are summed: "linear", as the
+    paper's code has it, or "log", as its text says. `seed` decides the draws; the same seed,
     the same fit. Raises ValueError, in one line, for observations outside these ranges.
     """
     observed = (n, error) if log_variance is None else (n, error, log_variance)
-    return fit_laws({"": observed}, method=method, D=D, prior=prior, seed=seed)[""]
+    return fit_laws({"": observed}, method=method, D=D, prior=prior, seed=seed, space=space)[""]
 
 
 def fit_laws(
@@ -126,6 +132,7 @@ def fit_laws(
     prior: Prior | None = None,
     seed: int = 0,
     groups: Mapping[str, str] | None = None,
+    space: Space = "linear",
 ) -> dict[str, LawFit]:
     """Fit law (1) to every arm; each arm is (n, error) or (n, error, log_variance), as in `fit_law`.
 
@@ -137,11 +144,15 @@ def fit_laws(
     if method == "nls":
         if D is not None and not D > 0:
             raise ValueError(f"D is {D}; it must be above 0, or None to fit it")
-        return {arm: _fit_nls(arm, seen, D, seed) for arm, seen in checked.items()}
+        if space not in ("linear", "log"):
+            raise ValueError(f"unknown space {space!r}; choose 'linear' or 'log'")
+        return {arm: _fit_nls(arm, seen, D, seed, space) for arm, seen in checked.items()}
     if method != "posterior":
         raise ValueError(f"unknown method {method!r}; choose 'posterior' or 'nls'")
     if D is not None:
         raise ValueError("D can only be fixed with method='nls'; the posterior infers it")
+    if space != "linear":
+        raise ValueError("a space can only be chosen with method='nls'; the posterior is one of log errors")
     return _fit_posterior(checked, groups or {}, prior or Prior(), seed)
 
 
@@ -180,10 +191,25 @@ def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[tupl
 
 
 def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: Prior) -> LawFit:
-    identified, reason = _posterior_identified(seen, samples, prior)
+    beyond = _beyond_prior(samples, prior)
+    identified, reason = (False, beyond) if beyond else _posterior_identified(seen, samples, prior)
     values = (samples.alpha, samples.C, samples.D, samples.sigma)
     estimates = [Estimate(float(draws.mean()), float(draws.std()), draws) for draws in values]
-    return _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier)
+    fit = _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier)
+    return replace(fit, beyond_prior=beyond)
+
+
+def _beyond_prior(samples: LawSamples, prior: Prior) -> str:
+    """Run noise or a rate outside of what the prior knows: there the posterior piles up at an end and is too sure."""
+    if (samples.sigma > prior.noise_top()).mean() > _AT_THE_END:
+        return (
+            f"the runs scatter by more than {prior.sigma_high:.0%} of their error, more than the model of run noise"
+            " knows; repeat runs, test on more images, or look for runs that went wrong"
+        )
+    low, high = ALPHA_RANGE
+    if min(np.median(samples.alpha) / low, high / np.median(samples.alpha)) < _NEAR_THE_END:
+        return f"alpha runs into the end of its range ({low:g} to {high:g}); law (1) does not describe these runs"
+    return ""
 
 
 def _posterior_identified(seen: Observed, samples: LawSamples, prior: Prior) -> tuple[bool, str]:
@@ -203,14 +229,14 @@ def _posterior_identified(seen: Observed, samples: LawSamples, prior: Prior) -> 
     )
 
 
-def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int) -> LawFit:
+def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int, space: Space) -> LawFit:
     need = 3 if D is None else 2
     if seen.sizes < need:
         raise ValueError(
             f"{name_arm(arm)}least squares needs at least {need} distinct sizes, there are {seen.sizes};"
             " add runs or use method='posterior'"
         )
-    found = least_squares(seen.n, seen.error, D, np.random.default_rng(seed))
+    found = least_squares(seen.n, seen.error, D, np.random.default_rng(seed), space)
     values = (found.alpha, found.C, found.D, found.sigma)
     spread = (*found.sd.tolist(), float("nan"))
     samples = found.samples

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.optimize import least_squares as minimise
 
 from analysis.laws import Floats, full_law_error, full_law_gradient
-from analysis.nls import ALPHA_BOUNDS, optimum, solve_linear
+from analysis.nls import ALPHA_BOUNDS, Space, optimum, solve_linear
 
-Space = Literal["linear", "log"]
 _STARTS = 24
 
 

@@ -1,23 +1,29 @@
-"""The paper's estimator of law (1): bounded least squares in linear space.
+"""The paper's estimator of law (1): bounded least squares, in linear space as its code has it, or in log space as its
+text says.
 
-For a given alpha the law is linear in D and C, so those are solved exactly (variable projection) and only
-alpha is searched: a dense scan finds every basin, each of which is polished. That is what keeps the global
+In linear space, for a given alpha the law is linear in D and C, so those are solved exactly (variable projection)
+and only alpha is searched: a dense scan finds every basin, each of which is polished. That is what keeps the global
 optimum in reach, for with D fixed some curves have a second, absurd one. Bounds as in the paper: 0.1 <= alpha
-<= 1.5, 0 <= C <= 1.
+<= 1.5, 0 <= C <= 1. In log space no value but the level enters linearly; there the linear optimum at every one of many
+alphas is a start, and the best end counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from scipy.optimize import least_squares as minimise
 from scipy.optimize import minimize_scalar
 
 from analysis.laws import Floats, LawSamples, law_error, law_gradient
 
+Space = Literal["linear", "log"]
 ALPHA_BOUNDS = (0.1, 1.5)
 C_BOUNDS = (0.0, 1.0)
 _STARTS = 281
+_LOG_STARTS = 15
 _DRAWS = 4000
 
 
@@ -40,9 +46,15 @@ class LeastSquares:
     samples: LawSamples
 
 
-def least_squares(n: Floats, error: Floats, D: float | None, rng: np.random.Generator) -> LeastSquares:
-    """Minimise the sum of (error - D n^-alpha - C)^2 over runs, arrays of shape (runs,); D None: free."""
-    return _with_errors(n, error, D, optimum(n, error, D), rng)
+def least_squares(
+    n: Floats, error: Floats, D: float | None, rng: np.random.Generator, space: Space = "linear"
+) -> LeastSquares:
+    """Minimise the sum over runs (arrays of shape (runs,)) of (error - D n^-alpha - C)^2, or of the same between logs.
+
+    D None: free.
+    """
+    found = optimum(n, error, D) if space == "linear" else log_optimum(n, error, D)
+    return _with_errors(n, error, D, found, rng, space)
 
 
 def optimum(n: Floats, error: Floats, D: float | None) -> tuple[float, float, float]:
@@ -64,6 +76,35 @@ def optimum(n: Floats, error: Floats, D: float | None) -> tuple[float, float, fl
             best, best_loss = float(found.x), float(found.fun)
     C, decay, _ = solve_linear(np.array([best]), n, error, D)
     return best, float(C[0]), float(decay[0])
+
+
+def log_optimum(n: Floats, error: Floats, D: float | None) -> tuple[float, float, float]:
+    """The (alpha, C, D) at which the sum of squares between logs is least, within the bounds of `optimum`."""
+    tried = np.linspace(*ALPHA_BOUNDS, _LOG_STARTS)
+    C, decay, _ = solve_linear(tried, n, error, D)
+    # A gap at its bound has hardly a slope in logs: begin inside as well.
+    starts = [(a, c, d) for a, cs, d in zip(tried, C, decay, strict=True) for c in {float(cs), 0.5 * error.min()}]
+    low, high = np.array([ALPHA_BOUNDS[0], C_BOUNDS[0], -50.0]), np.array([ALPHA_BOUNDS[1], C_BOUNDS[1], 50.0])
+    free = slice(0, 3 if D is None else 2)
+    log_error = np.log(error)
+
+    def values(x: Floats) -> tuple[float, float, float]:
+        return float(x[0]), float(x[1]), float(np.exp(x[2])) if D is None else D
+
+    def residual(x: Floats) -> Floats:
+        return np.log(np.maximum(law_error(n, *values(x)), 1e-300)) - log_error
+
+    def jacobian(x: Floats) -> Floats:
+        alpha, gap, rate = values(x)
+        slopes = law_gradient(n, alpha, gap, rate) * np.array([1.0, 1.0, rate])
+        return (slopes / np.maximum(law_error(n, alpha, gap, rate), 1e-300)[:, None])[:, free]
+
+    ends = []
+    for alpha, gap, rate in starts:
+        begin = np.array([alpha, gap, np.log(max(rate, 1e-12))])[free]
+        begin = np.clip(begin, low[free] + 1e-9, high[free] - 1e-9)
+        ends.append(minimise(residual, begin, jac=jacobian, bounds=(low[free], high[free]), xtol=1e-12, ftol=1e-12))
+    return values(min(ends, key=lambda end: float(end.cost)).x)
 
 
 def solve_linear(alpha: Floats, n: Floats, error: Floats, D: float | None) -> tuple[Floats, Floats, Floats]:
@@ -94,7 +135,12 @@ def solve_linear(alpha: Floats, n: Floats, error: Floats, D: float | None) -> tu
 
 
 def _with_errors(
-    n: Floats, error: Floats, D: float | None, found: tuple[float, float, float], rng: np.random.Generator
+    n: Floats,
+    error: Floats,
+    D: float | None,
+    found: tuple[float, float, float],
+    rng: np.random.Generator,
+    space: Space,
 ) -> LeastSquares:
     """Standard errors from the Jacobian over the values that are free and off their bounds."""
     alpha, C, decay = found
@@ -109,15 +155,16 @@ def _with_errors(
     )
     free = [i for i, name in enumerate(("alpha", "C", "D")) if name not in at_bound and (i < 2 or D is None)]
     dof = n.size - (2 if D is not None else 3)
-    residual = error - law_error(n, *found)
-    log_residual = np.log(error) - np.log(np.maximum(law_error(n, *found), 1e-12))
+    law = np.maximum(law_error(n, *found), 1e-12)
+    log_residual = np.log(error) - np.log(law)
+    residual, scale = (error - law, 1.0) if space == "linear" else (log_residual, 1 / law[:, None])
     sigma = float(np.sqrt((log_residual**2).sum() / dof)) if dof > 0 else float("nan")
     sd = np.full(3, np.nan)
     draws = np.tile(np.array(found), (_DRAWS, 1))
     if D is not None:
         sd[2] = 0.0
     if dof > 0 and free:
-        jacobian = law_gradient(n, *found)[:, free]
+        jacobian = (law_gradient(n, *found) * scale)[:, free]
         covariance = np.linalg.pinv(jacobian.T @ jacobian) * float((residual**2).sum()) / dof
         sd[free] = np.sqrt(np.diag(covariance))
         normal = rng.multivariate_normal(np.zeros(len(free)), covariance, size=_DRAWS, method="svd")

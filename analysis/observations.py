@@ -12,12 +12,18 @@ from analysis.laws import Floats
 
 # An error of exactly 0 has no logarithm; half a part in ten thousand is below any test split's resolution.
 SMALLEST_ERROR = 5e-5
+# Outside these nobody measured anything, and powers of n and squares of log errors lose the digits a fit needs.
+SIZES = (1e-6, 1e15)
+LEAST_ERROR = 1e-12
 
 
 def log_errors(errors: ArrayLike) -> Floats:
     """Logarithms of errors in [0, 1], those below `SMALLEST_ERROR` raised to it; same shape."""
     logs: Floats = np.log(np.maximum(np.asarray(errors, dtype=np.float64), SMALLEST_ERROR))
     return logs
+
+
+_SIZES_RULE = f"sizes must lie between {SIZES[0]:g} and {SIZES[1]:g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +94,8 @@ def check_runs(arm: str, n: ArrayLike, error: ArrayLike, log_variance: ArrayLike
         raise ValueError(f"{where}n = 0 (no pre-training) is the reference point; leave it outside the fit")
     _require(where, "n", sizes, sizes > 0, "sizes must be above 0 and finite")
     _require(where, "error", errors, (errors > 0) & (errors <= 1), "errors must lie in (0, 1]")
+    _require(where, "n", sizes, (sizes >= SIZES[0]) & (sizes <= SIZES[1]), _SIZES_RULE)
+    _require(where, "error", errors, errors >= LEAST_ERROR, f"no test set tells errors below {LEAST_ERROR:g} from 0")
     _require(where, "log_variance", given, given >= 0, "variances must be 0 or more and finite")
     return Observed(sizes, errors, given)
 

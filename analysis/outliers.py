@@ -9,18 +9,21 @@ none, add one run at a time to each set that is kept, keep those within WINDOW o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.laws import Floats
 from analysis.likelihood import ArmData
-from analysis.posterior import Grid, Part, fit_grids
+from analysis.posterior import Grid, Part, best_law, fit_grids
 from analysis.prior import Prior
 
 # Of the log error: a training that went wrong is off by tens of per cent, not by the noise of a good one.
 OUTLIER_SD = 0.5
-# In log posterior: sets 1,000 times less probable than the best are left out.
-WINDOW = 7.0
+# In log posterior: sets 20 times less probable than the best are left out (Madigan and Raftery's own figure).
+WINDOW = 3.0
+# Of many runs only so many are tried next: those furthest from the law as it is with the set at hand.
+MOST_TRIED = 10
 # More outliers than this are no outliers but another law.
 LARGEST_SHARE = 1 / 3
 
@@ -28,21 +31,20 @@ LARGEST_SHARE = 1 / 3
 def outlier_parts(data: ArmData, prior: Prior) -> list[Part]:
     """Every part of an arm's posterior: each set of outliers that matters, under each of the prior's noises.
 
-    `prior.outlier_share` above 0. The number of fits grows with the runs times the sets that are kept.
+    `prior.outlier_share` above 0. At most MOST_TRIED fits for each set that is kept.
     """
-    runs = data.size.size
-    found = {frozenset[int](): _log_mass(data, frozenset(), prior)}
+    found = {frozenset[int](): _fitted(data, frozenset(), prior)}
     newest = list(found)
-    for _ in range(int(runs * LARGEST_SHARE)):
-        wider = {known | {run} for known in newest for run in range(runs) if run not in known}
-        tried = {outliers: _log_mass(data, outliers, prior) for outliers in wider}
-        best = max(*found.values(), *tried.values())
-        newest = [outliers for outliers, mass in tried.items() if mass > best - WINDOW]
+    for _ in range(int(data.size.size * LARGEST_SHARE)):
+        wider = {known | {run} for known in newest for run in _furthest(data, found[known].residual, known)}
+        tried = {outliers: _fitted(data, outliers, prior) for outliers in wider}
+        best = max(each.log_mass for each in (*found.values(), *tried.values()))
+        newest = [outliers for outliers, each in tried.items() if each.log_mass > best - WINDOW]
         found |= {outliers: tried[outliers] for outliers in newest}
         if not newest:
             break
-    best = max(found.values())
-    kept = sorted((sorted(outliers) for outliers, mass in found.items() if mass > best - WINDOW))
+    best = max(each.log_mass for each in found.values())
+    kept = sorted(sorted(outliers) for outliers, each in found.items() if each.log_mass > best - WINDOW)
     return [part for outliers in kept for part in _parts(data, outliers, prior)]
 
 
@@ -56,9 +58,26 @@ def outlier_chances(grids: Sequence[Grid]) -> np.ndarray:
     return chances
 
 
-def _log_mass(data: ArmData, outliers: frozenset[int], prior: Prior) -> float:
-    totals = [grid.total() for grid in fit_grids(_parts(data, sorted(outliers), prior), prior)]
-    return float(np.logaddexp.reduce(totals))
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """One set of outliers: its log posterior, and how far each run's log error is from the likeliest law (runs,)."""
+
+    log_mass: float
+    residual: Floats
+
+
+def _fitted(data: ArmData, outliers: frozenset[int], prior: Prior) -> _Fitted:
+    grids = fit_grids(_parts(data, sorted(outliers), prior), prior)
+    totals = [grid.total() for grid in grids]
+    law = best_law(grids[int(np.argmax(totals))])
+    away = (data.y - law)[data.size] + data.off
+    rest = [run for run in range(away.size) if run not in outliers]
+    return _Fitted(float(np.logaddexp.reduce(totals)), away - float(np.median(away[rest])))
+
+
+def _furthest(data: ArmData, residual: Floats, known: frozenset[int]) -> list[int]:
+    order = np.argsort(-np.abs(residual), kind="stable").tolist()
+    return [run for run in order if run not in known][:MOST_TRIED]
 
 
 def _parts(data: ArmData, outliers: Sequence[int], prior: Prior) -> list[Part]:

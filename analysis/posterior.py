@@ -34,7 +34,7 @@ from analysis.laws import Floats, LawSamples
 from analysis.likelihood import ArmData, Weights, arm_data, misfit, weigh
 from analysis.prior import Noise, Prior
 
-__all__ = ["ArmData", "Grid", "Part", "Prior", "arm_data", "arm_parts", "draw", "fit_grids"]
+__all__ = ["ArmData", "Grid", "Part", "Prior", "arm_data", "arm_parts", "best_law", "draw", "fit_grids"]
 
 ROWS, COLUMNS = 32, 24
 DRAWS = 4000
@@ -131,6 +131,13 @@ def _fit_grid(part: Part, prior: Prior, ratio: LogRatio | None) -> Grid:
             log_mass += np.log((high - low) * width)[:, None, None]
             return Grid(part, rows, width, low, high, log_mass)
         bottom, top = max(rows[kept[0]] - width, _LOGIT_R[0]), min(rows[kept[-1]] + width, _LOGIT_R[1])
+
+
+def best_law(grid: Grid) -> Floats:
+    """Log error at each size of the arm's data by the cell of the most mass, but for the level; shape (sizes,)."""
+    row, column, _ = np.unravel_index(grid.log_mass.argmax(), grid.log_mass.shape)
+    law: Floats = _shape(grid.part.data.x, grid.log_alpha[row, column], grid.rows[row])
+    return law
 
 
 def draw(prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSamples:

@@ -51,6 +51,11 @@ class Prior:
     pooled_share: float = 0.9
     outlier_share: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse what is no probability: below 0 the fit would not be robust, and nobody would know."""
+        if not 0 <= self.outlier_share < 1:
+            raise ValueError(f"outlier_share is {self.outlier_share:g}; give a probability, at least 0 and below 1")
+
     @property
     def r_sd(self) -> float:
         """Standard deviation of r before any data."""
@@ -86,6 +91,10 @@ class Prior:
             return float(self.sigma_low * (self.sigma_high / self.sigma_low) ** share)
         low, high = self.sigma_low**-self.sigma_slope, self.sigma_high**-self.sigma_slope
         return float((low - share * (low - high)) ** (-1 / self.sigma_slope))
+
+    def noise_top(self) -> float:
+        """The run noise at which the highest of the levels begins."""
+        return float(self.sigma_high * (self.sigma_low / self.sigma_high) ** (1 / NOISE_LEVELS))
 
     def noise(self) -> tuple[Noise, ...]:
         """The run noises without a discrepancy, and every pair of a run noise and a discrepancy above 0."""

@@ -15,6 +15,11 @@ import numpy as np
 
 from analysis.laws import Floats
 
+_PAPER_COLUMNS = (
+    *("n_eval", "value", "pretrain.data", "pscale", "ptask", "pdata"),
+    *("fdata", "fratio", "ftask", "model", "nparam"),
+)
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -65,7 +70,7 @@ def read_paper(path: Path) -> dict[Setting, Curve]:
     Raises ValueError, in one line, where the file has other columns or unreadable numbers.
     """
     final: dict[tuple[Setting, float], tuple[float, float]] = {}
-    for number, row in _rows(path, ("n_eval", "value", "pretrain.data", "pscale", "ptask", "fratio", "model", "pdata")):
+    for number, row in _rows(path, _PAPER_COLUMNS):
         if row["pdata"] == "imagenet" or row["value"] in ("", "NA") or row["pretrain.data"] in ("", "NA", "0"):
             continue
         try:
@@ -110,6 +115,9 @@ def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str, 
             missing = [name for name in needed if name not in (reader.fieldnames or ())]
             if missing:
                 raise ValueError(f"{path} has no column {', '.join(missing)}; give the published file")
-            yield from enumerate(reader, start=2)
-    except (OSError, UnicodeDecodeError) as error:
+            for number, row in enumerate(reader, start=2):
+                if None in row.values():
+                    raise ValueError(f"{path}, line {number}: it has too few cells; give the published file")
+                yield number, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read ({error}); give the published file") from None

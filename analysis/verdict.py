@@ -134,6 +134,8 @@ def _nothing_to_judge(fit: LawFit) -> str:
     """Why no runs of this arm can decide between rendering more and changing it; empty where they may."""
     if np.unique(fit.n).size < 3:
         return fit.reason
+    if fit.beyond_prior:
+        return fit.beyond_prior
     if fit.error.min() >= NOTHING_LEARNT:
         return "every error is about 100%, so nothing was learnt yet: train longer before rendering is judged"
     return ""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import math
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis import Estimate, LawFit, Prior, fit_laws
-from analysis.observations import Repeated, with_pooled_variance
+from analysis.observations import LEAST_ERROR, SIZES, Repeated, with_pooled_variance
 from analysis.verdict import Verdict, verdict
 from sweeper.errors import BadInput
 from sweeper.strict_json import dumps
@@ -194,6 +195,10 @@ def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
         raise BadInput(f"{where}: n is {n:g}; give sizes above 0, or 0 where there was no pre-training")
     if not 0 < error <= 1:
         raise BadInput(f"{where}: error is {error:g}; errors must lie in (0, 1], so give 1 - score as a fraction")
+    if n and not SIZES[0] <= n <= SIZES[1]:
+        raise BadInput(f"{where}: n is {n:g}; give the number of images, {SIZES[0]:g} to {SIZES[1]:g}")
+    if error < LEAST_ERROR:
+        raise BadInput(f"{where}: error is {error:g}; no test set tells errors below {LEAST_ERROR:g} from 0")
     arm = str(row["arm"]) if row.get("arm") else "/".join(str(row[c]) for c in ARM_COLUMNS if row.get(c))
     if several:
         arm = f"{arm} s={row['s']}".strip()
@@ -217,18 +222,27 @@ def _number(where: str, name: str, value: Any) -> float:
 def _raw_rows(table: Path) -> list[tuple[str, dict[str, Any]]]:
     """Rows with their place in the file."""
     try:
-        if table.suffix == ".parquet":
+        if table.suffix.lower() == ".parquet":
+            _refuse_twins(table, pq.read_schema(table).names if table.is_file() else [])
             found = pq.read_table(table).to_pylist()
             return [(f"{table}, row {i}", row) for i, row in enumerate(found, start=1)]
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
+            _refuse_twins(table, reader.fieldnames or ())
             rows = [(f"{table}, line {reader.line_num}", row) for row in reader]
     except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{table} cannot be read ({error}); give a CSV or Parquet file") from None
+        reason = " ".join(str(error).split())
+        raise BadInput(f"{table} cannot be read ({reason}); give a CSV or Parquet file") from None
     for where, row in rows:
         if None in row or None in row.values():
             raise BadInput(f"{where}: it has not as many cells as the first line has columns")
     return rows
+
+
+def _refuse_twins(table: Path, names: Sequence[str]) -> None:
+    """Of two columns of one name only the last would be read, and nobody would know."""
+    if twins := [name for name, count in Counter(names).items() if name and count > 1]:
+        raise BadInput(f"{table} has more than one column {twins[0]!r}; keep one")
 
 
 def _named(arm: str) -> str:

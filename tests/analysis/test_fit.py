@@ -11,6 +11,7 @@ import pytest
 from analysis import Estimate, LawFit, fit_law, fit_laws
 from analysis.laws import Floats
 from analysis.nls import solve_linear
+from analysis.verdict import verdict
 from tests.analysis.truths import draw_truths, observe
 
 LADDER: Floats = 200 * 2.0 ** np.arange(6, dtype=np.float64)
@@ -119,6 +120,46 @@ def test_least_squares_finds_the_global_optimum(D: float | None) -> None:
     assert found <= brute + 1e-12
 
 
+@pytest.mark.parametrize("D", [None, 0.48])
+def test_least_squares_between_logs_finds_the_global_optimum(D: float | None) -> None:
+    """Against brute force over alpha, C and (where it is free) D, in log space as the paper's text has it."""
+    truth = observe(0.3, 0.25, 0.48, 0.01, 5 * LADDER, seed=7)
+    fit = fit_law(truth.n, truth.error, method="nls", D=D, space="log")
+    found = float(((np.log(truth.error) - np.log(fit.predict(truth.n))) ** 2).sum())
+    alphas, gaps = np.meshgrid(np.linspace(0.1, 1.5, 141), np.linspace(0, 0.5, 251))
+    scales = [D] if D is not None else np.geomspace(0.05, 20, 120)
+    brute = np.inf
+    for scale in scales:
+        law = scale * truth.n ** -alphas[..., None] + gaps[..., None]
+        brute = min(brute, float(((np.log(truth.error) - np.log(law)) ** 2).sum(-1).min()))
+    assert found <= brute + 1e-12
+    linear = fit_law(truth.n, truth.error, method="nls", D=D)
+    assert linear.C.mean != fit.C.mean
+
+
+def test_a_space_is_for_least_squares_only() -> None:
+    with pytest.raises(ValueError, match="only be chosen with method='nls'"):
+        fit_law(LADDER, 0.2 + LADDER**-0.5, space="log")
+
+
+def test_runs_noisier_than_the_prior_knows_are_never_called_identified() -> None:
+    """Given fourteen runs that scatter by 40 %, when fitted, neither a law nor a verdict is stated from them."""
+    for seed in range(8):
+        truth = observe(0.44, 0.05, 0.475 * 1000**0.44, 0.4, np.repeat(1000 * 2.0 ** np.arange(7), 2), seed=seed)
+        fit = fit_law(truth.n, np.minimum(truth.error, 1.0))
+        assert not fit.identified
+        assert "scatter by more than 15%" in fit.reason
+        assert verdict(fit, min_gain=0.01).label == "not identified yet"
+
+
+def test_a_curve_that_no_alpha_in_range_describes_says_so() -> None:
+    """Given errors that fall by 60 % a doubling to nothing, when fitted, alpha's end of the range is the reason."""
+    n = 1000 * 2.0 ** np.arange(7)
+    fit = fit_law(n, 0.9 * (n / 1000) ** -4.0 + 1e-6)
+    assert not fit.identified
+    assert "end of its range" in fit.reason
+
+
 def test_least_squares_recovers_alpha_and_c_within_its_standard_errors() -> None:
     truth = observe(0.5, 0.2, 1.5, 0.004, np.repeat(LADDER, 3), seed=8)
     fit = fit_law(truth.n, truth.error, method="nls")
@@ -148,6 +189,8 @@ def test_linear_solution_respects_the_bounds_of_c_and_d() -> None:
         ([200, 400], [0.3, 1.2], "error holds 1.2 (entry 2); errors must lie in (0, 1]"),
         ([200, 400], [0.0, 0.2], "error holds 0 (entry 1); errors must lie in (0, 1]"),
         ([200, 400], [0.3, float("nan")], "error holds nan (entry 2); errors must lie in (0, 1]"),
+        ([200, 1e300], [0.3, 0.2], "n holds 1e+300 (entry 2); sizes must lie between 1e-06 and 1e+15"),
+        ([200, 400], [0.3, 1e-300], "error holds 1e-300 (entry 2); no test set tells errors below 1e-12 from 0"),
         ([200, 400], [0.3], "lengths differ (2 n, 1 error); give one entry a run"),
         ([], [], "no runs to fit; give at least one"),
         ([200, "many"], [0.3, 0.2], "n holds something that is no number; give numbers"),

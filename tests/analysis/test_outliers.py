@@ -56,3 +56,9 @@ def test_an_outlier_among_pooled_arms_is_found_too() -> None:
     fits = fit_laws(data, prior=ROBUST)
     assert fits["arm 1"].outlier[3] > 0.99
     assert max(fit.outlier.max() for name, fit in fits.items() if name != "arm 1") < 0.5
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_an_outlier_share_that_is_no_probability_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="give a probability, at least 0 and below 1"):
+        Prior(outlier_share=share)

@@ -50,6 +50,11 @@ def test_the_evidence_sweeps_own_table_is_fitted() -> None:
     assert all(answer.fit.n.min() > 0 for answer in answers.values())
 
 
+def test_columns_without_a_name_as_spreadsheets_leave_them_do_no_harm(tmp_path: Path) -> None:
+    text = "".join(f"{line},,\n" for line in GOOD.splitlines())
+    assert fit_table(_table(tmp_path, text), None)[""].fit.C.mean == pytest.approx(0.2, abs=0.01)
+
+
 def test_json_is_one_object_with_null_for_endless(tmp_path: Path) -> None:
     answers = fit_table(_table(tmp_path, GOOD), target=0.15)
     found = json.loads(as_json(answers, 0.15), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
@@ -109,12 +114,16 @@ def test_parquet_with_arms_in_parts_and_repeats(tmp_path: Path) -> None:
         ("n,error\n1000,0.5\n0,0.4\n", "has only n = 1000; a law needs runs at 2 sizes or more"),
         ("n,error\n1000,0.5\n2000,0.4\n0,4\n", "line 4: error is 4; errors must lie in (0, 1]"),
         ("n,error\n1000,0.5\n-5,0.4\n", "line 3: n is -5; give sizes above 0"),
+        ("n,error\n1e-300,0.5\n1e300,0.4\n", "line 2: n is 1e-300; give the number of images, 1e-06 to 1e+15"),
+        ("n,error\n1000,0.5\n1e300,0.4\n", "line 3: n is 1e+300; give the number of images"),
+        ("n,error\n1000,0.5\n2000,1e-300\n", "line 3: error is 1e-300; no test set tells errors below 1e-12 from 0"),
         ("n,error\n1000,0.5\n2000,NaN\n", "line 3: error is NaN; give a finite number"),
         ("n,error\n1000,0.5\n2000,\n", "line 3: error is ''; give a number"),
         ("n,error\n1000,0.5\nmany,0.4\n", "line 3: n is 'many'; give a number"),
         ("n,error\n1000,0.5\n", "has only n = 1000; a law needs runs at 2 sizes or more"),
         ("n,error\n1000,0.5\n2000,0.4\n2000,0.4\n", "line 4: repeats"),
         ("n,error,seed\n1000,0.5,0\n2000,0.4,0\n2000,0.3,0\n", "line 4: repeats"),
+        ("n,error,error\n1000,0.5,0.4\n2000,0.4,0.3\n", "has more than one column 'error'; keep one"),
         ("n,error\n1000,0.5\n2000\n", "line 3: it has not as many cells as the first line has columns"),
     ],
 )
@@ -124,6 +133,14 @@ def test_bad_tables_are_refused_in_one_line_that_names_the_place(tmp_path: Path,
     assert line in str(refused.value)
     assert "runs.csv" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_parquet_with_two_columns_of_one_name_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "runs.PARQUET"
+    pq.write_table(pa.table([[1000, 2000], [1, 2], [0.5, 0.4]], names=["n", "n", "error"]), path)
+    with pytest.raises(BadInput) as refused:
+        fit_table(path, None)
+    assert str(refused.value) == f"{path} has more than one column 'n'; keep one"
 
 
 def test_a_table_that_is_not_there_and_a_target_that_cannot_be(tmp_path: Path) -> None:

@@ -68,7 +68,15 @@ def test_the_landscape_is_lowest_at_the_truth(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["n,error\n1,2\n", HEAD + "\n9,zero,1000,64k,objdet,coco,1,objdet,r50,23.9,bop\n", HEAD + "\n"]
+    "text",
+    [
+        "n,error\n1,2\n",
+        HEAD + "\n9,zero,1000,64k,objdet,coco,1,objdet,r50,23.9,bop\n",
+        HEAD + "\n",
+        HEAD.replace("nparam", "size") + "\n9,0.3,1000,64k,objdet,coco,1,objdet,r50,23.9,bop\n",
+        HEAD + "\n9,0.3,1000,64k,objdet\n",
+        HEAD + "\n9,0.3," + "1" * 200_000 + ",64k,objdet,coco,1,objdet,r50,23.9,bop\n",
+    ],
 )
 def test_another_file_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.csv"
