@@ -1,14 +1,18 @@
-"""Law (2) fitted to many sizes n and numbers s of real images, and the paper's appendix D: one D for all settings."""
+"""Law (2) fitted to many sizes n and numbers s of real images, and the paper's appendix D: one D for all settings.
+
+Law (2) is law (1) at each s with D = delta s^-beta and C = gamma D. The posterior of law (1) at each s therefore says
+something of law (2) too, without holding alpha and gamma alike: `full_law_draws`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import least_squares as minimise
 
-from analysis.laws import Floats, full_law_error, full_law_gradient
+from analysis.laws import Floats, LawSamples, full_law_error, full_law_gradient
 from analysis.nls import ALPHA_BOUNDS, Space, optimum, solve_linear
 
 _STARTS = 24
@@ -72,6 +76,28 @@ def fit_full_law(
     sd[np.minimum(best.x - low, high - best.x) < 1e-7] = np.nan
     spread = (*map(float, sd), *([0.0] if not irreducible else []))
     return FullLaw(space, alpha, beta, gamma, delta, E, spread, float(np.sqrt(2 * best.cost / n.size)))
+
+
+def full_law_draws(laws: Mapping[float, LawSamples]) -> dict[str, Floats]:
+    """Draws of (alpha, beta, gamma, delta) from those of law (1) at each number s of real images, two or more.
+
+    beta and delta gamma: the straight line of log C over log s, which the runs know far better than D. alpha and
+    log gamma = log(C / D): means over s, each s weighted by how well it knows them.
+    """
+    log_s = np.log(np.array(list(laws)))
+    alpha = np.array([law.alpha for law in laws.values()])
+    log_gap = np.log(np.maximum([law.C for law in laws.values()], 1e-6))
+    log_share = log_gap - np.log([law.D for law in laws.values()])
+    slope, level = np.polyfit(log_s, log_gap, 1)
+    gamma = np.exp(_weighted(log_share))
+    return {"alpha": _weighted(alpha), "beta": -slope, "gamma": gamma, "delta": np.exp(level) / gamma}
+
+
+def _weighted(draws: Floats) -> Floats:
+    """Mean over the rows (s, draws), each weighted by its precision."""
+    weight = 1 / draws.var(axis=1)
+    mean: Floats = weight @ draws / weight.sum()
+    return mean
 
 
 def appendix_D(curves: Sequence[tuple[Floats, Floats]], start: float | None = None) -> tuple[float, list[float]]:  # noqa: N802

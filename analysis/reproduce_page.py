@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from analysis.full_law import loss_landscape
 from analysis.recorded import Setting
@@ -27,6 +28,8 @@ def write_reproduction(tables: Sequence[Table], fits: Fits, out: Path) -> Path:
         with (out / "tables" / f"{table.name}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([table.columns, *table.rows])
     figures = {"figure_4": _model_size(fits), "appendix_C3": _linearised(fits)}
+    named = {table.name: table for table in tables}
+    figures |= {"figure_5": _foretold(named["figure_5"]), "appendix_C2": _full_law(named["appendix_C2"])}
     if pairs := [s for s in fits.curves if (s.backbone, s.rendering) == ("r50", "bop")]:
         figures |= {"figure_1": _curves(fits, pairs), "appendix_D": _landscape(fits)}
     if levels := [s for s in fits.curves if s.rendering.startswith("bop-lv")]:
@@ -65,6 +68,36 @@ def _model_size(fits: Fits) -> Figure:
             axis.plot(size, [fits.nls[s].C.mean for s in own], "x--", color="grey")
     axis.set(xscale="log", xlabel="million parameters", ylabel="C (posterior, 95 %); x: least squares")
     axis.legend(fontsize=7)
+    return figure
+
+
+def _foretold(table: Table) -> Figure:
+    """The rows of means: a group of bars for what was predicted, a bar a method."""
+    figure, (axis,) = _panels(1)
+    means = [row for row in table.rows if str(row[1]).startswith("mean of")]
+    methods = table.columns[2:]
+    for i, method in enumerate(methods):
+        axis.bar(np.arange(len(means)) + 0.8 * i / len(methods), [float(row[2 + i] or 0) for row in means], 0.16)
+        axis.containers[-1].set_label(method)
+    axis.set_xticks(np.arange(len(means)) + 0.32, [f"{row[0]}\n({row[1]})" for row in means], fontsize=6)
+    axis.set(ylabel="RMSE")
+    axis.legend(fontsize=7)
+    return figure
+
+
+def _full_law(table: Table) -> Figure:
+    """Every fit's values with their standard errors; dashed, what the paper prints."""
+    figure, axes = _panels(4)
+    for axis, name in zip(axes, ("alpha", "beta", "gamma", "delta"), strict=True):
+        rows = [row for row in table.rows if row[1] == name]
+        value, error = (np.array([float(row[at] or 0) for row in rows]) for at in (2, 3))
+        axis.errorbar(value, np.arange(len(rows)), xerr=np.minimum(np.nan_to_num(error), value), fmt="o", ms=3)
+        axis.axvline(float(rows[0][4] or 0), color="grey", ls="--")
+        axis.set(xscale="log" if name in ("gamma", "delta") else "linear")
+        axis.set_title(name, fontsize=9)
+        axis.tick_params(labelsize=6)
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_yticks(np.arange(len(rows)), [str(row[0]) for row in rows] if axis is axes[0] else [], fontsize=5)
     return figure
 
 

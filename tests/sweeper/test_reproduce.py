@@ -47,7 +47,7 @@ def test_the_last_evaluation_counts_and_imagenet_stays_out(tmp_path: Path) -> No
 def test_every_table_and_a_page_with_its_figures(tmp_path: Path) -> None:
     said = json.loads(reproduce_paper(_published(tmp_path), tmp_path / "out", as_json=True))
     page = (tmp_path / "out" / "reproduce.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 6
     names = ["figure_1", "figure_4", "figure_5", "figure_6", "appendix_C2", "appendix_C3", "appendix_D"]
     assert list(said["tables"]) == names
     assert all((tmp_path / "out" / "tables" / f"{name}.csv").exists() for name in names)
@@ -57,6 +57,8 @@ def test_every_table_and_a_page_with_its_figures(tmp_path: Path) -> None:
     full = [r for r in said["tables"]["appendix_C2"]["rows"] if r["value"] == "alpha"]
     assert full[0]["estimate"] == pytest.approx(0.4, abs=1e-3)
     assert full[0]["difference"] == pytest.approx(0.4 - 0.544, abs=1e-3)
+    ours = [r for r in said["tables"]["appendix_C2"]["rows"] if r["fit"].endswith("posterior")]
+    assert {r["value"] for r in ours} == {"alpha", "beta", "gamma", "delta"}
 
 
 def test_the_landscape_is_lowest_at_the_truth(tmp_path: Path) -> None:
