@@ -141,7 +141,8 @@ def propose(
             break
         _, _, price, option, at = max(worths, key=lambda worth: worth[:2])
         run = _run(option, at, seeds)
-        proposal = _proposal(option, at, run, price, Terms(terms.goals, left, terms.unit))
+        again = run.n in option.belief.state.times or (run.arm, run.n) in seeds
+        proposal = _proposal(option, at, run, price, Terms(terms.goals, left, terms.unit), again=again)
         chosen.append(proposal)
         taken.append(run)
         seeds[run.arm, run.n] = run.seed + 1
@@ -289,12 +290,13 @@ def _next_seeds(runs: Iterable[Run]) -> dict[tuple[str, int], int]:
     return seeds
 
 
-def _proposal(option: _Option, at: int, run: Run, price: float, terms: Terms) -> Proposal:
+def _proposal(option: _Option, at: int, run: Run, price: float, terms: Terms, *, again: bool) -> Proposal:
+    """`again`: whether another run at this size is done, under way or chosen before, so that this one is a repeat."""
     belief = option.belief
     expected = option.aim.expect(belief.left(), belief.left_after()[option.places[at]])
-    again = " again" if run.n in belief.state.times else ""
+    repeat = " again" if again else ""
     rest = "" if np.isinf(terms.budget_left) else f"; {money(terms.budget_left - price, terms.unit)} left then"
     reason = (
-        f"{expected.why}: n = {run.n:,}{again} is expected to {expected.to_do} for {money(price, terms.unit)}{rest}"
+        f"{expected.why}: n = {run.n:,}{repeat} is expected to {expected.to_do} for {money(price, terms.unit)}{rest}"
     )
     return Proposal(run.arm, run.n, run.seed, float(option.gains[at]), price, reason, expected)

@@ -77,6 +77,16 @@ def held_side_by_side(needed: Sequence[Need], nodes: Sequence[Mapping[str, float
     return True
 
 
+def finetunes_at_a_time(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -> float:
+    """How many fine-tunes these nodes hold side by side, one at least: GPUs may be fewer than the cores allow.
+
+    What a fine-tune takes of the sweep's minutes is its own time over this number.
+    """
+    asked = [("CPU", config.finetune.cpus), ("GPU", config.finetune.gpus)]
+    held = (min(int(node.get(kind, 0.0) / each + 1e-9) for kind, each in asked if each > 0) for node in nodes)
+    return float(max(1, sum(held)))
+
+
 def nodes_now() -> list[dict[str, float]]:
     """The resources of each node that is alive."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]

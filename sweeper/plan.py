@@ -157,8 +157,6 @@ class CostModel:
     def _devices(self, stage: str) -> tuple[float, float]:
         """CPU cores and GPUs a stage holds while it runs."""
         config = self._config
-        if config.is_simulated:
-            return 1.0, 0.0
         if stage == "render":
             return config.render.actors * config.render.cpus_per_actor, config.render.gpus
         if stage == "pretrain":

@@ -9,6 +9,7 @@ from analysis.belief import Run as PolicyRun
 from analysis.policy import Proposal
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
+from sweeper.capacity import finetunes_at_a_time
 from sweeper.checking import check
 from sweeper.config import SweepConfig
 from sweeper.costs import Estimate
@@ -60,7 +61,8 @@ def offline_pricing(config: SweepConfig, folder: Path) -> tuple[Stages, Pricing]
     stages = Stages(config, ArtifactStore(config.store, look_only=True), ledger, Reporter(), "", None)
     rows = [o for o in results.read(folder / "results", config) if o.split == "validation"]
     tried = [scope_of(config.tune, o.arm, o.n) for o in rows]
-    slots = max(1.0, cpu_count() // config.finetune.cpus)
+    # While no Ray counts the GPUs, there are as many as one fine-tune asks for.
+    slots = finetunes_at_a_time(config, [{"CPU": float(cpu_count()), "GPU": max(1.0, config.finetune.gpus)}])
 
     def trials_left(key: RunKey) -> int:
         return max(0, config.tune.trials - tried.count(scope_of(config.tune, key.arm.name, key.n)))

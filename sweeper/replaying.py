@@ -24,6 +24,8 @@ from sweeper.strict_json import dumps
 # The paper's ladder, for a simulated law.
 LADDER = tuple(1000 * 2**i for i in range(7))
 _LOOKS = 5
+# More images than anybody renders, and far from where sums of squares overflow.
+_MOST_IMAGES = 1e15
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,10 @@ def read_law(text: str) -> TrueLaw:
         alpha, C, D, sigma = (float(part) for part in text.split(","))
     except ValueError:
         raise BadInput(f"--law is {text!r}; give four numbers alpha,C,D,sigma, such as 0.4,0.2,5,0.005") from None
-    if not (alpha > 0 and 0 <= C < 1 and D > 0 and 0 < sigma < 1):
-        raise BadInput(f"--law is {text!r}; alpha and D must be above 0, C in [0, 1), sigma (of log error) in (0, 1)")
+    if not (0 < alpha < math.inf and 0 <= C < 1 and D > 0 and 0 < sigma < 1):
+        raise BadInput(
+            f"--law is {text!r}; alpha and D must be above 0 and finite, C in [0, 1), sigma (of log error) in (0, 1)"
+        )
     law = TrueLaw(alpha, C, D, sigma)
     worst = float(law.error(LADDER[0]))
     if worst > 1:
@@ -154,6 +158,8 @@ def _check(wanted: Wanted) -> None:
     for name, value in (("--alpha-sd", wanted.alpha_sd), ("--c-sd", wanted.c_sd), ("--budget", wanted.budget)):
         if value is not None and not value > 0:
             raise BadInput(f"{name} is {value:g}; it must be above 0")
+    if wanted.budget == math.inf:
+        raise BadInput("--budget is inf; a law's runs never end, so give a number, or leave it out")
 
 
 def _source(table: Path | None, law: str | None) -> Source:
@@ -176,6 +182,8 @@ def _source(table: Path | None, law: str | None) -> Source:
 def _whole(row: Row) -> int:
     if row.n != int(row.n):
         raise BadInput(f"{row.where}: n is {row.n:g}; give whole numbers of images")
+    if row.n > _MOST_IMAGES:
+        raise BadInput(f"{row.where}: n is {row.n:g}; give sizes up to {_MOST_IMAGES:g}")
     return int(row.n)
 
 

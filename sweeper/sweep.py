@@ -10,7 +10,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweeper import results
 from sweeper.artifacts import ArtifactStore
-from sweeper.capacity import needs, shortage
+from sweeper.capacity import finetunes_at_a_time, needs, nodes_now, shortage
 from sweeper.checking import check
 from sweeper.config import SweepConfig
 from sweeper.driver import cpu_count, driven, ray_session
@@ -94,7 +94,7 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
     scratch = inside(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
     with ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
         reporter.tell(*_listeners(config, ledger))
-        slots = max(1.0, ray.cluster_resources().get("CPU", 1.0) // config.finetune.cpus)
+        slots = finetunes_at_a_time(config, nodes_now())
         # Beside the driver: another node may go, and would take the driver's view with it.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         beside = ray.remote(num_cpus=0, scheduling_strategy=here)

@@ -89,6 +89,15 @@ def test_a_repeat_takes_the_next_seed() -> None:
     assert "n = 200 again" in chosen.reason
 
 
+def test_a_size_that_is_under_way_or_chosen_before_is_called_a_repeat() -> None:
+    state, only = _state("a", [200, 800, 3200]), {"a": [6400]}
+    first, second = propose([state], only, _same, k=2)
+    assert "n = 6,400 is expected" in first.reason
+    assert "n = 6,400 again is expected" in second.reason
+    (beside,) = propose([state], only, _same, pending=[first.run])
+    assert beside.reason == second.reason
+
+
 def test_the_reason_is_one_line_with_uncertainty_expectation_and_cost() -> None:
     chosen = propose([_state("a", [200, 800, 3200])], {"a": LADDER}, _same, terms=Terms(unit="minutes"))[0]
     assert "\n" not in chosen.reason

@@ -15,7 +15,7 @@ from sweeper.ledger import Ledger
 from sweeper.plan import Arm, Work
 from sweeper.pricing import Pricing
 from sweeper.stages import RunKey
-from tests.sweeper.examples import real_sweep, sweep_of
+from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of
 
 ARM = Arm("plain", "mulclass", "small_resnet", "sinclass")
 
@@ -75,3 +75,20 @@ def test_what_was_measured_on_a_device_prices_the_next_run_on_it(tmp_path: Path)
     assert (guessed.source, learnt.source) == ("guess", "measured")
     assert learnt.expected.wall_s == pytest.approx(10 * guessed.expected.wall_s)
     assert learnt.low.usd < learnt.expected.usd < learnt.high.usd
+
+
+def test_what_is_reserved_for_simulated_fine_tunes_covers_what_they_are_charged(tmp_path: Path) -> None:
+    """They hold as many cores side by side as there are slots: one core reserved would let a cap be passed."""
+    config, ledger = sweep_of(tmp_path, simulated_sweep()), Ledger(tmp_path / "ledger.jsonl", Budget(usd=100))
+    stages: Any = NothingMade()
+    pricing, key = Pricing(config, ledger, stages, 4.0, lambda key: 0), RunKey(ARM, 0, 0)
+
+    # given fine-tunes of two seconds in all, when the next is reserved by what they took
+    pricing.settle_finetunes({}, key, 2.0, 1, 1)
+    charged = ledger.spent()
+    high = pricing.estimates(key)["finetune"].high
+
+    # then neither dollars nor device-seconds are short
+    assert charged.device_s == pytest.approx(2.0)
+    assert high.device_s >= charged.device_s
+    assert high.usd >= charged.usd

@@ -77,6 +77,7 @@ def _wanted(**changes: Any) -> Wanted:
     ("law", "wanted", "line"),
     [
         ("0.4,0.2,5", _wanted(), "give four numbers alpha,C,D,sigma"),
+        ("inf,0.2,5,0.005", _wanted(), "alpha and D must be above 0 and finite"),
         ("0.4,0.2,5,0", _wanted(), r"sigma \(of log error\) in \(0, 1\)"),
         ("0.4,0.9,50,0.01", _wanted(), "its error at n = 1,000 is 4.05, above 1; lower D or C"),
         (LAW, _wanted(policies=("gird",)), "there is no policy gird; choose from adaptive, grid"),
@@ -85,6 +86,7 @@ def _wanted(**changes: Any) -> Wanted:
         (LAW, _wanted(target=1.5), "--target is 1.5; give an error in"),
         (LAW, _wanted(c_sd=0.0), "--c-sd is 0; it must be above 0"),
         (LAW, _wanted(budget=-1.0), "--budget is -1"),
+        (LAW, _wanted(budget=float("inf")), "--budget is inf; a law's runs never end"),
         (None, _wanted(), "give either a TABLE of recorded runs or --law"),
     ],
 )
@@ -105,6 +107,10 @@ def test_tables_that_leave_nothing_to_choose_are_one_line(tmp_path: Path) -> Non
     halves.write_text("n,error\n1000.5,0.5\n2000,0.4\n4000,0.3\n")
     with pytest.raises(BadInput, match=r"line 2: n is 1000\.5; give whole numbers of images"):
         replay_policies(halves, None, _wanted())
+    endless = tmp_path / "endless.csv"
+    endless.write_text("n,error\n1e300,0.5\n2000,0.4\n4000,0.3\n")
+    with pytest.raises(BadInput, match=r"line 2: n is 1e\+300; give sizes up to 1e\+15"):
+        replay_policies(endless, None, _wanted())
 
 
 @pytest.mark.slow
