@@ -20,21 +20,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import ndtr, ndtri, owens_t
+from scipy.special import ndtri, owens_t
 
 from analysis.belief import ArmState, Gradients, gap, prediction, rate_and_gap
 from analysis.fit import LawFit
 from analysis.goals import Goals
 from analysis.laws import Floats
 
-# Nodes of the mean over what the runs may show, where it is put into words.
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
-
 
 @dataclass(frozen=True)
 class Expected:
-    """What a run is expected to do to one quantity: `about` names it, `before` and `after` are its sd, or the chance
-    of being wrong. In words: `why` it is run and what it is expected `to_do`."""
+    """What a run is expected to do to one quantity: `about` names it, `before` and `after` are its sd (of an
+    answer, yes 1 or no 0: at most 0.5). In words: `why` it is run and what it is expected `to_do`."""
 
     about: str
     before: float
@@ -99,16 +96,15 @@ class Doubt:
         return risk
 
     def expect(self, before: Floats, after: Floats) -> Expected:
-        """The chance of being wrong: that of the less likely answer."""
-        now, then = self.chance_wrong(before), self.chance_wrong(after)
+        """The expected standard deviation of the answer, yes 1 or no 0; unlike the chance of being wrong, it falls
+        also where no outcome of a run would turn the answer."""
+        now, then = self.spread(before), self.spread(after)
         why = f"to decide {self.title} (probability {self.probability:.0%})"
-        return Expected(self.name, now, then, why, f"take the chance of being wrong from {now:.1%} to {then:.1%}")
+        return Expected(self.name, now, then, why, f"take the sd of the answer from {now:.3g} to {then:.3g}")
 
-    def chance_wrong(self, left: Floats) -> float:
-        """E[min(P', 1 - P')] once these shares (1,) are left."""
-        rho = float(self._explained(left))
-        then = ndtr((ndtri(self.probability) - np.sqrt(rho) * _NODES) / np.sqrt(1 - rho))
-        return float((np.minimum(then, 1 - then) * _WEIGHTS).sum() / _WEIGHTS.sum())
+    def spread(self, left: Floats) -> float:
+        """sqrt(E[P' (1 - P')]), at most 0.5, once these shares (1,) are left."""
+        return float(np.sqrt(np.maximum(self.risk(left), 0.0)))
 
     def _explained(self, left: Floats) -> Floats:
         return np.clip(self.reach * (1 - left[..., 0]), 0.0, 1 - 1e-9)
@@ -144,7 +140,7 @@ def standing(arms: Sequence[ArmState], goals: Goals) -> dict[str, dict[str, floa
         if isinstance(aim, Precision):
             found[state.arm] = dict(zip(aim.names, aim.sd.tolist(), strict=True))
         elif isinstance(aim, Doubt):
-            found[state.arm] = {aim.name: aim.chance_wrong(np.ones(1))}
+            found[state.arm] = {aim.name: aim.spread(np.ones(1))}
     return found
 
 

@@ -153,14 +153,24 @@ def propose(
 
 
 def still_open(arms: Sequence[ArmState], goals: Goals) -> set[str]:
-    """The arms that further runs are worth: for "best" those that can win, for "target" those whose answer is open."""
+    """The arms that further runs are worth: for "best" those that can win, for "target" those whose answer is open.
+
+    For "law" and "predict" those that are not as precise as wanted; all, where every one is.
+    """
     if goals.objective == "best" and arms:
         return hopeful(chances_of_best({state.arm: state.fit for state in arms}, goals), goals)
-    return {state.arm for state, aim in zip(arms, aims(arms, goals), strict=True) if not _decided(aim, goals)}
+    unsettled = {s.arm for s, aim in zip(arms, aims(arms, goals), strict=True) if not _settled(s, aim, goals)}
+    if goals.objective == "target":
+        return unsettled
+    return unsettled or {state.arm for state in arms}
 
 
-def _decided(aim: Aim, goals: Goals) -> bool:
-    return isinstance(aim, Doubt) and not 1 - goals.level < aim.probability < goals.level
+def _settled(state: ArmState, aim: Aim, goals: Goals) -> bool:
+    """Whether an arm's own answer is known as well as is asked for."""
+    if isinstance(aim, Doubt):
+        return not 1 - goals.level < aim.probability < goals.level
+    known = goals.objective == "predict" or state.fit.identified
+    return known and isinstance(aim, Precision) and bool((aim.sd <= aim.wanted).all())
 
 
 def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int]:
@@ -225,19 +235,14 @@ def _answered(arms: Sequence[ArmState], verdicts: Mapping[str, Verdict], goals: 
         within = f" or within {goals.tie:g} of it" if goals.tie else ""
         said = f"the best arm is certain: {winner} has the lowest error at n = {goals.n_target:,.0f}{within}"
         return Stop("best", f"{said} with probability {chance:.1%}") if chance >= goals.level else None
-    if goals.objective != "target":
-        known = goals.objective == "predict" or all(state.fit.identified for state in arms)
-        if known and all(_precise(aim) for aim in aims(arms, goals)):
-            return Stop("precision", f"precision reached: for every arm {_wanted(goals)}")
+    settled = all(_settled(state, aim, goals) for state, aim in zip(arms, aims(arms, goals), strict=True))
+    if goals.objective != "target" and settled:
+        return Stop("precision", f"precision reached: for every arm {_wanted(goals)}")
     decided = [v for v in verdicts.values() if v.label != "not identified yet"]
     if goals.objective != "predict" and len(decided) == len(arms):
         lowest = min(v.probability for v in decided)
         return Stop("verdicts", f"every verdict is certain: the least certain holds with probability {lowest:.1%}")
     return None
-
-
-def _precise(aim: Aim) -> bool:
-    return isinstance(aim, Precision) and bool((aim.sd <= aim.wanted).all())
 
 
 def _wanted(goals: Goals) -> str:

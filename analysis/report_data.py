@@ -84,8 +84,8 @@ class Tuned:
 class Decision:
     """A proposal as it was made, and what came of it (None while it is under way or where it failed).
 
-    `about`: the quantity it was for ("alpha", "C", "prediction": a standard deviation; "target", "best": the chance of
-    being wrong), empty where no posterior was asked; `before` it and `expected` after it. `realised`: what it was
+    `about`: the quantity it was for ("alpha", "C", "prediction", or the answer "target", "best": a standard
+    deviation each), empty where no posterior was asked; `before` it and `expected` after it. `realised`: what it was
     before and after the run was fitted, with whatever else came in at the same time.
     """
 

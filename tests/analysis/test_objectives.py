@@ -37,7 +37,7 @@ def test_the_risk_of_a_doubt_is_what_simulated_observations_leave_on_average() -
 
     assert then.mean() == pytest.approx(0.3, abs=0.002)
     assert float(doubt.risk(np.array([0.6]))) == pytest.approx((then * (1 - then)).mean(), abs=0.001)
-    assert doubt.chance_wrong(np.array([0.6])) == pytest.approx(np.minimum(then, 1 - then).mean(), abs=0.005)
+    assert doubt.spread(np.array([0.6])) == pytest.approx(np.sqrt((then * (1 - then)).mean()), abs=0.002)
 
     # and at the ends: nothing learnt leaves P (1 - P), everything learnt leaves nothing
     assert float(doubt.risk(np.array([1.0]))) == pytest.approx(0.3 * 0.7)
@@ -51,6 +51,18 @@ def test_predict_goes_to_the_size_nearest_to_the_one_asked_for() -> None:
         (chosen,) = propose([state], candidates, _same, terms=Terms(goals))
         assert chosen.n == wanted
         assert f"the error of a at n = {wanted:,}" in chosen.reason
+
+
+def test_an_arm_that_is_precise_enough_gets_no_more_runs_while_another_is_not() -> None:
+    """Given one arm known to the precision asked for and one with three runs, law spends on the other alone."""
+    states = [_state("known", 0.15, LADDER * 6), _state("open", 0.2)]
+    candidates = dict.fromkeys(("known", "open"), LADDER)
+    goals = Goals(alpha_sd=0.2, c_sd=0.02)
+    chosen = propose(states, candidates, _same, k=4, terms=Terms(goals))
+    assert {proposal.arm for proposal in chosen} == {"open"}
+    assert still_open(states, goals) == {"open"}
+    # where nothing is left to ask, a sweep that goes on all the same may run either
+    assert still_open(states[:1], goals) == {"known"}
 
 
 def test_target_spends_on_the_arm_whose_answer_is_open() -> None:
