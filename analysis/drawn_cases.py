@@ -1,16 +1,21 @@
 """Rendering settings and cross-task pairs with drawn laws: the recorded ones are one draw, on which nothing is chosen.
 
-And the designs that a policy is measured against on pairs: 4 sizes for each pre-training task, and the most sizes that
-half of the grid's cost pays for.
+And what a policy is measured against on pairs: designs fixed beforehand (4 sizes for each pre-training task, and the
+most sizes up to 64,000 that half of the grid's cost pays for), and what the best sizes for each pair could know of its
+C if the law and the noise were known beforehand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
+from scipy.special import ndtr
 
 from analysis.belief import Run
+from analysis.laws import Floats
+from analysis.optimal_design import GAP, TrueLaw, variance
 from analysis.policy_contest import RENDERING_PILOT, RUNGS, Apart, Case, Gap, gaps_apart, is_near_best, name_rendering
 from analysis.pools import STANDARD_PRICES, PoolArm
 from analysis.replay import Step
@@ -18,8 +23,11 @@ from analysis.replay import Step
 SETTINGS = 9
 PRETRAIN_TASKS, FINETUNE_TASKS = 4, 3
 _FOUR, _THREE = (1_000, 4_000, 16_000, 64_000), (1_000, 8_000, 64_000)
-# Sizes of each pre-training task. Half of the grid's cost pays for 13 pre-trainings with all their fine-tunes, that
-# is three sizes for each and a fourth for one, or four for all but one; four for all are 58 % of it.
+# Numbers of sizes that are asked what they can know of C at best.
+SIZES_AT_BEST = (3, 4)
+# Sizes of each pre-training task. Half of the grid's cost pays for 13 pre-trainings with all their fine-tunes where
+# the largest is of 64,000, that is three sizes for each and a fourth for one, or four for all but one; four for all
+# are 58 % of it.
 DESIGNS: Mapping[str, Sequence[Sequence[int]]] = {
     "three_sizes_each": (_FOUR, _THREE, _THREE, _THREE),
     "four_sizes_but_for_one": (_FOUR, _FOUR, _FOUR, RUNGS[:1]),
@@ -67,8 +75,17 @@ def drawn_pairs(i: int) -> Case:
     0.15 (C) and 0.25 (what images can remove).
     Run noise 0.001 to 0.006 (log-uniform), of a pair by 0.4 in log about it.
     """
-    rng = np.random.default_rng([77, i])
     arms, errors = list[PoolArm](), dict[str, Mapping[int, Sequence[float]]]()
+    for arm, law, noise in _pairs(i):
+        runs = np.minimum(law.error(RUNGS) * np.exp(law.sigma * noise), 1.0)
+        arms.append(arm)
+        errors[arm.name] = {n: [float(error)] for n, error in zip(RUNGS, runs, strict=True)}
+    return Case(tuple(arms), errors)
+
+
+def _pairs(i: int) -> Iterator[tuple[PoolArm, TrueLaw, Floats]]:
+    """Every pair of the i-th draw with its law and the standard normal noise of its runs, shape (rungs,)."""
+    rng = np.random.default_rng([77, i])
     noise = np.exp(rng.uniform(np.log(0.001), np.log(0.006)))
     for fine in range(FINETUNE_TASKS):
         rate, first = np.exp(rng.normal(np.log(0.45), 0.4)), rng.uniform(0.1, 0.8)
@@ -78,12 +95,24 @@ def drawn_pairs(i: int) -> Case:
             removable = first * share * np.exp(rng.normal(0, 0.25))
             C = float(np.clip(first * (1 - share) * np.exp(rng.normal(0, 0.15)), 0.02, 0.95))
             sigma = noise * np.exp(rng.normal(0, 0.4))
+            law = TrueLaw(float(alpha), C, float(removable * RUNGS[0] ** alpha), float(sigma))
             arm = PoolArm(f"task {task} > fine {fine}", "drawn", f"task {task}", f"fine {fine}")
-            law = removable * (np.array(RUNGS) / 1000) ** -alpha + C
-            runs = np.minimum(law * np.exp(sigma * rng.standard_normal(len(RUNGS))), 1.0)
-            arms.append(arm)
-            errors[arm.name] = {n: [float(error)] for n, error in zip(RUNGS, runs, strict=True)}
-    return Case(tuple(arms), errors)
+            yield arm, law, rng.standard_normal(len(RUNGS))
+
+
+def chances_at_best(i: int, sizes: int) -> Floats:
+    """Of each pair of the i-th draw, the chance that C from the best `sizes` of the grid's seven is within one standard
+    error of what all seven say; shape (pairs,).
+
+    By Fisher's information at the true law with the noise known, each pair with the sizes that are best for itself: a
+    bound for a pair that is fitted alone. Of nested estimates the difference has the difference of their variances.
+    """
+    chances = []
+    for _, law, _ in _pairs(i):
+        whole = variance(RUNGS, law, GAP)
+        least = min(variance(chosen, law, GAP) for chosen in combinations(RUNGS, sizes))
+        chances.append(2 * float(ndtr(max(least / whole - 1, 1e-9) ** -0.5)) - 1)
+    return np.array(chances)
 
 
 def design_apart(design: str, case: Case, whole: Mapping[str, Gap]) -> tuple[tuple[Apart, ...], float]:

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis.drawn_cases import DESIGNS, design_apart, drawn_pairs, drawn_rendering_trial
+from analysis.drawn_cases import (
+    DESIGNS,
+    SIZES_AT_BEST,
+    chances_at_best,
+    design_apart,
+    drawn_pairs,
+    drawn_rendering_trial,
+)
 from analysis.policy_contest import (
     CROSS_TASK_PILOT,
     DESIGN_RUNS,
@@ -257,6 +264,12 @@ def _drawn_pairs(found: Found) -> dict[str, Figure]:
         value, arms = _share_within([apart for apart, _ in looks], "in_grid_errors")
         unit = f"share of {arms} identified arms, by a design fixed beforehand; {cost:.0%} of the grid's cost"
         figures[f"drawn_pairs_c_within_se_{design}"] = Figure(value, plain, unit)
+    for sizes in SIZES_AT_BEST:
+        chances = np.array([chances_at_best(i, sizes) for i in range(len(looks))])
+        unit = (
+            f"chance of an arm fitted alone, its law and noise known; all of a draw {chances.prod(axis=1).mean():.0%}"
+        )
+        figures[f"drawn_pairs_c_within_se_best_{sizes}_sizes"] = Figure(float(chances.mean()), plain, unit)
     return figures
 
 
