@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from analysis import LawFit, fit_laws
 from analysis.belief import ArmState, Run
 from analysis.observations import Repeated, with_pooled_variance
@@ -132,6 +134,17 @@ class Offers:
         """The proposal of `run`, which expects nothing: it is made whatever is known."""
         price = self.cost(run)
         return Proposal(run.arm, run.n, run.seed, None, price, f"{why}, for {money(price, self.unit)}")
+
+
+def priced_anew(proposal: Proposal, cost: float, left: float, unit: str) -> Proposal:
+    """A run of the opening at what it costs when it begins, and what is left then: those decided since the sweep began
+    may render or train what it needs. One that was decided before a restart keeps its words."""
+    first = f", for {money(proposal.cost, unit)}"
+    if not proposal.reason.endswith(first):
+        return proposal
+    rest = "" if np.isinf(left) else f"; {money(left - cost, unit)} left then"
+    reason = f"{proposal.reason.removesuffix(first)}, for {money(cost, unit)}{rest}"
+    return replace(proposal, cost=cost, reason=reason)
 
 
 def _stated(config: SweepConfig, there: AbstractSet[Run], names: Sequence[str], offers: Offers) -> list[Proposal]:

@@ -20,7 +20,7 @@ from sweeper import results
 from sweeper.config import SweepConfig
 from sweeper.costs import Cost
 from sweeper.decision_log import DecisionLog
-from sweeper.decisions import Knowledge, choose, goals_of, learn, opening
+from sweeper.decisions import Knowledge, choose, goals_of, learn, opening, priced_anew
 from sweeper.failures import Failure, Retries, cause_of
 from sweeper.flight import Flight
 from sweeper.ledger import Ledger
@@ -181,7 +181,8 @@ class Loop:
             proposal = self._planned.popleft()
             key = self._key(proposal.run)
             if not (self.table.has(key.arm.name, key.n, key.seed) or key in self.flights or key in self.failed):
-                return proposal
+                beside = self.pricing.of(key, list(self.flights))
+                return priced_anew(proposal, beside, self.pricing.left(), self.pricing.unit)
         # The policy waits for the pre-trained runs of the opening.
         if any(key.n > 0 and PolicyRun(key.arm.name, key.n, key.seed) in self._opens for key in self.flights):
             return None

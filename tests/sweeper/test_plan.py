@@ -14,7 +14,7 @@ from analysis.belief import Run
 from analysis.policy import Proposal, Stop
 from sweeper.config import SweepConfig
 from sweeper.costs import Cost
-from sweeper.decisions import FEWEST_SIZES, choose, learn, opening
+from sweeper.decisions import FEWEST_SIZES, choose, learn, opening, priced_anew
 from sweeper.errors import BadInput
 from sweeper.plan import CostModel, Work, make_plan, resolve_recipe
 from sweeper.results import Run as MeasuredRun
@@ -147,6 +147,18 @@ def test_the_opening_is_the_references_then_three_sizes_an_arm_the_largest_first
         assert sizes == sorted(set(sizes), reverse=True)
         assert set(sizes) <= set(LADDER)
     assert all("\n" not in p.reason and p.cost == by_size(p.run) for p in proposals)
+
+
+def test_a_run_of_the_opening_says_what_it_costs_when_it_begins_and_what_is_left(config: SweepConfig) -> None:
+    """Given the opening, when its runs begin at other prices, their lines say those; a line of before is left alone."""
+    first, *_ = opening(config, make_plan(config), by_size, by_size, "$")
+
+    now = priced_anew(first, 0.25, 2.0, "$")
+
+    assert now.cost == 0.25
+    assert now.reason.endswith("for $0.25; $1.75 left then")
+    assert priced_anew(first, 0.25, float("inf"), "$").reason.endswith("for $0.25")
+    assert priced_anew(now, 0.5, 1.0, "$") == now
 
 
 def test_a_sweep_that_goes_on_has_the_opening_it_began_with_whatever_runs_cost_by_then(config: SweepConfig) -> None:
