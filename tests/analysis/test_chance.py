@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not ROOT, reason="SWEEPER_DATA_ROOT is not set: 
 
 
 def test_who_knows_the_laws_orders_new_runs_best_and_not_always_right() -> None:
-    """Given worlds like the recorded one, knowing the laws beats three runs a curve, and run noise still turns pairs."""
+    """Given worlds like the recorded one, knowing the laws beats three runs each, and noise still turns pairs."""
     taus = order_by_chance(read_paper(Path(ROOT or "") / "curves" / "cg_transfer_finetune.csv"), worlds=12)
     assert set(taus) == {POSTERIOR, PAPER, LAWS_KNOWN}
     assert taus[POSTERIOR].mean() < taus[LAWS_KNOWN].mean() < 1
