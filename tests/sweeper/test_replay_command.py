@@ -109,7 +109,7 @@ def test_tables_that_leave_nothing_to_choose_are_one_line(tmp_path: Path) -> Non
         replay_policies(halves, None, _wanted())
     endless = tmp_path / "endless.csv"
     endless.write_text("n,error\n1e300,0.5\n2000,0.4\n4000,0.3\n")
-    with pytest.raises(BadInput, match=r"line 2: n is 1e\+300; give sizes up to 1e\+15"):
+    with pytest.raises(BadInput, match=r"line 2: n is 1e\+300; give the number of images"):
         replay_policies(endless, None, _wanted())
 
 
