@@ -1,21 +1,18 @@
 """Rendering settings and cross-task pairs with drawn laws: the recorded ones are one draw, on which nothing is chosen.
 
 And what a policy is measured against on pairs: designs fixed beforehand (4 sizes for each pre-training task, and the
-most sizes up to 64,000 that half of the grid's cost pays for), and what the best sizes for each pair could know of its
-C if the law and the noise were known beforehand.
+most sizes up to 64,000 that half of the grid's cost pays for); the bound is in `analysis.pair_bound`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
-from scipy.special import ndtr
 
 from analysis.belief import Run
 from analysis.laws import Floats
-from analysis.optimal_design import GAP, TrueLaw, variance
+from analysis.optimal_design import TrueLaw
 from analysis.policy_contest import RENDERING_PILOT, RUNGS, Apart, Case, Gap, gaps_apart, is_near_best, name_rendering
 from analysis.pools import STANDARD_PRICES, PoolArm
 from analysis.replay import Step
@@ -23,8 +20,6 @@ from analysis.replay import Step
 SETTINGS = 9
 PRETRAIN_TASKS, FINETUNE_TASKS = 4, 3
 _FOUR, _THREE = (1_000, 4_000, 16_000, 64_000), (1_000, 8_000, 64_000)
-# Numbers of sizes that are asked what they can know of C at best.
-SIZES_AT_BEST = (3, 4)
 # Sizes of each pre-training task. Half of the grid's cost pays for 13 pre-trainings with all their fine-tunes where
 # the largest is of 64,000, that is three sizes for each and a fourth for one, or four for all but one; four for all
 # are 58 % of it.
@@ -100,19 +95,12 @@ def _pairs(i: int) -> Iterator[tuple[PoolArm, TrueLaw, Floats]]:
             yield arm, law, rng.standard_normal(len(RUNGS))
 
 
-def chances_at_best(i: int, sizes: int) -> Floats:
-    """Of each pair of the i-th draw, the chance that C from the best `sizes` of the grid's seven is within one standard
-    error of what all seven say; shape (pairs,).
-
-    By Fisher's information at the true law with the noise known, each pair with the sizes that are best for itself: a
-    bound for a pair that is fitted alone. Of nested estimates the difference has the difference of their variances.
-    """
-    chances = []
-    for _, law, _ in _pairs(i):
-        whole = variance(RUNGS, law, GAP)
-        least = min(variance(chosen, law, GAP) for chosen in combinations(RUNGS, sizes))
-        chances.append(2 * float(ndtr(max(least / whole - 1, 1e-9) ** -0.5)) - 1)
-    return np.array(chances)
+def drawn_pair_laws(i: int) -> list[list[TrueLaw]]:
+    """The laws of the i-th draw: of each pre-training task those of its pairs."""
+    laws: dict[str, list[TrueLaw]] = {}
+    for arm, law, _ in _pairs(i):
+        laws.setdefault(arm.checkpoint, []).append(law)
+    return list(laws.values())
 
 
 def design_apart(design: str, case: Case, whole: Mapping[str, Gap]) -> tuple[tuple[Apart, ...], float]:

@@ -149,10 +149,27 @@ class Apart:
     in_own_errors: float
 
 
+def whole_fits(case: Case) -> Mapping[str, LawFit]:
+    """What the full grid says of every arm."""
+    return Step(case.pool(), tuple(whole_grid(case.pool())), case.cost()).fits
+
+
 def whole_gaps(case: Case) -> dict[str, Gap]:
     """C of every arm that the full grid identifies."""
-    fits = Step(case.pool(), tuple(whole_grid(case.pool())), case.cost()).fits
-    return {arm: Gap(fit.C.mean, fit.C.sd) for arm, fit in fits.items() if fit.identified}
+    return {arm: Gap(fit.C.mean, fit.C.sd) for arm, fit in whole_fits(case).items() if fit.identified}
+
+
+def whole_laws(case: Case) -> list[dict[str, TrueLaw]]:
+    """Of each checkpoint's arms the law that the full grid says: posterior means, and D such that the law has the
+    posterior's error in the middle of the sizes."""
+    laws: dict[str, dict[str, TrueLaw]] = {}
+    fits = whole_fits(case)
+    for arm in case.arms:
+        fit = fits[arm.name]
+        middle = float(np.exp(np.log(fit.n).mean()))
+        D = (float(fit.predict(middle)) - fit.C.mean) * middle**fit.alpha.mean
+        laws.setdefault(arm.checkpoint, {})[arm.name] = TrueLaw(fit.alpha.mean, fit.C.mean, D, fit.sigma.mean)
+    return list(laws.values())
 
 
 def cross_task_trial(

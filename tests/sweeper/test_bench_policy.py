@@ -52,6 +52,11 @@ def test_every_figure_is_there_for_every_policy_with_its_spread(monkeypatch: pyt
     assert figures["cross_task_c_within_se_at_six_tenths_cost"].value == 1
     four, three = (figures[f"drawn_pairs_c_within_se_{n}_sizes_each"].value for n in ("four", "three"))
     assert four > three
+    half, six_tenths = (
+        figures[f"drawn_pairs_c_within_se_bound_at_{part}_cost"].value for part in ("half", "six_tenths")
+    )
+    assert 0.8 < half < six_tenths < 1
+    assert figures["cross_task_c_within_se_foreknown_bound_at_half_cost"].value > half
 
 
 def test_a_question_can_be_asked_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,128 @@
+"""The fourth question of `sweeper bench policy`: C of cross-task pairs, recorded and drawn, and its bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.drawn_cases import DESIGNS, design_apart, drawn_pair_laws, drawn_pairs
+from analysis.optimal_design import TrueLaw
+from analysis.pair_bound import MostWithin, most_within
+from analysis.policy_contest import (
+    CROSS_TASK_PILOT,
+    RUNGS,
+    Apart,
+    cross_task_trial,
+    cross_tasks,
+    whole_gaps,
+    whole_laws,
+)
+from analysis.pools import STANDARD_PRICES
+from analysis.replay import ENTRANTS
+from sweeper.bench import Figure
+from sweeper.bench_trials import DRAWN_ENTRANTS, PLAIN, Found, Trial, recorded, suffix
+
+# Half of the grid's cost is the aim; at six tenths four sizes of each pre-training task are to be had.
+SHARES = {"half": 0.5, "six_tenths": 0.6}
+
+
+def plan_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
+    """On the recorded pairs, and the bounds at the laws that their whole grid says: over all arms alike, and for one
+    who knows beforehand which arms the grid will identify."""
+    pairs = cross_tasks(recorded(data_root))
+    whole, found = whole_gaps(pairs), whole_laws(pairs)
+    every = [list(of_task.values()) for of_task in found]
+    identified = [[law for arm, law in of_task.items() if arm in whole] for of_task in found]
+    bounds = [
+        Trial(f"pairs {whose}", pairs_bound, part, (of_pairs, pairs.cost()))
+        for whose, of_pairs in (("bound", every), ("bound foreknown", [task for task in identified if task]))
+        for part in SHARES
+    ]
+    return bounds + [
+        Trial(f"pairs {part}", cross_task_trial, name, (pairs, whole, seed, CROSS_TASK_PILOT, share))
+        for seed in range(replays["pairs"])
+        for name in ENTRANTS
+        for part, share in SHARES.items()
+    ]
+
+
+def plan_drawn_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
+    """On drawn pairs: policies, designs fixed beforehand, and the bound."""
+    trials = []
+    for i in range(replays["drawn-pairs"]):
+        case = drawn_pairs(i)
+        whole = whole_gaps(case)
+        trials += [
+            Trial(f"drawn-pairs {part}", cross_task_trial, name, (case, whole, i, CROSS_TASK_PILOT, share))
+            for name in DRAWN_ENTRANTS
+            for part, share in SHARES.items()
+        ]
+        trials += [Trial("drawn-pairs designs", design_apart, design, (case, whole)) for design in DESIGNS]
+        trials += [Trial("drawn-pairs bound", pairs_bound, part, (drawn_pair_laws(i), case.cost())) for part in SHARES]
+    return trials
+
+
+def pairs_bound(part: str, laws: Sequence[Sequence[TrueLaw]], cost: float) -> MostWithin:
+    """The most that any choice of runs knows for this share of the whole grid's cost."""
+    return most_within(laws, RUNGS, SHARES[part] * cost, STANDARD_PRICES)
+
+
+def pairs_figures(found: Found) -> dict[str, Figure]:
+    """Of the recorded pairs."""
+    figures = dict[str, Figure]()
+    for part in SHARES:
+        trials = {policy: found[f"pairs {part}", policy] for policy in ENTRANTS}
+        figures |= _within(f"cross_task_c_within_se_at_{part}_cost", trials)
+        if part == "half":
+            figures |= _within(f"cross_task_c_within_own_se_at_{part}_cost", trials, "in_own_errors")
+    plain = figures[f"cross_task_c_within_se_at_half_cost{suffix(PLAIN)}"].value
+    figures |= _bounds("cross_task_c_within_se", "pairs bound", found, plain)
+    return figures | _bounds("cross_task_c_within_se_foreknown", "pairs bound foreknown", found, plain)
+
+
+def drawn_pairs_figures(found: Found) -> dict[str, Figure]:
+    """Of the drawn pairs."""
+    figures = dict[str, Figure]()
+    for part in SHARES:
+        trials = {policy: found[f"drawn-pairs {part}", policy] for policy in DRAWN_ENTRANTS}
+        figures |= _within(f"drawn_pairs_c_within_se_at_{part}_cost", trials)
+    plain = figures[f"drawn_pairs_c_within_se_at_half_cost{suffix(PLAIN)}"].value
+    for design in DESIGNS:
+        looks = found["drawn-pairs designs", design]
+        cost = looks[0][1]
+        value, arms = _share_within([apart for apart, _ in looks], "in_grid_errors")
+        unit = f"share of {arms} identified arms, by a design fixed beforehand; {cost:.0%} of the grid's cost"
+        figures[f"drawn_pairs_c_within_se_{design}"] = Figure(value, plain, unit)
+    return figures | _bounds("drawn_pairs_c_within_se", "drawn-pairs bound", found, plain)
+
+
+def _bounds(name: str, question: str, found: Found, plain: float) -> dict[str, Figure]:
+    """At each cost the most that any choice of runs knows, mean over the draws."""
+    figures = dict[str, Figure]()
+    for part in SHARES:
+        bounds: list[MostWithin] = found[question, part]
+        share, every = (float(np.mean([getattr(bound, each) for bound in bounds])) for each in ("share", "all"))
+        unit = f"expected share of arms, each fitted alone, laws and noise known; all of them in at most {every:.1%}"
+        figures[f"{name}_bound_at_{part}_cost"] = Figure(share, plain, unit)
+    return figures
+
+
+def _within(name: str, trials: Mapping[str, list[Any]], unit: str = "in_grid_errors") -> dict[str, Figure]:
+    """Of each policy the share of the arms, over its replays, that are at most 1 apart."""
+    plain, _ = _share_within(trials[PLAIN], unit)
+    figures = dict[str, Figure]()
+    for policy, of_policy in trials.items():
+        value, arms = _share_within(of_policy, unit)
+        whole = np.mean([all(abs(getattr(each, unit)) <= 1 for each in trial) for trial in of_policy])
+        text = f"share of {arms} identified arms over {len(of_policy)} replays; all arms of a replay in {whole:.0%}"
+        figures[f"{name}{suffix(policy)}"] = Figure(value, plain, text)
+    return figures
+
+
+def _share_within(trials: Sequence[Sequence[Apart]], unit: str) -> tuple[float, int]:
+    """Share of all arms of the trials that are at most 1 apart, and how many arms there are."""
+    inside = [abs(getattr(each, unit)) <= 1 for trial in trials for each in trial]
+    return float(np.mean(inside)), len(inside)
