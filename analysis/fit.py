@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 from zlib import crc32
 
@@ -195,8 +195,7 @@ def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: 
     identified, reason = (False, beyond) if beyond else _posterior_identified(seen, samples, prior)
     values = (samples.alpha, samples.C, samples.D, samples.sigma)
     estimates = [Estimate(float(draws.mean()), float(draws.std()), draws) for draws in values]
-    fit = _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier)
-    return replace(fit, beyond_prior=beyond)
+    return _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier, beyond)
 
 
 def _beyond_prior(samples: LawSamples, prior: Prior) -> str:
@@ -253,6 +252,7 @@ def _law_fit(
     samples: LawSamples,
     known: tuple[bool, str],
     outlier: Floats,
+    beyond_prior: str = "",
 ) -> LawFit:
     alpha, C, D, sigma = estimates
     identified, reason = known
@@ -269,6 +269,7 @@ def _law_fit(
         identified=identified,
         reason=reason,
         outlier=outlier,
+        beyond_prior=beyond_prior,
     )
 
 

@@ -13,6 +13,7 @@ from analysis.laws import Floats
 from analysis.reference import compare
 
 Label = Literal["render more", "change the rendering", "good enough", "not identified yet"]
+_MORE_RUNS = "More runs are needed before money is spent on either."
 # Of runs whose errors are all at least this the metric is at its floor, whatever the renders are worth.
 NOTHING_LEARNT = 0.99
 LABELS: tuple[Label, ...] = ("render more", "change the rendering", "good enough", "not identified yet")
@@ -131,13 +132,13 @@ def verdict(
 
 
 def _nothing_to_judge(fit: LawFit) -> str:
-    """Why no runs of this arm can decide between rendering more and changing it; empty where they may."""
+    """Why these runs cannot decide between rendering more and changing it, and what to do; empty where they may."""
     if np.unique(fit.n).size < 3:
-        return fit.reason
+        return f"{fit.reason}. {_MORE_RUNS}"
     if fit.beyond_prior:
-        return fit.beyond_prior
+        return f"{fit.beyond_prior}."
     if fit.error.min() >= NOTHING_LEARNT:
-        return "every error is about 100%, so nothing was learnt yet: train longer before rendering is judged"
+        return "every error is about 100%, so nothing was learnt yet: train longer before rendering is judged."
     return ""
 
 
@@ -178,10 +179,10 @@ def _sentence(asked: _Question, label: Label, leaning: Label | None, probability
     if label == "change the rendering":
         return _change(asked)
     if why_not:
-        return f"Not decided yet: {why_not}. More runs are needed before money is spent on either."
+        return f"Not decided yet: {why_not}"
     return (
         f"Not decided yet: “{leaning}” is likelier, with a probability of {probability:.0%} where"
-        f" {asked.level:.0%} is asked for. More runs are needed before money is spent on either."
+        f" {asked.level:.0%} is asked for. {_MORE_RUNS}"
     )
 
 
