@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.chance import LAWS_KNOWN, PAPER, POSTERIOR, order_by_chance, rmse_by_chance
+from analysis.chance import LAWS_KNOWN, PAPER, POPULATION_KNOWN, POSTERIOR, order_by_chance, rmse_by_chance
 from analysis.contest import tasks
 from analysis.recorded import read_paper
 
@@ -17,8 +17,9 @@ pytestmark = pytest.mark.skipif(not ROOT, reason="SWEEPER_DATA_ROOT is not set: 
 def test_who_knows_the_laws_orders_new_runs_best_and_not_always_right() -> None:
     """Given worlds like the recorded one, knowing the laws beats three runs each, and noise still turns pairs."""
     taus = order_by_chance(read_paper(Path(ROOT or "") / "curves" / "cg_transfer_finetune.csv"), worlds=12)
-    assert set(taus) == {POSTERIOR, PAPER, LAWS_KNOWN}
+    assert set(taus) == {POSTERIOR, PAPER, POPULATION_KNOWN, LAWS_KNOWN}
     assert taus[POSTERIOR].mean() < taus[LAWS_KNOWN].mean() < 1
+    assert taus[POPULATION_KNOWN].mean() < taus[LAWS_KNOWN].mean()
     assert (taus[POSTERIOR] > 0.5).all()
 
 
