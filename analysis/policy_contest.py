@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.fit import LawFit
-from analysis.goals import Goals
+from analysis.goals import DEFAULT_TERMS, Goals
 from analysis.optimal_design import GAP, TrueLaw, best_design, bound, relative, variance
 from analysis.pools import STANDARD_PRICES, Pool, PoolArm, Prices, recorded_pool, simulated_pool, whole_grid
 from analysis.recorded import Curve, Setting
@@ -35,6 +35,8 @@ _EQUAL = Prices(pretrain=1.0, finetune=0.0, image=0.0)
 RENDERING_PILOT = (16_000,)
 # Of the pairs, the ends: checkpoints are shared, and what lies between is the policy's to choose.
 CROSS_TASK_PILOT = (1_000, 64_000)
+# Nothing but C, more precise than any arm of the pairs becomes, so that none is left alone before the budget ends.
+C_ALONE = Goals(alpha_sd=float("inf"), c_sd=1e-4)
 
 
 def draw_law(i: int) -> TrueLaw:
@@ -177,12 +179,14 @@ def cross_task_trial(
     case: Case,
     whole: Mapping[str, Gap],
     seed: int,
-    pilot: tuple[int, ...] = CROSS_TASK_PILOT,
     share: float = 0.5,
+    goals: Goals = DEFAULT_TERMS.goals,
 ) -> tuple[Apart, ...]:
-    """How far C of each identified arm is from the full grid's, for this share of the grid's cost."""
-    # More precise than any arm becomes, so that none is left alone before the budget ends.
-    rules = Rules(budget=share * case.cost(), goals=Goals(alpha_sd=float("inf"), c_sd=1e-4), pilot=pilot)
+    """How far C of each identified arm is from the full grid's, for this share of the grid's cost.
+
+    The sweep is asked with `goals`, by default those of any sweep: alpha and C of every arm.
+    """
+    rules = Rules(budget=share * case.cost(), goals=goals, pilot=CROSS_TASK_PILOT)
     return gaps_apart(list(replay(case.pool(), ENTRANTS[policy], rules, seed))[-1].fits, whole)
 
 

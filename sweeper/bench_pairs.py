@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from analysis.drawn_cases import DESIGNS, design_apart, drawn_pair_laws, drawn_p
 from analysis.optimal_design import TrueLaw
 from analysis.pair_bound import MostWithin, most_within
 from analysis.policy_contest import (
-    CROSS_TASK_PILOT,
+    C_ALONE,
     RUNGS,
     Apart,
     cross_task_trial,
@@ -21,7 +21,7 @@ from analysis.policy_contest import (
     whole_laws,
 )
 from analysis.pools import STANDARD_PRICES
-from analysis.replay import ENTRANTS
+from analysis.replay import ENTRANTS, OURS
 from sweeper.bench import Figure
 from sweeper.bench_trials import DRAWN_ENTRANTS, PLAIN, Found, Trial, recorded, suffix
 
@@ -36,17 +36,20 @@ def plan_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) ->
     whole, found = whole_gaps(pairs), whole_laws(pairs)
     every = [list(of_task.values()) for of_task in found]
     identified = [[law for arm, law in of_task.items() if arm in whole] for of_task in found]
-    bounds = [
-        Trial(f"pairs {whose}", pairs_bound, part, (of_pairs, pairs.cost()))
-        for whose, of_pairs in (("bound", every), ("bound foreknown", [task for task in identified if task]))
+    known = {"bound": every, "bound foreknown": [of_task for of_task in identified if of_task]}
+    trials = [
+        Trial(f"pairs {whose}", pairs_bound, part, (of_tasks, pairs.cost()))
+        for whose, of_tasks in known.items()
         for part in SHARES
     ]
-    return bounds + [
-        Trial(f"pairs {part}", cross_task_trial, name, (pairs, whole, seed, CROSS_TASK_PILOT, share))
-        for seed in range(replays["pairs"])
-        for name in ENTRANTS
-        for part, share in SHARES.items()
-    ]
+    for seed in range(replays["pairs"]):
+        trials += [
+            Trial(f"pairs {part}", cross_task_trial, name, (pairs, whole, seed, share))
+            for name in ENTRANTS
+            for part, share in SHARES.items()
+        ]
+        trials.append(Trial("pairs alone", cross_task_trial, OURS, (pairs, whole, seed, SHARES["half"], C_ALONE)))
+    return trials
 
 
 def plan_drawn_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
@@ -56,10 +59,11 @@ def plan_drawn_pairs(data_root: Path | None, laws: int, replays: Mapping[str, in
         case = drawn_pairs(i)
         whole = whole_gaps(case)
         trials += [
-            Trial(f"drawn-pairs {part}", cross_task_trial, name, (case, whole, i, CROSS_TASK_PILOT, share))
+            Trial(f"drawn-pairs {part}", cross_task_trial, name, (case, whole, i, share))
             for name in DRAWN_ENTRANTS
             for part, share in SHARES.items()
         ]
+        trials.append(Trial("drawn-pairs alone", cross_task_trial, OURS, (case, whole, i, SHARES["half"], C_ALONE)))
         trials += [Trial("drawn-pairs designs", design_apart, design, (case, whole)) for design in DESIGNS]
         trials += [Trial("drawn-pairs bound", pairs_bound, part, (drawn_pair_laws(i), case.cost())) for part in SHARES]
     return trials
@@ -72,31 +76,26 @@ def pairs_bound(part: str, laws: Sequence[Sequence[TrueLaw]], cost: float) -> Mo
 
 def pairs_figures(found: Found) -> dict[str, Figure]:
     """Of the recorded pairs."""
-    figures = dict[str, Figure]()
-    for part in SHARES:
-        trials = {policy: found[f"pairs {part}", policy] for policy in ENTRANTS}
-        figures |= _within(f"cross_task_c_within_se_at_{part}_cost", trials)
-        if part == "half":
-            figures |= _within(f"cross_task_c_within_own_se_at_{part}_cost", trials, "in_own_errors")
-    plain = figures[f"cross_task_c_within_se_at_half_cost{suffix(PLAIN)}"].value
-    figures |= _bounds("cross_task_c_within_se", "pairs bound", found, plain)
-    return figures | _bounds("cross_task_c_within_se_foreknown", "pairs bound foreknown", found, plain)
+    name = "cross_task_c_within_se"
+    figures, plain = _by_policy(name, "pairs", ENTRANTS, found)
+    own = {policy: found["pairs half", policy] for policy in ENTRANTS}
+    reference, _ = _share_within(own[PLAIN], "in_own_errors")
+    figures |= _within("cross_task_c_within_own_se_at_half_cost", own, reference, "in_own_errors")
+    figures |= _bounds(name, "pairs bound", found, plain)
+    return figures | _bounds(f"{name}_foreknown", "pairs bound foreknown", found, plain)
 
 
 def drawn_pairs_figures(found: Found) -> dict[str, Figure]:
     """Of the drawn pairs."""
-    figures = dict[str, Figure]()
-    for part in SHARES:
-        trials = {policy: found[f"drawn-pairs {part}", policy] for policy in DRAWN_ENTRANTS}
-        figures |= _within(f"drawn_pairs_c_within_se_at_{part}_cost", trials)
-    plain = figures[f"drawn_pairs_c_within_se_at_half_cost{suffix(PLAIN)}"].value
+    name = "drawn_pairs_c_within_se"
+    figures, plain = _by_policy(name, "drawn-pairs", DRAWN_ENTRANTS, found)
     for design in DESIGNS:
         looks = found["drawn-pairs designs", design]
         cost = looks[0][1]
-        value, arms = _share_within([apart for apart, _ in looks], "in_grid_errors")
+        value, arms = _share_within([apart for apart, _ in looks])
         unit = f"share of {arms} identified arms, by a design fixed beforehand; {cost:.0%} of the grid's cost"
-        figures[f"drawn_pairs_c_within_se_{design}"] = Figure(value, plain, unit)
-    return figures | _bounds("drawn_pairs_c_within_se", "drawn-pairs bound", found, plain)
+        figures[f"{name}_{design}"] = Figure(value, plain, unit)
+    return figures | _bounds(name, "drawn-pairs bound", found, plain)
 
 
 def _bounds(name: str, question: str, found: Found, plain: float) -> dict[str, Figure]:
@@ -110,9 +109,21 @@ def _bounds(name: str, question: str, found: Found, plain: float) -> dict[str, F
     return figures
 
 
-def _within(name: str, trials: Mapping[str, list[Any]], unit: str = "in_grid_errors") -> dict[str, Figure]:
+def _by_policy(name: str, question: str, policies: Iterable[str], found: Found) -> tuple[dict[str, Figure], float]:
+    """What every policy knows at each cost, and ours where nothing but C is asked for; and the grid's at half."""
+    figures = dict[str, Figure]()
+    for part in SHARES:
+        trials = {policy: found[f"{question} {part}", policy] for policy in policies}
+        figures |= _within(f"{name}_at_{part}_cost", trials, _share_within(trials[PLAIN])[0])
+    plain = figures[f"{name}_at_half_cost{suffix(PLAIN)}"].value
+    alone = {OURS: found[f"{question} alone", OURS]}
+    return figures | _within(f"{name}_at_half_cost_asked_for_c_alone", alone, plain), plain
+
+
+def _within(
+    name: str, trials: Mapping[str, list[Any]], plain: float, unit: str = "in_grid_errors"
+) -> dict[str, Figure]:
     """Of each policy the share of the arms, over its replays, that are at most 1 apart."""
-    plain, _ = _share_within(trials[PLAIN], unit)
     figures = dict[str, Figure]()
     for policy, of_policy in trials.items():
         value, arms = _share_within(of_policy, unit)
@@ -122,7 +133,7 @@ def _within(name: str, trials: Mapping[str, list[Any]], unit: str = "in_grid_err
     return figures
 
 
-def _share_within(trials: Sequence[Sequence[Apart]], unit: str) -> tuple[float, int]:
+def _share_within(trials: Sequence[Sequence[Apart]], unit: str = "in_grid_errors") -> tuple[float, int]:
     """Share of all arms of the trials that are at most 1 apart, and how many arms there are."""
     inside = [abs(getattr(each, unit)) <= 1 for trial in trials for each in trial]
     return float(np.mean(inside)), len(inside)

@@ -26,7 +26,7 @@ from sweeper.parallel import in_parallel
 QUESTIONS = ("design", "cost", "renderings", "drawn-renderings", "pairs", "drawn-pairs")
 LAWS = 40
 # A process meets the same sets of runs of the nine settings again and again; those of the pairs hardly.
-REPLAYS = {"renderings": 100, "drawn-renderings": 40, "pairs": 4, "drawn-pairs": 8}
+REPLAYS = {"renderings": 100, "drawn-renderings": 40, "pairs": 4, "drawn-pairs": 16}
 _MOST_COST = 2.0
 
 
