@@ -48,7 +48,10 @@ def plan_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) ->
             for name in ENTRANTS
             for part, share in SHARES.items()
         ]
-        trials.append(Trial("pairs alone", cross_task_trial, OURS, (pairs, whole, seed, SHARES["half"], C_ALONE)))
+        trials += [
+            Trial(f"pairs alone {part}", cross_task_trial, OURS, (pairs, whole, seed, share, C_ALONE))
+            for part, share in SHARES.items()
+        ]
     return trials
 
 
@@ -63,7 +66,10 @@ def plan_drawn_pairs(data_root: Path | None, laws: int, replays: Mapping[str, in
             for name in DRAWN_ENTRANTS
             for part, share in SHARES.items()
         ]
-        trials.append(Trial("drawn-pairs alone", cross_task_trial, OURS, (case, whole, i, SHARES["half"], C_ALONE)))
+        trials += [
+            Trial(f"drawn-pairs alone {part}", cross_task_trial, OURS, (case, whole, i, share, C_ALONE))
+            for part, share in SHARES.items()
+        ]
         trials += [Trial("drawn-pairs designs", design_apart, design, (case, whole)) for design in DESIGNS]
         trials += [Trial("drawn-pairs bound", pairs_bound, part, (drawn_pair_laws(i), case.cost())) for part in SHARES]
     return trials
@@ -114,10 +120,11 @@ def _by_policy(name: str, question: str, policies: Iterable[str], found: Found) 
     figures = dict[str, Figure]()
     for part in SHARES:
         trials = {policy: found[f"{question} {part}", policy] for policy in policies}
-        figures |= _within(f"{name}_at_{part}_cost", trials, _share_within(trials[PLAIN])[0])
-    plain = figures[f"{name}_at_half_cost{suffix(PLAIN)}"].value
-    alone = {OURS: found[f"{question} alone", OURS]}
-    return figures | _within(f"{name}_at_half_cost_asked_for_c_alone", alone, plain), plain
+        plain, _ = _share_within(trials[PLAIN])
+        figures |= _within(f"{name}_at_{part}_cost", trials, plain)
+        alone = {OURS: found[f"{question} alone {part}", OURS]}
+        figures |= _within(f"{name}_at_{part}_cost_asked_for_c_alone", alone, plain)
+    return figures, figures[f"{name}_at_half_cost{suffix(PLAIN)}"].value
 
 
 def _within(
