@@ -18,6 +18,8 @@ from analysis.report_data import Decision, Observation, Reference, StageSpend
 # Okabe and Ito's palette without its yellow, which is too pale on white: told apart with any colour vision.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
 _MARKERS = "osD^vPX"
+# Runs of one size whose places in the order of decisions are all written.
+_MOST_PLACES = 8
 _INK, _PALE, _WANTED = "#222222", "#8a8f98", "#6a3d9a"
 
 
@@ -76,7 +78,7 @@ def comparison_figure(
     target: float | None = None,
 ) -> bytes:
     """Every arm's law with its 90 % band and runs in one picture, over a common range of n."""
-    figure, axes = _canvas(9, 4.8)
+    figure, axes = _canvas(9, 4.8 + _room(len(fits), 2))
     sizes = _extrapolated(np.concatenate([fit.n for fit in fits.values()]))
     heights = [error for seen in observations for error in seen.errors]
     for i, (arm, fit) in enumerate(fits.items()):
@@ -107,7 +109,7 @@ def comparison_figure(
 
 def decision_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -> bytes:
     """The decision path: n against step, by arm; the references, n = 0, have no place on it."""
-    figure, axes = _canvas(9, 3.6)
+    figure, axes = _canvas(9, 3.6 + _room(len(colours), 2))
     decisions = [d for d in decisions if d.n > 0]
     axes.plot([d.step for d in decisions], [d.n for d in decisions], color=_PALE, linewidth=0.8, zorder=1)
     for i, arm in enumerate(colours):
@@ -133,7 +135,7 @@ def decision_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -
 
 def learning_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -> bytes:
     """What each run was expected to teach against what it taught: by what share the quantity it was for fell."""
-    figure, axes = _canvas(5.8, 4.6)
+    figure, axes = _canvas(5.8, 4.6 + _room(len(colours), 1))
     for i, arm in enumerate(colours):
         own = [d.falls for d in decisions if d.arm == arm and d.falls is not None]
         if own:
@@ -204,7 +206,7 @@ def _order(axes: Axes, observations: Sequence[Observation]) -> None:
     for seen in observations:
         orders[seen.n].append(seen.order)
     for n, places in orders.items():
-        text = "\n".join(str(place) for place in sorted(places, reverse=True))
+        text = "\n".join(_stack(sorted(places, reverse=True)))
         axes.text(
             n,
             1.01,
@@ -220,7 +222,15 @@ def _order(axes: Axes, observations: Sequence[Observation]) -> None:
 
 def _order_height(observations: Sequence[Observation]) -> float:
     sizes = [seen.n for seen in observations]
-    return 8 + 11.0 * max((sizes.count(n) for n in sizes), default=0)
+    return 8 + 11.0 * min(max((sizes.count(n) for n in sizes), default=0), _MOST_PLACES)
+
+
+def _stack(places: Sequence[int]) -> list[str]:
+    """The places as lines; of very many the outermost, or they would leave no room for the plot."""
+    if len(places) <= _MOST_PLACES:
+        return [str(place) for place in places]
+    half = _MOST_PLACES // 2
+    return [*map(str, places[:half]), "⋮", *map(str, places[1 + half - _MOST_PLACES :])]
 
 
 def _line_label(axes: Axes, height: float, text: str, colour: str, side: float = 1.0) -> None:
@@ -263,6 +273,11 @@ def _log_sizes(axis: object, rungs: Sequence[int]) -> None:
     axis.set_ticks(rungs)  # type: ignore[attr-defined]
     axis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))  # type: ignore[attr-defined]
     axis.set_minor_formatter(NullFormatter())  # type: ignore[attr-defined]
+
+
+def _room(arms: int, columns: int) -> float:
+    """Inches that a legend of so many arms needs beyond the two rows that every picture has room for."""
+    return 0.21 * max(-(-arms // columns) - 2, 0)
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
