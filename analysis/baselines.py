@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.amounts import money
+from analysis.amounts import left_then, money
 from analysis.belief import ArmState, Run, next_seed
 from analysis.policy import DEFAULT_TERMS, Cost, Policy, Proposal, Terms
 
@@ -47,10 +47,11 @@ def one_by_one(why: str, prepare: Prepare) -> Policy:
             if not affordable:
                 break
             run, price = pick(affordable)
-            reason = f"{why}: {run.arm}, n = {run.n:,}, for {money(price, terms.unit)}"
+            budget_left -= price
+            rest = left_then(budget_left, terms.unit)
+            reason = f"{why}: {run.arm}, n = {run.n:,}, for {money(price, terms.unit)}{rest}"
             chosen.append(Proposal(run.arm, run.n, run.seed, None, price, reason))
             taken.append(run)
-            budget_left -= price
         return chosen
 
     return propose

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from analysis.amounts import money
+from analysis.amounts import left_then, money
 from analysis.belief import ArmState, Belief, Run, believe
 from analysis.goals import DEFAULT_TERMS, Goals, Terms
 from analysis.laws import Floats
@@ -300,7 +300,7 @@ def _proposal(option: _Option, at: int, run: Run, price: float, terms: Terms, *,
     belief = option.belief
     expected = option.aim.expect(belief.left(), belief.left_after()[option.places[at]])
     repeat = " again" if again else ""
-    rest = "" if np.isinf(terms.budget_left) else f"; {money(terms.budget_left - price, terms.unit)} left then"
+    rest = left_then(terms.budget_left - price, terms.unit)
     reason = (
         f"{expected.why}: n = {run.n:,}{repeat} is expected to {expected.to_do} for {money(price, terms.unit)}{rest}"
     )

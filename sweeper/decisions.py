@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from analysis import LawFit, fit_laws
+from analysis.amounts import left_then, money
 from analysis.belief import ArmState, Run
 from analysis.observations import Repeated, with_pooled_variance
-from analysis.policy import Goals, Proposal, Stop, Terms, money, pilot, pilot_sizes, should_stop, still_open
+from analysis.policy import Goals, Proposal, Stop, Terms, pilot, pilot_sizes, should_stop, still_open
 from analysis.replay import ENTRANTS, OURS
 from analysis.verdict import Verdict, verdict
 from sweeper.config import SweepConfig
@@ -142,8 +141,7 @@ def priced_anew(proposal: Proposal, cost: float, left: float, unit: str) -> Prop
     first = f", for {money(proposal.cost, unit)}"
     if not proposal.reason.endswith(first):
         return proposal
-    rest = "" if np.isinf(left) else f"; {money(left - cost, unit)} left then"
-    reason = f"{proposal.reason.removesuffix(first)}, for {money(cost, unit)}{rest}"
+    reason = f"{proposal.reason.removesuffix(first)}, for {money(cost, unit)}{left_then(left - cost, unit)}"
     return replace(proposal, cost=cost, reason=reason)
 
 

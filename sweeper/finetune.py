@@ -18,8 +18,8 @@ from sweeper.study import sweep_digest
 from sweeper.trial import finetune_trial
 
 
-class _Failures(tune.Callback):
-    """Tells the searcher why a trial failed: Tune tells it only that it did."""
+class _Told(tune.Callback):
+    """Tells the searcher when a trial begins, and why one failed: Tune tells it only that it did."""
 
     def __init__(self, searcher: PolicySearcher) -> None:
         self._searcher = searcher
@@ -27,6 +27,7 @@ class _Failures(tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._started[trial.trial_id] = time.monotonic()
+        self._searcher.on_trial_start(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         seconds = time.monotonic() - self._started.pop(trial.trial_id, time.monotonic())
@@ -99,7 +100,7 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: PolicySe
             verbose=0,
             stop=AtTheCap(searcher),
             failure_config=tune.FailureConfig(max_failures=0),
-            callbacks=[_Failures(searcher)],
+            callbacks=[_Told(searcher)],
         ),
     )
     tuner.fit()

@@ -14,8 +14,11 @@ import threading
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ log = logging.getLogger("sweeper")
 STAGES = ("render", "pretrain", "finetune")
 # Costs are learnt from the latest pieces of work of each stage: a machine may get slower or faster.
 LEARNT_FROM = 30
+# A kill loses no more of the clock than the time since the last tick.
+TICK_S = 10.0
 
 
 class Ledger:
@@ -253,6 +258,27 @@ class Ledger:
         event["wall_s"] = round(self._wall(), 3)
         self._replay(event)
         append_event(self._path, event)
+
+
+@contextmanager
+def ticking(ledger: Ledger) -> Iterator[None]:
+    """Keep the ledger's clock while nobody else does: Ray may take long to start, and whoever is killed meanwhile has
+    used that time."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        for pause in chain(repeat(2.0, 10), repeat(TICK_S)):
+            if ended.wait(pause):
+                return
+            ledger.tick()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        ticks = pool.submit(tick)
+        try:
+            yield
+        finally:
+            ended.set()
+        ticks.result()
 
 
 def _no_spend() -> dict[str, float]:

@@ -1,8 +1,9 @@
 """The loop: propose -> render what is missing -> pretrain -> finetune -> observe -> fit, until it is time to stop.
 
-Ray Tune drives it: whenever there is room for a fine-tune, its searcher asks `next_trial`, and what was measured comes
-back through `observed`. Rendering and pre-training go on in threads beside it. All that is known is in the artifact
-store, the results table and the ledger: running the same command again is the resume.
+Ray Tune drives it: whenever there is room for a fine-tune, its searcher asks `next_trial`, says with `started` when it
+has its place, and what was measured comes back through `observed`. Rendering and pre-training go on in threads beside
+it. All that is known is in the artifact store, the results table and the ledger: running the same command again is the
+resume.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sweeper.decision_log import DecisionLog
 from sweeper.decisions import Knowledge, choose, goals_of, learn, opening, priced_anew
 from sweeper.failures import Failure, Retries, cause_of
 from sweeper.flight import Flight
-from sweeper.ledger import Ledger
+from sweeper.ledger import TICK_S, Ledger
 from sweeper.plan import Plan
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
@@ -34,7 +35,6 @@ from sweeper.trial import PERCENT, Trial, in_words
 from sweeper.tune_config import spelled
 from sweeper.tuning import Scope, Tried, Tuning, scope_of
 
-TICK_S = 10.0
 # Share of the runs that decisions may be made without having fitted: below twenty runs every one is fitted at once.
 SLACK = 0.05
 MOST_FAILURES = 3
@@ -111,6 +111,12 @@ class Loop:
                 return
             if stop is not None:
                 self._end(stop)
+
+    def started(self, trial: Trial) -> None:
+        """A fine-tune has its place and begins: from here on its time is charged, not while it waited for one."""
+        flight = self.flights.get(RunKey(trial.arm, trial.n, trial.seed))
+        if flight is not None and "finetune" in flight.reserved:
+            self.ledger.begin(flight.reserved["finetune"])
 
     def observed(self, trial: Trial, result: dict[str, Any] | None, failure: Failure | None = None) -> None:
         """A fine-tune ended: into the table with it. None: it failed, and may be tried again."""
@@ -237,7 +243,6 @@ class Loop:
             self._fail(flight, f"{flight.key.what}: {cause_of(failure)}")
             return
         for trial in flight.trials():
-            self.ledger.begin(flight.reserved["finetune"])
             known = self.stages.measured(trial)
             if known is None:
                 self._queue.append(trial)

@@ -26,6 +26,9 @@ class Asked(Protocol):
     def next_trial(self) -> Trial | None:
         """The next fine-tune, or None while its checkpoint is being made."""
 
+    def started(self, trial: Trial) -> None:
+        """A fine-tune has its place and begins."""
+
     def observed(self, trial: Trial, result: dict[str, Any] | None, failure: Failure | None = None) -> None:
         """A fine-tune ended; result None: it failed."""
 
@@ -55,6 +58,10 @@ class PolicySearcher(Searcher):
             return {"trial": trial}
         self._give_back()
         return Searcher.FINISHED if self._loop.finished else None
+
+    def on_trial_start(self, trial_id: str) -> None:
+        """Tell the loop that a fine-tune has its place and begins."""
+        self._loop.started(self._trials[trial_id])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hand the measured error to the loop."""

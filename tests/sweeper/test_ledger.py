@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from sweeper.config import Budget, Prices
 from sweeper.costs import FREE, Cost, Guess, cost_of, estimate
 from sweeper.devices import gpu_type
-from sweeper.ledger import Ledger, append_event, read_events
+from sweeper.ledger import Ledger, append_event, read_events, ticking
 from tests.sweeper.examples import Clock, dollars
 
 RUN = "plain n=200 seed=0"
@@ -187,6 +188,17 @@ def test_the_clock_goes_on_after_a_restart_from_the_last_tick(path: Path) -> Non
     later.now += 30
 
     assert again.spent().wall_s == pytest.approx(120)
+
+
+def test_the_time_in_which_ray_starts_counts_also_after_a_kill(path: Path) -> None:
+    """Given a driver that is killed while it waits for Ray, the next one knows of most of that time."""
+    clock = Clock(1000.0)
+    ledger = opened(path, clock, minutes=10)
+    with ticking(ledger):
+        clock.now += 30
+        time.sleep(2.5)
+
+    assert opened(path, Clock(7.0), minutes=10).spent().wall_s == pytest.approx(30)
 
 
 def test_what_a_dead_driver_left_open_is_charged_in_full(path: Path) -> None:

@@ -37,6 +37,7 @@ class Desk:
         while time.monotonic() < deadline:
             trial = self.loop.next_trial()
             if trial is not None:
+                self.loop.started(trial)
                 return trial
             time.sleep(0.01)
         raise AssertionError("the loop handed nothing out")
@@ -107,6 +108,23 @@ def test_fine_tunes_under_way_count_against_a_cap_of_dollars(tmp_path: Path) -> 
         assert desk.loop.stop is not None
         assert "the budget of 1 usd is used up" in desk.loop.stop.reason
         assert desk.ledger.spent().usd > 1
+
+
+def test_a_fine_tune_that_waits_for_a_place_is_not_charged_for_it(tmp_path: Path) -> None:
+    with desk_of(tmp_path, budget={"usd": 1}, prices={"cpu_core_hour": 36.0}) as desk:
+        # given a fine-tune that was handed out, and no node to run it on for hours
+        deadline = time.monotonic() + 20
+        while (trial := desk.loop.next_trial()) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert trial is not None
+        desk.clock.now = 5000.0
+
+        # then nothing was spent and the sweep goes on; its time runs from when it begins
+        desk.loop.over_the_cap()
+        assert desk.loop.stop is None
+        desk.loop.started(trial)
+        desk.clock.now += 5000.0
+        assert desk.loop.over_the_cap()
 
 
 def test_decisions_of_another_study_are_not_carried_out_again(desk: Desk) -> None:
