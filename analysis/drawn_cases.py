@@ -95,11 +95,11 @@ def _pairs(i: int) -> Iterator[tuple[PoolArm, TrueLaw, Floats]]:
             yield arm, law, rng.standard_normal(len(RUNGS))
 
 
-def drawn_pair_laws(i: int) -> list[list[TrueLaw]]:
-    """The laws of the i-th draw: of each pre-training task those of its pairs."""
-    laws: dict[str, list[TrueLaw]] = {}
+def drawn_laws(i: int) -> list[dict[str, TrueLaw]]:
+    """The laws of the i-th draw: of each pre-training task those of its pairs, by arm."""
+    laws: dict[str, dict[str, TrueLaw]] = {}
     for arm, law, _ in _pairs(i):
-        laws.setdefault(arm.checkpoint, []).append(law)
+        laws.setdefault(arm.checkpoint, {})[arm.name] = law
     return list(laws.values())
 
 

@@ -1,10 +1,13 @@
-"""The most that any choice of runs can know of C of pairs for a given cost, every law and noise known: a bound.
+"""The most that a design fixed beforehand can know of C of pairs for a given cost, every law and noise known: a bound.
 
-Pairs are of one rendering setting; those of a pre-training task share its pre-trainings. A choice is a set of sizes for
+Pairs are of one rendering setting; those of a pre-training task share its pre-trainings. A design is a set of sizes for
 each pre-training task and, of those, a set for each of its pairs, every size at most once, as the paper's grid has
-them. What it knows of a pair is the chance that its C is within one standard error of what the whole grid says: by
-Fisher's information, each pair fitted alone, the difference of nested estimates having the difference of their
-variances. The best choice that can be paid is found exactly, by dynamic programming over the cost.
+them. What it knows of a pair is the chance that its C is as near to the whole grid's as is asked: by Fisher's
+information, each pair fitted alone by least squares, the difference of nested estimates having the difference of their
+variances. The best design that can be paid is found exactly, by dynamic programming over the cost.
+
+It bounds no policy that looks at results as they come, which may do a little better, and no estimator that knows more
+than the runs of one pair.
 """
 
 from __future__ import annotations
@@ -25,34 +28,43 @@ _STEP = 0.05
 
 
 @dataclass(frozen=True)
+class KnownPair:
+    """A pair whose law is known, and how near its C is to be to the whole grid's (a standard deviation of C)."""
+
+    law: TrueLaw
+    within: float
+
+
+@dataclass(frozen=True)
 class MostWithin:
-    """The largest expected `share` of pairs within one standard error, and the largest chance that `all` of them are;
-    each of the choice of runs that is best for it."""
+    """The largest expected `share` of pairs as near as is asked, and the largest chance that `all` of them are; each of
+    the design that is best for it."""
 
     share: float
     all: float
 
 
-def most_within(laws: Sequence[Sequence[TrueLaw]], rungs: Sequence[int], budget: float, prices: Prices) -> MostWithin:
-    """What the best choices of runs for this budget know of C, when each pre-training task's pairs have these laws.
+def most_within(
+    pairs: Sequence[Sequence[KnownPair]], rungs: Sequence[int], budget: float, prices: Prices
+) -> MostWithin:
+    """What the best designs for this budget know of C of `pairs`, those of each pre-training task together.
 
     `rungs`: the grid's sizes, from the smallest. 0 where not even one pair can have three sizes.
     """
-    chances = [np.array([chances_within(law, rungs) for law in pairs]) for pairs in laws]
+    chances = [np.array([chances_within(pair, rungs) for pair in of_task]) for of_task in pairs]
     with np.errstate(divide="ignore"):
-        logs = [np.log(pairs) for pairs in chances]
-    share = _best(chances, rungs, budget, prices) / sum(len(pairs) for pairs in laws)
+        logs = [np.log(of_task) for of_task in chances]
+    share = _best(chances, rungs, budget, prices) / sum(len(of_task) for of_task in pairs)
     return MostWithin(max(share, 0.0), float(np.exp(_best(logs, rungs, budget, prices))))
 
 
-def chances_within(law: TrueLaw, rungs: Sequence[int]) -> Floats:
-    """The chance that C is within one standard error of the whole grid's for each set of sizes, shape (2^rungs,): a set
-    holds the i-th size where bit i of its number is set. 0 for fewer than three sizes, which leave C open."""
+def chances_within(pair: KnownPair, rungs: Sequence[int]) -> Floats:
+    """The chance that C is as near to the whole grid's as is asked for each set of sizes, shape (2^rungs,): a set holds
+    the i-th size where bit i of its number is set. 0 for fewer than three sizes, which leave C open."""
     sizes = np.asarray(rungs, float)
-    whole = variance(sizes, law, GAP)
-    ratios = np.array([variance(sizes[_members(chosen, sizes.size)], law, GAP) for chosen in range(2**sizes.size)])
-    ratios /= whole
-    chances: Floats = 2 * ndtr(np.maximum(ratios - 1, 1e-9) ** -0.5) - 1
+    sets = [sizes[_members(chosen, sizes.size)] for chosen in range(2**sizes.size)]
+    apart = np.array([variance(chosen, pair.law, GAP) for chosen in sets]) - variance(sizes, pair.law, GAP)
+    chances: Floats = 2 * ndtr(pair.within / np.sqrt(np.maximum(apart, 1e-300))) - 1
     return chances
 
 

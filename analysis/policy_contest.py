@@ -156,16 +156,20 @@ def whole_fits(case: Case) -> Mapping[str, LawFit]:
     return Step(case.pool(), tuple(whole_grid(case.pool())), case.cost()).fits
 
 
+def gaps(fits: Mapping[str, LawFit], *, identified: bool = True) -> dict[str, Gap]:
+    """C of every arm, or of those that are identified."""
+    return {arm: Gap(fit.C.mean, fit.C.sd) for arm, fit in fits.items() if fit.identified or not identified}
+
+
 def whole_gaps(case: Case) -> dict[str, Gap]:
     """C of every arm that the full grid identifies."""
-    return {arm: Gap(fit.C.mean, fit.C.sd) for arm, fit in whole_fits(case).items() if fit.identified}
+    return gaps(whole_fits(case))
 
 
-def whole_laws(case: Case) -> list[dict[str, TrueLaw]]:
-    """Of each checkpoint's arms the law that the full grid says: posterior means, and D such that the law has the
+def fitted_laws(case: Case, fits: Mapping[str, LawFit]) -> list[dict[str, TrueLaw]]:
+    """Of each checkpoint's arms the law that these fits say: posterior means, and D such that the law has the
     posterior's error in the middle of the sizes."""
     laws: dict[str, dict[str, TrueLaw]] = {}
-    fits = whole_fits(case)
     for arm in case.arms:
         fit = fits[arm.name]
         middle = float(np.exp(np.log(fit.n).mean()))

@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from analysis.drawn_cases import DESIGNS, design_apart, drawn_pair_laws, drawn_pairs
+from analysis.drawn_cases import DESIGNS, design_apart, drawn_laws, drawn_pairs
 from analysis.optimal_design import TrueLaw
-from analysis.pair_bound import MostWithin, most_within
+from analysis.pair_bound import KnownPair, MostWithin, most_within
 from analysis.policy_contest import (
     C_ALONE,
     RUNGS,
     Apart,
+    Gap,
     cross_task_trial,
     cross_tasks,
+    fitted_laws,
+    gaps,
+    whole_fits,
     whole_gaps,
-    whole_laws,
 )
 from analysis.pools import STANDARD_PRICES
 from analysis.replay import ENTRANTS, OURS
@@ -33,10 +36,12 @@ def plan_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) ->
     """On the recorded pairs, and the bounds at the laws that their whole grid says: over all arms alike, and for one
     who knows beforehand which arms the grid will identify."""
     pairs = cross_tasks(recorded(data_root))
-    whole, found = whole_gaps(pairs), whole_laws(pairs)
-    every = [list(of_task.values()) for of_task in found]
-    identified = [[law for arm, law in of_task.items() if arm in whole] for of_task in found]
-    known = {"bound": every, "bound foreknown": [of_task for of_task in identified if of_task]}
+    fits = whole_fits(pairs)
+    whole, laws_found = gaps(fits), fitted_laws(pairs, fits)
+    known = {
+        "bound": known_pairs(laws_found, gaps(fits, identified=False)),
+        "bound foreknown": known_pairs(laws_found, whole),
+    }
     trials = [
         Trial(f"pairs {whose}", pairs_bound, part, (of_tasks, pairs.cost()))
         for whose, of_tasks in known.items()
@@ -71,13 +76,20 @@ def plan_drawn_pairs(data_root: Path | None, laws: int, replays: Mapping[str, in
             for part, share in SHARES.items()
         ]
         trials += [Trial("drawn-pairs designs", design_apart, design, (case, whole)) for design in DESIGNS]
-        trials += [Trial("drawn-pairs bound", pairs_bound, part, (drawn_pair_laws(i), case.cost())) for part in SHARES]
+        known = known_pairs(drawn_laws(i), whole)
+        trials += [Trial("drawn-pairs bound", pairs_bound, part, (known, case.cost())) for part in SHARES]
     return trials
 
 
-def pairs_bound(part: str, laws: Sequence[Sequence[TrueLaw]], cost: float) -> MostWithin:
-    """The most that any choice of runs knows for this share of the whole grid's cost."""
-    return most_within(laws, RUNGS, SHARES[part] * cost, STANDARD_PRICES)
+def known_pairs(laws: Sequence[Mapping[str, TrueLaw]], whole: Mapping[str, Gap]) -> list[list[KnownPair]]:
+    """The pairs of `whole` by pre-training task, each to be within the standard deviation that the whole grid says."""
+    pairs = [[KnownPair(law, whole[arm].sd) for arm, law in of_task.items() if arm in whole] for of_task in laws]
+    return [of_task for of_task in pairs if of_task]
+
+
+def pairs_bound(part: str, pairs: Sequence[Sequence[KnownPair]], cost: float) -> MostWithin:
+    """The most that a design fixed beforehand knows for this share of the whole grid's cost."""
+    return most_within(pairs, RUNGS, SHARES[part] * cost, STANDARD_PRICES)
 
 
 def pairs_figures(found: Found) -> dict[str, Figure]:
@@ -105,12 +117,12 @@ def drawn_pairs_figures(found: Found) -> dict[str, Figure]:
 
 
 def _bounds(name: str, question: str, found: Found, plain: float) -> dict[str, Figure]:
-    """At each cost the most that any choice of runs knows, mean over the draws."""
+    """At each cost the most that a design fixed beforehand knows, mean over the draws."""
     figures = dict[str, Figure]()
     for part in SHARES:
         bounds: list[MostWithin] = found[question, part]
         share, every = (float(np.mean([getattr(bound, each) for bound in bounds])) for each in ("share", "all"))
-        unit = f"expected share of arms, each fitted alone, laws and noise known; all of them in at most {every:.1%}"
+        unit = f"expected share of arms by a design fixed beforehand, laws and noise known; all in at most {every:.1%}"
         figures[f"{name}_bound_at_{part}_cost"] = Figure(share, plain, unit)
     return figures
 
