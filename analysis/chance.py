@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from scipy.stats import kendalltau
 
 from analysis.contest import Task, curve_errors, nine_renderings, posterior_errors, tasks
 from analysis.fit import LawFit, fit_laws
-from analysis.laws import Floats, law_error
+from analysis.laws import Floats, LawSamples, law_error
 from analysis.prior import Prior
 from analysis.recorded import Curve, Setting, read_paper
 from analysis.rivals import RIVALS
@@ -41,14 +40,14 @@ def order_by_chance(paper: Mapping[Setting, Curve], worlds: int = WORLDS, seed: 
     """
     recorded = {setting.rendering: curve for setting, curve in nine_renderings(paper).items()}
     laws, rng = _laws(recorded, {}), np.random.default_rng(seed)
-    population = _Population.of(list(laws.values()), np.random.default_rng([seed, 1]))
+    population = _population(list(laws.values()), np.random.default_rng([seed, 1]))
     taus: dict[str, list[float]] = {POSTERIOR: [], PAPER: [], POPULATION_KNOWN: [], LAWS_KNOWN: []}
     for _ in range(worlds):
         world = {name: _runs(law, law.predict(law.n), rng) for name, law in laws.items()}
         seen = {name: curve.upto(_SEEN) for name, curve in world.items()}
         orders = {POSTERIOR: [fit.predict(_TOP) for fit in _laws(seen, {}).values()]}
         orders[PAPER] = [RIVALS[PAPER](curve, _TOP) for curve in seen.values()]
-        orders[POPULATION_KNOWN] = [population.at_top(seen[name], law.sigma.mean) for name, law in laws.items()]
+        orders[POPULATION_KNOWN] = [_at_top(population, seen[name], law.sigma.mean) for name, law in laws.items()]
         orders[LAWS_KNOWN] = [law.predict(_TOP) for law in laws.values()]
         runs = [curve.error[curve.n == _TOP] for curve in world.values()]
         for who, order in orders.items():
@@ -56,30 +55,21 @@ def order_by_chance(paper: Mapping[Setting, Curve], worlds: int = WORLDS, seed: 
     return {who: np.array(values) for who, values in taus.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class _Population:
-    """Draws of how the laws are spread: `log_errors` at the sizes up to 4,000 (draws, sizes), `top`: errors at 64,000
-    (draws,)."""
+def _population(laws: Sequence[LawFit], rng: np.random.Generator) -> LawSamples:
+    """Draws of laws spread as these are: jointly normal in log alpha, logit of the share of gap at 4,000 and log error
+    there."""
+    levels = np.array([float(law.predict(_SEEN)) for law in laws])
+    alphas, gaps = (np.array([getattr(law, name).mean for law in laws]) for name in ("alpha", "C"))
+    spread = np.stack([np.log(alphas), logit(gaps / levels), np.log(levels)])
+    draws = rng.multivariate_normal(spread.mean(axis=1), np.cov(spread), _POPULATION)
+    alpha, share, level = np.exp(draws[:, 0]), expit(draws[:, 1]), np.exp(draws[:, 2])
+    return LawSamples(alpha, level * share, level * (1 - share) * _SEEN**alpha, np.zeros_like(alpha))
 
-    log_errors: Floats
-    top: Floats
 
-    @classmethod
-    def of(cls, laws: Sequence[LawFit], rng: np.random.Generator) -> _Population:
-        """Jointly normal in log alpha, logit of the share of gap at 4,000 and log error there, as these laws are."""
-        levels = np.array([float(law.predict(_SEEN)) for law in laws])
-        alphas, gaps = (np.array([getattr(law, name).mean for law in laws]) for name in ("alpha", "C"))
-        spread = np.stack([np.log(alphas), logit(gaps / levels), np.log(levels)])
-        draws = rng.multivariate_normal(spread.mean(axis=1), np.cov(spread), _POPULATION)
-        alpha, gap, level = np.exp(draws[:, 0]), expit(draws[:, 1]), np.exp(draws[:, 2])
-        sizes = np.append(laws[0].n[laws[0].n <= _SEEN], _TOP)
-        errors = level[:, None] * ((1 - gap[:, None]) * (sizes / _SEEN) ** -alpha[:, None] + gap[:, None])
-        return cls(np.log(errors[:, :-1]), errors[:, -1])
-
-    def at_top(self, seen: Curve, sigma: float) -> Floats:
-        """The mean error at 64,000, shape (1,), given these runs, whose noise is known."""
-        misfit = (((np.log(seen.error) - self.log_errors) / sigma) ** 2).sum(axis=1)
-        return np.array([np.average(self.top, weights=np.exp((misfit.min() - misfit) / 2))])
+def _at_top(population: LawSamples, seen: Curve, sigma: float) -> Floats:
+    """The mean error at 64,000, shape (1,), of the laws of the population given these runs, whose noise is known."""
+    misfit = ((np.log(seen.error / population.error(seen.n)) / sigma) ** 2).sum(axis=1)
+    return np.average(population.error(_TOP), axis=0, weights=np.exp((misfit.min() - misfit) / 2))
 
 
 def rmse_by_chance(task: Task, worlds: int = WORLDS, seed: int = 1) -> dict[str, Floats]:

@@ -95,12 +95,9 @@ def _pairs(i: int) -> Iterator[tuple[PoolArm, TrueLaw, Floats]]:
             yield arm, law, rng.standard_normal(len(RUNGS))
 
 
-def drawn_laws(i: int) -> list[dict[str, TrueLaw]]:
-    """The laws of the i-th draw: of each pre-training task those of its pairs, by arm."""
-    laws: dict[str, dict[str, TrueLaw]] = {}
-    for arm, law, _ in _pairs(i):
-        laws.setdefault(arm.checkpoint, {})[arm.name] = law
-    return list(laws.values())
+def drawn_laws(i: int) -> dict[str, TrueLaw]:
+    """The laws of the pairs of the i-th draw, by arm."""
+    return {arm.name: law for arm, law, _ in _pairs(i)}
 
 
 def design_apart(design: str, case: Case, whole: Mapping[str, Gap]) -> tuple[tuple[Apart, ...], float]:

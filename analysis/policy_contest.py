@@ -166,16 +166,12 @@ def whole_gaps(case: Case) -> dict[str, Gap]:
     return gaps(whole_fits(case))
 
 
-def fitted_laws(case: Case, fits: Mapping[str, LawFit]) -> list[dict[str, TrueLaw]]:
-    """Of each checkpoint's arms the law that these fits say: posterior means, and D such that the law has the
-    posterior's error in the middle of the sizes."""
-    laws: dict[str, dict[str, TrueLaw]] = {}
-    for arm in case.arms:
-        fit = fits[arm.name]
-        middle = float(np.exp(np.log(fit.n).mean()))
-        D = (float(fit.predict(middle)) - fit.C.mean) * middle**fit.alpha.mean
-        laws.setdefault(arm.checkpoint, {})[arm.name] = TrueLaw(fit.alpha.mean, fit.C.mean, D, fit.sigma.mean)
-    return list(laws.values())
+def fitted_law(fit: LawFit) -> TrueLaw:
+    """The law that a fit says: posterior means, and D such that it has the posterior's error in the middle of the
+    sizes."""
+    middle = float(np.exp(np.log(fit.n).mean()))
+    D = (float(fit.predict(middle)) - fit.C.mean) * middle**fit.alpha.mean
+    return TrueLaw(fit.alpha.mean, fit.C.mean, D, fit.sigma.mean)
 
 
 def cross_task_trial(

@@ -15,10 +15,11 @@ from analysis.policy_contest import (
     C_ALONE,
     RUNGS,
     Apart,
+    Case,
     Gap,
     cross_task_trial,
     cross_tasks,
-    fitted_laws,
+    fitted_law,
     gaps,
     whole_fits,
     whole_gaps,
@@ -37,26 +38,15 @@ def plan_pairs(data_root: Path | None, laws: int, replays: Mapping[str, int]) ->
     who knows beforehand which arms the grid will identify."""
     pairs = cross_tasks(recorded(data_root))
     fits = whole_fits(pairs)
-    whole, laws_found = gaps(fits), fitted_laws(pairs, fits)
-    known = {
-        "bound": known_pairs(laws_found, gaps(fits, identified=False)),
-        "bound foreknown": known_pairs(laws_found, whole),
-    }
+    whole, fitted = gaps(fits), {arm: fitted_law(fit) for arm, fit in fits.items()}
+    known = {"bound": gaps(fits, identified=False), "bound foreknown": whole}
     trials = [
-        Trial(f"pairs {whose}", pairs_bound, part, (of_tasks, pairs.cost()))
-        for whose, of_tasks in known.items()
+        Trial(f"pairs {whose}", pairs_bound, part, (known_pairs(pairs, fitted, of_arms), pairs.cost()))
+        for whose, of_arms in known.items()
         for part in SHARES
     ]
     for seed in range(replays["pairs"]):
-        trials += [
-            Trial(f"pairs {part}", cross_task_trial, name, (pairs, whole, seed, share))
-            for name in ENTRANTS
-            for part, share in SHARES.items()
-        ]
-        trials += [
-            Trial(f"pairs alone {part}", cross_task_trial, OURS, (pairs, whole, seed, share, C_ALONE))
-            for part, share in SHARES.items()
-        ]
+        trials += _asked("pairs", ENTRANTS, pairs, whole, seed)
     return trials
 
 
@@ -66,25 +56,29 @@ def plan_drawn_pairs(data_root: Path | None, laws: int, replays: Mapping[str, in
     for i in range(replays["drawn-pairs"]):
         case = drawn_pairs(i)
         whole = whole_gaps(case)
-        trials += [
-            Trial(f"drawn-pairs {part}", cross_task_trial, name, (case, whole, i, share))
-            for name in DRAWN_ENTRANTS
-            for part, share in SHARES.items()
-        ]
-        trials += [
-            Trial(f"drawn-pairs alone {part}", cross_task_trial, OURS, (case, whole, i, share, C_ALONE))
-            for part, share in SHARES.items()
-        ]
+        trials += _asked("drawn-pairs", DRAWN_ENTRANTS, case, whole, i)
         trials += [Trial("drawn-pairs designs", design_apart, design, (case, whole)) for design in DESIGNS]
-        known = known_pairs(drawn_laws(i), whole)
+        known = known_pairs(case, drawn_laws(i), whole)
         trials += [Trial("drawn-pairs bound", pairs_bound, part, (known, case.cost())) for part in SHARES]
     return trials
 
 
-def known_pairs(laws: Sequence[Mapping[str, TrueLaw]], whole: Mapping[str, Gap]) -> list[list[KnownPair]]:
+def _asked(question: str, policies: Iterable[str], case: Case, whole: Mapping[str, Gap], seed: int) -> list[Trial]:
+    """The policies at each cost, and ours where nothing but C is asked for."""
+    trials = []
+    for part, share in SHARES.items():
+        trials += [Trial(f"{question} {part}", cross_task_trial, name, (case, whole, seed, share)) for name in policies]
+        trials.append(Trial(f"{question} alone {part}", cross_task_trial, OURS, (case, whole, seed, share, C_ALONE)))
+    return trials
+
+
+def known_pairs(case: Case, laws: Mapping[str, TrueLaw], whole: Mapping[str, Gap]) -> list[list[KnownPair]]:
     """The pairs of `whole` by pre-training task, each to be within the standard deviation that the whole grid says."""
-    pairs = [[KnownPair(law, whole[arm].sd) for arm, law in of_task.items() if arm in whole] for of_task in laws]
-    return [of_task for of_task in pairs if of_task]
+    pairs: dict[str, list[KnownPair]] = {}
+    for arm in case.arms:
+        if arm.name in whole:
+            pairs.setdefault(arm.checkpoint, []).append(KnownPair(laws[arm.name], whole[arm.name].sd))
+    return list(pairs.values())
 
 
 def pairs_bound(part: str, pairs: Sequence[Sequence[KnownPair]], cost: float) -> MostWithin:

@@ -262,8 +262,8 @@ class Ledger:
 
 @contextmanager
 def ticking(ledger: Ledger) -> Iterator[None]:
-    """Keep the ledger's clock while nobody else does: Ray may take long to start, and whoever is killed meanwhile has
-    used that time."""
+    """Keep the ledger's clock meanwhile, closely at first: Ray may take long to start, and whoever is killed before
+    anything has begun has used that time all the same."""
     ended = threading.Event()
 
     def tick() -> None:

@@ -9,7 +9,6 @@ resume.
 from __future__ import annotations
 
 import json
-import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from sweeper.decision_log import DecisionLog
 from sweeper.decisions import Knowledge, choose, goals_of, learn, opening, priced_anew
 from sweeper.failures import Failure, Retries, cause_of
 from sweeper.flight import Flight
-from sweeper.ledger import TICK_S, Ledger
+from sweeper.ledger import Ledger
 from sweeper.plan import Plan
 from sweeper.pricing import Pricing
 from sweeper.progress import Reporter
@@ -66,7 +65,6 @@ class Loop:
         self._tunings: dict[Scope, Tuning] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._retries = Retries(config.finetune.max_failures)
-        self._ticked = 0.0
         self._given_up = False
         self._studies = studies(config, plan)
         self._nothing_to_add: tuple[int, int, Cost] | None = None
@@ -84,12 +82,12 @@ class Loop:
 
     def over_the_cap(self) -> bool:
         """Look at the caps; whether one has ended the sweep with fine-tunes under way, which nobody waits for."""
-        self._tick()
+        self._look()
         return self._given_up
 
     def next_trial(self) -> Trial | None:
         """The next fine-tune; None while none is ready."""
-        self._tick()
+        self._look()
         self._dispatch_what_fits()
         for flight in list(self.flights.values()):
             self._advance(flight)
@@ -344,11 +342,8 @@ class Loop:
         else:
             del self._tunings[scope_of(self.config.tune, flight.key.arm.name, flight.key.n)]
 
-    def _tick(self) -> None:
-        """Keep the ledger's clock, hold the hard cap, and pass on what workers report."""
-        if time.monotonic() - self._ticked > TICK_S:
-            self._ticked = time.monotonic()
-            self.ledger.tick()
+    def _look(self) -> None:
+        """Hold the hard cap, and pass on what workers report."""
         cap = self.ledger.exceeded() if self.flights else None
         if cap is not None:
             self._give_up(cap)

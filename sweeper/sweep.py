@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
 
 import ray
@@ -93,17 +92,15 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
     store = ArtifactStore(config.store, cache_gb=config.cache_gb)
     # Every node must reach it: a pre-training goes on from its last checkpoint wherever its workers are.
     scratch = inside(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
-    with ExitStack() as session:
-        with ticking(ledger):
-            watch = session.enter_context(ray_session(config, lambda text: reporter.event("waiting", text)))
-            reporter.tell(*_listeners(config, ledger))
-            slots = finetunes_at_a_time(config, nodes_now())
-            # Beside the driver: another node may go, and would take the driver's view with it.
-            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-            beside = ray.remote(num_cpus=0, scheduling_strategy=here)
-            board = None if config.is_simulated else beside(Board).remote()
-            stages = Stages(config, store, ledger, reporter, scratch, board, watch)
-            loop = Loop(config, make_plan(config), stages, ledger, reporter, s, slots)
+    with ticking(ledger), ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
+        reporter.tell(*_listeners(config, ledger))
+        slots = finetunes_at_a_time(config, nodes_now())
+        # Beside the driver: another node may go, and would take the driver's view with it.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        beside = ray.remote(num_cpus=0, scheduling_strategy=here)
+        board = None if config.is_simulated else beside(Board).remote()
+        stages = Stages(config, store, ledger, reporter, scratch, board, watch)
+        loop = Loop(config, make_plan(config), stages, ledger, reporter, s, slots)
         try:
             run_experiment(config, store, PolicySearcher(loop, config.finetune.timeout_s), folder / SCRATCH)
         finally:

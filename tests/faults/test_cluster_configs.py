@@ -56,7 +56,7 @@ def test_the_head_stays_and_does_no_work_and_workers_come_and_go_on_spot(cloud: 
 def test_every_node_wants_the_token_and_has_it(cloud: str) -> None:
     config = load(cloud)
 
-    assert config["file_mounts"] == {"/root/.ray/auth_token": "~/.ray/auth_token"}
+    assert config["file_mounts"] == {"~/.ray/auth_token": "~/.ray/auth_token"}
     for part in ("head", "worker"):
         (start,) = (line for line in config[f"{part}_start_ray_commands"] if "ray start" in line)
         assert start.index("export RAY_AUTH_MODE=token") < start.index("ray start")
