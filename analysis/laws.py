@@ -100,7 +100,7 @@ class LawSamples:
     """Joint draws of law (1) and of the run noise: arrays of shape (draws,).
 
     `sigma` is the standard deviation of the log error of a run around the law. `tau`: the discrepancy of each draw
-    (`analysis.posterior`), 0 where the law holds at every size; None from a method that knows of none.
+    (`analysis.estimator.posterior`), 0 where the law holds at every size; None from a method that knows of none.
     """
 
     alpha: Floats
@@ -121,3 +121,17 @@ class LawSamples:
         with np.errstate(divide="ignore", over="ignore"):
             needed = (self.D / np.maximum(room, 0.0)) ** (1.0 / self.alpha)
         return np.where(room > 0, needed, np.inf)
+
+
+@dataclass(frozen=True)
+class TrueLaw:
+    """A law (1) that is known: alpha > 0, C >= 0, D > 0, and sigma > 0, the sd of a run's log error."""
+
+    alpha: float
+    C: float
+    D: float
+    sigma: float
+
+    def error(self, n: ArrayLike) -> Floats:
+        """Mean error at n, any shape."""
+        return law_error(n, self.alpha, self.C, self.D)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from render_actors.labelled_folder import scene_of_folder
 from render_actors.labels import RenderedImage
-from render_actors.objects import class_names
-from render_actors.scene import sample_scene
-from render_actors.setting import RenderSetting, render_version
-from render_actors.settling import settled_scene
-from render_actors.shards import write_shard
+from render_actors.scene.sample import sample_scene
+from render_actors.scene.settling import settled_scene
+from render_actors.setting.classes import class_names
+from render_actors.setting.setting import RenderSetting, render_version
+from render_actors.shards.format import write_shard
 from render_actors.sinks import ArtifactSink
-from render_actors.sources import load_function, scene_of_function
+from render_actors.sources.function import load_function, scene_of_function
+from render_actors.sources.labelled_folder import scene_of_folder
 
 SHARD_FILE = "shard.parquet"
 
@@ -45,7 +45,7 @@ def drawing_of(setting: RenderSetting, sink: ArtifactSink) -> Drawing:
     """Blender with the setting's pools loaded (about 10 s), or the setting's own source of images."""
     source = setting.source
     if source is None:
-        from render_actors.blender import Renderer
+        from render_actors.blender.renderer import Renderer
 
         renderer = Renderer(setting)
 

@@ -11,7 +11,7 @@ from typing import Any
 import ray
 
 from render_actors.actor import RenderActor, shard_identity
-from render_actors.setting import RenderSetting
+from render_actors.setting.setting import RenderSetting
 from render_actors.sinks import ArtifactSink
 
 # Ray may have to find a free CPU or a node for an actor, which is no failure: others may be at work for hours.

@@ -30,10 +30,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for 
 @app.command()
 def plan(config: ConfigFile, overrides: Overrides = None) -> None:
     """Arms, ladder, stages, cache hits and estimated cost; spends nothing."""
-    from sweeper.config import load_config
+    from sweeper.config.load import load_config
 
     loaded = load_config(config, overrides or ())
-    from sweeper.planning import describe
+    from sweeper.commands.plan import describe
 
     print(describe(loaded))
 
@@ -41,13 +41,13 @@ def plan(config: ConfigFile, overrides: Overrides = None) -> None:
 @app.command()
 def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -> None:
     """Run a sweep, or go on with it; safe to repeat."""
-    from sweeper.config import load_config
+    from sweeper.config.load import load_config
 
     loaded = load_config(config, overrides or ())
-    from sweeper.driver import end_on_sigterm
-    from sweeper.progress import Reporter
-    from sweeper.status import verdict_lines
-    from sweeper.sweep import run_sweep
+    from sweeper.cluster.session import end_on_sigterm
+    from sweeper.commands.run import run_sweep
+    from sweeper.commands.status import verdict_lines
+    from sweeper.events.reporter import Reporter
 
     reporter = Reporter("json" if json else "auto")
     try:
@@ -67,12 +67,12 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
 @app.command()
 def status(run: RunFolder) -> None:
     """Spend, stages, fits, verdicts and the next proposal of a sweep."""
-    from sweeper.config import load_run_config
-    from sweeper.run_folder import seen
+    from sweeper.config.load import load_run_config
+    from sweeper.storage.run_folder import seen
 
     folder = seen(run)
     load_run_config(folder)
-    from sweeper.status import describe
+    from sweeper.commands.status import describe
 
     print(describe(folder))
 
@@ -80,12 +80,12 @@ def status(run: RunFolder) -> None:
 @app.command()
 def report(run: RunFolder) -> None:
     """Write report.html, figures and tables of a sweep anew."""
-    from sweeper.config import load_run_config
-    from sweeper.run_folder import seen
+    from sweeper.config.load import load_run_config
+    from sweeper.storage.run_folder import seen
 
     folder = seen(run)
     load_run_config(folder)
-    from sweeper.reporting import write_report
+    from sweeper.commands.report import write_report
 
     print(write_report(folder).report)
 
@@ -100,9 +100,9 @@ def render(
     json: AsJson = False,
 ) -> None:
     """Only render."""
-    from sweeper.config import load_config
-    from sweeper.progress import Reporter
-    from sweeper.rendering_only import render_only
+    from sweeper.commands.render import render_only
+    from sweeper.config.load import load_config
+    from sweeper.events.reporter import Reporter
 
     reporter = Reporter("json" if json else "auto")
     try:
@@ -124,12 +124,12 @@ def complexity(
     ] = None,
 ) -> None:
     """The paper's complexity measure (section 4.5) of each arm's rendered set; shown in the report."""
-    from sweeper.config import load_config
+    from sweeper.config.load import load_config
 
     loaded = load_config(config, overrides or ())
-    from sweeper.complexity import RESULTS, measure
-    from sweeper.driver import driven
-    from sweeper.run_folder import keep_all
+    from sweeper.commands.complexity import RESULTS, measure
+    from sweeper.commands.driver import driven
+    from sweeper.storage.run_folder import keep_all
 
     with driven(loaded) as folder:
         for line in measure(loaded, folder, images, checkpoint):
@@ -145,7 +145,7 @@ def fit(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Fit recorded observations: the law of every arm and its verdict."""
-    from sweeper.fitting import as_json, as_text, fit_table
+    from sweeper.commands.fit import as_json, as_text, fit_table
 
     answers = fit_table(table, target, robust=robust)
     print((as_json if json else as_text)(answers, target))
@@ -164,7 +164,7 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """What policies would have paid for precision and for the right verdict, on recorded or simulated runs."""
-    from sweeper.replaying import Wanted, as_json, as_text, replay_policies
+    from sweeper.commands.replay import Wanted, as_json, as_text, replay_policies
 
     names = tuple(name.strip() for name in policy.split(",") if name.strip())
     wanted = Wanted(names, seeds, target, alpha_sd, c_sd, budget)
@@ -178,7 +178,7 @@ def reproduce(
     json: Annotated[bool, typer.Option("--json", help="One JSON object with every table.")] = False,
 ) -> None:
     """The paper's tables and figures from its published results, beside ours."""
-    from sweeper.reproducing import reproduce_paper
+    from sweeper.commands.reproduce import reproduce_paper
 
     print(reproduce_paper(table, out, as_json=json))
 
@@ -191,7 +191,7 @@ def bench(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """The project's own measurements, each beside a reference of the same run."""
-    from sweeper.bench import as_json, as_text, run_bench
+    from sweeper.bench.registry import as_json, as_text, run_bench
 
     figures = run_bench(name, data_root, runs)
     print((as_json if json else as_text)(name, figures))
@@ -200,7 +200,7 @@ def bench(
 @app.command()
 def doctor() -> None:
     """What this machine can do, what is missing and how to get it."""
-    from sweeper.doctor import examine
+    from sweeper.commands.doctor import examine
 
     checks = examine()
     for check in checks:

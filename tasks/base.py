@@ -22,7 +22,7 @@ LabelKind = Literal["class_index", "class_set", "boxes", "instances", "semantic"
 # The class number of a pixel that counts neither for nor against, and of the rows that pad a list of boxes.
 IGNORED = 255
 NO_BOX = -1
-# of a row of keypoint labels: the object's own numbers, then those of each keypoint (tasks/keypoint_labels.py)
+# of a row of keypoint labels: the object's own numbers, then those of each keypoint (tasks/data/keypoint_labels.py)
 OBJECT_COLUMNS, KEYPOINT_COLUMNS = 6, 4
 
 # name -> the module that defines it in its TASKS table, and the labels it learns from; a new task is one line here and
@@ -63,7 +63,7 @@ class ArraySet:
     "boxes" float32 (N, M, 5), class, x0, y0, x1, y1 in px, the end exclusive, padded with rows of class -1;
     "instances" uint8 (N, H, W, 2), the object's number, 0 = none, and its class; "semantic" uint8 (N, H, W), the class,
     255 = ignored; "normals" float16 (N, H, W, 3), unit, x right, y up, z to the viewer, 0 where there is none; "depth"
-    float32 (N, H, W), metres, 0 where there is none; "keypoints" float32 (N, M, 6 + 4 K), see tasks/keypoint_labels.py,
+    float32 (N, H, W), metres, 0 where there is none; "keypoints" float32 (N, M, 6 + 4 K), see data/keypoint_labels.py,
     padded as boxes are. class_names: one name an output of the model, keypoints apart. kind: told by the shape where it
     is left out, for the first two. keypoint_names: the K of every object, for "keypoints" only. Raises TaskError where
     these do not fit together.

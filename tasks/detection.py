@@ -68,7 +68,7 @@ class RegionHead(nn.Module):
         anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
         whole = network(self.pyramid, rpn_anchor_generator=anchors)
         self.rpn, self.roi_heads = whole.rpn, whole.roi_heads
-        # a training puts a choice of its own before it (tasks/chance.py)
+        # a training puts a choice of its own before it (tasks/models/random_draws.py)
         self.sampler = self.roi_heads.fg_bg_sampler
         self.target, self.extra, self.width = target, extra, width
 

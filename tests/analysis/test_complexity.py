@@ -10,9 +10,9 @@ from sklearn.covariance import ledoit_wolf
 
 from analysis import fit_laws
 from analysis.complexity import Complexity, complexity
-from analysis.report_data import ReportData
-from analysis.report_tables import page_tables
-from tests.analysis.truths import observe
+from analysis.report.records import ReportData
+from analysis.report.tables import page_tables
+from tests.analysis.evidence.truths import observe
 
 
 def gaussian(images: int, features: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

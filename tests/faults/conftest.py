@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.s3_server import CREDENTIALS, S3Server, s3_server
+from tests.faults.storage.s3_server import CREDENTIALS, S3Server, s3_server
 
 
 @pytest.fixture

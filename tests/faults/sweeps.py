@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tasks.toy import SimulatedLaw, simulated_error
+from sweeper.stages.simulated import SimulatedLaw, simulated_error
 
 SIZES = (250, 500, 1000)
 REPEATS = 2

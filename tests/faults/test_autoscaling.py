@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.fashion_mnist import PACKAGE_FOLDER
+from tasks.data.fashion_mnist import PACKAGE_FOLDER
 from tests.faults import shapes
 from tests.faults.cluster import Head, head
 from tests.integration.command_line import Place, place

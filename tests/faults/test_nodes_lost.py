@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.fashion_mnist import PACKAGE_FOLDER
+from tasks.data.fashion_mnist import PACKAGE_FOLDER
 from tests.faults import shapes
 from tests.faults.cluster import head
 from tests.integration.command_line import Finished, Place, place

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_tasks_sweeps import runs_to_its_report, sweep
-from tests.tasks.drawn_folders import write_depth, write_instances, write_keypoints
+from tests.tasks.data.drawn_folders import write_depth, write_instances, write_keypoints
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(900)]
 

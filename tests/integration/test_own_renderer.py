@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from render_actors.labelled_folder import folder_classes
-from render_actors.sources import Source
-from sweeper.config import load_config
-from sweeper.rendering import training_images, validation_images
+from render_actors.setting.source import Source
+from render_actors.sources.labelled_folder import folder_classes
+from sweeper.config.load import load_config
+from sweeper.stages.image_sets import training_images, validation_images
 from tasks.base import task
-from tasks.models import backbone_state, seeded_model
+from tasks.models.transfer import backbone_state, seeded_model
 from tests.integration import sweeps
 from tests.integration.command_line import Place, place
 

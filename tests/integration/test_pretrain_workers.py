@@ -18,13 +18,14 @@ import torch
 
 from render_actors.actor import SHARD_FILE, shard_identity
 from render_actors.labels import RenderedImage, image_of_maps, semantic_map
-from render_actors.shards import write_shard
-from sweeper.artifacts import MODEL_FILE, ArtifactStore, Manifest
-from sweeper.config import SweepConfig
-from sweeper.plan import make_plan
-from sweeper.pretrain import Pretraining, pretrain, pretrain_identity
-from sweeper.progress import Board
-from sweeper.rendering import ImageSet, shards_of, training_images, validation_images
+from render_actors.shards.format import write_shard
+from sweeper.config.schema import SweepConfig
+from sweeper.events.reporter import Board
+from sweeper.stages.identity import pretrain_identity
+from sweeper.stages.image_sets import ImageSet, shards_of, training_images, validation_images
+from sweeper.stages.pretrain import Pretraining, pretrain
+from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore, Manifest
+from sweeper.study.arms import make_plan
 from tests.sweeper.examples import real_sweep, sweep_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.fashion_mnist import PACKAGE_FOLDER
+from tasks.data.fashion_mnist import PACKAGE_FOLDER
 from tests.integration import sweeps
 from tests.integration.command_line import Finished, Place, Started, place
 from tests.integration.conftest import Sweep

@@ -15,8 +15,8 @@ import ray
 from render_actors.actor import SHARD_FILE, shard_identity
 from render_actors.labels import RenderedImage
 from render_actors.pool import render_shards
-from render_actors.setting import RenderSetting
-from render_actors.shards import read_shard
+from render_actors.setting.setting import RenderSetting
+from render_actors.shards.format import read_shard
 from tests.render_actors.sinks import FolderSink
 
 pytestmark = pytest.mark.slow

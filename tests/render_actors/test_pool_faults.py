@@ -15,9 +15,9 @@ import ray
 
 from render_actors.actor import SHARD_FILE
 from render_actors.pool import RenderFailedError, render_shards
-from render_actors.setting import RenderSetting
-from render_actors.shards import read_shard
-from render_actors.sources import Source
+from render_actors.setting.setting import RenderSetting
+from render_actors.setting.source import Source
+from render_actors.shards.format import read_shard
 from tests.render_actors.sinks import FolderSink
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

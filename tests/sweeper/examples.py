@@ -8,11 +8,12 @@ from typing import Any
 
 import yaml
 
-from sweeper.config import SweepConfig, load_config
-from sweeper.costs import Cost
-from sweeper.plan import Arm
-from sweeper.results import Observation
-from sweeper.study import study
+from sweeper.budget.costs import Cost
+from sweeper.config.load import load_config
+from sweeper.config.schema import SweepConfig
+from sweeper.study.arms import Arm
+from sweeper.study.identity import study
+from sweeper.study.results import Observation
 
 ARM = "plain/mulclass/small_resnet/sinclass"
 

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from tasks.base import NO_BOX, TaskError, task
-from tasks.datasets import load_real
-from tasks.keypoint_labels import OTHER_SIGMA, PERSON, check_flip, mirrored_order, padding, rows_of, sigmas_of
+from tasks.data.catalogue import load_real
+from tasks.data.drawn import KEYPOINTS, shapes
+from tasks.data.keypoint_labels import OTHER_SIGMA, PERSON, check_flip, mirrored_order, padding, rows_of, sigmas_of
 from tasks.keypoints import keypoint_target
-from tasks.models import build_model, seeded_model
-from tasks.recipes import recipe
-from tasks.shapes import KEYPOINTS, shapes
-from tasks.train import train
-from tests.tasks.drawn_folders import write_keypoints
+from tasks.models.transfer import build_model, seeded_model
+from tasks.recipes.registry import recipe
+from tasks.training.loop import train
+from tests.tasks.data.drawn_folders import write_keypoints
 
 KEYPOINT = task("keypoint")
 NAMES = ("a", "b")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tasks.base import task_names
-from tasks.recipes import Recipe, recipe, recipe_names
+from tasks.recipes.recipe import Recipe
+from tasks.recipes.registry import recipe, recipe_names
 
 PLAIN = Recipe(iterations=100, batch_size=10, lr=0.1, warmup_images=200)
 

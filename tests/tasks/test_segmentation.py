@@ -9,11 +9,11 @@ import torch
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
 from tasks.base import IGNORED, TaskError, task
-from tasks.evaluation import evaluate
-from tasks.models import build_model, seeded_model
-from tasks.recipes import recipe
-from tasks.shapes import shapes
-from tasks.train import train
+from tasks.data.drawn import shapes
+from tasks.models.transfer import build_model, seeded_model
+from tasks.recipes.registry import recipe
+from tasks.training.evaluation import evaluate
+from tasks.training.loop import train
 
 
 def logits_of(classes: torch.Tensor, known: int) -> torch.Tensor:

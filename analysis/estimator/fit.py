@@ -1,0 +1,298 @@
+"""Fit law (1), error(n) = D n^-alpha + C, to an arm's runs: what is known of it and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.estimator.least_squares import LeastSquares, Space, least_squares
+from analysis.estimator.observations import Observed, check_runs, name_arm
+from analysis.estimator.outliers import outlier_chances, outlier_parts
+from analysis.estimator.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, with_shared_noise
+from analysis.estimator.posterior import ALPHA_RANGE, LogRatio, Prior, arm_data, arm_parts, draw, fit_grids
+from analysis.laws import Floats, LawSamples, law_error
+
+Method = Literal["posterior", "nls"]
+# A value is called identified when the data leave at most this share of the prior's spread (with a half, a few cells of
+# docs/calibration.csv are called identified whose intervals still lean on the prior), and an estimate of
+# least squares when its standard error is at most this share of the value (alpha) or of the mean error (C).
+_NARROWED = 1 / 3
+_NLS_SHARE = 0.5
+# Of the draws of the run noise in the highest cell of its range; of alpha's median to an end of its range.
+_AT_THE_END, _NEAR_THE_END = 0.95, 1.05
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """One inferred number: `mean`, `sd` and the shortest intervals.
+
+    From the posterior: its mean and sd. From least squares: the optimum and its standard error (nan where it
+    sits on a bound or there are no spare runs).
+    """
+
+    mean: float
+    sd: float
+    draws: Floats
+
+    @property
+    def median(self) -> float:
+        """Median of the draws: what stands for a value whose few largest draws decide the mean, as D's may."""
+        return float(np.median(self.draws))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The shortest interval that holds `level` (0 to 1) of the draws."""
+        low, high = shortest_interval(self.draws, level)
+        return float(low), float(high)
+
+
+@dataclass(frozen=True, eq=False)
+class LawFit:
+    """What the runs of one arm say of law (1).
+
+    `n`, `error`, `log_variance` (runs,): the runs fitted, in the order given. `alpha`, `C`, `D`: the law's
+    values; `sigma`: the run noise as a standard deviation of log error. `samples`: joint draws of the four.
+    `identified` is False where the data leave alpha or C open; `reason` says why in words. `outlier` (runs,): the
+    probability that a run is an outlier, 0 unless the prior allows any (`Prior.outlier_share`). `beyond_prior`: why no
+    interval of this fit holds what it says, empty where nothing is beyond what the prior knows.
+    """
+
+    n: Floats
+    error: Floats
+    log_variance: Floats
+    method: Method
+    alpha: Estimate
+    C: Estimate
+    D: Estimate
+    sigma: Estimate
+    samples: LawSamples
+    identified: bool
+    reason: str
+    outlier: Floats
+    beyond_prior: str = ""
+
+    def predict(self, n: ArrayLike) -> Floats:
+        """Mean error expected at n (any shape): posterior mean, or the curve of the least squares optimum."""
+        if self.method == "nls":
+            return law_error(n, self.alpha.mean, self.C.mean, self.D.mean)
+        return self.samples.error(n).mean(axis=0)
+
+    def band(self, n: ArrayLike, level: float = 0.9, *, new_run: bool = False) -> tuple[Floats, Floats]:
+        """Lower and upper bound of the mean error at n; with `new_run`, of one further run and its noise."""
+        curves = self.samples.error(n)
+        if new_run:
+            noise = np.random.default_rng(0).standard_normal(curves.shape)
+            sigma = self.samples.sigma.reshape((-1,) + (1,) * (curves.ndim - 1))
+            curves = curves * np.exp(sigma * noise)
+        return shortest_interval(curves, level)
+
+    def __str__(self) -> str:
+        parts = []
+        for name, value in (("alpha", self.alpha), ("C", self.C), ("D", self.D), ("sigma", self.sigma)):
+            low, high = value.interval(0.95)
+            middle = f"{value.median:.4g} (median" if name == "D" else f"{value.mean:.4g} (sd {value.sd:.2g}"
+            parts.append(f"{name} {middle}, 95 % {low:.4g} to {high:.4g})")
+        known = "identified" if self.identified else "not identified"
+        return f"error(n) = D n^-alpha + C over {self.n.size} runs: {'; '.join(parts)}; {known}: {self.reason}"
+
+
+def fit_law(
+    n: ArrayLike,
+    error: ArrayLike,
+    *,
+    method: Method = "posterior",
+    D: float | None = None,
+    prior: Prior | None = None,
+    seed: int = 0,
+    log_variance: ArrayLike | None = None,
+    space: Space = "linear",
+) -> LawFit:
+    """Fit law (1) to the runs of one arm; one entry a run, repeats of a size as entries of their own.
+
+    n: images, > 0 (n = 0, no pre-training, is the reference point and stays outside). error: in (0, 1].
+    log_variance: known variance of each log error, from a run's fine-tuning repeats (variance of their log
+    mean); added to the run noise, which is inferred. method "posterior" (default) or "nls", the paper's least
+    squares; D fixes D for "nls" (the paper: 0.48), and `space` is where its squares are summed: "linear", as the
+    paper's code has it, or "log", as its text says. `seed` decides the draws; the same seed,
+    the same fit. Raises ValueError, in one line, for observations outside these ranges.
+    """
+    observed = (n, error) if log_variance is None else (n, error, log_variance)
+    return fit_laws({"": observed}, method=method, D=D, prior=prior, seed=seed, space=space)[""]
+
+
+def fit_laws(
+    arms: Mapping[str, Sequence[ArrayLike]],
+    *,
+    method: Method = "posterior",
+    D: float | None = None,
+    prior: Prior | None = None,
+    seed: int = 0,
+    groups: Mapping[str, str] | None = None,
+    space: Space = "linear",
+) -> dict[str, LawFit]:
+    """Fit law (1) to every arm; each arm is (n, error) or (n, error, log_variance), as in `fit_law`.
+
+    The posterior pools: all arms share a level of run noise, and arms of one group, named by `groups` (default:
+    all arms are one group), share more or less of D and alpha, as far as their runs agree. Put arms in one
+    group that share the fine-tuning task, its amount of data and the backbone.
+    """
+    checked = {arm: check_runs(arm, *observed) for arm, observed in arms.items()}
+    if method == "nls":
+        if D is not None and not D > 0:
+            raise ValueError(f"D is {D}; it must be above 0, or None to fit it")
+        if space not in ("linear", "log"):
+            raise ValueError(f"unknown space {space!r}; choose 'linear' or 'log'")
+        return {arm: _fit_nls(arm, seen, D, seed, space) for arm, seen in checked.items()}
+    if method != "posterior":
+        raise ValueError(f"unknown method {method!r}; choose 'posterior' or 'nls'")
+    if D is not None:
+        raise ValueError("D can only be fixed with method='nls'; the posterior infers it")
+    if space != "linear":
+        raise ValueError("a space can only be chosen with method='nls'; the posterior is one of log errors")
+    return _fit_posterior(checked, groups or {}, prior or Prior(), seed)
+
+
+def _fit_posterior(
+    arms: Mapping[str, Observed], groups: Mapping[str, str], prior: Prior, seed: int
+) -> dict[str, LawFit]:
+    def rng(arm: str) -> np.random.Generator:
+        return np.random.default_rng([seed, crc32(arm.encode())])
+
+    data = {arm: arm_data(seen.n, seen.error, seen.log_variance) for arm, seen in arms.items()}
+    split = outlier_parts if prior.outlier_share > 0 else arm_parts
+    grids = {arm: fit_grids(split(seen, prior), prior) for arm, seen in data.items()}
+    if len(arms) > 1:
+        told_noise = with_shared_noise(grids, prior)
+        ratios = dict[str, LogRatio]()
+        for sloping, flat in _pools(arms, groups):
+            alone = [(data[arm], draw(prior, told_noise[arm], rng(arm))) for arm in sloping]
+            told, told_flat = pooled_priors(alone, [data[arm] for arm in flat], prior)
+            # Arms with a slope are told nothing where they are too few.
+            ratios |= dict(zip(sloping, told, strict=False)) | dict(zip(flat, told_flat, strict=True))
+        grids = {arm: fit_grids([grid.part for grid in own], prior, ratios.get(arm)) for arm, own in told_noise.items()}
+    samples = {arm: draw(prior, grids[arm], rng(arm)) for arm in arms}
+    return {arm: _posterior_fit(seen, samples[arm], outlier_chances(grids[arm]), prior) for arm, seen in arms.items()}
+
+
+def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[tuple[list[str], list[str]]]:
+    """The groups that are large enough to learn from: arms whose runs show a slope, and those at a single size."""
+    members: dict[str, tuple[list[str], list[str]]] = {}
+    for arm, seen in arms.items():
+        members.setdefault(groups.get(arm, ""), ([], []))[seen.sizes == 1].append(arm)
+    return [
+        (sloping, flat)
+        for sloping, flat in members.values()
+        if len(sloping) >= (FEWEST_TEACHERS if flat else FEWEST_ARMS)
+    ]
+
+
+def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: Prior) -> LawFit:
+    beyond = _beyond_prior(samples, prior)
+    identified, reason = (False, beyond) if beyond else _posterior_identified(seen, samples, prior)
+    values = (samples.alpha, samples.C, samples.D, samples.sigma)
+    estimates = [Estimate(float(draws.mean()), float(draws.std()), draws) for draws in values]
+    return _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier, beyond)
+
+
+def _beyond_prior(samples: LawSamples, prior: Prior) -> str:
+    """Run noise or a rate outside of what the prior knows: there the posterior piles up at an end and is too sure."""
+    if (samples.sigma > prior.noise_top()).mean() > _AT_THE_END:
+        return (
+            f"the runs scatter by more than {prior.sigma_high:.0%} of their error, more than the model of run noise"
+            " knows; repeat runs, test on more images, or look for runs that went wrong"
+        )
+    low, high = ALPHA_RANGE
+    if min(np.median(samples.alpha) / low, high / np.median(samples.alpha)) < _NEAR_THE_END:
+        return f"alpha runs into the end of its range ({low:g} to {high:g}); law (1) does not describe these runs"
+    return ""
+
+
+def _posterior_identified(seen: Observed, samples: LawSamples, prior: Prior) -> tuple[bool, str]:
+    """Whether the runs determine alpha and C, by how far they narrow the prior."""
+    if seen.sizes < 3:
+        return False, f"only {seen.sizes} distinct size{'s' * (seen.sizes != 1)}: alpha and C need at least 3"
+    reference = samples.error(np.exp(np.log(seen.n).mean()))
+    alpha_left = float(np.log(samples.alpha).std()) / prior.alpha_log_sd
+    gap_left = float((samples.C / reference).std()) / prior.r_sd
+    if max(alpha_left, gap_left) <= _NARROWED:
+        return True, "the runs determine alpha and C"
+    open_values = [f"alpha ({alpha_left:.0%} of the prior's spread left)"] * (alpha_left > _NARROWED)
+    open_values += [f"C ({gap_left:.0%} of the prior's spread left)"] * (gap_left > _NARROWED)
+    return (
+        False,
+        f"the runs do not determine {' nor '.join(open_values)}; predictions nearby may still be good",
+    )
+
+
+def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int, space: Space) -> LawFit:
+    need = 3 if D is None else 2
+    if seen.sizes < need:
+        raise ValueError(
+            f"{name_arm(arm)}least squares needs at least {need} distinct sizes, there are {seen.sizes};"
+            " add runs or use method='posterior'"
+        )
+    found = least_squares(seen.n, seen.error, D, np.random.default_rng(seed), space)
+    values = (found.alpha, found.C, found.D, found.sigma)
+    spread = (*found.sd.tolist(), float("nan"))
+    samples = found.samples
+    draws = (samples.alpha, samples.C, samples.D, samples.sigma)
+    estimates = [Estimate(*each) for each in zip(values, spread, draws, strict=True)]
+    known = _nls_identified(found, float(seen.error.mean()))
+    return _law_fit(seen, "nls", estimates, samples, known, np.zeros(seen.n.size))
+
+
+def _law_fit(
+    seen: Observed,
+    method: Method,
+    estimates: list[Estimate],
+    samples: LawSamples,
+    known: tuple[bool, str],
+    outlier: Floats,
+    beyond_prior: str = "",
+) -> LawFit:
+    alpha, C, D, sigma = estimates
+    identified, reason = known
+    return LawFit(
+        n=seen.n,
+        error=seen.error,
+        log_variance=seen.log_variance,
+        method=method,
+        alpha=alpha,
+        C=C,
+        D=D,
+        sigma=sigma,
+        samples=samples,
+        identified=identified,
+        reason=reason,
+        outlier=outlier,
+        beyond_prior=beyond_prior,
+    )
+
+
+def _nls_identified(found: LeastSquares, mean_error: float) -> tuple[bool, str]:
+    if found.at_bound:
+        return False, f"{' and '.join(found.at_bound)} ran into a bound"
+    if found.dof < 1:
+        return False, "as many values as runs: no spare run to judge the fit by"
+    if found.sd[0] > _NLS_SHARE * found.alpha or found.sd[1] > _NLS_SHARE * mean_error:
+        return False, "the standard errors are too wide for alpha or C to mean much"
+    return True, "the runs determine alpha and C"
+
+
+def shortest_interval(draws: Floats, level: float) -> tuple[Floats, Floats]:
+    """Ends of the shortest interval that holds `level` of the draws, (draws, ...); each of shape (...).
+
+    Where the density falls off to one side only, as that of C does from 0, equal tails would leave out the most
+    probable values and be wider for it.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1, for example 0.95")
+    ordered = np.sort(draws, axis=0)
+    inside = min(int(np.ceil(level * draws.shape[0])), draws.shape[0] - 1)
+    best = (ordered[inside:] - ordered[: draws.shape[0] - inside]).argmin(axis=0)[None]
+    low, high = np.take_along_axis(ordered, best, axis=0), np.take_along_axis(ordered, best + inside, axis=0)
+    return low[0], high[0]

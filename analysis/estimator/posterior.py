@@ -1,0 +1,259 @@
+"""The posterior of law (1) for one arm, on a grid that zooms in: no random walk, the same answer every time.
+
+Model, in log error, for run i with n_i images:
+
+    log e_i = m + log((1 - r) (n_i / n_ref)^-alpha + r) + b(n_i) + noise,   noise ~ N(0, sigma^2 + v_i)
+
+which is law (1) (Mikami et al. 2021, equation 1) written with well-scaled quantities: m is the log error at
+the geometric mean n_ref of the sizes, r = C / exp(m) the share of that error which is transfer gap, v_i the
+known variance of the run's mean over its fine-tuning repeats. D = exp(m) (1 - r) n_ref^alpha follows. A prior
+that is uniform in D ruins the coverage of the intervals; one on the error at a size inside the data does not.
+
+b is the discrepancy: small n may lie before the region that the law describes. It is a random walk of the
+curvature that starts from nothing at the largest n and goes down in log n (a Brownian motion integrated twice),
+
+    cov(b(n), b(n')) = tau^2 p^3 (p^2 - 5 p q + 10 q^2) / 120,   p <= q the distances log(n_max / n), log(n_max / n')
+
+so that the runs near the largest n speak for the law and those far below it less and less; how much less, the
+curve says itself through tau. There is no cut in n to choose.
+
+m and b are integrated out exactly (normals; m is cut at error <= 1); (r, alpha, sigma, tau) live on the grid.
+For a given r the data fix alpha narrowly, so each row of the grid has its own range of alpha: the grid follows
+that ridge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
+
+from analysis.estimator.likelihood import ArmData, Weights, arm_data, misfit, weigh
+from analysis.estimator.prior import Noise, Prior
+from analysis.laws import Floats, LawSamples
+
+__all__ = ["ArmData", "Grid", "Part", "Prior", "arm_data", "arm_parts", "best_law", "draw", "fit_grids"]
+
+ROWS, COLUMNS = 32, 24
+DRAWS = 4000
+# Cells this far below the best (in log posterior) hold no mass that matters: exp(-7) = 0.001.
+_NEGLIGIBLE = 7.0
+_ZOOMS = 3
+_LOGIT_R = (-6.0, 7.0)
+ALPHA_RANGE = (0.02, 3.0)
+# Above this many standard deviations the cut of m at error 1 takes nothing away.
+_FAR_FROM_ONE = 6.0
+
+# Log of what a group says of an arm, relative to the arm's own prior: a function of (log alpha, logit r, m).
+LogRatio = Callable[[Floats, Floats, Floats], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one grid is for: an arm's runs, those of them that are taken for outliers, and the noise pairs (L,)."""
+
+    data: ArmData
+    noise: Noise
+    outliers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A grid over (logit r, log alpha, noise pairs) with the log posterior mass of its cells.
+
+    `rows` (R,) and `row_width`; `low`, `high` (R,): each row's range of log alpha; `log_mass` (R, A, L), not
+    normalised.
+    """
+
+    part: Part
+    rows: Floats
+    row_width: float
+    low: Floats
+    high: Floats
+    log_mass: Floats
+
+    @property
+    def noise(self) -> Noise:
+        """The noise pairs, shape (L,)."""
+        return self.part.noise
+
+    @property
+    def log_alpha(self) -> Floats:
+        """Centres of the cells, shape (R, A)."""
+        return _centres(self.low, self.high, COLUMNS)
+
+    def log_level_mass(self) -> Floats:
+        """Log mass of each run noise, shape (levels,)."""
+        pairs = _log_sum(self.log_mass, axis=(0, 1))
+        return _log_sum(pairs.reshape(self.noise.level.max() + 1, -1), axis=1)
+
+    def reweighted(self, noise: Noise) -> Grid:
+        """The same cells under other weights of the same noise pairs."""
+        part = replace(self.part, noise=noise)
+        return replace(self, part=part, log_mass=self.log_mass + (noise.log_weight - self.noise.log_weight))
+
+    def total(self) -> float:
+        """Log of the whole mass."""
+        return float(_log_sum(self.log_mass, axis=(0, 1, 2)))
+
+
+def arm_parts(data: ArmData, prior: Prior) -> list[Part]:
+    """The parts of an arm's posterior where no run can be an outlier: one for each of the prior's noises."""
+    return [Part(data, noise) for noise in prior.noise()]
+
+
+def fit_grids(parts: Sequence[Part], prior: Prior, ratio: LogRatio | None = None) -> tuple[Grid, ...]:
+    """The posterior mass of one arm, a grid for each of its parts; `ratio`: what its group adds to its prior.
+
+    The law alone and the law with a discrepancy have a grid each: a discrepancy fits nearly as well far from the
+    ridge, and a grid wide enough for that would step over the narrow ridge of the law alone.
+    """
+    return tuple(_fit_grid(part, prior, ratio) for part in parts)
+
+
+def _fit_grid(part: Part, prior: Prior, ratio: LogRatio | None) -> Grid:
+    """Zoom in on the posterior mass of one part."""
+    data, noise = part.data, part.noise
+    bottom, top = _LOGIT_R
+    # The first looks only search for the ridge: a few noise pairs are enough, and keep them quick.
+    few = noise.thinned()
+    scout, full = (few, weigh(data, few)), (noise, weigh(data, noise))
+    while True:
+        rows = _centres(np.array([bottom]), np.array([top]), ROWS)[0]
+        low, high, row_mass = _follow_ridge(data, prior, rows, scout, ratio)
+        width = (top - bottom) / ROWS
+        kept = np.flatnonzero(row_mass > row_mass.max() - _NEGLIGIBLE)
+        # Their span, not their number: rows of a very narrow ridge may fall out between those that are kept.
+        if kept[-1] - kept[0] >= ROWS // 2:
+            log_mass = _log_posterior(data, prior, _centres(low, high, COLUMNS), rows, full, ratio)
+            log_mass += np.log((high - low) * width)[:, None, None]
+            return Grid(part, rows, width, low, high, log_mass)
+        bottom, top = max(rows[kept[0]] - width, _LOGIT_R[0]), min(rows[kept[-1]] + width, _LOGIT_R[1])
+
+
+def best_law(grid: Grid) -> Floats:
+    """Log error at each size of the arm's data by the cell of the most mass, but for the level; shape (sizes,)."""
+    row, column, _ = np.unravel_index(grid.log_mass.argmax(), grid.log_mass.shape)
+    law: Floats = _shape(grid.part.data.x, grid.log_alpha[row, column], grid.rows[row])
+    return law
+
+
+def draw(prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSamples:
+    """DRAWS joint draws in random order: each grid gives as many as its share of the mass."""
+    totals = np.array([grid.total() for grid in grids])
+    shares = np.exp(totals - _log_sum(totals, axis=0))
+    ends = np.rint(np.cumsum(shares) * DRAWS).astype(int)
+    counts = np.diff(ends, prepend=0)
+    parts = [_draw_from(prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
+    # The cells come in order: without a shuffle the draws of two arms would rise together.
+    order = rng.permutation(DRAWS)
+    return LawSamples(*(np.concatenate(values)[order] for values in zip(*parts, strict=True)))
+
+
+def _draw_from(
+    prior: Prior, grid: Grid, count: int, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """alpha, C, D, sigma, tau, shape (count,): systematic resampling of the cells, then a place inside each cell."""
+    data = grid.part.data
+    mass = np.exp(grid.log_mass - grid.log_mass.max())
+    cumulative = np.cumsum(mass)
+    points = (np.arange(count) + rng.random()) / count * cumulative[-1]
+    cells = np.minimum(np.searchsorted(cumulative, points), mass.size - 1)
+    row, column, pair = np.unravel_index(cells, grid.log_mass.shape)
+
+    logit_r = grid.rows[row] + grid.row_width * (rng.random(count) - 0.5)
+    column_width = (grid.high - grid.low)[row] / COLUMNS
+    centres = grid.log_alpha
+    log_alpha = centres[row, column] + column_width * (rng.random(count) - 0.5)
+    # Moving r inside its row must move alpha along the ridge, or narrow posteriors would be smeared out.
+    in_row = mass.sum(axis=2)
+    best = centres[np.arange(ROWS), in_row.argmax(axis=1)]
+    total = in_row.sum(axis=1)
+    ridge = np.where(total > 0, (in_row * centres).sum(axis=1) / np.maximum(total, 1e-300), best)
+    log_alpha += np.interp(logit_r, grid.rows, ridge) - ridge[row]
+    log_alpha = np.clip(log_alpha, *np.log(ALPHA_RANGE))
+    sigma = np.exp(grid.noise.log_sigma[pair] + grid.noise.width * (rng.random(count) - 0.5))
+
+    alpha, r = np.exp(log_alpha), expit(logit_r)
+    residual, weights = data.y - _shape(data.x, log_alpha, logit_r), weigh(data, grid.noise)
+    sums = weights.sums[pair]
+    if weights.shift is not None:
+        residual += weights.shift[pair]
+    mean, sd = _reference(sums.sum(axis=1), (sums * residual).sum(axis=1), prior)
+    share = np.clip(rng.random(count) * ndtr(-mean / sd), 1e-300, 1.0)
+    error_ref = np.exp(np.minimum(mean + sd * ndtri(share), 0.0))
+    D = error_ref * (1 - r) * np.exp(alpha * data.log_n_ref)
+    return alpha, error_ref * r, D, sigma, grid.noise.tau[pair]
+
+
+def _follow_ridge(
+    data: ArmData, prior: Prior, rows: Floats, scout: tuple[Noise, Weights], ratio: LogRatio | None
+) -> tuple[Floats, Floats, Floats]:
+    """Each row's range of log alpha, zoomed to where its mass is, and the row's log mass: three (R,) arrays."""
+    low, high = np.full(ROWS, np.log(ALPHA_RANGE[0])), np.full(ROWS, np.log(ALPHA_RANGE[1]))
+    for _ in range(_ZOOMS):
+        log_alpha = _centres(low, high, COLUMNS)
+        log_mass = _log_sum(_log_posterior(data, prior, log_alpha, rows, scout, ratio), axis=2)
+        log_mass += np.log(high - low)[:, None]
+        low, high = _narrow(low, high, log_mass)
+    return low, high, _log_sum(log_mass, axis=1)
+
+
+def _narrow(low: Floats, high: Floats, log_mass: Floats) -> tuple[Floats, Floats]:
+    """Each row's range cut to the columns that hold mass and one more on either side."""
+    kept = log_mass > log_mass.max(axis=1, keepdims=True) - _NEGLIGIBLE
+    first = np.maximum(kept.argmax(axis=1) - 1, 0)
+    last = np.minimum(COLUMNS - kept[:, ::-1].argmax(axis=1) + 1, COLUMNS)
+    width = (high - low) / COLUMNS
+    return low + first * width, low + last * width
+
+
+def _log_posterior(
+    data: ArmData,
+    prior: Prior,
+    log_alpha: Floats,
+    rows: Floats,
+    pairs: tuple[Noise, Weights],
+    ratio: LogRatio | None,
+) -> Floats:
+    """Log posterior density at (rows, log_alpha, noise pairs) with m and b integrated out; shape (R, A, L)."""
+    noise, weights = pairs
+    logit_r = np.broadcast_to(rows[:, None], log_alpha.shape)
+    residual = data.y - _shape(data.x, log_alpha, logit_r)
+    first, form = misfit(residual, weights)
+    mean, sd = _reference(weights.sums.sum(axis=1), first, prior)
+    form += (prior.log_error_mean / prior.log_error_sd) ** 2 - (mean / sd) ** 2
+    density = weights.log_scale + noise.log_weight + np.log(sd) - 0.5 * form
+    near_one = mean > -_FAR_FROM_ONE * sd
+    if near_one.any():
+        density[near_one] += log_ndtr(-(mean / sd)[near_one])
+    own = prior.log_alpha_density(log_alpha) + prior.log_r_density(logit_r)
+    if ratio is not None:
+        at_best = np.take_along_axis(mean, density.argmax(axis=2)[..., None], axis=2)[..., 0]
+        own = own + ratio(log_alpha, logit_r, np.minimum(at_best, 0.0))
+    return density + own[..., None]
+
+
+def _reference(total: Floats, first: Floats, prior: Prior) -> tuple[Floats, Floats]:
+    """Mean and sd of m given the rest, before the cut at 0; from summed weights and weighted residuals."""
+    precision = total + prior.log_error_sd**-2
+    return (first + prior.log_error_mean * prior.log_error_sd**-2) / precision, precision**-0.5
+
+
+def _shape(x: Floats, log_alpha: Floats, logit_r: Floats) -> Floats:
+    """log((1 - r) exp(-alpha x) + r): the law relative to its value at the reference; adds the axis of x."""
+    decay = np.exp(log_expit(-logit_r)[..., None] - np.exp(log_alpha)[..., None] * x)
+    return np.log(decay + expit(logit_r)[..., None])
+
+
+def _log_sum(log_mass: Floats, axis: int | tuple[int, ...]) -> Floats:
+    """scipy's logsumexp, without its overhead on small arrays."""
+    peak = log_mass.max(axis=axis, keepdims=True)
+    return np.log(np.exp(log_mass - peak).sum(axis=axis)) + peak.squeeze(axis)
+
+
+def _centres(low: Floats, high: Floats, cells: int) -> Floats:
+    """Centres of `cells` equal cells between each low and high: shape low.shape + (cells,)."""
+    return low[..., None] + (high - low)[..., None] * (np.arange(cells) + 0.5) / cells

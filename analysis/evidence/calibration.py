@@ -1,0 +1,241 @@
+"""Does the posterior cover what it says? Simulated curves with known truth, and profile likelihood beside it.
+
+Two questions: averaged over truths drawn from the prior, and cell by cell at fixed truths. In a cell D is set so
+that half of what is not transfer gap is left at n = 1000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import f as f_distribution
+
+from analysis.estimator.fit import LawFit, fit_law
+from analysis.estimator.posterior import ALPHA_RANGE
+from analysis.estimator.prior import Prior
+from analysis.laws import Floats, law_error
+
+ALPHAS, GAPS, NOISES = (0.1, 0.2, 0.44, 0.8), (0.05, 0.5, 0.935), (0.001, 0.01, 0.05)
+TARGETS = ("alpha", "C", "10x", "20x")
+HEAD = ",".join(
+    ["line", "alpha", "C", "noise", "sizes", "repeats", "simulations", "identified"]
+    + [f"{kind}_{each}" for kind in ("covered", "width", "profile_covered", "profile_width") for each in TARGETS]
+)
+_SMALLEST = 1000.0
+# A prime that divides no number of cells.
+_STRIDE = 31
+
+
+@dataclass(frozen=True)
+class Design:
+    """A truth and the runs made at it: `sizes` doublings from n = 1000, each `repeats` times."""
+
+    alpha: float
+    C: float
+    D: float
+    sigma: float
+    sizes: int
+    repeats: int
+
+    @property
+    def n(self) -> Floats:
+        """Sizes of all runs."""
+        return np.repeat(_SMALLEST * 2.0 ** np.arange(self.sizes), self.repeats)
+
+    def truths(self) -> Floats:
+        """The values of TARGETS."""
+        far = law_error(self.n.max() * np.array([10.0, 20.0]), self.alpha, self.C, self.D)
+        return np.array([self.alpha, self.C, *far])
+
+    def runs(self, rng: np.random.Generator) -> Floats:
+        """Errors of one simulation; noise is log-normal, and an error cannot exceed 1."""
+        clean = law_error(self.n, self.alpha, self.C, self.D)
+        return np.minimum(clean * np.exp(self.sigma * rng.standard_normal(self.n.size)), 1.0)
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell of the table: per entry of TARGETS the share covered by 95 % intervals and median widths, ours and
+    profile likelihood's; `identified`: share of simulations whose fit calls alpha and C identified."""
+
+    design: Design
+    simulations: int
+    covered: tuple[float, ...]
+    width: tuple[float, ...]
+    profile_covered: tuple[float, ...]
+    profile_width: tuple[float, ...]
+    identified: float
+
+
+def cells(sizes: Sequence[int] = (4, 7, 10), repeats: Sequence[int] = (1, 2)) -> list[Design]:
+    """Every fixed cell."""
+    made = []
+    for k, again, alpha, C, sigma in product(sizes, repeats, ALPHAS, GAPS, NOISES):
+        made.append(Design(alpha, C, 0.5 * (1 - C) * _SMALLEST**alpha, sigma, k, again))
+    return made
+
+
+def prior_designs(count: int, seed: int, prior: Prior | None = None) -> list[Design]:
+    """Truths from the prior without discrepancy, 4 to 10 sizes, with and without repeats, errors within (0, 1)."""
+    p, rng, made = prior or Prior(), np.random.default_rng(seed), list[Design]()
+    while len(made) < count:
+        alpha = float(np.exp(np.log(p.alpha_median) + p.alpha_log_sd * rng.standard_normal()))
+        level, r = float(np.exp(rng.normal(p.log_error_mean, p.log_error_sd))), float(rng.beta(p.r_a, p.r_b))
+        sigma = p.sigma_quantile(rng.uniform())
+        sizes, repeats = int(rng.integers(4, 11)), int(rng.integers(1, 3))
+        middle = _SMALLEST * 2 ** ((sizes - 1) / 2)
+        design = Design(alpha, level * r, level * (1 - r) * middle**alpha, sigma, sizes, repeats)
+        top = float(law_error(_SMALLEST, alpha, design.C, design.D))
+        if top * np.exp(2 * sigma) < 1 and ALPHA_RANGE[0] < alpha < ALPHA_RANGE[1]:
+            made.append(design)
+    return made
+
+
+def simulate(design: Design, simulations: int, seed: int) -> CellResult:
+    """Fit `simulations` curves of one design, by the posterior and by profile likelihood."""
+    rng, truth = np.random.default_rng(seed), design.truths()
+    ours, profile, identified = [], [], []
+    for _ in range(simulations):
+        error = design.runs(rng)
+        fit = fit_law(design.n, error)
+        ours.append(posterior_intervals(fit))
+        identified.append(fit.identified)
+        profile.append(profile_intervals(design.n, error))
+    covered, width = _judge(np.array(ours), truth)
+    profile_covered, profile_width = _judge(np.array(profile), truth)
+    share = float(np.mean(identified))
+    return CellResult(design, simulations, covered, width, profile_covered, profile_width, share)
+
+
+def posterior_intervals(fit: LawFit) -> Floats:
+    """95 % intervals of TARGETS, shape (4, 2)."""
+    low, high = fit.band(fit.n.max() * np.array([10.0, 20.0]), 0.95)
+    return np.array([fit.alpha.interval(0.95), fit.C.interval(0.95), (low[0], high[0]), (low[1], high[1])])
+
+
+def profile_intervals(n: Floats, error: Floats, level: float = 0.95) -> Floats:
+    """Profile-likelihood intervals of TARGETS with the F quantile, shape (4, 2); in log error, the same bounds.
+
+    All values that some law takes whose sum of squares is within the F quantile of the least. (alpha, r) are
+    searched on rows of r that zoom in; the level is solved exactly.
+    """
+    dof = n.size - 3
+    slack = f_distribution.ppf(level, 1, dof) / dof
+    x, y, far = np.log(n) - np.log(n).mean(), np.log(error), np.log(n.max() * np.array([10.0, 20.0])) - np.log(n).mean()
+    bottom, top = -7.0, 8.0
+    # The first looks only bracket the region; the last draws its edge.
+    for rows, columns in ((40, 20), (40, 20), (40, 20), (80, 40)):
+        edge = np.linspace(bottom, top, rows + 1)
+        logit_r = (edge[1:] + edge[:-1]) / 2
+        low, high = (np.full(rows, np.log(value)) for value in ALPHA_RANGE)
+        for _ in range(4):
+            log_alpha = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, columns)
+            r = 1 / (1 + np.exp(-logit_r))[:, None, None]
+            alpha = np.exp(log_alpha)[..., None]
+            residual = y - np.log((1 - r) * np.exp(-alpha * x) + r)
+            squares = residual.var(axis=-1) * n.size
+            limit = np.maximum(squares.min() * (1 + slack), squares.min(axis=1, keepdims=True))
+            inside = squares <= limit
+            first, last = inside.argmax(axis=1), columns - 1 - inside[:, ::-1].argmax(axis=1)
+            at = np.arange(rows)
+            low, high = log_alpha[at, np.maximum(first - 1, 0)], log_alpha[at, np.minimum(last + 1, columns - 1)]
+        limit = squares.min() * (1 + slack)
+        inside = squares <= limit
+        held = np.flatnonzero(inside.any(axis=1))
+        step = edge[1] - edge[0]
+        bottom, top = max(logit_r[held[0]] - step, -7.0), min(logit_r[held[-1]] + step, 8.0)
+    # At each (alpha, r) the level has room too: log level = mean residual +- room keeps the sum of squares allowed.
+    level, room = residual.mean(axis=-1)[inside], np.sqrt((limit - squares[inside]) / n.size)
+    relative = [r[..., 0] + 0 * squares, *(((1 - r) * np.exp(-alpha * each) + r)[..., 0] for each in far)]
+    alphas = np.exp(log_alpha)[inside]
+    ends = [(alphas.min(), alphas.max())]
+    for each in relative:
+        log_value = level + np.log(each[inside])
+        ends.append((np.exp((log_value - room).min()), np.exp((log_value + room).max())))
+    return np.array(ends)
+
+
+def as_row(result: CellResult) -> str:
+    """One cell as a line of CSV under `HEAD`."""
+    d = result.design
+    row = [d.alpha, d.C, d.sigma, d.sizes, d.repeats, result.simulations, result.identified]
+    row += [*result.covered, *result.width, *result.profile_covered, *result.profile_width]
+    return ",".join(f"{value:.4g}" for value in row)
+
+
+def _judge(intervals: Floats, truth: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Share that holds the truth and median width, per target; intervals (simulations, 4, 2)."""
+    held = (intervals[..., 0] <= truth) & (truth <= intervals[..., 1])
+    widths = intervals[..., 1] - intervals[..., 0]
+    return tuple(map(float, held.mean(axis=0))), tuple(map(float, np.median(widths, axis=0)))
+
+
+def main() -> None:
+    """`python -m analysis.evidence.calibration --sizes 7 --simulations 25 --out cells.csv`.
+
+    A line a cell, then what they say.
+
+    A killed or timed-out run loses nothing: the same command goes on with the cells that the file lacks.
+    """
+    asked = argparse.ArgumentParser(description="Coverage and width of the posterior's intervals, cell by cell.")
+    asked.add_argument("--sizes", type=int, nargs="+", default=[4, 7, 10], help="doublings of n in a curve, at least 4")
+    asked.add_argument("--simulations", type=int, default=25, help="curves in a cell")
+    asked.add_argument("--truths", type=int, default=0, help="instead: this many truths from the prior, one curve each")
+    asked.add_argument("--out", type=Path, required=True, help="the CSV file to write, or to go on with")
+    asked.add_argument("--minutes", type=float, default=float("inf"), help="stop after the cell under way at this time")
+    given = asked.parse_args()
+    designs = prior_designs(given.truths, seed=5) if given.truths else cells(given.sizes)
+    fill(given.out, designs, 1 if given.truths else given.simulations, time.monotonic() + 60 * given.minutes)
+    lines = given.out.read_text(encoding="utf-8").splitlines()[1:]
+    print(f"{len(lines)} of {len(designs)} lines")
+    print(summary(np.array([[float(cell) for cell in line.split(",")[1:]] for line in lines])))
+
+
+def fill(out: Path, designs: Sequence[Design], simulations: int, until: float) -> None:
+    """Add to `out` the lines of the designs that it lacks, strided so that a part is like the whole; sorted."""
+    head, *done = out.read_text(encoding="utf-8").splitlines() if out.exists() else [HEAD]
+    if head != HEAD:
+        raise SystemExit(f"{out} has other columns; name a new file")
+    lines = {int(line.split(",")[0]): line for line in done}
+    missing = sorted((i for i in range(len(designs)) if i not in lines), key=lambda i: (i * _STRIDE % len(designs), i))
+    for i in missing:
+        lines[i] = f"{i},{as_row(simulate(designs[i], simulations, seed=7000 + i))}"
+        out.write_text("\n".join([HEAD, *(lines[j] for j in sorted(lines))]) + "\n", encoding="utf-8")
+        if time.monotonic() > until:
+            return
+
+
+def summary(table: Floats) -> str:
+    """Coverage over all lines, the lowest where the fit calls itself identified, and how often ours is narrower.
+
+    `table`: the numbers under `HEAD` without the line's own, shape (lines, columns).
+    """
+    known = table[:, 6] > 0.5
+    covered, width, profile, profile_width = (table[:, 7 + 4 * i : 11 + 4 * i] for i in range(4))
+    lines = [f"{len(table)} lines, {known.sum()} identified; in each row: {', '.join(TARGETS)}"]
+    for name, chosen in (("all lines", np.full(known.shape, True)), ("identified", known)):
+        if chosen.any():
+            narrower = (width < profile_width)[chosen].mean(axis=0)
+            lines += [
+                f"{name}: covered {_row(covered[chosen].mean(axis=0))}, by profile likelihood"
+                f" {_row(profile[chosen].mean(axis=0))}",
+                f"{name}: least covered in a line {_row(covered[chosen].min(axis=0))}, by profile likelihood"
+                f" {_row(profile[chosen].min(axis=0))}",
+                f"{name}: narrower than profile likelihood in {_row(narrower)} of the lines; median ratio of widths"
+                f" {_row(np.median((width / profile_width)[chosen], axis=0))}",
+            ]
+    return "\n".join(lines)
+
+
+def _row(values: Floats) -> str:
+    return " / ".join(f"{value:.3f}" for value in values)
+
+
+if __name__ == "__main__":
+    main()

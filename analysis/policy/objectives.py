@@ -1,0 +1,204 @@
+"""The question of a sweep as a risk that runs reduce: variances in units of the wanted precision, or a doubt.
+
+`law` and `predict` ask for numbers: the risk of an arm is the sum of (expected posterior sd / wanted sd)^2.
+
+`target` and `best` ask a yes or no. With probability P of a yes (from the posterior's draws), the risk is the expected
+posterior variance of the answer, E[P' (1 - P')] over what the runs may show (preposterior analysis: Raiffa and
+Schlaifer 1961). The answer is taken as the sign of a normal score of the quantity behind it, of which runs explain the
+share rho; then P' = Phi((t - sqrt(rho) w) / sqrt(1 - rho)) with t = Phi^-1(P) and w standard normal, and
+
+    E[P' (1 - P')] = Phi(t) - Phi2(t, t; rho) = 2 T(t, sqrt((1 - rho) / (1 + rho)))
+
+with Owen's T (1956), since E[P'^2] is a bivariate normal probability. P itself is that of the draws, exactly; only how
+it may move is this approximation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.special import ndtri, owens_t
+
+from analysis.estimator.fit import LawFit
+from analysis.laws import Floats
+from analysis.policy.belief import Gradients, gap, prediction, rate_and_gap
+from analysis.policy.goals import Goals
+from analysis.policy.runs import ArmState
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a run is expected to do to one quantity: `about` names it, `before` and `after` are its sd (of an
+    answer, yes 1 or no 0: at most 0.5). In words: `why` it is run and what it is expected `to_do`."""
+
+    about: str
+    before: float
+    after: float
+    why: str
+    to_do: str
+
+
+class Aim(Protocol):
+    """What is to be learnt of one arm."""
+
+    @property
+    def gradients(self) -> Gradients:
+        """Of the quantities behind it."""
+
+    def risk(self, left: Floats) -> Floats:
+        """Risk when these shares of the quantities' variances are left; (..., quantities) to (...)."""
+
+    def expect(self, before: Floats, after: Floats) -> Expected:
+        """In words and figures: from these shares (quantities,) to those."""
+
+
+@dataclass(frozen=True, eq=False)
+class Precision:
+    """Numbers to be known: their standard deviations now and those wanted, shape (quantities,)."""
+
+    names: tuple[str, ...]
+    titles: tuple[str, ...]
+    sd: Floats
+    wanted: Floats
+    gradients: Gradients
+
+    def risk(self, left: Floats) -> Floats:
+        """Sum of squared standard deviations in units of those wanted."""
+        total: Floats = (np.maximum(left, 0.0) * (self.sd / self.wanted) ** 2).sum(axis=-1)
+        return total
+
+    def expect(self, before: Floats, after: Floats) -> Expected:
+        """The quantity whose fall counts most comes first."""
+        sd = [self.sd * np.sqrt(np.maximum(left, 0.0)) for left in (before, after)]
+        first, *others = np.argsort(-(sd[0] ** 2 - sd[1] ** 2) / self.wanted**2, kind="stable").tolist()
+        also = "".join(f" ({self.names[i]}: {sd[0][i]:.3g} to {sd[1][i]:.3g})" for i in others)
+        to_do = f"take its sd from {sd[0][first]:.3g} to {sd[1][first]:.3g}{also}"
+        start, end = float(sd[0][first]), float(sd[1][first])
+        return Expected(self.names[first], start, end, f"to pin down {self.titles[first]}", to_do)
+
+
+@dataclass(frozen=True, eq=False)
+class Doubt:
+    """A yes or no that holds with `probability`; `reach`: the share of its variance that lies with this arm."""
+
+    name: str
+    title: str
+    probability: float
+    reach: float
+    gradients: Gradients
+
+    def risk(self, left: Floats) -> Floats:
+        """Expected variance of the answer, at most 0.25."""
+        rho = self._explained(left)
+        risk: Floats = 2 * owens_t(ndtri(self.probability), np.sqrt((1 - rho) / (1 + rho)))
+        return risk
+
+    def expect(self, before: Floats, after: Floats) -> Expected:
+        """The expected standard deviation of the answer, yes 1 or no 0; unlike the chance of being wrong, it falls
+        also where no outcome of a run would turn the answer."""
+        now, then = self.spread(before), self.spread(after)
+        why = f"to decide {self.title} (probability {self.probability:.0%})"
+        return Expected(self.name, now, then, why, f"take the sd of the answer from {now:.3g} to {then:.3g}")
+
+    def spread(self, left: Floats) -> float:
+        """sqrt(E[P' (1 - P')]), at most 0.5, once these shares (1,) are left."""
+        return float(np.sqrt(np.maximum(self.risk(left), 0.0)))
+
+    def _explained(self, left: Floats) -> Floats:
+        return np.clip(self.reach * (1 - left[..., 0]), 0.0, 1 - 1e-9)
+
+
+def aims(arms: Sequence[ArmState], goals: Goals) -> list[Aim]:
+    """What is to be learnt of each arm."""
+    if goals.objective == "law":
+        return [_law(state.fit, state.arm, goals) for state in arms]
+    if goals.objective == "predict":
+        return [_prediction(state.fit, state.arm, goals) for state in arms]
+    if goals.objective == "target":
+        return [_target(state.fit, state.arm, goals) for state in arms]
+    return list(_best(arms, goals))
+
+
+def chances_of_best(fits: Mapping[str, LawFit], goals: Goals) -> dict[str, float]:
+    """Probability that each arm's error at `n_target` is the lowest, or within `tie` of it."""
+    errors, others = _rivals(list(fits.values()), goals)
+    return dict(zip(fits, _share(errors <= others + goals.tie).tolist(), strict=True))
+
+
+def hopeful(chances: Mapping[str, float], goals: Goals) -> set[str]:
+    """The arms that can still win: their chance is at least `hopeless` times the leader's."""
+    least = goals.hopeless * max(chances.values())
+    return {arm for arm, chance in chances.items() if chance >= least}
+
+
+def standing(arms: Sequence[ArmState], goals: Goals) -> dict[str, dict[str, float]]:
+    """For each arm the quantities of the objective as its runs leave them: what `Expected.before` is without others."""
+    found = {}
+    for state, aim in zip(arms, aims(arms, goals), strict=True):
+        if isinstance(aim, Precision):
+            found[state.arm] = dict(zip(aim.names, aim.sd.tolist(), strict=True))
+        elif isinstance(aim, Doubt):
+            found[state.arm] = {aim.name: aim.spread(np.ones(1))}
+    return found
+
+
+def _law(fit: LawFit, arm: str, goals: Goals) -> Precision:
+    scale = np.array([fit.alpha.mean, fit.C.mean]) if goals.relative else np.ones(2)
+    wanted = np.array([goals.alpha_sd, goals.c_sd]) * scale
+    titles = (f"the pre-training rate alpha of {arm}", f"the transfer gap C of {arm}")
+    # Read from the draws, for least squares may have no standard error to give.
+    sd = np.array([fit.samples.alpha.std(), fit.samples.C.std()])
+    return Precision(("alpha", "C"), titles, sd, wanted, rate_and_gap)
+
+
+def _prediction(fit: LawFit, arm: str, goals: Goals) -> Precision:
+    assert goals.n_target is not None
+    errors = fit.samples.error(goals.n_target)
+    wanted = np.array([goals.prediction_sd * (errors.mean() if goals.relative else 1.0)])
+    title = f"the error of {arm} at n = {goals.n_target:,.0f}"
+    return Precision(("prediction",), (title,), np.array([errors.std()]), wanted, prediction(goals.n_target))
+
+
+def _target(fit: LawFit, arm: str, goals: Goals) -> Doubt:
+    assert goals.target_error is not None
+    last = fit.samples.C if goals.n_limit is None else fit.samples.error(goals.n_limit)
+    probability = float(_share(last[None] <= goals.target_error)[0])
+    within = "any number of" if goals.n_limit is None else f"{goals.n_limit:,.0f}"
+    title = f"whether {arm} reaches {goals.target_error:.1%} with {within} images"
+    gradients = gap if goals.n_limit is None else prediction(goals.n_limit)
+    return Doubt("target", title, probability, 1.0, gradients)
+
+
+def _best(arms: Sequence[ArmState], goals: Goals) -> list[Doubt]:
+    assert goals.n_target is not None
+    errors, others = _rivals([state.fit for state in arms], goals)
+    chances = _share(errors <= others + goals.tie)
+    own = errors.var(axis=1)
+    # With no rival there is nothing to decide.
+    apart = (errors - others).var(axis=1) if len(arms) > 1 else np.full(1, np.inf)
+    title = f"has the lowest error at n = {goals.n_target:,.0f}"
+    return [
+        Doubt("best", f"whether {state.arm} {title}", float(p), float(min(share, 1.0)), prediction(goals.n_target))
+        for state, p, share in zip(arms, chances, own / np.maximum(apart, 1e-300), strict=True)
+    ]
+
+
+def _rivals(fits: Sequence[LawFit], goals: Goals) -> tuple[Floats, Floats]:
+    """Joint draws of every arm's error at `n_target`, and of the lowest of the others; (arms, draws) each."""
+    assert goals.n_target is not None
+    rng = np.random.default_rng(0)
+    # The draws of an arm come in order of their place: shuffled, or arms would move together.
+    errors = np.array([rng.permutation(fit.samples.error(goals.n_target)) for fit in fits])
+    if len(fits) == 1:
+        return errors, np.full_like(errors, np.inf)
+    lowest, second = np.partition(errors, 1, axis=0)[:2]
+    return errors, np.where(errors == lowest, second, lowest)
+
+
+def _share(holds: np.ndarray) -> Floats:
+    """Share of draws (last axis) in which it holds, never quite 0 or 1: draws cannot tell."""
+    count = holds.shape[-1]
+    return np.clip(holds.mean(axis=-1), 0.5 / count, 1 - 0.5 / count)

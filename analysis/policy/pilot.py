@@ -1,0 +1,39 @@
+"""The runs every arm begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from analysis.amounts import money
+from analysis.policy.proposal import Proposal
+from analysis.policy.runs import Run
+
+
+def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int]:
+    """The sizes to begin with, from the smallest: three of the ladder, or all of a shorter one.
+
+    The lowest size, the middle one and the largest whose `cost` (of a single run at n) is at most half the top's, or
+    twice the lowest's: wide enough to see the curve bend, without paying for the top before it is known to teach
+    anything; but where most of a run costs the same at every size, a narrow look spares little.
+    """
+    sizes = sorted(set(ladder))
+    if not sizes or sizes[0] <= 0:
+        raise ValueError(f"the ladder is {list(ladder)}; give sizes above 0")
+    costs = [cost(n) for n in sizes]
+    affordable = [n for n, price in zip(sizes, costs, strict=True) if price <= max(costs[-1] / 2, 2 * costs[0])]
+    upper = affordable[-1] if len(affordable) > 2 else sizes[-1]
+    between = [n for n in sizes if sizes[0] < n < upper]
+    return sorted({sizes[0], between[len(between) // 2] if between else sizes[0], upper})
+
+
+def pilot(
+    arms: Sequence[str], sizes: Sequence[int], cost: Callable[[Run], float], unit: str = "$", seed: int = 0
+) -> list[Proposal]:
+    """The runs to begin with: these sizes for every arm, a size of all arms at a time, each for its `cost`."""
+    looks = []
+    for n in sizes:
+        for arm in arms:
+            price = cost(Run(arm, n, seed))
+            reason = f"pilot: a first look at {arm}, n = {n:,}, for {money(price, unit)}"
+            looks.append(Proposal(arm, n, seed, None, price, reason))
+    return looks

@@ -1,0 +1,62 @@
+"""What a policy is asked and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from analysis.policy.goals import Terms
+from analysis.policy.objectives import Expected
+from analysis.policy.runs import ArmState, Run
+
+# Marginal cost of a run in the budget's unit, given the pending and chosen runs that will be there by then:
+# images that those render, or a checkpoint that exists, cost nothing again.
+Cost = Callable[[Run, Sequence[Run]], float]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The next run, what it is expected to teach and why in one line.
+
+    `gain`: expected fall of the arm's risk (`analysis.policy.objectives`); None where no posterior was asked (pilot,
+    baselines). `cost`: marginal, in the budget's unit. `expected`: the quantity that the run is for, now and then.
+    """
+
+    arm: str
+    n: int
+    seed: int
+    gain: float | None
+    cost: float
+    reason: str
+    expected: Expected | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run that is proposed."""
+        return Run(self.arm, self.n, self.seed)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why nothing further should be run; `kind` for machines, `reason` in words."""
+
+    kind: str
+    reason: str
+
+
+class Policy(Protocol):
+    """The interface of `propose` and of the baselines in `analysis.policy.baselines`."""
+
+    def __call__(
+        self,
+        arms: Sequence[ArmState],
+        candidates: Mapping[str, Sequence[int]],
+        cost: Cost,
+        pending: Sequence[Run] = (),
+        k: int = 1,
+        seed: int = 0,
+        terms: Terms = ...,
+    ) -> list[Proposal]:
+        """Up to k runs in the order of worth."""
+        ...

@@ -1,0 +1,137 @@
+"""Policies on recorded or simulated runs: each takes one run after another from a pool, and is paid by result.
+
+A policy may only take what is in the pool. One that looks at results begins with a pilot; one that does not, with one
+run of each arm of its own kind. All pay for everything they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from analysis.estimator.fit import LawFit, fit_laws
+from analysis.policy.goals import DEFAULT_TERMS, Goals, Terms
+from analysis.policy.pilot import pilot_sizes
+from analysis.policy.registry import Entrant
+from analysis.policy.runs import ArmState, Run
+from analysis.replay.pools import STANDARD_PRICES, Pool, Prices
+
+# Sets of runs whose fits a process keeps at hand; of nine arms such fits are a megabyte.
+_FITS_KEPT = 100
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all policies of a replay keep to.
+
+    `budget` in units of `prices`; `runs`: the most runs. `pilot`: sizes each arm begins with, None for those of
+    `pilot_sizes`. `ladder`: rungs the pilot and the grid keep to, None for every size of the pool.
+    """
+
+    budget: float = float("inf")
+    runs: int = 10_000
+    goals: Goals = DEFAULT_TERMS.goals
+    prices: Prices = STANDARD_PRICES
+    pilot: tuple[int, ...] | None = None
+    ladder: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What stands after a run: all `runs` taken so far, what they cost, and their fits."""
+
+    pool: Pool = field(repr=False)
+    runs: tuple[Run, ...]
+    spent: float
+
+    @cached_property
+    def fits(self) -> dict[str, LawFit]:
+        """The posterior of every arm that has a run."""
+        seen: dict[str, list[tuple[int, float]]] = {}
+        for run in sorted(self.runs):
+            seen.setdefault(run.arm, []).append((run.n, self.pool.error(run)))
+        groups = tuple((arm.name, arm.group) for arm in self.pool.arms)
+        return _fits(tuple((arm, tuple(runs)) for arm, runs in seen.items()), groups)
+
+
+@lru_cache(maxsize=_FITS_KEPT)
+def _fits(
+    seen: tuple[tuple[str, tuple[tuple[int, float], ...]], ...], groups: tuple[tuple[str, str], ...]
+) -> dict[str, LawFit]:
+    """Replays of one recorded table often come by the same runs: those are fitted once, in whatever order they came."""
+    return fit_laws({arm: tuple(zip(*runs, strict=True)) for arm, runs in seen}, groups=dict(groups))
+
+
+def replay(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> Iterator[Step]:
+    """Each run that the policy takes, until nothing affordable is left; `seed` decides order and ties."""
+    step = Step(pool, (), 0.0)
+    for run in _opening(pool, entrant, rules, seed):
+        price = rules.prices.cost(pool, step.runs)(run, ())
+        if step.spent + price > rules.budget or len(step.runs) == rules.runs:
+            return
+        step = Step(pool, (*step.runs, run), step.spent + price)
+        yield step
+    fits = step.fits
+    # The order in which arms are offered settles the ties of policies that do not draw.
+    order = np.random.default_rng([seed, 2]).permutation([arm.name for arm in pool.arms]).tolist()
+    while len(step.runs) < rules.runs:
+        if entrant.looks:
+            fits = step.fits
+        candidates = _candidates(pool, entrant, rules, step.runs)
+        states = [
+            ArmState(arm, fits[arm], tuple(run for run in step.runs if run.arm == arm))
+            for arm in order
+            if arm in candidates
+        ]
+        if not states:
+            return
+        cost = rules.prices.cost(pool, step.runs)
+        terms = Terms(rules.goals, rules.budget - step.spent)
+        draw = int(np.random.SeedSequence([seed, len(step.runs)]).generate_state(1)[0])
+        chosen = entrant.propose(states, candidates, cost, seed=draw, terms=terms)
+        if not chosen:
+            return
+        step = Step(pool, (*step.runs, chosen[0].run), step.spent + chosen[0].cost)
+        yield step
+
+
+def first_cost(steps: Sequence[Step], holds: Callable[[Step], bool]) -> float:
+    """What had been spent when it first held and went on to hold to the end; inf where it does not hold then."""
+    reached = float("inf")
+    for step in reversed(steps):
+        if not holds(step):
+            break
+        reached = step.spent
+    return reached
+
+
+def _opening(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> list[Run]:
+    """The first runs, in a random order."""
+    rng = np.random.default_rng([seed, 1])
+    first = []
+    for arm in (each.name for each in pool.arms):
+        rungs = [n for n in sorted(pool.sizes[arm]) if rules.ladder is None or n in rules.ladder]
+        if entrant.opening == "smallest":
+            sizes: Sequence[int] = rungs[:1]
+        elif entrant.opening == "random":
+            sizes = [int(rng.choice(rungs))]
+        else:
+            sizes = rules.pilot or _pilot(pool, rules, arm, rungs)
+        first += [Run(arm, n, 0) for n in sizes]
+    return [first[i] for i in rng.permutation(len(first))]
+
+
+def _pilot(pool: Pool, rules: Rules, arm: str, rungs: Sequence[int]) -> tuple[int, ...]:
+    price = rules.prices.cost(pool, ())
+    return tuple(pilot_sizes(rungs, lambda n: price(Run(arm, n, 0), ())))
+
+
+def _candidates(pool: Pool, entrant: Entrant, rules: Rules, taken: Sequence[Run]) -> dict[str, list[int]]:
+    left = pool.left(taken)
+    if not entrant.on_rungs or rules.ladder is None:
+        return left
+    kept = {arm: [n for n in sizes if n in rules.ladder] for arm, sizes in left.items()}
+    return {arm: sizes for arm, sizes in kept.items() if sizes}

@@ -1,0 +1,300 @@
+"""The report's figures, as PNG bytes; each arm has the same colour in all of them."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from analysis.estimator.fit import LawFit
+from analysis.report.records import Decision, Observation, Reference, StageSpend
+
+# Okabe and Ito's palette without its yellow, which is too pale on white: told apart with any colour vision.
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
+_MARKERS = "osD^vPX"
+# Runs of one size whose places in the order of decisions are all written.
+_MOST_PLACES = 8
+_INK, _PALE, _WANTED = "#222222", "#8a8f98", "#6a3d9a"
+
+
+def arm_colours(arms: Sequence[str]) -> dict[str, str]:
+    """A colour for each arm, in order; they come round again after seven, the markers change with them."""
+    return {arm: _PALETTE[i % len(_PALETTE)] for i, arm in enumerate(arms)}
+
+
+def curve_figure(
+    arm: str,
+    fit: LawFit,
+    observations: Sequence[Observation],
+    reference: Reference | None,
+    colour: str,
+    target: float | None = None,
+) -> bytes:
+    """One arm: its runs with the scatter of their repeats, the law with 50 and 90 % bands, C and n = 0."""
+    figure, axes = _canvas(5.8, 4.3)
+    sizes = _extrapolated(fit.n)
+    _law(axes, fit, sizes, colour)
+    low, high = fit.C.interval(0.9)
+    axes.axhline(fit.C.mean, color=colour, linestyle="--", linewidth=1.3)
+    axes.axhspan(low, high, color=colour, alpha=0.07, linewidth=0)
+    _runs(axes, observations, colour)
+    heights = [error for seen in observations for error in seen.errors]
+    if reference is not None:
+        mean = float(np.mean(reference.errors))
+        axes.axhline(mean, color=_INK, linestyle=":", linewidth=1.5)
+        _line_label(axes, mean, "no pre-training (n = 0)", _INK)
+        heights.append(mean)
+    heights += _target(axes, target)
+    bottom, top = _limits([*heights, fit.C.mean])
+    axes.set_ylim(bottom, top)
+    _line_label(axes, fit.C.mean, f"transfer gap C = {fit.C.mean:.1%} (90%: {100 * low:.1f} to {high:.1%})", colour)
+    axes.axvspan(fit.n.max(), sizes[-1], color=_PALE, alpha=0.09, linewidth=0)
+    axes.annotate(
+        "not run yet →",
+        (fit.n.max(), top),
+        (6, -6),
+        textcoords="offset points",
+        va="top",
+        fontsize=8,
+        color=_PALE,
+    )
+    _order(axes, observations)
+    _size_axis(axes, sizes)
+    axes.set_title(arm, loc="left", fontsize=12, fontweight="bold", pad=_order_height(observations))
+    return _png(figure)
+
+
+def comparison_figure(
+    fits: Mapping[str, LawFit],
+    observations: Sequence[Observation],
+    references: Mapping[str, Reference],
+    colours: Mapping[str, str],
+    target: float | None = None,
+) -> bytes:
+    """Every arm's law with its 90 % band and runs in one picture, over a common range of n."""
+    figure, axes = _canvas(9, 4.8 + _room(len(fits), 2))
+    sizes = _extrapolated(np.concatenate([fit.n for fit in fits.values()]))
+    heights = [error for seen in observations for error in seen.errors]
+    for i, (arm, fit) in enumerate(fits.items()):
+        low, high = fit.band(sizes, 0.9)
+        axes.fill_between(sizes, low, high, color=colours[arm], alpha=0.13, linewidth=0)
+        axes.plot(sizes, fit.predict(sizes), color=colours[arm], linewidth=2)
+        own = [seen for seen in observations if seen.arm == arm]
+        marker = _MARKERS[i % len(_MARKERS)]
+        axes.plot(
+            [o.n for o in own],
+            [o.error for o in own],
+            marker,
+            color=colours[arm],
+            markersize=6,
+            markeredgecolor="white",
+            label=arm,
+        )
+    for mean in sorted({round(float(np.mean(r.errors)), 4) for r in references.values()}):
+        axes.axhline(mean, color=_INK, linestyle=":", linewidth=1.5)
+        _line_label(axes, mean, "no pre-training (n = 0)", _INK)
+        heights.append(mean)
+    heights += _target(axes, target)
+    axes.set_ylim(*_limits([*heights, *(float(fit.predict(sizes[-1])) for fit in fits.values())]))
+    _size_axis(axes, sizes)
+    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    return _png(figure)
+
+
+def decision_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -> bytes:
+    """The decision path: n against step, by arm; the references, n = 0, have no place on it."""
+    figure, axes = _canvas(9, 3.6 + _room(len(colours), 2))
+    decisions = [d for d in decisions if d.n > 0]
+    axes.plot([d.step for d in decisions], [d.n for d in decisions], color=_PALE, linewidth=0.8, zorder=1)
+    for i, arm in enumerate(colours):
+        own = [d for d in decisions if d.arm == arm]
+        marker = _MARKERS[i % len(_MARKERS)]
+        axes.scatter(
+            [d.step for d in own],
+            [d.n for d in own],
+            s=52,
+            marker=marker,
+            color=colours[arm],
+            label=arm,
+            zorder=2,
+        )
+    axes.set_yscale("log")
+    _log_sizes(axes.yaxis, sorted({d.n for d in decisions}))
+    axes.set_ylabel("images n")
+    axes.set_xlabel("decision")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    return _png(figure)
+
+
+def learning_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -> bytes:
+    """What each run was expected to teach against what it taught: by what share the quantity it was for fell."""
+    figure, axes = _canvas(5.8, 4.6 + _room(len(colours), 1))
+    for i, arm in enumerate(colours):
+        own = [d.falls for d in decisions if d.arm == arm and d.falls is not None]
+        if own:
+            expected, realised = zip(*own, strict=True)
+            marker = _MARKERS[i % len(_MARKERS)]
+            axes.scatter(expected, realised, s=44, marker=marker, color=colours[arm], label=arm)
+    falls = [fall for d in decisions for fall in d.falls or ()]
+    ends = [min([0.0, *falls]), max([0.1, *falls])]
+    axes.plot(ends, ends, color=_PALE, linewidth=1, zorder=1)
+    axes.axhline(0, color=_INK, linewidth=0.8, zorder=1)
+    for axis, name in ((axes.xaxis, "expected fall"), (axes.yaxis, "fall that came")):
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))
+        axis.set_label_text(name)
+    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
+    return _png(figure)
+
+
+def spending_figure(ledger: Sequence[StageSpend]) -> bytes:
+    """Minutes by stage as bars, with the dollars written beside them."""
+    figure, axes = _canvas(9, 0.9 + 0.5 * len(ledger))
+    stages = [spend.stage for spend in ledger][::-1]
+    minutes = [spend.seconds / 60 for spend in ledger][::-1]
+    axes.barh(stages, minutes, color="#4b6a88", height=0.6)
+    widest = max([*minutes, 1e-9])
+    for place, spend in enumerate(reversed(ledger)):
+        text = f"{spend.seconds / 60:.1f} min, ${spend.dollars:,.3f}, {spend.count:,} {spend.what}"
+        axes.annotate(text, (minutes[place], place), (5, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set_xlim(0, widest * 1.45)
+    axes.set_xlabel("minutes")
+    axes.grid(axis="y", visible=False)
+    return _png(figure)
+
+
+def _law(axes: Axes, fit: LawFit, sizes: np.ndarray, colour: str) -> None:
+    for level, alpha in ((0.9, 0.16), (0.5, 0.22)):
+        low, high = fit.band(sizes, level)
+        axes.fill_between(sizes, low, high, color=colour, alpha=alpha, linewidth=0)
+    axes.plot(sizes, fit.predict(sizes), color=colour, linewidth=2)
+
+
+def _runs(axes: Axes, observations: Sequence[Observation], colour: str) -> None:
+    """Each run's mean, and its repeats as small open marks when there are several."""
+    for seen in observations:
+        if len(seen.errors) > 1:
+            axes.plot([seen.n] * len(seen.errors), seen.errors, "_", color=colour, markersize=7, alpha=0.75)
+    axes.plot(
+        [o.n for o in observations],
+        [o.error for o in observations],
+        "o",
+        color=colour,
+        markersize=6.5,
+        markeredgecolor="white",
+    )
+
+
+def _target(axes: Axes, target: float | None) -> list[float]:
+    """The error that is needed as a line, where there is one; returns the heights to make room for."""
+    if target is None:
+        return []
+    axes.axhline(target, color=_WANTED, linestyle="-.", linewidth=1.5)
+    _line_label(axes, target, f"needed: {target:.1%}", _WANTED, side=0.0)
+    return [target]
+
+
+def _order(axes: Axes, observations: Sequence[Observation]) -> None:
+    """Above the plot, over each size: the places of its runs in the order of decisions."""
+    orders = defaultdict(list)
+    for seen in observations:
+        orders[seen.n].append(seen.order)
+    for n, places in orders.items():
+        text = "\n".join(_stack(sorted(places, reverse=True)))
+        axes.text(
+            n,
+            1.01,
+            text,
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            va="bottom",
+            fontsize=7.5,
+            color=_INK,
+        )
+    axes.text(1.0, 1.01, "order of the runs", transform=axes.transAxes, ha="right", fontsize=7.5, color=_PALE)
+
+
+def _order_height(observations: Sequence[Observation]) -> float:
+    sizes = [seen.n for seen in observations]
+    return 8 + 11.0 * min(max((sizes.count(n) for n in sizes), default=0), _MOST_PLACES)
+
+
+def _stack(places: Sequence[int]) -> list[str]:
+    """The places as lines; of very many the outermost, or they would leave no room for the plot."""
+    if len(places) <= _MOST_PLACES:
+        return [str(place) for place in places]
+    half = _MOST_PLACES // 2
+    return [*map(str, places[:half]), "⋮", *map(str, places[1 + half - _MOST_PLACES :])]
+
+
+def _line_label(axes: Axes, height: float, text: str, colour: str, side: float = 1.0) -> None:
+    axes.annotate(
+        text,
+        (side, height),
+        (4 - 8 * side, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right" if side else "left",
+        fontsize=8.5,
+        color=colour,
+        annotation_clip=True,
+    )
+
+
+def _extrapolated(n: np.ndarray) -> np.ndarray:
+    """Sizes to draw a curve over: from the smallest run to four times the largest."""
+    return np.geomspace(n.min() / 1.25, 4 * n.max(), 120)
+
+
+def _limits(heights: Sequence[float]) -> tuple[float, float]:
+    low, high = min(heights), max(heights)
+    margin = 0.12 * max(high - low, 0.02)
+    return max(low - margin, 0.0), high + 1.6 * margin
+
+
+def _size_axis(axes: Axes, sizes: np.ndarray) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(sizes[0], sizes[-1])
+    rungs = [m * 10**k for k in range(12) for m in (1, 2, 5) if sizes[0] <= m * 10**k <= sizes[-1]]
+    _log_sizes(axes.xaxis, rungs)
+    axes.set_xlabel("synthetic pre-training images n")
+    axes.set_ylabel("error on the real task")
+    # Four digits, for ticks a quarter of a point apart would be rounded into places where they are not.
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
+
+
+def _log_sizes(axis: object, rungs: Sequence[int]) -> None:
+    axis.set_ticks(rungs)  # type: ignore[attr-defined]
+    axis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))  # type: ignore[attr-defined]
+    axis.set_minor_formatter(NullFormatter())  # type: ignore[attr-defined]
+
+
+def _room(arms: int, columns: int) -> float:
+    """Inches that a legend of so many arms needs beyond the two rows that every picture has room for."""
+    return 0.21 * max(-(-arms // columns) - 2, 0)
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of its own, apart from pyplot's global state, so that reports can be written from any thread."""
+    figure = Figure(figsize=(width, height), dpi=144, layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    # A $ is money or part of a name here, never the start of a formula.
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -1,0 +1,152 @@
+"""What a report is made of: plain frozen records that any sweep can fill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import exp
+
+from analysis.complexity import Complexity
+from analysis.estimator.fit import LawFit
+from analysis.estimator.observations import log_errors
+from analysis.verdict.shuffled_labels import Control
+from analysis.verdict.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A finished run; `errors` are those of its fine-tuning repeats, in (0, 1], `cost` in device-seconds.
+
+    `order`: the place of the run in the order of decisions, from 1.
+    """
+
+    arm: str
+    n: int
+    seed: int
+    errors: tuple[float, ...]
+    order: int
+    cost: float
+    seconds: float
+
+    @property
+    def error(self) -> float:
+        """Geometric mean of the errors of the fine-tuning repeats, as fits and decisions have it."""
+        return exp(log_errors(self.errors).mean())
+
+
+@dataclass(frozen=True)
+class Reference:
+    """n = 0, no pre-training: errors of the fine-tuning repeats, at a learning rate tuned for it.
+
+    `pretrained_learning_rate` is the one tuned for the arm's pre-trained runs, or None where the arm has no
+    run.
+    """
+
+    arm: str
+    errors: tuple[float, ...]
+    learning_rate: float
+    pretrained_learning_rate: float | None
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning came to: recipe values of an arm, chosen on the checkpoint of size n (0: no pre-training).
+
+    trials: how many ended, of which `stopped` early. error: the chosen values' validation error; `default_error`:
+    that of the recipe's own values where they were tried to the end. seconds, dollars: what all trials took.
+    """
+
+    arm: str
+    n: int
+    chosen: str
+    trials: int
+    stopped: int
+    error: float
+    default_error: float | None
+    seconds: float
+    dollars: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A proposal as it was made, and what came of it (None while it is under way or where it failed).
+
+    `about`: the quantity it was for ("alpha", "C", "prediction", or the answer "target", "best": a standard
+    deviation each), empty where no posterior was asked; `before` it and `expected` after it. `realised`: what it was
+    before and after the run was fitted, with whatever else came in at the same time.
+    """
+
+    step: int
+    arm: str
+    n: int
+    seed: int
+    gain: float | None
+    cost: float
+    reason: str
+    error: float | None
+    about: str = ""
+    before: float | None = None
+    expected: float | None = None
+    realised: tuple[float, float] | None = None
+
+    @property
+    def falls(self) -> tuple[float, float] | None:
+        """Shares by which the quantity was expected to fall and fell; None where one of them is not known."""
+        if not self.before or self.expected is None or self.realised is None or not self.realised[0]:
+            return None
+        return 1 - self.expected / self.before, 1 - self.realised[1] / self.realised[0]
+
+
+@dataclass(frozen=True)
+class StageSpend:
+    """What a stage (render, pretrain, finetune) has taken: `count` of `what` (images, checkpoints, runs)."""
+
+    stage: str
+    count: int
+    what: str
+    seconds: float
+    dollars: float
+
+
+@dataclass(frozen=True)
+class ContactSheet:
+    """Rendered images of one rendering setting with their labels drawn; PNG bytes."""
+
+    rendering: str
+    caption: str
+    png: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """Everything the report shows.
+
+    `arms`: in the order to show them. `unit`: that of the decisions' costs ("$", "minutes").
+    `stop_reason`: why the sweep ended, empty while it runs. `simulated`: errors drawn from a known law, not
+    measured; said at the top of the page and in every table. `complexity`: of the arm's rendered set
+    (analysis/complexity.py), where it was measured; to be compared at equal n and features only. `tuned_on`: in words,
+    the data that decided the tuning.
+    """
+
+    title: str
+    question: str
+    arms: Sequence[str]
+    observations: Sequence[Observation]
+    fits: Mapping[str, LawFit]
+    verdicts: Mapping[str, Verdict]
+    references: Mapping[str, Reference]
+    decisions: Sequence[Decision]
+    ledger: Sequence[StageSpend]
+    unit: str
+    stop_reason: str
+    config_text: str
+    versions: Mapping[str, str]
+    seeds: Mapping[str, int]
+    sheets: Sequence[ContactSheet] = ()
+    target_error: float | None = None
+    simulated: bool = False
+    notes: Sequence[str] = field(default=())
+    complexity: Mapping[str, Complexity] = field(default_factory=dict)
+    controls: Sequence[Control] = ()
+    tuning: Sequence[Tuned] = ()
+    tuned_on: str = ""

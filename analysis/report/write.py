@@ -1,0 +1,144 @@
+"""One self-contained HTML page, with its figures as PNG and its tables as CSV beside it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+from analysis.report.csv_files import write_csv
+from analysis.report.page import GRID, PAGE, STYLE
+from analysis.report.plots import (
+    arm_colours,
+    comparison_figure,
+    curve_figure,
+    decision_figure,
+    learning_figure,
+    spending_figure,
+)
+from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend, Tuned
+from analysis.report.tables import page_tables
+from analysis.verdict.shuffled_labels import Control
+
+__all__ = [
+    "ContactSheet",
+    "Control",
+    "Decision",
+    "Observation",
+    "Reference",
+    "ReportData",
+    "StageSpend",
+    "Tuned",
+    "render_html",
+    "write_report",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """The figures as PNG bytes; None where there is nothing to draw yet."""
+
+    comparison: bytes | None
+    curves: dict[str, bytes]
+    decisions: bytes | None
+    learning: bytes | None
+    spending: bytes | None
+
+    def files(self) -> dict[str, bytes]:
+        """File names (without folder) and contents."""
+        named = {f"curve-{i}-{_slug(arm)}.png": png for i, (arm, png) in enumerate(self.curves.items(), 1)}
+        single = {
+            "comparison": self.comparison,
+            "decisions": self.decisions,
+            "learning": self.learning,
+            "spending": self.spending,
+        }
+        return named | {f"{name}.png": png for name, png in single.items() if png is not None}
+
+
+def write_report(folder: Path, data: ReportData) -> Path:
+    """Write report.html, figures/*.png and tables/*.csv into `folder`; returns the path of the page.
+
+    The page is written beside its place and moved there, so that a reader never finds half of it.
+    """
+    figures = draw_figures(data)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for name, png in figures.files().items():
+        (folder / "figures" / name).write_bytes(png)
+    write_csv(folder / "tables", data)
+    page, draft = folder / "report.html", folder / "report.html.part"
+    draft.write_text(render_html(data, figures), encoding="utf-8")
+    draft.replace(page)
+    return page
+
+
+def draw_figures(data: ReportData) -> Figures:
+    """Draw every figure the data allow."""
+    fits = {arm: data.fits[arm] for arm in data.arms if arm in data.fits}
+    colours = arm_colours(data.arms)
+    comparison = None
+    if fits:
+        comparison = comparison_figure(fits, data.observations, data.references, colours, data.target_error)
+    return Figures(
+        comparison=comparison,
+        curves={
+            arm: curve_figure(
+                arm,
+                fit,
+                [seen for seen in data.observations if seen.arm == arm],
+                data.references.get(arm),
+                colours[arm],
+                data.target_error,
+            )
+            for arm, fit in fits.items()
+        },
+        decisions=decision_figure(data.decisions, colours) if any(d.n > 0 for d in data.decisions) else None,
+        learning=learning_figure(data.decisions, colours) if any(d.falls for d in data.decisions) else None,
+        spending=spending_figure(data.ledger) if data.ledger else None,
+    )
+
+
+def render_html(data: ReportData, figures: Figures) -> str:
+    """The page as text; every value of `data` is escaped."""
+    environment = Environment(
+        loader=DictLoader({"page": PAGE, "grid": GRID}), autoescape=True, undefined=StrictUndefined
+    )
+    colours = arm_colours(data.arms)
+    answers = [
+        {
+            "arm": arm,
+            "label": data.verdicts[arm].label,
+            "tone": _slug(data.verdicts[arm].label),
+            "sentence": data.verdicts[arm].sentence,
+            "colour": colours[arm],
+        }
+        for arm in data.arms
+        if arm in data.verdicts
+    ]
+    images = {
+        "comparison": _source(figures.comparison),
+        "curves": [{"arm": arm, "source": _source(png)} for arm, png in figures.curves.items()],
+        "decisions": _source(figures.decisions),
+        "learning": _source(figures.learning),
+        "spending": _source(figures.spending),
+    }
+    sheets = [{"rendering": s.rendering, "caption": s.caption, "source": _source(s.png)} for s in data.sheets]
+    return environment.get_template("page").render(
+        data=data,
+        style=STYLE,
+        answers=answers,
+        figures=images,
+        sheets=sheets,
+        tables=page_tables(data),
+    )
+
+
+def _source(png: bytes | None) -> str | None:
+    return None if png is None else "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]

@@ -1,0 +1,256 @@
+"""Render more, change the rendering, or good enough: what an arm's fit says, in a sentence for a manager."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analysis.amounts import money
+from analysis.estimator.fit import LawFit, shortest_interval
+from analysis.laws import Floats
+from analysis.verdict.no_pretraining import compare
+
+Label = Literal["render more", "change the rendering", "good enough", "not identified yet"]
+_MORE_RUNS = "More runs are needed before money is spent on either."
+# Of runs whose errors are all at least this the metric is at its floor, whatever the renders are worth.
+NOTHING_LEARNT = 0.99
+LABELS: tuple[Label, ...] = ("render more", "change the rendering", "good enough", "not identified yet")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do about one arm.
+
+    `probability` is that of the label being right; for "not identified yet" it is that of the likeliest other
+    label, named in `leaning`. `n_needed` and its interval: images that reach the target, inf where endless
+    rendering may not; None without a target or where it is not the question. `cost_needed`: dollars (or the
+    unit of `cost_per_image`) of rendering from the largest n so far to `n_needed`. `C_interval`: the error
+    that endless rendering would leave. `next_doubling`: mean relative fall of the error from doubling the
+    largest n so far, and `next_doubling_interval`.
+    """
+
+    arm: str
+    label: Label
+    probability: float
+    sentence: str
+    leaning: Label | None
+    n_needed: float | None
+    n_needed_interval: tuple[float, float] | None
+    cost_needed: float | None
+    C_interval: tuple[float, float]
+    error_now: float
+    next_doubling: float
+    next_doubling_interval: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """The draws and limits that the rules and the sentences share."""
+
+    target: float | None
+    min_gain: float
+    n_now: float
+    n_limit: float | None
+    level: float
+    cost_per_image: float | None
+    unit: str
+    C: Floats
+    now: Floats
+    at_limit: Floats
+    doubling: Floats
+    needed: Floats | None
+
+
+def verdict(
+    fit: LawFit,
+    *,
+    arm: str = "",
+    target_error: float | None = None,
+    min_gain: float = 0.01,
+    n_max_observed: float | None = None,
+    n_limit: float | None = None,
+    cost_per_image: float | None = None,
+    unit: str = "$",
+    level: float = 0.95,
+    reference_errors: tuple[float, ...] = (),
+) -> Verdict:
+    """Judge one arm; a label is given only where its probability is at least `level`.
+
+    With `target_error` E in (0, 1]: good enough where error(n_max_observed) <= E; render more where some n up
+    to `n_limit` (None: no limit) reaches E; change the rendering where none does. Without: render more where
+    the doubling after `n_max_observed` lowers the error by at least the share `min_gain`, change the
+    rendering where it does not, because the transfer gap C dominates. `n_max_observed` is by default the
+    largest n fitted. `reference_errors`: errors without pre-training (n = 0); where there are any, the sentence says
+    whether these renders help at all, which no label does. Raises ValueError for values outside these ranges.
+    """
+    n_now = float(fit.n.max() if n_max_observed is None else n_max_observed)
+    _check(target_error, min_gain, n_now, n_limit, level)
+    curve = fit.samples.error(np.array([n_now, 2 * n_now, n_now if n_limit is None else max(n_limit, n_now)]))
+    asked = _Question(
+        target=target_error,
+        min_gain=min_gain,
+        n_now=n_now,
+        n_limit=n_limit,
+        level=level,
+        cost_per_image=cost_per_image,
+        unit=unit,
+        C=fit.samples.C,
+        now=curve[:, 0],
+        at_limit=fit.samples.C if n_limit is None else curve[:, 2],
+        doubling=1 - curve[:, 1] / curve[:, 0],
+        needed=None if target_error is None else fit.samples.n_needed(target_error),
+    )
+    chances = _chances(asked)
+    why_not = _nothing_to_judge(fit)
+    # Where the law's shape is the prior's, not the data's, only what was seen may be judged.
+    allowed: tuple[Label, ...] = ("good enough",) if why_not else ("good enough", "render more", "change the rendering")
+    likeliest: Label = max(chances, key=lambda name: chances[name])
+    sure = [name for name in allowed if chances[name] >= level]
+    label: Label = sure[0] if sure else "not identified yet"
+    leaning = None if sure else likeliest
+    probability = chances[sure[0] if sure else likeliest]
+    said = _sentence(asked, label, leaning, probability, why_not)
+    if reference_errors:
+        said += f" Better than no pre-training? {compare(fit, int(n_now), reference_errors).sentence}"
+    needed = _needed(asked) if label in ("render more", "not identified yet") else None
+    return Verdict(
+        arm=arm,
+        label=label,
+        probability=probability,
+        sentence=said,
+        leaning=leaning,
+        n_needed=None if needed is None else needed[0],
+        n_needed_interval=None if needed is None else needed[1:],
+        cost_needed=_cost(asked, needed),
+        C_interval=_interval(asked.C, level),
+        error_now=float(asked.now.mean()),
+        next_doubling=float(asked.doubling.mean()),
+        next_doubling_interval=_interval(asked.doubling, level),
+    )
+
+
+def _nothing_to_judge(fit: LawFit) -> str:
+    """Why these runs cannot decide between rendering more and changing it, and what to do; empty where they may."""
+    if np.unique(fit.n).size < 3:
+        return f"{fit.reason}. {_MORE_RUNS}"
+    if fit.beyond_prior:
+        return f"{fit.beyond_prior}."
+    if fit.error.min() >= NOTHING_LEARNT:
+        return "every error is about 100%, so nothing was learnt yet: train longer before rendering is judged."
+    return ""
+
+
+def _chances(asked: _Question) -> dict[Label, float]:
+    """Probability of each label but the last; without a target, good enough is never the question."""
+    if asked.target is None:
+        pays = float((asked.doubling >= asked.min_gain).mean())
+        return {"render more": pays, "change the rendering": 1 - pays, "good enough": 0.0}
+    met = float((asked.now <= asked.target).mean())
+    reached = (asked.at_limit < asked.target) if asked.n_limit is None else (asked.at_limit <= asked.target)
+    reachable = float(reached.mean())
+    return {"good enough": met, "render more": reachable, "change the rendering": 1 - reachable}
+
+
+def _needed(asked: _Question) -> tuple[float, float, float] | None:
+    """Median and interval of the n that reaches the target; inf is a possible value, so no interpolation."""
+    if asked.needed is None:
+        return None
+    tail = (1 - asked.level) / 2
+    low, middle, high = np.quantile(asked.needed, [tail, 0.5, 1 - tail], method="nearest")
+    return float(middle), float(low), float(high)
+
+
+def _cost(asked: _Question, needed: tuple[float, float, float] | None) -> float | None:
+    if needed is None or asked.cost_per_image is None or not np.isfinite(needed[0]):
+        return None
+    return max(needed[0] - asked.n_now, 0.0) * asked.cost_per_image
+
+
+def _sentence(asked: _Question, label: Label, leaning: Label | None, probability: float, why_not: str) -> str:
+    if label == "good enough":
+        return (
+            f"Good enough: the {asked.n_now:,.0f} images at hand give an error of"
+            f" {_percent(asked.now, asked.level)}, within the {asked.target:.1%} you need."
+        )
+    if label == "render more":
+        return _more(asked)
+    if label == "change the rendering":
+        return _change(asked)
+    if why_not:
+        return f"Not decided yet: {why_not}"
+    return (
+        f"Not decided yet: “{leaning}” is likelier, with a probability of {probability:.0%} where"
+        f" {asked.level:.0%} is asked for. {_MORE_RUNS}"
+    )
+
+
+def _more(asked: _Question) -> str:
+    if asked.target is None:
+        return (
+            f"Render more: the next doubling, to {2 * asked.n_now:,.0f} images, lowers the error {_fall(asked)};"
+            f" {asked.min_gain:.1%} already pays."
+        )
+    needed = _needed(asked)
+    assert needed is not None
+    price = _cost(asked, needed)
+    paid = f", {money(price, asked.unit)} of rendering from here" if price is not None else ""
+    upper = f"to {_size(needed[2])}" if np.isfinite(needed[2]) else "with no upper end"
+    return (
+        f"Render more: the {asked.target:.1%} you need is reached with about {_size(needed[0])} images"
+        f" ({asked.level:.0%} interval {_size(needed[1])} {upper}){paid}."
+    )
+
+
+def _change(asked: _Question) -> str:
+    if asked.target is None:
+        return (
+            f"More images will hardly help: the next doubling, to {2 * asked.n_now:,.0f} images, lowers the"
+            f" error only {_fall(asked)}, below the {asked.min_gain:.1%} that pays; the transfer gap dominates."
+            " Change the rendering."
+        )
+    if asked.n_limit is None or float((asked.target <= asked.C).mean()) >= asked.level:
+        return (
+            f"More images will not help: even endless rendering would leave an error of"
+            f" {_percent(asked.C, asked.level)}, above the {asked.target:.1%} you need. Change the rendering."
+        )
+    return (
+        f"More images will not help in time: {asked.n_limit:,.0f} images, the most you allow, would leave an"
+        f" error of {_percent(asked.at_limit, asked.level)}, above the {asked.target:.1%} you need."
+        " Change the rendering."
+    )
+
+
+def _fall(asked: _Question) -> str:
+    then = asked.now * (1 - asked.doubling)
+    return f"from {asked.now.mean():.1%} to {then.mean():.1%}, by {_percent(asked.doubling, asked.level)} of it"
+
+
+def _percent(draws: Floats, level: float) -> str:
+    low, high = _interval(draws, level)
+    return f"{draws.mean():.1%} ({level:.0%} interval {100 * low:.1f} to {high:.1%})"
+
+
+def _size(n: float) -> str:
+    if n > 1e9:
+        return "more than a billion"
+    return f"{float(f'{n:.2g}'):,.0f}"
+
+
+def _interval(draws: Floats, level: float) -> tuple[float, float]:
+    low, high = shortest_interval(draws, level)
+    return float(low), float(high)
+
+
+def _check(target: float | None, min_gain: float, n_now: float, n_limit: float | None, level: float) -> None:
+    if target is not None and not 0 < target <= 1:
+        raise ValueError(f"target_error is {target}; it must lie in (0, 1]")
+    if not 0 < min_gain < 1:
+        raise ValueError(f"min_gain is {min_gain}; it must lie between 0 and 1, for example 0.01")
+    if not n_now > 0:
+        raise ValueError(f"n_max_observed is {n_now}; it must be above 0")
+    if n_limit is not None and not n_limit > 0:
+        raise ValueError(f"n_limit is {n_limit}; it must be above 0, or None for no limit")
+    if not 0.5 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0.5 and 1, for example 0.95")

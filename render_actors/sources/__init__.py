@@ -1,0 +1,5 @@
+"""Images of the user's own: `Picture` is what a rendering function returns (docs/own-renderer.md)."""
+
+from render_actors.sources.function import Picture
+
+__all__ = ["Picture"]

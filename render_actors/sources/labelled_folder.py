@@ -1,0 +1,157 @@
+"""Images of a labelled folder, in a seeded order, cropped to squares: COCO, one folder a class, or class masks.
+
+A tenth of the folder is held out, as validation images: scenes from FIRST_HELD_OUT_SCENE on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from render_actors.labels import MOST_NUMBERS, RenderedImage
+from render_actors.setting.source import Kind, Source
+from render_actors.sources.coco_folder import coco_names, coco_objects, paint
+from render_actors.sources.function import Picture, labelled
+
+if TYPE_CHECKING:
+    from render_actors.setting.setting import RenderSetting
+
+FIRST_HELD_OUT_SCENE = 10_000_000
+HELD_OUT_SHARE = 0.1
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One image file, and what its labels are read from: a class id, a mask file, or COCO objects."""
+
+    image: Path
+    labels: Any
+
+
+def folder_classes(kind: Kind, folder: Path) -> tuple[str, ...]:
+    """Class names that a folder itself gives: COCO's categories by id, or the names of the class folders.
+
+    Raises ValueError where it gives none; of class masks they must be told.
+    """
+    if kind == "coco":
+        return coco_names(folder)
+    names = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
+    if kind != "imagefolder" or not names:
+        raise ValueError(f"{folder}: gives no class names; list them as class_names")
+    return names
+
+
+def folder_size(source: Source) -> tuple[int, int]:
+    """How many images there are to train on, and how many are held out. Raises ValueError for fewer than two."""
+    count = len(_entries(source))
+    if count < 2:
+        raise ValueError(f"{source.where}: {count} labelled images of kind {source.kind}; two at least are needed")
+    held_out = max(1, round(HELD_OUT_SHARE * count))
+    return count - held_out, held_out
+
+
+def scene_of_folder(setting: RenderSetting, seed: int, scene: int) -> list[RenderedImage]:
+    """The images number scene * poses_per_scene and on, in the order that the seed gives.
+
+    Past the end the order begins again: the sweep asks for no size that would need that, a last shard may.
+    """
+    source = setting.source
+    assert source is not None
+    training, held_out = folder_size(source)
+    order = np.random.default_rng(seed).permutation(training + held_out)
+    part = order[training:] if scene >= FIRST_HELD_OUT_SCENE else order[:training]
+    images = []
+    for index in range(scene * setting.poses_per_scene, (scene + 1) * setting.poses_per_scene):
+        entry = _entries(source)[part[index % len(part)]]
+        picture = _READERS[source.kind](entry, setting.resolution, source)
+        images.append(labelled(index, picture, picture.class_ids, setting))
+    return images
+
+
+@cache
+def _entries(source: Source) -> tuple[_Entry, ...]:
+    folder = Path(source.where)
+    if source.kind == "imagefolder":
+        return tuple(
+            _Entry(path, class_id)
+            for class_id, name in enumerate(source.class_names)
+            for path in _images_in(folder / name)
+        )
+    if source.kind == "masks":
+        masks = {path.stem: path for path in _images_in(folder / "masks")}
+        images = _images_in(folder / "images")
+        bare = [path for path in images if path.stem not in masks]
+        if bare:
+            raise ValueError(f"{folder}: images/{bare[0].name} has no mask; add masks/{bare[0].stem}.png")
+        return tuple(_Entry(path, masks[path.stem]) for path in images)
+    return tuple(_Entry(image, objects) for image, objects in coco_objects(folder, len(source.class_names)))
+
+
+def _images_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder; the images are looked for in it")
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+
+
+def _square(image: Image.Image, side: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
+    """The middle square of an image, resized to `side` px."""
+    short = min(image.size)
+    left, top = (image.width - short) // 2, (image.height - short) // 2
+    cropped = image.crop((left, top, left + short, top + short))
+    return np.array(cropped.resize((side, side), resampling), dtype=np.uint8)
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    # Pillow says that a PNG is broken by a SyntaxError.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} cannot be read as an image ({error}); remove or mend it") from None
+
+
+def _rgb(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    return _square(image.convert("RGB"), side, Image.Resampling.BILINEAR)
+
+
+def _read_class_folder(entry: _Entry, side: int, source: Source) -> Picture:
+    # The whole image is its object: this kind of source gives the label "classes" only.
+    return Picture(_rgb(_opened(entry.image), side), np.ones((side, side), np.uint8), [entry.labels])
+
+
+def _read_masks(entry: _Entry, side: int, source: Source) -> Picture:
+    image, mask = _opened(entry.image), _opened(entry.labels)
+    if mask.mode not in ("L", "P"):
+        raise ValueError(f"{entry.labels} is a mask of mode {mask.mode}; give one 8-bit channel of class numbers")
+    if mask.size != image.size:
+        raise ValueError(f"{entry.labels} is {mask.size} px, {entry.image} is {image.size}; give a mask of its size")
+    classes = _square(mask, side, Image.Resampling.NEAREST)
+    present = [int(value) for value in np.unique(classes) if value]
+    if present and present[-1] > len(source.class_names):
+        raise ValueError(f"{entry.labels} holds class {present[-1]}; class_names lists {len(source.class_names)}")
+    instances = np.zeros_like(classes)
+    for number, value in enumerate(present, start=1):
+        instances[classes == value] = number
+    return Picture(_rgb(image, side), instances, [value - 1 for value in present])
+
+
+def _read_coco(entry: _Entry, side: int, source: Source) -> Picture:
+    image = _opened(entry.image)
+    # Small objects are painted last, over large ones; 8 bits number the 255 largest.
+    objects = sorted(entry.labels, key=lambda thing: -thing.box[2] * thing.box[3])[:MOST_NUMBERS]
+    canvas = Image.new("L", image.size)
+    for number, thing in enumerate(objects, start=1):
+        paint(canvas, thing, number, entry.image)
+    instances = _square(canvas, side, Image.Resampling.NEAREST)
+    return Picture(_rgb(image, side), instances, [thing.class_id for thing in objects])
+
+
+_READERS = {"imagefolder": _read_class_folder, "masks": _read_masks, "coco": _read_coco}

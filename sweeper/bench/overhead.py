@@ -1,0 +1,194 @@
+"""`sweeper bench overhead`: what the driver costs a run, and whether that grows with the number of runs.
+
+Two thousand runs of the simulated task go through the real loop: policy, ledger, results table, store, Ray Tune. The
+reference is Ray Tune alone, with as many trials of a function that does nothing. Apart from that, the time of one
+proposal over many arms.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ray import tune
+from ray.tune.search import Searcher
+
+from analysis.estimator.fit import fit_law
+from analysis.laws import law_error
+from analysis.policy.adaptive import propose
+from analysis.policy.runs import ArmState, Run
+from sweeper.bench.registry import Figure
+from sweeper.cluster.session import ray_session
+from sweeper.commands.run import run_sweep
+from sweeper.config.schema import SweepConfig
+from sweeper.events.reporter import Reporter
+from sweeper.search.experiment import set_tune_up
+
+ARMS, SIZES, SEEDS = 40, 10, 5
+RUNS = ARMS * SIZES * SEEDS
+_IN_FLIGHT = 4
+
+
+class Stopwatch(Reporter):
+    """A reporter that says nothing and notes the driver's processor time whenever a run was observed."""
+
+    def __init__(self) -> None:
+        super().__init__("json")
+        self.seconds = [time.process_time()]
+
+    def event(self, name: str, text: str, **fields: Any) -> None:
+        """Note the time of a run."""
+        if name == "observed":
+            self.seconds.append(time.process_time())
+
+    def progress(self, *told: Any) -> None:
+        """Nothing."""
+
+
+def measure(data_root: Path | None, runs: int = RUNS) -> dict[str, Figure]:
+    """Figures of one large proposal and of so many runs; needs no recorded data."""
+    return {"proposal_200_arms_s": proposal()} | figures(runs)
+
+
+def proposal(arms: int = 200, sizes: int = 12, pending: int = 50) -> Figure:
+    """Seconds of processor time of one proposal, beside asking the same arms one by one."""
+    states = _states(arms, sizes)
+    ladder = _ladder(sizes)
+    candidates = {state.arm: ladder for state in states}
+    under_way = [Run(states[4 * i % arms].arm, ladder[i % sizes], 9) for i in range(pending)]
+    once = _processor_s(lambda: propose(states, candidates, _marginal, under_way))
+    apart = _processor_s(lambda: [propose([state], candidates, _marginal, under_way) for state in states])
+    return Figure(once, apart, f"s; {arms} arms, {sizes} sizes, {pending} pending; reference: arm by arm")
+
+
+def figures(runs: int) -> dict[str, Figure]:
+    """Driver time a run in ms (the mean), and how many ms a run it grows by over 1,000 runs (least squares)."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        ours = _loop(Path(folder), runs)
+        plain = _tune_alone(Path(folder), len(ours))
+    return {
+        "driver_ms_per_run": Figure(
+            float(ours.mean()),
+            float(plain.mean()),
+            f"ms of driver time a run, {len(ours)} runs; reference: Tune alone",
+        ),
+        "driver_ms_slope": Figure(
+            slope(ours), slope(plain), "ms a run more after each 1,000 runs; reference: Tune alone"
+        ),
+    }
+
+
+def _states(arms: int, sizes: int) -> list[ArmState]:
+    """Arms with six runs each; a few laws come round, for fitting is not what is measured."""
+    n = np.repeat(_ladder(sizes)[:7:3], 2).astype(float)
+    rng, fits = np.random.default_rng(0), []
+    for i in range(10):
+        error = law_error(n, 0.2 + 0.06 * i, 0.1, 2.0) * np.exp(0.01 * rng.standard_normal(n.size))
+        fits.append(fit_law(n, error))
+    names = [f"arm {i}" for i in range(arms)]
+    return [
+        ArmState(name, fits[i % 10], tuple(Run(name, int(each), j) for j, each in enumerate(n)))
+        for i, name in enumerate(names)
+    ]
+
+
+def _ladder(sizes: int) -> list[int]:
+    return [1000 * 2**i for i in range(sizes)]
+
+
+def _marginal(run: Run, assumed: Sequence[Run]) -> float:
+    """The cost of bench policy: pre-training, fine-tuning, and the images that no other run of the arm renders."""
+    there = max((other.n for other in assumed if other.arm == run.arm), default=0)
+    return 1.15 + max(0, run.n - there) / 64000
+
+
+def _processor_s(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def slope(ms: np.ndarray) -> float:
+    """Growth of the time of a run, in ms over 1,000 runs."""
+    return float(np.polyfit(np.arange(ms.size) / 1000, ms, 1)[0])
+
+
+def sweep_config(folder: Path, runs: int) -> SweepConfig:
+    """A simulated sweep of `runs` runs that no precision and no verdict ends."""
+    arms = max(1, round(runs / (SIZES * SEEDS)))
+    law = {"C": 0.1, "D": 2.0, "sigma": 0.01}
+    content = {
+        "name": "overhead",
+        "output": str(folder / "run"),
+        "store": str(folder / "store"),
+        "objective": "predict",
+        "n_target": 1_000_000,
+        "renderings": {f"setting-{i}": {} for i in range(arms)},
+        "pretrain": {"tasks": ["simulated"], "backbones": ["simulated"]},
+        "finetune": {"tasks": ["simulated"], "repeats": 1, "cpus": 0.25},
+        "tune": {"trials": 0},
+        "ladder": {"start": 250, "factor": 2, "rungs": SIZES},
+        "policy": {"in_flight": _IN_FLIGHT, "max_seeds": SEEDS, "reference_seeds": 1},
+        "stop": {"prediction_sd": 1e-9},
+        "simulated": {f"setting-{i}": law | {"alpha": 0.3 + 0.4 * i / arms} for i in range(arms)},
+    }
+    return SweepConfig.model_validate(content)
+
+
+def _loop(folder: Path, runs: int) -> np.ndarray:
+    watch = Stopwatch()
+    run_sweep(sweep_config(folder, runs), watch)
+    return np.diff(watch.seconds) * 1000
+
+
+class _Counting(Searcher):
+    """As many trials as asked for, a few at a time; notes the driver's processor time whenever one ends."""
+
+    def __init__(self, trials: int) -> None:
+        super().__init__(metric="error", mode="min")
+        self._left, self._running = trials, 0
+        self.seconds = [time.process_time()]
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial's parameters."""
+        if not self._left:
+            return Searcher.FINISHED
+        if self._running >= _IN_FLIGHT:
+            return None
+        self._left, self._running = self._left - 1, self._running + 1
+        return {"x": self._left}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Note the time."""
+        self._running -= 1
+        self.seconds.append(time.process_time())
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to keep."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to read."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _nothing(params: dict[str, Any]) -> None:
+    tune.report({"error": 0.5})
+
+
+def _tune_alone(folder: Path, trials: int) -> np.ndarray:
+    searcher = _Counting(trials)
+    with ray_session(sweep_config(folder, 1)):
+        set_tune_up()
+        tuner = tune.Tuner(
+            tune.with_resources(_nothing, {"cpu": 0.25}),
+            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+            run_config=tune.RunConfig(name="plain", storage_path=str(folder / "plain"), verbose=0),
+        )
+        tuner.fit()
+    return np.diff(searcher.seconds) * 1000

@@ -1,0 +1,208 @@
+"""`sweeper bench render`: what the renderer costs beside bare Blender, beside itself, and beside a process a scene.
+
+Each part runs in a process of its own, because Blender is one a process; what is compared is measured in turns.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from render_actors.scene.sample import sample_scene
+from render_actors.setting.setting import RenderSetting
+from render_actors.shards.format import write_shard
+from sweeper.bench.registry import Figure
+
+TIMED = RenderSetting(resolution=64, samples=4, min_objects=10, max_objects=10)
+SMALL = RenderSetting(resolution=32, samples=1)
+# Scenes of configs/paper with every label, drawn small: memory is lost by scenes, not by pixels.
+PAPER = RenderSetting(
+    resolution=32,
+    samples=1,
+    classes=173,
+    min_objects=10,
+    max_objects=10,
+    size_jitter=False,
+    light_strength=(0.4, 0.8),
+    labels=("classes", "boxes", "masks", "semantic", "normals", "depth", "poses"),
+)
+SCENES_A_SHARD = 5
+
+
+def measure(data_root: Path | None) -> dict[str, Figure]:
+    """Every figure, by name: rates in images/s, memory in MB. `data_root` is not needed."""
+    small, large = _part("bare", 64, 4, 12), _part("bare", 128, 16, 6)
+    scaling, process, memory, paper = _part("scaling"), _part("process"), _part("memory"), _part("memory-paper")
+    return {
+        "vs_bare_64px_4spp": Figure(small["ours"], small["bare"], "images/s"),
+        "vs_bare_128px_16spp": Figure(large["ours"], large["bare"], "images/s"),
+        "two_actor_scaling": Figure(scaling["two"], scaling["one"], "images/s"),
+        "vs_process_per_scene": Figure(process["actor"], process["process"], "images/s"),
+        "rss_growth_300_scenes": Figure(memory["growth"], memory["before"], "MB"),
+        "rss_growth_300_scenes_paper": Figure(paper["growth"], paper["before"], "MB"),
+    }
+
+
+def _part(name: str, *numbers: int) -> dict[str, float]:
+    """Run one part in a new process and read what it measured; raises RuntimeError where it says nothing."""
+    command = [sys.executable, "-m", "sweeper.bench.render", name, *map(str, numbers)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, json.JSONDecodeError):
+        raise RuntimeError(f"bench render: part {name} measured nothing: {done.stderr[-500:]}") from None
+    return found
+
+
+def against_bare(side: int, samples: int, scenes: int) -> dict[str, float]:
+    """Images/s of an actor's work (scene, set-up, render, labels, shard) and of bpy alone on the very same scenes.
+
+    bpy finds meshes, materials, lights and cameras in place and keeps its passes in memory: it draws, and no more.
+    """
+    from render_actors.blender.renderer import Renderer
+
+    setting = RenderSetting(resolution=side, samples=samples, min_objects=10, max_objects=10)
+    renderer, spent = Renderer(setting), {"ours": 0.0, "bare": 0.0}
+    # Meshes are loaded by the first scene that shows them: one view of each scene ahead of the timing.
+    for scene in range(scenes):
+        whole = sample_scene(setting, 0, scene)
+        renderer.render(replace(whole, cameras=whole.cameras[:1]))
+    with tempfile.TemporaryDirectory() as folder:
+        for scene in range(scenes):
+            began = time.perf_counter()
+            images = renderer.render(sample_scene(setting, 0, scene))
+            write_shard(Path(folder) / "shard.parquet", images, setting.classes)
+            middle = time.perf_counter()
+            renderer.render_bare()
+            spent["ours"] += middle - began
+            spent["bare"] += time.perf_counter() - middle
+    renderer.close()
+    return {name: scenes * setting.poses_per_scene / seconds for name, seconds in spent.items()}
+
+
+@dataclass(frozen=True)
+class _FolderSink:
+    """Keeps nothing but what it must: the pool only asks whether a shard was committed."""
+
+    folder: str
+
+    def find(self, identity: dict[str, Any]) -> None:
+        return None
+
+    def commit(self, identity: dict[str, Any], folder: Path) -> int:
+        return sum(path.stat().st_size for path in folder.iterdir())
+
+    def path(self, manifest: int, name: str) -> Path:
+        raise FileNotFoundError(name)
+
+
+@dataclass
+class _Clock:
+    """When images arrived."""
+
+    seen: list[tuple[float, int]] = field(default_factory=list)
+
+    def __call__(self, images: int, seconds: float) -> None:
+        self.seen.append((time.perf_counter(), images))
+
+    def steady(self) -> tuple[int, float]:
+        """Images, and the seconds they took, while all actors worked: without the first fifth and the last third."""
+        inner = self.seen[len(self.seen) // 5 : -len(self.seen) // 3]
+        return sum(images for _, images in inner[1:]), inner[-1][0] - inner[0][0]
+
+
+def scaling(shards: int = 4, turns: int = 2) -> dict[str, float]:
+    """Images/s of a pool of one actor and of two that make as many shards each, on two cores.
+
+    They take turns: a machine that is slower for a while is so for both.
+    """
+    import ray
+
+    from render_actors.pool import render_shards
+
+    ray.init(address="local", num_cpus=2, logging_level="error", include_dashboard=False)
+    images, seconds = {"one": 0, "two": 0}, {"one": 0.0, "two": 0.0}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, actors in (("one", 1), ("two", 2)) * turns:
+            clock, wanted = _Clock(), range(actors * shards)
+            render_shards(TIMED, 0, wanted, SCENES_A_SHARD, _FolderSink(folder), actors, 1.0, 120, 0, clock)
+            made, took = clock.steady()
+            images[name] += made
+            seconds[name] += took
+    ray.shutdown()
+    return {name: images[name] / seconds[name] for name in images}
+
+
+def process_per_scene(scenes: int = 4) -> dict[str, float]:
+    """Images/s of one actor that goes on, and of a new process for each scene, as the published code does it."""
+    from render_actors.blender.renderer import Renderer
+
+    renderer = Renderer(TIMED)
+    renderer.render(sample_scene(TIMED, 0, 0))
+    spent = {"actor": 0.0, "process": 0.0}
+    for scene in range(1, scenes + 1):
+        began = time.perf_counter()
+        renderer.render(sample_scene(TIMED, 0, scene))
+        middle = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "sweeper.bench.render", "one", str(scene)], check=False)
+        spent["actor"] += middle - began
+        spent["process"] += time.perf_counter() - middle
+    renderer.close()
+    return {name: scenes * TIMED.poses_per_scene / seconds for name, seconds in spent.items()}
+
+
+def one_scene(scene: int) -> dict[str, float]:
+    """Start Blender, render one scene, end: what a new process for each scene does."""
+    from render_actors.blender.renderer import Renderer
+
+    renderer = Renderer(TIMED)
+    renderer.render(sample_scene(TIMED, 0, scene))
+    renderer.close()
+    return {}
+
+
+def memory(setting: RenderSetting, scenes: int = 300, before: int = 20) -> dict[str, float]:
+    """Resident MB once every mesh was drawn, and how much they grow over the scenes that follow."""
+    from render_actors.blender.renderer import Renderer
+
+    renderer, classes = Renderer(setting), itertools.cycle(range(setting.classes))
+    for scene in range(before):
+        drawn = sample_scene(setting, 0, scene)
+        # Blender keeps more of a mesh once it was drawn: the first scenes show the classes one after the other.
+        renderer.render(replace(drawn, objects=tuple(replace(o, class_id=next(classes)) for o in drawn.objects)))
+    first = _resident_mb()
+    for scene in range(before, before + scenes):
+        renderer.render(sample_scene(setting, 0, scene))
+    growth = _resident_mb() - first
+    renderer.close()
+    return {"before": first, "growth": growth}
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+PARTS: dict[str, Callable[..., dict[str, float]]] = {
+    "bare": against_bare,
+    "scaling": scaling,
+    "process": process_per_scene,
+    "one": one_scene,
+    "memory": partial(memory, SMALL),
+    "memory-paper": partial(memory, PAPER),
+}
+
+if __name__ == "__main__":
+    print(json.dumps(PARTS[sys.argv[1]](*map(int, sys.argv[2:]))), flush=True)
+    # Blender may crash when the interpreter ends.
+    os._exit(0)

@@ -1,0 +1,103 @@
+"""What work costs, from the config's guesses and then from what the sweep has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sweeper.budget.costs import CPU, FREE, GPU, Cost, Estimate, Guess, cpu_or_unknown, estimate
+from sweeper.config.schema import SweepConfig
+from sweeper.study.arms import Work
+from sweeper.study.recipes import resolve_recipe
+
+# Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
+GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
+
+
+# How many times as long a task's head makes it, measured for ResNet-18 (insseg and keypoint: guesses on top of objdet).
+GUESSED_SLOWDOWN = {"objdet": 5.0, "insseg": 6.0, "keypoint": 6.0, "semseg": 2.0, "normal": 2.0, "depth": 2.0}
+
+
+GUESSED_GPU_IN_CORES = 50.0
+
+
+# Seconds from the moment that a stage has its devices to its first line of work, as measured on a laptop's two cores:
+# starting Ray Train's workers, and starting a fine-tune's process.
+TRAIN_START_S = 18.0
+
+
+FINETUNE_START_S = 4.0
+
+
+# What was measured of a stage on a type of device (None: the latest): (units, cost) of each piece of work.
+Measured = Callable[[str, str | None], list[tuple[float, Cost]]]
+
+
+class CostModel:
+    """What work costs, from the config's guesses and then from what this sweep has measured.
+
+    `slots`: how many fine-tunes run side by side on the machine or cluster at hand. `device_type`: the type of device
+    of work that asks for so many GPUs; None where that is not known yet.
+    """
+
+    def __init__(
+        self, config: SweepConfig, slots: float = 2.0, device_type: Callable[[float], str | None] = cpu_or_unknown
+    ) -> None:
+        self._config, self.slots, self._device_type = config, slots, device_type
+
+    def stage(self, stage: str, units: float, measured: Measured, backbone: str) -> Estimate:
+        """Estimate of `units` of a stage: images to render, pre-trainings, or fine-tunes."""
+        if units <= 0:
+            return FREE
+        cpus, gpus = self._devices(stage)
+        device = self._device_type(gpus)
+        guess = self._guess(stage, backbone, device)
+        return estimate(guess, measured(stage, device), units, self._config.prices, cpus, gpus, device)
+
+    def run(self, work: Work, measured: Measured, backbone: str) -> dict[str, Estimate]:
+        """Estimate by stage of one run; a fold of a tuning trial costs no more than a fine-tune."""
+        return {stage: self.stage(stage, n, measured, backbone) for stage, n in self.units(work).items()}
+
+    def units(self, work: Work) -> dict[str, float]:
+        """Work by stage: images, pre-trainings, fine-tunes (tuning trials counted once a fold)."""
+        finetunes = work.finetunes + work.tuning_trials * self._config.finetunes_per_trial
+        return {"render": float(work.images), "pretrain": float(work.pretrain), "finetune": float(finetunes)}
+
+    def _devices(self, stage: str) -> tuple[float, float]:
+        """CPU cores and GPUs a stage holds while it runs."""
+        config = self._config
+        if stage == "render":
+            return config.render.actors * config.render.cpus_per_actor, config.render.gpus
+        if stage == "pretrain":
+            workers = config.pretrain.workers
+            return workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
+        return config.finetune.cpus * self.slots, config.finetune.gpus * self.slots
+
+    def _guess(self, stage: str, backbone: str, device: str | None) -> Guess:
+        config = self._config
+        if config.is_simulated:
+            seconds = max(law.seconds for law in config.simulated.values())
+            return Guess(0.5, seconds if stage == "finetune" else 0.0)
+        pixels = (config.render.resolution / 64) ** 2
+        if stage == "render":
+            seconds = 0.02 + 0.014 * config.render.samples * pixels
+            return Guess(12.0, seconds / config.render.actors)
+        learnt = config.pretrain.tasks[0] if stage == "pretrain" else config.finetune.tasks[0]
+        side = config.render.resolution if stage == "pretrain" else config.finetune_resolution
+        slowdown = GUESSED_SLOWDOWN.get(learnt, 1.0) * side**2 / 64**2
+        core = config.prices.speed.get(CPU, {}).get(backbone) or GUESSED_SPEED.get(backbone, GUESSED_SPEED["resnet50"])
+        gpu = config.prices.speed.get(device or GPU, {}).get(backbone) or core * GUESSED_GPU_IN_CORES
+        if stage == "pretrain":
+            work = resolve_recipe("pretrain", learnt, config.pretrain.recipe)
+            speed = config.pretrain.workers * (gpu if config.pretrain.gpu else core) / slowdown
+            return Guess(TRAIN_START_S, work.iterations * work.batch_size / speed)
+        work = resolve_recipe("finetune", learnt, config.finetune.recipe)
+        speed = (gpu * config.finetune.gpus or core) / slowdown
+        return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed) / self.slots)
+
+
+def total(estimates: Iterable[Estimate]) -> Estimate:
+    """Sum of estimates."""
+    result = FREE
+    for part in estimates:
+        result = result + part
+    return result

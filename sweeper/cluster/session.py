@@ -1,0 +1,59 @@
+"""A Ray to run on, from start to shutdown, and the signals that end it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+from sweeper.cluster.capacity import CapacityWatch, await_capacity
+from sweeper.cluster.ray_start import start_ray
+from sweeper.config.schema import SweepConfig
+
+log = logging.getLogger("sweeper")
+
+
+@contextmanager
+def ray_session(config: SweepConfig, say: Callable[[str], None] = log.warning) -> Iterator[CapacityWatch]:
+    """A Ray to run on: the cluster this job was submitted to, or one of our own on this machine.
+
+    `say` is told when nodes are waited for. Raises BadInput where the nodes cannot run every stage, on a cluster after
+    cluster.wait_s.
+    """
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    env = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}}
+    # A plain address could pick up a stale cluster of somebody else's.
+    address = os.environ.get("RAY_ADDRESS", "local")
+    start_ray(address, runtime_env=env, **quiet)
+    # Ray's own handler, which it sets on connecting, would abort the driver on the spot.
+    end_on_sigterm()
+    try:
+        # Nodes of our own are all there; a cluster's may be on their way.
+        wait_s = 0.0 if address == "local" else config.cluster.wait_s
+        await_capacity(config, wait_s, say)
+        watch = CapacityWatch(config, wait_s, say)
+        try:
+            yield watch
+        finally:
+            watch.began()
+    finally:
+        ray.shutdown()
+
+
+def end_on_sigterm() -> None:
+    """From now on SIGTERM ends the sweep as an interruption does: its spend written down, its lease given back."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+
+
+def cpu_count() -> int:
+    """The CPU cores this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,213 @@
+"""Everything that can be wrong with a sweep is looked at before anything is spent."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from render_actors.shards import keypoints
+from sweeper.config.schema import SIMULATED, SweepConfig
+from sweeper.errors import BadInput
+from sweeper.events.trackers import check_mlflow
+from sweeper.stages.image_sets import setting_of
+from sweeper.storage.artifacts import ArtifactStore
+from sweeper.study.recipes import resolve_recipe
+from tasks.recipes.recipe import Recipe
+
+
+def check(config: SweepConfig) -> tuple[SweepConfig, int]:
+    """The config with its paths located and the hash of its real images filled in, and the number s of real training
+    images. Raises BadInput.
+    """
+    if config.log_to == "mlflow":
+        check_mlflow()
+    for rendering in config.renderings:
+        setting_of(config, rendering)
+    config = located(config)
+    if config.is_simulated:
+        _check_simulated(config)
+        return config, 0
+    _check_tasks("pretrain", config.pretrain.tasks, config)
+    _check_tasks("finetune", config.finetune.tasks, config)
+    _check_backbones(config)
+    for stage, tasks in (("pretrain", config.pretrain.tasks), ("finetune", config.finetune.tasks)):
+        for name in tasks:
+            _check_parts(stage, name, config)
+    sha256, s = _real_images(config)
+    resolved = config.finetune.model_copy(update={"dataset_sha256": sha256})
+    return config.model_copy(update={"finetune": resolved}), s
+
+
+def located(config: SweepConfig) -> SweepConfig:
+    """The config with absolute paths: Ray's workers, and whoever reads the run folder, stand in another folder."""
+    renderings = dict(config.renderings)
+    for name, choice in renderings.items():
+        if choice.source is not None:
+            source = choice.source.model_copy(update={"path": choice.source.resolved().where})
+            renderings[name] = choice.model_copy(update={"source": source})
+    root = None if config.data_root is None else str(Path(config.data_root).expanduser().absolute())
+    update = {"store": ArtifactStore(config.store).uri, "data_root": root, "renderings": renderings}
+    return config.model_copy(update=update)
+
+
+def _check_simulated(config: SweepConfig) -> None:
+    if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
+        raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
+    named = [name for name in config.pretrain.backbones if name != SIMULATED]
+    if named:
+        # Their names come with torch, which a simulated sweep can do without.
+        from tasks.models.backbones import backbone_names
+
+        known = (SIMULATED, *backbone_names())
+        unknown = [name for name in named if name not in known]
+        if unknown:
+            raise BadInput(f"pretrain.backbones: unknown {unknown[0]!r}; known: {', '.join(known)}")
+
+
+def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
+    """The tasks of a stage, "pretrain" or "finetune", and their recipes."""
+    from tasks.base import label_kind, task
+
+    recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
+    for name in names:
+        try:
+            task(name)
+        except ValueError as error:
+            raise BadInput(f"{stage}.tasks: {error}") from None
+        resolved = resolve_recipe(stage, name, recipe)
+        if stage == "pretrain" and label_kind(name) == "keypoints":
+            _check_flip(stage, resolved, keypoints.NAMES)
+        batch = resolved.batch_size
+        if stage == "pretrain" and batch < config.pretrain.workers:
+            raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
+        if stage == "pretrain" and config.pretrain.min_workers and not resolved.sync_batch_norm:
+            raise BadInput(
+                "pretrain.min_workers: the model would depend on how many workers there were; "
+                "add pretrain.recipe.sync_batch_norm=true"
+            )
+        if stage == "finetune":
+            check_space(config, name)
+
+
+def _check_parts(stage: str, name: str, config: SweepConfig) -> None:
+    """BadInput where batch norm would have one value a channel, because a model sees one small image at a time."""
+    from tasks.base import task
+    from tasks.models.backbones import needs_two_images
+    from tasks.training.batches import Shard
+
+    pretrains = stage == "pretrain"
+    workers = config.pretrain.workers if pretrains else 1
+    resolution = config.render.resolution if pretrains else config.finetune_resolution
+    needing = [body for body in config.pretrain.backbones if needs_two_images(body, task(name), resolution)]
+    recipes = [("pretrain.recipe", config.pretrain.recipe)] if pretrains else _sized_recipes(config)
+    for key, values in recipes if needing else ():
+        recipe = resolve_recipe(stage, name, values)
+        shards = [Shard(rank, workers) for rank in range(workers)]
+        parts = [part for shard in shards for part in shard.parts(recipe.batch_size, recipe.device_batch)]
+        alone = workers == 1 or not recipe.sync_batch_norm
+        if alone and min(part.stop - part.start for part in parts) < 2:
+            raise BadInput(
+                f"{key}: {name} on {needing[0]} needs two images of {resolution} px at a time, "
+                "for its batch norm; raise batch_size or device_batch"
+            )
+
+
+def _sized_recipes(config: SweepConfig) -> list[tuple[str, dict[str, Any]]]:
+    """The fine-tuning recipe, and with the ends of what is tuned of its batch, each with the key that it is from."""
+    space = {key: each.ends for key, each in config.tune.space.items() if key in ("batch_size", "device_batch")}
+    tuned = [dict(zip(space, ends, strict=True)) for ends in itertools.product(*space.values())] if space else []
+    own = config.finetune.recipe
+    return [("finetune.recipe", own), *(("tune.space", own | ends) for ends in tuned)]
+
+
+def _check_flip(stage: str, recipe: Recipe, names: Sequence[str]) -> None:
+    """BadInput where a recipe mirrors keypoints that have no mirror image."""
+    from tasks.data.keypoint_labels import check_flip
+
+    try:
+        check_flip(recipe, names)
+    except ValueError as error:
+        raise BadInput(f"{stage}.{error}") from None
+
+
+def _check_backbones(config: SweepConfig) -> None:
+    from tasks.base import task
+    from tasks.models.backbones import check_pair
+
+    for backbone in config.pretrain.backbones:
+        for name in (*config.pretrain.tasks, *config.finetune.tasks):
+            try:
+                check_pair(backbone, task(name), min(config.render.resolution, config.finetune_resolution))
+            except ValueError as error:
+                raise BadInput(f"pretrain.backbones: {error}") from None
+
+
+def _real_images(config: SweepConfig) -> tuple[str, int]:
+    """The hash of the real images, and how many of them are trained on."""
+    from tasks.base import label_kind
+    from tasks.data.catalogue import load_real
+    from tasks.data.sampling import folds, shows_anything, subset
+
+    finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
+    if len(set(kinds.values())) > 1:
+        raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
+    options: dict[str, Any] = {
+        "kind": kinds[finetune.tasks[0]],
+        "ignore_label": finetune.ignore_label,
+        "verify": True,
+    }
+    try:
+        real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, **options)
+        sizes: dict[str, Any] = {"fraction": finetune.whole, "count": finetune.count}
+        chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
+        if config.tune.trials and len(chosen) < config.tune.folds:
+            raise BadInput(
+                f"tune.folds: {config.tune.folds} folds of {len(chosen)} real training images; lower tune.folds, or "
+                "raise finetune.fraction or finetune.count"
+            )
+        if config.tune.trials:
+            folds(chosen, real.train.labels, config.tune.folds, config.seed)
+    except (ValueError, OSError) as error:
+        raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
+    if real.train.label_kind == "keypoints":
+        for name in finetune.tasks:
+            _check_flip("finetune", resolve_recipe("finetune", name, finetune.recipe), real.train.keypoint_names)
+    if not len(real.test):
+        raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
+    if real.train.label_kind == "class_index" and len(real.train.class_names) < 2:
+        raise BadInput(f"finetune.dataset: {real.source} has one class; give two or more to be told apart")
+    for split, data, indices in (("training", real.train, chosen), ("test", real.test, np.arange(len(real.test)))):
+        if not shows_anything(data, indices):
+            raise BadInput(f"finetune.dataset: {real.source}: no {split} image has a label that counts; add some")
+    if finetune.dataset_sha256 not in (None, real.sha256):
+        raise BadInput(
+            f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "
+            f"{real.sha256}; correct data_root, or leave the key out"
+        )
+    return real.sha256, len(chosen)
+
+
+# Combinations of ends that are looked at before anything is spent, besides each end of each key.
+_MOST_CORNERS = 256
+
+
+def check_space(config: SweepConfig, task: str) -> None:
+    """Raise BadInput where the recipe of a fine-tuning task would refuse what may be proposed to it."""
+    space = config.tune.space
+    if "base" in space:
+        raise BadInput("tune.space: base names a whole recipe; give the values of it that are to be tuned")
+    first = {key: each.ends[0] for key, each in space.items()}
+    # every end of every key, however many keys there are
+    edges = (first | {key: end} for key, each in space.items() for end in each.ends)
+    corners = (
+        dict(zip(space, ends, strict=True)) for ends in itertools.product(*(each.ends for each in space.values()))
+    )
+    for corner in itertools.chain(edges, itertools.islice(corners, _MOST_CORNERS)):
+        try:
+            resolve_recipe("finetune", task, config.finetune.recipe | corner)
+        except BadInput as error:
+            raise BadInput(f"tune.space: {error}") from None

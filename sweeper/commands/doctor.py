@@ -1,0 +1,90 @@
+"""`sweeper doctor`: what this machine can do, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+LEAST_DISK_GB = 5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at; `needed` where a sweep cannot do without it."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+    needed: bool = True
+
+    def __str__(self) -> str:
+        mark = "ok     " if self.ok else ("MISSING" if self.needed else "absent ")
+        return f"{mark} {self.name}: {self.found}{'' if self.ok or not self.remedy else '; ' + self.remedy}"
+
+
+def examine() -> list[Check]:
+    """Every check, in the order in which a sweep would need it."""
+    checks: list[Callable[[], Check]] = [_python, _cpus, _disk, _ports, _blender, _gpus, _fashion_mnist, _browser]
+    return [check() for check in checks]
+
+
+def _python() -> Check:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Check("python", sys.version_info[:2] == (3, 11), version, "Blender's wheels need 3.11: run make setup")
+
+
+def _cpus() -> Check:
+    cores = len(os.sched_getaffinity(0))
+    return Check("cores", cores >= 2, str(cores), "configs/quickstart.yaml expects 2; set pretrain.workers=1")
+
+
+def _disk() -> Check:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    return Check("disk", free >= LEAST_DISK_GB, f"{free:.0f} GB free here", f"free at least {LEAST_DISK_GB} GB")
+
+
+def _ports() -> Check:
+    """Ray listens on loopback ports of its own choosing."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            return Check("loopback ports", True, f"can listen, for example on {server.getsockname()[1]}")
+    except OSError as error:
+        return Check("loopback ports", False, str(error), "allow processes to listen on 127.0.0.1")
+
+
+def _blender() -> Check:
+    """Imported in a process of its own: a missing library would take this one down."""
+    code = "from render_actors.blender.renderer import blender_version; print(blender_version())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    lines = (done.stdout + done.stderr).strip().splitlines() or ["no output"]
+    ok = done.returncode == 0
+    return Check("Blender", ok, (done.stdout.strip().splitlines() or lines)[-1] if ok else lines[-1], "run make setup")
+
+
+def _gpus() -> Check:
+    import torch
+
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return Check("GPUs", bool(names), ", ".join(names) or "none", "only needed where a config asks for them", False)
+
+
+def _fashion_mnist() -> Check:
+    from tasks.data.fashion_mnist import PACKAGE_FOLDER
+
+    ok = PACKAGE_FOLDER.is_dir()
+    remedy = "apt-get install dataset-fashion-mnist, or set data_root, or let torchvision download it"
+    return Check("Fashion-MNIST", ok, str(PACKAGE_FOLDER), remedy, False)
+
+
+def _browser() -> Check:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    return Check(
+        "browser", bool(path), path or "none", "only the test of the report needs one: apt install chromium", False
+    )

@@ -1,0 +1,311 @@
+"""From a run folder to its report: everything is read back from config, results, decisions, ledger and store."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import platform
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.report.write import ContactSheet, Control, Decision, Observation, Reference, ReportData, StageSpend, Tuned
+from analysis.report.write import write_report as write_page
+from analysis.verdict.verdict import Verdict
+from render_actors.actor import SHARD_FILE, shard_identity
+from render_actors.export.contact_sheet import contact_sheet
+from render_actors.setting.classes import class_names
+from render_actors.shards.format import read_shard
+from sweeper.budget.costs import cost_of
+from sweeper.budget.ledger import Ledger
+from sweeper.commands.complexity import read_complexity
+from sweeper.config.load import load_run_config
+from sweeper.config.schema import SweepConfig
+from sweeper.config.tune import spelled
+from sweeper.search.decision_log import DECISIONS, decision_events, learning_events
+from sweeper.search.decisions import Knowledge, learn
+from sweeper.stages.identity import in_words
+from sweeper.stages.image_sets import training_images
+from sweeper.storage.artifacts import ArtifactStore
+from sweeper.storage.json_lines import read_events
+from sweeper.study import results
+from sweeper.study.arms import Arm, Plan, make_plan
+from sweeper.study.identity import as_plain, studies, sweep_digest
+from sweeper.study.recipes import resolve_recipe
+
+log = logging.getLogger("sweeper")
+
+LEDGER = "ledger.jsonl"
+STOPPED = "stopped.jsonl"
+SHEET_IMAGES = 24
+STAGE_UNITS = {"render": "images", "pretrain": "checkpoints", "finetune": "fine-tunes"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where the report is, how the sweep ended, and what it says of each arm."""
+
+    report: Path
+    stop_kind: str
+    stop_reason: str
+    verdicts: dict[str, Verdict]
+    undecided: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the budget ended the sweep before every arm had a verdict, else 0."""
+        return 3 if self.stop_kind == "budget" and self.undecided else 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run folder, read back."""
+
+    folder: Path
+    config: SweepConfig
+    plan: Plan
+    observations: list[results.Observation]
+    ledger: Ledger
+    knowledge: Knowledge
+    stop_kind: str
+    stop_reason: str
+
+
+def read_record(folder: Path) -> Record:
+    """Read a run folder; raises BadInput where it is none."""
+    config = load_run_config(folder)
+    plan = make_plan(config)
+    observations = results.read(folder / "results", config)
+    ledger = Ledger(folder / LEDGER, config.budget)
+    runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
+    rendered = ledger.by_stage()["render"]
+    per_image = (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
+    this = sweep_digest(config)
+    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == this]
+    stop = stops[-1] if stops else {"kind": "", "reason": ""}
+    knowledge = learn(config, plan, runs, per_image)
+    return Record(folder, config, plan, observations, ledger, knowledge, stop["kind"], stop["reason"])
+
+
+def write_report(folder: Path) -> Outcome:
+    """Write report.html, figures/ and tables/ of a run folder."""
+    record = read_record(folder)
+    page = write_page(folder, _report_data(record))
+    verdicts = record.knowledge.verdicts
+    undecided = tuple(
+        arm.name
+        for arm in record.plan.arms
+        if arm.name not in verdicts or verdicts[arm.name].label == "not identified yet"
+    )
+    return Outcome(page, record.stop_kind, record.stop_reason, verdicts, undecided)
+
+
+def _report_data(record: Record) -> ReportData:
+    config, knowledge = record.config, record.knowledge
+    events = decision_events(record.folder / DECISIONS, studies(config, record.plan))
+    return ReportData(
+        title=config.name,
+        question="Render more images, or change how they are rendered?",
+        arms=[arm.name for arm in record.plan.arms],
+        observations=list(_observations(record, events)),
+        fits=knowledge.fits,
+        verdicts=knowledge.verdicts,
+        references=_references(record),
+        decisions=list(_decisions(record, events)),
+        ledger=list(_spend(record.ledger)),
+        unit=str(events[0]["unit"]) if events else "minutes",
+        stop_reason=record.stop_reason,
+        config_text=config.to_yaml() + recipes_text(config),
+        versions=_versions(record.observations),
+        seeds={"sweep": config.seed, "images": config.seed, "real subset": config.seed},
+        sheets=() if config.is_simulated else tuple(_sheets(config)),
+        target_error=config.target.error,
+        simulated=config.is_simulated,
+        notes=_notes(record),
+        complexity=read_complexity(record.folder),
+        controls=list(_controls(record)),
+        tuning=list(tuning_table(config, record.observations)),
+        tuned_on=tuned_on(config, record.observations),
+    )
+
+
+def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
+    order = {(e["arm"], e["n"], e["seed"]): e["step"] for e in reversed(events)}
+    errors: dict[tuple[str, int, int], list[results.Observation]] = defaultdict(list)
+    for row in record.observations:
+        if row.split == "test" and row.n > 0 and not record.plan.arm(row.arm).is_control:
+            errors[row.arm, row.n, row.seed].append(row)
+    for (arm, n, seed), rows in errors.items():
+        seconds = sum(row.seconds for row in rows)
+        yield Observation(
+            arm, n, seed, tuple(r.error for r in rows), order.get((arm, n, seed), 0), sum(r.cost for r in rows), seconds
+        )
+
+
+def _references(record: Record) -> dict[str, Reference]:
+    """Each arm's n = 0: the same backbone on the same real task."""
+    references = {}
+    for arm in record.plan.arms:
+        none = [
+            row
+            for row in record.observations
+            if row.n == 0
+            and row.split == "test"
+            and (row.backbone, row.finetune_task) == (arm.backbone, arm.finetune_task)
+        ]
+        own = [row.lr for row in record.observations if row.arm == arm.name and row.split == "test"]
+        if none:
+            errors = tuple(row.error for row in none)
+            references[arm.name] = Reference(arm.name, errors, none[-1].lr, own[-1] if own else None)
+    return references
+
+
+def _controls(record: Record) -> Iterator[Control]:
+    """Each arm's control beside the arm at the same size and the reference."""
+
+    def errors(arm: str, n: int) -> tuple[float, ...]:
+        return tuple(r.error for r in record.observations if (r.arm, r.n, r.split) == (arm, n, "test"))
+
+    n, plan = record.config.controls.shuffled_labels, record.plan
+    for arm in plan.arms:
+        shuffled = errors(arm.control.name, n) if n is not None else ()
+        if n is not None and shuffled:
+            yield Control(arm.name, n, shuffled, errors(arm.name, n), errors(plan.reference(arm).name, 0))
+
+
+def _decisions(record: Record, events: list[dict]) -> Iterator[Decision]:
+    errors = {(run.arm, run.n, run.seed): run.error for run in record.knowledge.runs}
+    realised = learning_events(record.folder, studies(record.config, record.plan))
+    for event in events:
+        yield Decision(
+            event["step"],
+            event["arm"],
+            event["n"],
+            event["seed"],
+            event["gain"],
+            event["cost"],
+            event["reason"],
+            errors.get((event["arm"], event["n"], event["seed"])),
+            event.get("about", ""),
+            event.get("before"),
+            event.get("after"),
+            realised.get(event["step"]),
+        )
+
+
+def _spend(ledger: Ledger) -> Iterator[StageSpend]:
+    for stage, row in ledger.by_stage().items():
+        yield StageSpend(stage, round(row["units"]), STAGE_UNITS[stage], row["wall_s"], row["usd"])
+
+
+def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
+    """The first images of each rendering setting, with their labels drawn."""
+    store = ArtifactStore(config.store)
+    for rendering in config.renderings:
+        images = training_images(config, rendering, 1)
+        identity = shard_identity(images.setting, images.seed, 0, config.render.scenes_per_shard)
+        manifest = store.find_sound(identity)
+        if manifest is None:
+            log.warning(
+                "no contact sheet of %s: its first images are missing or damaged; `sweeper render` makes them",
+                rendering,
+            )
+            continue
+        images_there = read_shard(store.path(manifest, SHARD_FILE))
+        # Spread over the shard's scenes: neighbours show the same scene from another side.
+        shown = images_there[:: max(1, len(images_there) // SHEET_IMAGES)][:SHEET_IMAGES]
+        buffer = io.BytesIO()
+        contact_sheet(shown, class_names(images.setting)).save(buffer, "PNG")
+        of = f"{len(shown)} of the first {len(images_there)} images"
+        caption = f"{rendering}: {of}, with the boxes and classes of what is visible"
+        yield ContactSheet(rendering, caption, buffer.getvalue())
+
+
+def _versions(observations: list[results.Observation]) -> dict[str, str]:
+    """Of what measured the errors; several where the sweep went on under others."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for line in dict.fromkeys(row.versions for row in observations):
+        for name, _, number in (pair.partition("=") for pair in line.split()):
+            found[name][number] = None
+    return {name: ", ".join(numbers) for name, numbers in found.items()}
+
+
+def recipes_text(config: SweepConfig) -> str:
+    """The recipes with every value that the config leaves to them, as YAML comments."""
+    if config.is_simulated:
+        return ""
+    recipes = [("pretrain", task, config.pretrain.recipe) for task in config.pretrain.tasks]
+    recipes += [("finetune", task, config.finetune.recipe) for task in config.finetune.tasks]
+    return "".join(
+        f"# {stage} {task}, as resolved: {json.dumps(as_plain(resolve_recipe(stage, task, recipe)))}\n"
+        for stage, task, recipe in recipes
+    )
+
+
+def _notes(record: Record) -> list[str]:
+    """What a reader must know that no table says."""
+    spent = record.ledger.spent()
+    notes = [f"The sweep was alive for {spent.wall_s / 60:.1f} minutes on {platform.machine()}, over all its restarts."]
+    lost = sum(row["lost_usd"] for row in record.ledger.by_stage().values())
+    if lost:
+        notes.append(
+            f"${lost:.3f} of the money went to work that was under way when the sweep was killed: it is charged in"
+            " full, and what it made is not counted."
+        )
+    for arm in record.plan.arms:
+        if arm.name not in record.knowledge.fits:
+            sizes = len({row.n for row in record.observations if row.arm == arm.name})
+            notes.append(f"{arm.name}: not identified yet, with runs at {sizes} sizes; a law needs three.")
+    return notes
+
+
+def tuning_table(config: SweepConfig, observations: Sequence[results.Observation]) -> Iterator[Tuned]:
+    """One row a tuning: an arm at a size."""
+    groups: dict[tuple[str, int], list[results.Observation]] = defaultdict(list)
+    for row in observations:
+        if row.split == "validation":
+            groups[row.arm, row.n].append(row)
+    for (arm, n), rows in groups.items():
+        done = [row for row in rows if row.share == 1]
+        if done:
+            yield _row(config, arm, n, rows, min(done, key=lambda row: (row.error, row.tuned)))
+
+
+def tuned_on(config: SweepConfig, observations: Sequence[results.Observation]) -> str:
+    """In words, which data decided."""
+    if config.is_simulated:
+        return "on errors drawn from a known law"
+    s = next((row.s for row in observations), 0)
+    keys = ", ".join(config.tune.space)
+    return (
+        f"of {keys}, on {config.tune.folds} folds of the {s:,} real training images; the test split had no part in it"
+    )
+
+
+def _row(
+    config: SweepConfig, arm: str, n: int, rows: Sequence[results.Observation], best: results.Observation
+) -> Tuned:
+    finetune, seconds = config.finetune, sum(row.seconds for row in rows)
+    own = _recipes_own(config, rows[0])
+    return Tuned(
+        arm=arm,
+        n=n,
+        chosen=in_words(json.loads(best.tuned)),
+        trials=len(rows),
+        stopped=sum(row.share < 1 for row in rows),
+        error=best.error,
+        default_error=next((row.error for row in rows if row.tuned == own and row.share == 1), None),
+        seconds=seconds,
+        dollars=cost_of(config.prices, seconds, cpus=finetune.cpus, gpus=finetune.gpus).usd,
+    )
+
+
+def _recipes_own(config: SweepConfig, row: results.Observation) -> str:
+    """The recipe's own values of what is tuned, as the table spells them."""
+    if config.is_simulated:
+        return ""
+    arm = Arm(row.rendering, row.pretrain_task, row.backbone, row.finetune_task)
+    recipe = resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe)
+    return spelled({key: getattr(recipe, key) for key in config.tune.space})

@@ -1,0 +1,34 @@
+"""`sweeper reproduce CSV`: the paper's published results in, its tables and figures out."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from analysis.paper.page import write_reproduction
+from analysis.paper.recorded import read_paper
+from analysis.paper.tables import Cell, all_tables, fit_paper
+from sweeper.errors import BadInput
+
+
+def reproduce_paper(csv: Path, out: Path, *, as_json: bool) -> str:
+    """Write the page and the tables under `out`; returns what to print. BadInput where the file cannot be used."""
+    try:
+        paper = read_paper(csv)
+        fits = fit_paper(paper)
+        tables = all_tables(paper, fits)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    page = write_reproduction(tables, fits, out)
+    if not as_json:
+        return f"{page}\n" + "\n".join(f"{out / 'tables' / table.name}.csv: {table.title}" for table in tables)
+    shown = {
+        t.name: {"title": t.title, "note": t.note, "rows": [_row(t.columns, row) for row in t.rows]} for t in tables
+    }
+    return json.dumps({"page": str(page), "tables": shown})
+
+
+def _row(columns: tuple[str, ...], row: tuple[Cell, ...]) -> dict[str, Cell]:
+    pairs = zip(columns, row, strict=True)
+    return {name: None if isinstance(cell, float) and not math.isfinite(cell) else cell for name, cell in pairs}

@@ -1,0 +1,126 @@
+"""One sweep from config to report: check the input, open the run folder, start Ray, run the loop, report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from sweeper.budget.ledger import Ledger, ticking
+from sweeper.cluster.capacity import finetunes_at_a_time, needs, nodes_now, shortage
+from sweeper.cluster.session import cpu_count, ray_session
+from sweeper.commands.check import check
+from sweeper.commands.driver import driven
+from sweeper.commands.report import LEDGER, STOPPED, Outcome, write_report
+from sweeper.config.schema import SweepConfig
+from sweeper.errors import BadInput
+from sweeper.events.reporter import Board, Listener, Reporter
+from sweeper.events.trackers import MLFLOW, TENSORBOARD, mlflow, ray_metrics, tensorboard
+from sweeper.search.experiment import run_experiment
+from sweeper.search.loop import Loop
+from sweeper.search.searcher import PolicySearcher
+from sweeper.stages.prepare import Stages
+from sweeper.storage.artifacts import ArtifactStore
+from sweeper.storage.json_lines import append_event, read_events
+from sweeper.storage.run_folder import SCRATCH, keep, keep_all
+from sweeper.storage.uris import inside, is_uri, shown
+from sweeper.study import results
+from sweeper.study.arms import make_plan
+from sweeper.study.identity import sweep_digest
+
+
+def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
+    """Run or resume a sweep to its report. Raises BadInput for what the user can mend."""
+    config, s = check(config)
+    if "RAY_ADDRESS" not in os.environ:
+        # Before anything is written; GPUs are counted by Ray itself.
+        short = shortage(needs(config), [{"CPU": float(cpu_count()), "GPU": float("inf")}])
+        if short is not None:
+            raise BadInput(short)
+    ArtifactStore(config.store).make_root()
+    with driven(config) as folder:
+        ledger = Ledger(folder / LEDGER, config.budget)
+        damaged = results.discard_damaged(folder / "results")
+        if damaged or not already_stopped(config, folder):
+            write_config(config, folder)
+            reporter.with_money(lambda: spending(ledger, config))
+            ledger.start()
+            _search(config, s, ledger, reporter)
+        else:
+            reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
+        outcome = write_report(folder)
+        keep_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW)
+    where = shown(inside(config.place, "report.html")) if is_uri(config.place) else outcome.report
+    reporter.event("report", f"report: {where}", path=str(where))
+    return outcome
+
+
+def already_stopped(config: SweepConfig, folder: Path) -> bool:
+    """Whether this very config is the last that was run to its end here, and all that it measured is still there."""
+    stops = list(read_events(folder / STOPPED))
+    if not stops or stops[-1].get("sweep") != sweep_digest(config) or not is_written(config, folder):
+        return False
+    return len(results.read(folder / "results", config)) >= stops[-1].get("rows", 0)
+
+
+def spending(ledger: Ledger, config: SweepConfig) -> str:
+    """For every line of progress: what was spent, and what of each cap is neither spent nor reserved."""
+    spent = ledger.spent()
+    text = f"{spent.wall_s / 60:.1f} min, ${spent.usd:.3f} spent"
+    caps = config.budget.model_dump(exclude_none=True)
+    left = [f"{max(0.0, left):.3g} of {caps[name]:g} {name.replace('_', '-')}" for name, left in ledger.left().items()]
+    return f"{text}, {', '.join(left)} left" if left else text
+
+
+def is_written(config: SweepConfig, folder: Path) -> bool:
+    """Whether the run folder's config is this one: another may have begun since, and have been killed."""
+    path = folder / "config.yaml"
+    return path.is_file() and path.read_text() == config.to_yaml()
+
+
+def write_config(config: SweepConfig, folder: Path) -> None:
+    """The resolved config, whole or not at all: `status` may read it at any moment."""
+    part = folder / f".config-{os.getpid()}"
+    part.write_text(config.to_yaml())
+    part.replace(folder / "config.yaml")
+    keep(folder / "config.yaml")
+
+
+def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> None:
+    """Run the loop to its end, and write down why it stopped."""
+    folder = config.run_folder
+    store = ArtifactStore(config.store, cache_gb=config.cache_gb)
+    # Every node must reach it: a pre-training goes on from its last checkpoint wherever its workers are.
+    scratch = inside(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
+    with ticking(ledger), ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
+        reporter.tell(*_listeners(config, ledger))
+        slots = finetunes_at_a_time(config, nodes_now())
+        # Beside the driver: another node may go, and would take the driver's view with it.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        beside = ray.remote(num_cpus=0, scheduling_strategy=here)
+        board = None if config.is_simulated else beside(Board).remote()
+        stages = Stages(config, store, ledger, reporter, scratch, board, watch)
+        loop = Loop(config, make_plan(config), stages, ledger, reporter, s, slots)
+        try:
+            run_experiment(config, store, PolicySearcher(loop, config.finetune.timeout_s), folder / SCRATCH)
+        finally:
+            reporter.tell()
+            loop.close()
+    if loop.stop is None:
+        raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
+    if loop.stop.kind == "failed":
+        raise RuntimeError(f"{loop.stop.reason}; run the same command again to go on")
+    rows = len(results.read(folder / "results", config))
+    stop = {"sweep": sweep_digest(config), "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
+    append_event(folder / STOPPED, stop)
+
+
+def _listeners(config: SweepConfig, ledger: Ledger) -> list[Listener]:
+    told = [ray_metrics(config.name, ledger)]
+    if config.log_to == "tensorboard":
+        told.append(tensorboard(config.run_folder, ledger))
+    if config.log_to == "mlflow":
+        told.append(mlflow(config.run_folder, config.name, ledger))
+    return told

@@ -1,0 +1,69 @@
+"""How a sweep stands, in text: spend, fits, verdicts, and what it would do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sweeper.budget.ledger import STAGES
+from sweeper.commands.plan import next_proposal
+from sweeper.commands.report import STAGE_UNITS, Outcome, Record, read_record
+from sweeper.search.decision_log import DECISIONS, read_decisions
+from sweeper.study.identity import studies
+
+
+def describe(folder: Path) -> str:
+    """Text of `sweeper status`; raises BadInput where the folder is none of a sweep."""
+    record = read_record(folder)
+    return "\n".join([*_head(record), *_stages(record), *_arms(record), *_next(record)])
+
+
+def verdict_lines(outcome: Outcome) -> Iterator[str]:
+    """The end of `sweeper run`: why it stopped, the verdict of each arm, and where the report is."""
+    yield f"stopped: {outcome.stop_reason}"
+    for arm, verdict in outcome.verdicts.items():
+        yield f"{arm}: {verdict.label} (probability {verdict.probability:.2f}). {verdict.sentence}"
+    for arm in outcome.undecided:
+        if arm not in outcome.verdicts:
+            yield f"{arm}: not identified yet: too few sizes were run."
+    yield f"report: {outcome.report}"
+
+
+def _head(record: Record) -> Iterator[str]:
+    spent = record.ledger.spent()
+    simulated = " (simulated task: errors are drawn from known laws)" if record.config.is_simulated else ""
+    yield f"{record.config.name}{simulated}: {record.stop_reason or 'not finished; run it again to go on'}"
+    yield f"spent: {spent.wall_s / 60:.1f} min alive, {spent.device_s / 3600:.3f} device-hours, ${spent.usd:.3f}"
+    for name, left in record.ledger.left().items():
+        yield f"left:  {left:.3g} {name.replace('_', '-')}"
+
+
+def _stages(record: Record) -> Iterator[str]:
+    for stage in STAGES:
+        row = record.ledger.by_stage()[stage]
+        yield (
+            f"{stage:9s} {row['units']:6.0f} {STAGE_UNITS[stage]:11s}"
+            f" {row['wall_s']:7.0f} s  {row['device_s']:7.0f} device-s  ${row['usd']:.4f}"
+            + (f", ${row['lost_usd']:.4f} of it for work that was lost" if row["lost_usd"] else "")
+        )
+
+
+def _arms(record: Record) -> Iterator[str]:
+    for arm in (*record.plan.references, *record.plan.arms):
+        runs = [run for run in record.knowledge.runs if run.arm == arm.name]
+        points = ", ".join(f"n={run.n}: {run.error:.2%}" for run in sorted(runs, key=lambda r: (r.n, r.seed)))
+        yield f"{arm.name}: {points or 'no runs yet'}"
+        if arm.name in record.knowledge.fits:
+            yield f"  {record.knowledge.fits[arm.name]}"
+            verdict = record.knowledge.verdicts[arm.name]
+            yield f"  verdict: {verdict.label} (probability {verdict.probability:.2f}). {verdict.sentence}"
+
+
+def _next(record: Record) -> Iterator[str]:
+    measured = {(r.arm, r.n, r.seed) for r in record.knowledge.runs}
+    decided = read_decisions(record.folder / DECISIONS, studies(record.config, record.plan))
+    unfinished = [d for d in decided if (d.arm, d.n, d.seed) not in measured]
+    for proposal in unfinished:
+        yield f"under way or unfinished: {proposal.reason}"
+    if not unfinished and not record.stop_reason:
+        yield f"next: {next_proposal(record)}"

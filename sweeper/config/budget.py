@@ -1,0 +1,55 @@
+"""The `budget:` and `prices:` sections of a sweep file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, Field
+
+from sweeper.config.strict_yaml import load_yaml
+from sweeper.config.types import CLOSED, Number, Positive
+from sweeper.errors import BadInput
+
+
+class Budget(BaseModel):
+    """Hard caps; the sweep keeps within each that is given. `minutes` is wall-clock time over all restarts."""
+
+    model_config = CLOSED
+
+    minutes: Positive | None = None
+    device_hours: Positive | None = None
+    usd: Positive | None = None
+
+
+class Prices(BaseModel):
+    """Dollars for an hour of one CPU core and of one GPU, and how fast devices are before anything was measured.
+
+    `gpus`: dollars an hour by type of GPU (the name Ray gives it), for all others `gpu_hour`. `speed`: training
+    images/s at 64 px of one core ("cpu") or one GPU of a type, by backbone. `file`: a YAML file with any of these, such
+    as configs/prices.yaml; what the sweep file says itself comes first.
+    """
+
+    model_config = CLOSED
+
+    cpu_core_hour: Annotated[Number, Field(ge=0)] = 0.05
+    gpu_hour: Annotated[Number, Field(ge=0)] = 2.5
+    gpus: dict[str, Annotated[Number, Field(ge=0)]] = {}
+    speed: dict[str, dict[str, Positive]] = {}
+    file: str | None = None
+
+
+def take_prices(path: Path, raw: dict[str, Any]) -> None:
+    """Put what the file of prices says under what the sweep file says itself."""
+    own = raw.get("prices")
+    if not isinstance(own, dict) or not isinstance(own.get("file"), str):
+        return
+    try:
+        listed = load_yaml(Path(own["file"]).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise BadInput(f"{path}: prices.file: {own['file']} cannot be read ({said}); see configs/prices.yaml") from None
+    if not isinstance(listed, dict):
+        raise BadInput(f"{path}: prices.file: {own['file']} is no mapping of keys; see configs/prices.yaml")
+    raw["prices"] = listed | {key: value for key, value in own.items() if key != "file"}

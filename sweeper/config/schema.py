@@ -1,0 +1,301 @@
+"""A sweep file: frozen models of every key, read from YAML with `key=value` overrides, refused in one line.
+
+Unknown keys, wrong types and impossible values raise `BadInput`, naming the file, the key and what to do.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from analysis.policy.goals import Objective
+from sweeper.config.budget import Budget, Prices
+from sweeper.config.render import Render, Rendering
+from sweeper.config.tune import Tune
+from sweeper.config.types import CLOSED, Count, Fraction, Name, Names, Number, Positive
+from sweeper.storage.uris import checked, is_uri, working_copy
+
+SIMULATED = "simulated"
+
+# Images of one rendering setting that a sweep can ask for: fifteen times the paper's largest set.
+LARGEST_SIZE = 20_000_000
+
+# Rendering and pre-training task of the reference, n = 0.
+NO_PRETRAINING = "none"
+
+
+class Model(BaseModel):
+    """Frozen, and closed to unknown keys."""
+
+    model_config = CLOSED
+
+
+class Pretrain(Model):
+    """The pre-training tasks and backbones under study, and the recipe they share.
+
+    `validation_images` synthetic images, rendered under another seed, choose the best checkpoint. Workers that make no
+    step for `stall_s` seconds are ended; `max_failures` tries are repeated, those that lost a node left out.
+
+    Where the cluster cannot hold `workers` of them, training begins or goes on with any number from `min_workers` up.
+    The global batch stays the same, and so does the model; recipe.sync_batch_norm is needed for it.
+    """
+
+    tasks: Names = ("mulclass",)
+    backbones: Names = ("small_resnet",)
+    recipe: dict[str, Any] = {}
+    workers: Count = 2
+    min_workers: Count | None = None
+    cpus_per_worker: Positive = 1.0
+    gpu: bool = False
+    validation_images: Count = 200
+    checkpoint_every: Count = 200
+    max_failures: Annotated[int, Field(ge=0, strict=True)] = 3
+    stall_s: Positive = 1800.0
+
+    @model_validator(mode="after")
+    def _fewer(self) -> Pretrain:
+        if self.min_workers is not None and self.min_workers > self.workers:
+            raise ValueError(f"min_workers: {self.min_workers} are more than the {self.workers} workers; lower it")
+        return self
+
+
+class Finetune(Model):
+    """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.
+
+    `balanced`: whether the classes have equal parts in s; by default where each image has one class. `resolution`: of
+    the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
+    that does not count.
+
+    `dataset_sha256`, the hash of the real images' pixels and labels at render.resolution, is filled in by `run`; where
+    the file gives it, the images must match. A fine-tune that runs for `timeout_s` seconds is ended; `max_failures`
+    tries are repeated, those that lost a node left out.
+    """
+
+    tasks: Names = ("sinclass",)
+    dataset: str = "fashion-mnist"
+    dataset_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
+    count: Count | None = None
+    balanced: bool | None = None
+    resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] | None = None
+    ignore_label: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
+    recipe: dict[str, Any] = {}
+    repeats: Annotated[Count, Field(le=1000)] = 3
+    cpus: Positive = 1.0
+    gpus: Annotated[Number, Field(ge=0)] = 0.0
+    max_failures: Annotated[int, Field(ge=0, strict=True)] = 2
+    timeout_s: Positive = 14400.0
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Finetune:
+        if self.fraction is not None and self.count is not None:
+            raise ValueError("give either fraction or count, not both")
+        return self
+
+    @property
+    def whole(self) -> float | None:
+        """`fraction` as the data sets take it: all training images where neither fraction nor count is given."""
+        return 1.0 if self.fraction is None and self.count is None else self.fraction
+
+
+class Controls(Model):
+    """Runs beside the arms, outside their fits, that tell features from luck.
+
+    `shuffled_labels`: a size n at which each arm is also pre-trained on images whose labels were dealt out anew,
+    `seeds` times. What pre-training still gains there owes nothing to what the labels say.
+    """
+
+    shuffled_labels: Count | None = None
+    seeds: Count = 1
+
+
+class Ladder(Model):
+    """The sizes n: either listed, or start * factor^i. They are the rungs of the pilot and of the fixed grid.
+
+    Other policies than the grid may also choose from `between` sizes between any two neighbours, evenly in log n,
+    and `beyond` further rungs above the top.
+    """
+
+    sizes: tuple[Count, ...] | None = None
+    start: Count = 1000
+    factor: Annotated[Number, Field(gt=1, le=100)] = 2.0
+    rungs: Annotated[int, Field(ge=1, le=40, strict=True)] = 7
+    between: Annotated[int, Field(ge=0, le=10, strict=True)] = 0
+    beyond: Annotated[int, Field(ge=0, le=10, strict=True)] = 0
+
+    @field_validator("sizes")
+    @classmethod
+    def _increasing(cls, sizes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if sizes is not None and len(sizes) == 0:
+            raise ValueError("the ladder is empty: list at least three sizes, or give start, factor and rungs")
+        if sizes is not None and list(sizes) != sorted(set(sizes)):
+            raise ValueError("sizes must increase")
+        return sizes
+
+    @model_validator(mode="after")
+    def _renderable(self) -> Ladder:
+        if max(self.choices()) > LARGEST_SIZE:
+            raise ValueError(f"the largest size is {max(self.choices()):,}; sizes go up to {LARGEST_SIZE:,}")
+        return self
+
+    def values(self) -> tuple[int, ...]:
+        """The sizes n, increasing."""
+        if self.sizes is not None:
+            return self.sizes
+        return tuple(sorted({round(self.start * self.factor**i) for i in range(self.rungs)}))
+
+    def choices(self) -> tuple[int, ...]:
+        """All sizes that policies other than the grid may choose, increasing: the rungs, those between and beyond."""
+        rungs = self.values()
+        step = rungs[-1] / rungs[-2] if len(rungs) > 1 else self.factor
+        rungs += tuple(round(rungs[-1] * step**i) for i in range(1, self.beyond + 1))
+        parts = self.between + 1
+        inner = {round(low * (high / low) ** (i / parts)) for low, high in pairwise(rungs) for i in range(1, parts)}
+        return tuple(sorted({*rungs, *inner}))
+
+
+class Policy(Model):
+    """How the next size is chosen: ours, or a baseline (`analysis.policy.registry`). `in_flight` proposals
+    are carried out at a time."""
+
+    name: Literal["adaptive", "grid", "random", "cheapest", "d_optimal", "v_optimal", "prediction_error"] = "adaptive"
+    in_flight: Annotated[Count, Field(le=1000)] = 2
+    reference_seeds: Count = 3
+    max_seeds: Count = 5
+
+
+class Stop(Model):
+    """The precision at which the sweep is content: posterior standard deviations of every arm.
+
+    `prediction_sd` is for the objective `predict`; `best_within`, for `best`: errors that differ by no more are equal.
+    """
+
+    alpha_sd: Positive | None = None
+    c_sd: Positive | None = None
+    prediction_sd: Positive | None = None
+    best_within: Annotated[Number, Field(ge=0)] | None = None
+
+
+class Target(Model):
+    """What the user needs: an error (a fraction, not per cent), or a least gain for each doubling of n."""
+
+    error: Fraction | None = None
+    min_gain: Fraction = 0.01
+    n_limit: Count | None = None
+    level: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
+
+
+class Cluster(Model):
+    """`wait_s`: seconds after which a stage that no node of a cluster can run ends the sweep with a line saying so."""
+
+    wait_s: Positive = 600.0
+
+
+class SimulatedArm(Model):
+    """The known law of one rendering setting in a simulated sweep (`pretrain.tasks: [simulated]`)."""
+
+    alpha: Positive
+    C: Annotated[Number, Field(ge=0, lt=1)]
+    D: Positive
+    sigma: Annotated[Number, Field(ge=0)] = 0.01
+    zero_error: Fraction = 0.9
+    seconds: Annotated[Number, Field(ge=0)] = 0.0
+
+
+class SweepConfig(Model):
+    """A whole sweep file.
+
+    `output`, the run folder, and `store`, the artifacts, are paths or URIs (s3://, gs://); `cache_gb` bounds what each
+    node keeps of a remote store, and as much again of images decoded for training. `log_to`: "tensorboard" also writes
+    each run's error and the spend as TensorBoard's files into the run folder, "mlflow" to MLFLOW_TRACKING_URI or there.
+    `objective`: what the adaptive policy spends money to learn: "law" (alpha and C of every arm), "predict" (the error
+    at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at `n_target`).
+    """
+
+    name: Name
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = 0
+    objective: Objective = "law"
+    n_target: Count | None = None
+    output: str | None = None
+    store: str = "runs/artifacts"
+    cache_gb: Positive = 50.0
+    log_to: Literal["tensorboard", "mlflow"] | None = None
+    data_root: str | None = None
+    renderings: Annotated[dict[Name, Rendering], Field(min_length=1)]
+    render: Render = Render()
+    pretrain: Pretrain = Pretrain()
+    finetune: Finetune = Finetune()
+    tune: Tune = Tune()
+    controls: Controls = Controls()
+    ladder: Ladder = Ladder()
+    policy: Policy = Policy()
+    stop: Stop = Stop()
+    target: Target = Target()
+    budget: Budget = Budget()
+    prices: Prices = Prices()
+    cluster: Cluster = Cluster()
+    simulated: dict[str, SimulatedArm] = {}
+
+    @field_validator("output", "store")
+    @classmethod
+    def _place(cls, place: str | None) -> str | None:
+        return None if place is None else checked(place)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SweepConfig:
+        if NO_PRETRAINING in self.renderings:
+            raise ValueError(f"renderings: {NO_PRETRAINING!r} is the name of the reference; choose another")
+        simulated_tasks = SIMULATED in self.pretrain.tasks
+        if simulated_tasks and set(self.simulated) != set(self.renderings):
+            raise ValueError("a simulated sweep needs a law under `simulated` for each of its renderings")
+        if self.simulated and not simulated_tasks:
+            raise ValueError("laws under `simulated` need pretrain.tasks: [simulated]")
+        if self.objective in ("predict", "best") and self.n_target is None:
+            raise ValueError(f"objective: {self.objective} asks for the error at n_target images: add n_target")
+        if self.objective == "target" and self.target.error is None:
+            raise ValueError("objective: target asks whether target.error is reached: add target.error")
+        if len(self.ladder.values()) < 3:
+            raise ValueError(
+                f"the ladder has {len(self.ladder.values())} sizes; the law needs three at least: add sizes"
+            )
+        if self.tune.n not in (None, *self.ladder.values()):
+            raise ValueError(f"tune.n: {self.tune.n} is no size of the ladder; choose one of {self.ladder.values()}")
+        shuffled = self.controls.shuffled_labels
+        if shuffled not in (None, *self.ladder.values()):
+            raise ValueError(
+                f"controls.shuffled_labels: {shuffled} is no size of the ladder; choose one of {self.ladder.values()}"
+            )
+        return self
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether errors are drawn from known laws instead of being measured."""
+        return bool(self.simulated)
+
+    @property
+    def finetunes_per_trial(self) -> int:
+        """Fine-tunes that one trial of the tuning takes: one a fold, and one draw where they are simulated."""
+        return 1 if self.is_simulated else self.tune.folds
+
+    @property
+    def finetune_resolution(self) -> int:
+        """Side of the real images in px."""
+        return self.finetune.resolution or self.render.resolution
+
+    @property
+    def run_folder(self) -> Path:
+        """Where results, ledger, decisions and report go; where `output` is on storage, the working copy."""
+        return working_copy(self.place) if is_uri(self.place) else Path(self.place)
+
+    @property
+    def place(self) -> str:
+        """The path or URI of the run folder."""
+        return self.output or f"runs/{self.name}"
+
+    def to_yaml(self) -> str:
+        """The resolved config, readable by `load_config`."""
+        return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False)

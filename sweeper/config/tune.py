@@ -1,0 +1,110 @@
+"""The `tune:` section of a sweep file: which recipe values are tuned, in what ranges, on what, and how often."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from sweeper.config.types import CLOSED, Count, Number
+
+# What a recipe value can be in a sweep file.
+Plain = bool | int | float | str | tuple[str, ...] | tuple[float, ...]
+
+
+class Space(BaseModel):
+    """Where one recipe value is looked for: from `low` to `high`, or among `choices`.
+
+    `[low, high]` is short for a range. A range is drawn on a logarithmic scale where `log` says so; without a word,
+    where both ends are positive.
+    """
+
+    model_config = CLOSED
+
+    low: Number | None = None
+    high: Number | None = None
+    log: bool | None = None
+    choices: Annotated[tuple[Plain, ...], Field(min_length=2)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pair(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            if len(value) != 2:
+                raise ValueError("a range is [low, high]; for a list of values write {choices: [...]}")
+            return {"low": value[0], "high": value[1]}
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Space:
+        if (self.low is None) != (self.high is None) or (self.low is None) == (self.choices is None):
+            raise ValueError("give low and high, or choices")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError("the first value of a range must be below the second")
+        if self.log and self.low is not None and self.low <= 0:
+            raise ValueError("a range drawn on a logarithmic scale must be positive")
+        return self
+
+    @property
+    def is_log(self) -> bool:
+        """Whether a range is drawn on a logarithmic scale."""
+        return (self.low or 0) > 0 if self.log is None else self.log
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Both ends of a range, or all choices: where a recipe would refuse a value, if it does at all."""
+        return self.choices if self.choices is not None else (self.low, self.high)
+
+
+class Tune(BaseModel):
+    """Recipe values of the fine-tuning, tuned by Optuna on folds of the real training images, never on the test split.
+
+    `space`: recipe key -> where to look; `lr: [low, high]` beside it is short for `space: {lr: [low, high]}`.
+    `when`: `once` for each arm, on the checkpoint of size `n` (without it the arm's first run) and then frozen, or
+    `each_n`, anew at every size. `early_stop`: ASHA stops the worse half of the trials after a quarter and after half
+    of their training.
+    """
+
+    model_config = CLOSED
+
+    space: Annotated[dict[str, Space], Field(min_length=1)] = {"lr": Space(low=3e-4, high=1e-2)}
+    trials: Annotated[int, Field(ge=0, strict=True)] = 5
+    folds: Annotated[int, Field(ge=2, strict=True)] = 2
+    when: Literal["once", "each_n"] = "once"
+    n: Count | None = None
+    early_stop: Literal["asha", "none"] = "asha"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lr_beside_space(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "lr" in value:
+            rest = {key: each for key, each in value.items() if key != "lr"}
+            space = rest.get("space", {})
+            if not isinstance(space, dict):
+                raise ValueError("space, beside lr, is a mapping of recipe keys; write it so, or leave it out")
+            if "lr" in space:
+                raise ValueError("lr stands here and under space; leave one out")
+            return rest | {"space": {"lr": value["lr"]} | space}
+        return value
+
+    @field_validator("n")
+    @classmethod
+    def _only_once(cls, n: int | None, info: Any) -> int | None:
+        if n is not None and info.data.get("when") == "each_n":
+            raise ValueError("goes with when: once; each_n tunes at every size")
+        return n
+
+
+def spelled(settings: dict[str, Any]) -> str:
+    """Recipe values as one line of JSON: the same values are always spelled the same."""
+    return json.dumps(settings, sort_keys=True)
+
+
+# What is tuned by itself: an arm, at one size where the config says so.
+Scope = tuple[str, int | None]
+
+
+def scope_of(tune: Tune, arm: str, n: int) -> Scope:
+    """Which study a run takes its recipe values from."""
+    return (arm, n if tune.when == "each_n" else None)

@@ -1,0 +1,106 @@
+"""What a sweep tells those who watch it from outside: Ray's metrics, for Prometheus, TensorBoard's files, MLflow."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from ray.util.metrics import Counter, Gauge
+
+from sweeper.budget.ledger import Ledger
+from sweeper.errors import BadInput
+from sweeper.events.reporter import Listener
+
+log = logging.getLogger("sweeper")
+
+TENSORBOARD = "tensorboard"
+MLFLOW = "mlruns"
+
+
+def ray_metrics(sweep: str, ledger: Ledger) -> Listener:
+    """Runs observed, images/s and spend as metrics of Ray, by sweep; needs a Ray that has been started."""
+    tags = {"sweep": sweep}
+    runs = Counter("sweeper_runs", "Runs observed by this driver.", tag_keys=("sweep",))
+    speed = Gauge("sweeper_images_per_s", "Images rendered or trained on a second.", tag_keys=("sweep", "stage"))
+    usd = Gauge("sweeper_usd", "Dollars spent over all restarts.", tag_keys=("sweep",))
+    device_s = Gauge("sweeper_device_seconds", "Device-seconds spent over all restarts.", tag_keys=("sweep",))
+
+    def told(event: str, fields: dict[str, Any]) -> None:
+        if event == "progress" and fields["unit"] == "images":
+            speed.set(fields["rate"], tags | {"stage": fields["stage"]})
+        elif event == "observed":
+            runs.inc(1, tags)
+        spent = ledger.spent()
+        usd.set(spent.usd, tags)
+        device_s.set(spent.device_s, tags)
+
+    return told
+
+
+def tensorboard(folder: Path, ledger: Ledger) -> Listener:
+    """The error of each run at its n, by arm, and the dollars spent by then, in the run folder's `tensorboard`."""
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.summary import scalar
+
+    (folder / TENSORBOARD).mkdir(parents=True, exist_ok=True)
+    # The writer below SummaryWriter: that one's thread may still hold what was added when the driver ends.
+    writer = EventsWriter(str(folder / TENSORBOARD / "events"))
+    runs = 0
+
+    def told(event: str, fields: dict[str, Any]) -> None:
+        nonlocal runs
+        if event != "observed":
+            return
+        runs += 1
+        found = ((f"error/{fields['arm']}", fields["error"], fields["n"]), ("spent/usd", ledger.spent().usd, runs))
+        for tag, value, step in found:
+            writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(tag, value)))
+        writer.flush()
+
+    return told
+
+
+def check_mlflow() -> None:
+    """Raises BadInput where MLflow is not installed: before anything is spent."""
+    if importlib.util.find_spec("mlflow") is None:
+        raise BadInput("log_to: mlflow is not installed; install mlflow-skinny on the driver, or leave it out")
+
+
+def mlflow(folder: Path, sweep: str, ledger: Ledger) -> Listener:
+    """Each run as a run of the MLflow experiment `sweep`: its arm, n and seed, its error, the dollars spent by then.
+
+    Goes to the server of MLFLOW_TRACKING_URI; without one, into files in the run folder's `mlruns`.
+    """
+    # Its file store is refused where this is not said.
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or (folder.absolute() / MLFLOW).as_uri())
+
+    def note(fields: dict[str, Any]) -> None:
+        known = client.get_experiment_by_name(sweep)
+        experiment = known.experiment_id if known else client.create_experiment(sweep)
+        name = f"{fields['arm']} n={fields['n']} seed={fields['seed']}"
+        run = client.create_run(experiment, run_name=name).info.run_id
+        for key in ("arm", "n", "seed"):
+            client.log_param(run, key, fields[key])
+        client.log_metric(run, "error", fields["error"], step=fields["n"])
+        client.log_metric(run, "spent_usd", ledger.spent().usd)
+        client.set_terminated(run)
+
+    def told(event: str, fields: dict[str, Any]) -> None:
+        if event != "observed":
+            return
+        try:
+            note(fields)
+        except MlflowException as error:
+            # The results are in the table; who only watches may not end a sweep.
+            log.warning("mlflow: run of %s n=%s not logged: %s", fields["arm"], fields["n"], error)
+
+    return told

@@ -1,0 +1,105 @@
+"""What was decided and what came of it: two files of JSON lines in the run folder, only ever appended to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from analysis.policy.goals import Goals
+from analysis.policy.objectives import Expected, standing
+from analysis.policy.proposal import Proposal
+from sweeper.search.decisions import Knowledge
+from sweeper.storage.json_lines import append_event, read_events
+
+DECISIONS = "decisions.jsonl"
+LEARNING = "learning.jsonl"
+
+
+def decision_events(path: Path, studies: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The decisions written down so far for these studies of the arms, in order, as they were written.
+
+    Those made for another recipe, data set or rendering setting are passed over, and so are damaged lines.
+    """
+    keys = {"step", "arm", "n", "seed", "gain", "cost", "unit", "reason", "study"}
+    return [e for e in read_events(path) if keys <= set(e) and studies.get(e["arm"]) == e["study"]]
+
+
+def read_decisions(path: Path, studies: Mapping[str, str]) -> list[Proposal]:
+    """The same as proposals."""
+    return [
+        Proposal(e["arm"], e["n"], e["seed"], e["gain"], e["cost"], e["reason"], _expected(e))
+        for e in decision_events(path, studies)
+    ]
+
+
+def learning_events(folder: Path, studies: Mapping[str, str]) -> dict[int, tuple[float, float]]:
+    """By step, the quantity that its run was for before and after the run was fitted; the latest line counts."""
+    keys = {"step", "arm", "about", "before", "after", "study"}
+    events = [e for e in read_events(folder / LEARNING) if keys <= set(e) and studies.get(e["arm"]) == e["study"]]
+    return {e["step"]: (e["before"], e["after"]) for e in events}
+
+
+class DecisionLog:
+    """The decisions of one sweep, over all its restarts; each run is decided once."""
+
+    def __init__(self, folder: Path, studies: Mapping[str, str], unit: str) -> None:
+        self._folder, self._studies, self._unit = folder, studies, unit
+        self.earlier = read_decisions(folder / DECISIONS, studies)
+        self._steps: dict[tuple[str, int, int], int] = {}
+        self._expected: dict[tuple[str, int, int], Expected] = {}
+        for proposal in self.earlier:
+            self._note(proposal)
+
+    def write(self, proposal: Proposal) -> dict[str, Any]:
+        """Write a decision down unless it was before; its record."""
+        known = _key(proposal) in self._steps
+        record = {
+            "step": self._note(proposal),
+            "arm": proposal.arm,
+            "n": proposal.n,
+            "seed": proposal.seed,
+            "gain": proposal.gain,
+            "cost": proposal.cost,
+            "unit": self._unit,
+            "reason": proposal.reason,
+            "study": self._studies[proposal.arm],
+        }
+        if proposal.expected is not None:
+            expected = proposal.expected
+            record |= {"about": expected.about, "before": expected.before, "after": expected.after}
+        if not known:
+            append_event(self._folder / DECISIONS, record)
+        return record
+
+    def learnt(self, before: Knowledge, after: Knowledge, goals: Goals) -> None:
+        """Write down what the runs that are new in `after` did to the quantities they were for.
+
+        Where several runs of an arm are new, the fall is that of all of them.
+        """
+        new = [run for run in after.runs[len(before.runs) :] if (run.arm, run.n, run.seed) in self._expected]
+        if not new:
+            return
+        was, is_now = (standing(known.arms, goals) for known in (before, after))
+        for run in new:
+            key = (run.arm, run.n, run.seed)
+            about = self._expected[key].about
+            if about in was.get(run.arm, ()) and about in is_now.get(run.arm, ()):
+                event = {"step": self._steps[key], "arm": run.arm, "about": about, "study": self._studies[run.arm]}
+                event |= {"before": was[run.arm][about], "after": is_now[run.arm][about]}
+                append_event(self._folder / LEARNING, event)
+
+    def _note(self, proposal: Proposal) -> int:
+        if proposal.expected is not None:
+            self._expected[_key(proposal)] = proposal.expected
+        return self._steps.setdefault(_key(proposal), len(self._steps) + 1)
+
+
+def _key(proposal: Proposal) -> tuple[str, int, int]:
+    return proposal.arm, proposal.n, proposal.seed
+
+
+def _expected(event: Mapping[str, Any]) -> Expected | None:
+    if not {"about", "before", "after"} <= set(event):
+        return None
+    return Expected(event["about"], event["before"], event["after"], "", "")

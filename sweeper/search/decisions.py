@@ -1,0 +1,246 @@
+"""What to run next, from what is known: references and pilot first, then the policy; and when to stop. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from analysis import LawFit, fit_laws
+from analysis.amounts import left_then, money
+from analysis.estimator.observations import Repeated, with_pooled_variance
+from analysis.policy.goals import Goals, Terms
+from analysis.policy.pilot import pilot, pilot_sizes
+from analysis.policy.proposal import Proposal, Stop
+from analysis.policy.registry import ENTRANTS, OURS
+from analysis.policy.runs import ArmState, Run
+from analysis.policy.stopping import should_stop, still_open
+from analysis.verdict.verdict import Verdict, verdict
+from sweeper.config.schema import SweepConfig
+from sweeper.study.arms import Plan
+from sweeper.study.results import Run as MeasuredRun
+
+# A law has three unknowns: below three sizes there is nothing to fit.
+FEWEST_SIZES = 3
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What the results table says: a fit and a verdict for each arm that has enough runs."""
+
+    runs: tuple[MeasuredRun, ...]
+    fits: dict[str, LawFit]
+    verdicts: dict[str, Verdict]
+
+    @cached_property
+    def arms(self) -> list[ArmState]:
+        """The arms that have a law, with the runs they have had."""
+        done: dict[str, list[Run]] = defaultdict(list)
+        for run in self.runs:
+            done[run.arm].append(Run(run.arm, run.n, run.seed))
+        return [ArmState(name, fit, tuple(done[name])) for name, fit in self.fits.items()]
+
+
+def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_image: float | None) -> Knowledge:
+    """Fit every arm's law (n = 0 stays outside) and judge it."""
+    observed: dict[str, list[MeasuredRun]] = {arm.name: [] for arm in plan.arms}
+    for run in runs:
+        if run.n > 0 and run.arm in observed:
+            observed[run.arm].append(run)
+    # What they may share of D, alpha and noise, they share because task and backbone are the same.
+    groups = {arm.name: f"{arm.finetune_task}/{arm.backbone}" for arm in plan.arms}
+    columns = with_pooled_variance({name: _repeated(rows) for name, rows in observed.items()}, groups)
+    ready = {name: columns[name] for name, rows in observed.items() if len({r.n for r in rows}) >= FEWEST_SIZES}
+    fits = fit_laws(ready, seed=config.seed, groups=groups) if ready else {}
+    target = config.target
+    without = {arm.name: _without_pretraining(plan.reference(arm).name, runs) for arm in plan.arms}
+    verdicts = {
+        name: verdict(
+            fit,
+            arm=name,
+            target_error=target.error,
+            min_gain=target.min_gain,
+            n_limit=target.n_limit,
+            cost_per_image=usd_per_image,
+            level=target.level,
+            reference_errors=without[name],
+        )
+        for name, fit in fits.items()
+    }
+    return Knowledge(tuple(runs), fits, verdicts)
+
+
+def _without_pretraining(reference: str, runs: Sequence[MeasuredRun]) -> tuple[float, ...]:
+    return tuple(run.error for run in runs if run.arm == reference and run.n == 0)
+
+
+def _repeated(runs: Sequence[MeasuredRun]) -> Repeated:
+    spread = [(run.variance or 0.0) * run.repeats for run in runs]
+    return Repeated([r.n for r in runs], [r.error for r in runs], spread, [r.repeats for r in runs])
+
+
+def goals_of(config: SweepConfig) -> Goals:
+    """The config's question and the precision it wants, or the policy's own where it says nothing."""
+    given: dict[str, Any] = {
+        "alpha_sd": config.stop.alpha_sd,
+        "c_sd": config.stop.c_sd,
+        "prediction_sd": config.stop.prediction_sd,
+        "tie": config.stop.best_within,
+        "objective": config.objective,
+        "n_target": config.n_target,
+        "target_error": config.target.error,
+        "n_limit": config.target.n_limit,
+        "level": config.target.level,
+    }
+    return Goals(**{name: value for name, value in given.items() if value is not None})
+
+
+def opening(
+    config: SweepConfig, plan: Plan, cost: Callable[[Run], float], afresh: Callable[[Run], float], unit: str
+) -> list[Proposal]:
+    """The runs every sweep begins with: n = 0 for each reference, then the pilot of each arm, then the controls.
+
+    `cost`: what a run costs now. `afresh`: what it costs by the config alone, which decides the pilot's sizes: a sweep
+    that goes on with measured prices and a full store must have the same opening.
+    An arm's largest size comes first, since rendering it renders the others too; but before it the size at which the
+    config wants the arm tuned. A grid waits for no result: all of it follows the pilot.
+    """
+    offers = Offers(cost, unit)
+    names = [arm.name for arm in plan.arms]
+    references = [
+        offers.of(Run(arm.name, 0, seed), f"reference: the error without pre-training, seed {seed}")
+        for arm in plan.references
+        for seed in range(config.policy.reference_seeds)
+    ]
+    if not names:
+        return references
+    sizes = pilot_sizes(plan.ladder, lambda n: afresh(Run(names[0], n, 0)))
+    looks = pilot(names, sizes, cost, unit, config.seed)
+    looks += _stated(config, {look.run for look in looks}, names, offers)
+    looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
+    rest = _rest_of_grid(config, plan, {look.run for look in looks}, offers)
+    return references + looks + rest + _controls(config, plan, offers)
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Turns runs that nobody had to choose into proposals, at their price now."""
+
+    cost: Callable[[Run], float]
+    unit: str
+
+    def of(self, run: Run, why: str) -> Proposal:
+        """The proposal of `run`, which expects nothing: it is made whatever is known."""
+        price = self.cost(run)
+        return Proposal(run.arm, run.n, run.seed, None, price, f"{why}, for {money(price, self.unit)}")
+
+
+def priced_anew(proposal: Proposal, cost: float, left: float, unit: str) -> Proposal:
+    """A run of the opening at what it costs when it begins, and what is left then: those decided since the sweep began
+    may render or train what it needs. One that was decided before a restart keeps its words."""
+    first = f", for {money(proposal.cost, unit)}"
+    if not proposal.reason.endswith(first):
+        return proposal
+    reason = f"{proposal.reason.removesuffix(first)}, for {money(cost, unit)}{left_then(left - cost, unit)}"
+    return replace(proposal, cost=cost, reason=reason)
+
+
+def _stated(config: SweepConfig, there: AbstractSet[Run], names: Sequence[str], offers: Offers) -> list[Proposal]:
+    """Runs at sizes that the config names and the pilot leaves out: of the tuning, and of the controls to compare."""
+    reasons = {config.controls.shuffled_labels: "is what its control is compared with", config.tune.n: "is tuned"}
+    wanted = [(Run(arm, n, config.seed), why) for n, why in reasons.items() if n is not None for arm in names]
+    return [offers.of(run, f"stated: {run.arm} {why} at n = {run.n:,}") for run, why in wanted if run not in there]
+
+
+def _rest_of_grid(config: SweepConfig, plan: Plan, there: AbstractSet[Run], offers: Offers) -> list[Proposal]:
+    """For a fixed grid every size of every arm that is not there, the smallest first."""
+    if config.policy.name != "grid":
+        return []
+    runs = [Run(arm.name, n, config.seed) for n in plan.ladder for arm in plan.arms]
+    return [offers.of(run, f"next in the fixed grid: {run.arm}, n = {run.n:,}") for run in runs if run not in there]
+
+
+def _controls(config: SweepConfig, plan: Plan, offers: Offers) -> list[Proposal]:
+    """Pre-training on shuffled labels, where the config asks for it."""
+    n = config.controls.shuffled_labels
+    if n is None:
+        return []
+    runs = [Run(arm.name, n, seed) for arm in plan.controls for seed in range(config.controls.seeds)]
+    return [offers.of(r, f"control: {r.arm} at n = {n:,}, labels shuffled, seed {r.seed}") for r in runs]
+
+
+def choose(
+    config: SweepConfig,
+    plan: Plan,
+    known: Knowledge,
+    pending: Sequence[Run],
+    refused: Sequence[Run],
+    cost: Callable[[Run, Sequence[Run]], float],
+    budget_left: float,
+    unit: str,
+) -> Proposal | Stop:
+    """The policy's next run once the pilot is in, or the reason to stop.
+
+    `pending`: runs that are not in `known` yet, under way or just finished. `refused`: runs that failed for good; they
+    are not asked for again.
+    """
+    terms = Terms(goals_of(config), budget_left, unit)
+    for arm in plan.arms:
+        if arm.name not in known.fits:
+            done = (Run(r.arm, r.n, r.seed) for r in known.runs)
+            return _substitute(config, plan, arm.name, (*refused, *done, *pending), cost, terms)
+    arms = [_with(state, [run for run in refused if run.arm == state.arm]) for state in known.arms]
+    if config.policy.name == "grid":
+        # All of it is in the opening, and it is run to its end: that is what it is for.
+        return Stop("exhausted", "every size of the fixed grid has been run")
+    stop = should_stop(arms, known.verdicts, 0.0, terms)
+    if stop is not None:
+        return stop
+    candidates = {state.arm: _candidates(config, plan, state, pending) for state in arms}
+    if config.policy.name == OURS:
+        worth = still_open(arms, terms.goals)
+    else:
+        arms = [state for state in arms if candidates[state.arm]]
+        worth = {state.arm for state in arms}
+    if not any(candidates[arm] for arm in worth):
+        still = "" if len(worth) in (0, len(plan.arms)) else " of the arms that are still open"
+        return Stop("exhausted", f"every size{still} has been run as often as the policy allows")
+    options = ENTRANTS[config.policy.name].propose(
+        arms, candidates, cost, pending, k=1, seed=config.seed + len(known.runs), terms=terms
+    )
+    if options:
+        return options[0]
+    return Stop("budget", f"no run fits into what is left of the budget: {money(max(0.0, budget_left), unit)}")
+
+
+def _substitute(
+    config: SweepConfig,
+    plan: Plan,
+    arm: str,
+    tried: Sequence[Run],
+    cost: Callable[[Run, Sequence[Run]], float],
+    terms: Terms,
+) -> Proposal | Stop:
+    """Another size for an arm whose pilot failed: without three sizes it has no law, and no verdict."""
+    sizes = [n for n in plan.ladder if (arm, n) not in {(run.arm, run.n) for run in tried}]
+    if not sizes:
+        return Stop("failed", f"{arm} has failed at too many sizes to fit its law")
+    run = Run(arm, sizes[0], config.seed)
+    price = cost(run, ())
+    if price > terms.budget_left:
+        return Stop("budget", f"{arm} still needs a size, n = {run.n:,}, which costs more than is left")
+    reason = f"pilot: {arm} has too few sizes for a law, n = {run.n:,} instead, for {money(price, terms.unit)}"
+    return Proposal(arm, run.n, run.seed, None, price, reason)
+
+
+def _with(state: ArmState, refused: Sequence[Run]) -> ArmState:
+    """The arm as if what failed had been run."""
+    return replace(state, done=(*refused, *state.done)) if refused else state
+
+
+def _candidates(config: SweepConfig, plan: Plan, state: ArmState, pending: Sequence[Run]) -> list[int]:
+    under_way = Counter(run.n for run in pending if run.arm == state.arm)
+    return [n for n in plan.choices if state.times[n] + under_way[n] < config.policy.max_seeds]

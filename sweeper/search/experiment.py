@@ -1,0 +1,106 @@
+"""The fine-tuning stage: one Ray Tune experiment whose trials are single fine-tunes, each a cached artifact."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from sweeper.config.schema import SweepConfig
+from sweeper.search.early_stop import EarlyStop
+from sweeper.search.searcher import PolicySearcher
+from sweeper.stages.finetune import finetune_trial
+from sweeper.storage.artifacts import ArtifactStore
+from sweeper.study.identity import sweep_digest
+
+
+class _Told(tune.Callback):
+    """Tells the searcher when a trial begins, and why one failed: Tune tells it only that it did."""
+
+    def __init__(self, searcher: PolicySearcher) -> None:
+        self._searcher = searcher
+        self._started: dict[str, float] = {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._started[trial.trial_id] = time.monotonic()
+        self._searcher.on_trial_start(trial.trial_id)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        seconds = time.monotonic() - self._started.pop(trial.trial_id, time.monotonic())
+        self._searcher.on_trial_error(trial.trial_id, RuntimeError(_last_failure(trial)), seconds)
+
+
+def _last_failure(trial: Any) -> str:
+    """What Tune wrote down of a trial's latest failure: as text, in its own folder; it is uploaded only later."""
+    if trial.error_file is None or not Path(trial.error_file).is_file():
+        return "it ended without saying why"
+    _, _, text = Path(trial.error_file).read_text().rpartition("Failure # ")
+    _, _, told = text.partition("\n")
+    return told
+
+
+def set_tune_up() -> None:
+    """Tune without its own loggers and snapshots: nothing reads them."""
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "64")
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000")
+    # What is stopped at a cap has this long to end by itself.
+    os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "5")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Tune uploads its snapshot of the experiment while it writes the next one, and logs a traceback where they meet.
+    # Nothing reads the snapshot: the sweep goes on from the store and the results table.
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
+    # Why a fine-tune failed is an event of the sweep, in a line. Tune keeps the traceback in its own folder too.
+    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
+
+
+class AtTheCap(tune.Stopper):
+    """Ends the experiment, with the trials that Tune has already, once a cap has ended the sweep amid runs."""
+
+    def __init__(self, searcher: PolicySearcher) -> None:
+        self._searcher: PolicySearcher | None = searcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune writes its settings to disk; they are never read back.
+        return {"_searcher": None}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """No trial ends by what it reports."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether to end everything that runs."""
+        return self._searcher is not None and self._searcher.over_the_cap()
+
+
+def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: PolicySearcher, scratch: Path) -> None:
+    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher.
+
+    Failed trials are tried again by the loop: Tune would count a lost node as a failure.
+    """
+    set_tune_up()
+    resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
+    trainable = tune.with_resources(tune.with_parameters(finetune_trial, config=config, store=store), resources)
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=EarlyStop() if config.tune.early_stop == "asha" else None,
+            num_samples=-1,
+            # A simulated error is drawn in no time and leaves nothing behind: it needs no process of its own.
+            reuse_actors=config.is_simulated,
+        ),
+        run_config=tune.RunConfig(
+            name=f"finetune-{sweep_digest(config)}",
+            storage_path=str(scratch.absolute()),
+            verbose=0,
+            stop=AtTheCap(searcher),
+            failure_config=tune.FailureConfig(max_failures=0),
+            callbacks=[_Told(searcher)],
+        ),
+    )
+    tuner.fit()

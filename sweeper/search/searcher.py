@@ -1,0 +1,94 @@
+"""A thin adapter: Ray Tune asks for the next fine-tune, the loop answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+import ray
+from ray.tune.search import Searcher
+from ray.util.placement_group import PlacementGroup
+
+from sweeper.cluster.failures import Failure, failure_of
+from sweeper.stages.identity import Trial
+
+
+class Asked(Protocol):
+    """What the searcher needs of the loop."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the sweep is over."""
+
+    def over_the_cap(self) -> bool:
+        """Whether the sweep has ended at a hard cap, and what is still running is not waited for."""
+
+    def next_trial(self) -> Trial | None:
+        """The next fine-tune, or None while its checkpoint is being made."""
+
+    def started(self, trial: Trial) -> None:
+        """A fine-tune has its place and begins."""
+
+    def observed(self, trial: Trial, result: dict[str, Any] | None, failure: Failure | None = None) -> None:
+        """A fine-tune ended; result None: it failed."""
+
+
+class PolicySearcher(Searcher):
+    """Suggests what the loop decides. It keeps no state of its own: the loop rebuilds it from the results."""
+
+    def __init__(self, loop: Asked, timeout_s: float = float("inf")) -> None:
+        super().__init__(metric="error", mode="min")
+        self._loop, self._timeout_s = loop, timeout_s
+        self._trials: dict[str, Trial] = {}
+        self._held: list[str] = []
+
+    def over_the_cap(self) -> bool:
+        """Asked also while there is no room for a further fine-tune: the caps are held all the same."""
+        return self._loop.over_the_cap()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune writes its searchers to disk; this one is never read back.
+        return {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial's parameters, None to be asked again, FINISHED at the end."""
+        trial = self._loop.next_trial()
+        if trial is not None:
+            self._trials[trial_id] = trial
+            return {"trial": trial}
+        self._give_back()
+        return Searcher.FINISHED if self._loop.finished else None
+
+    def on_trial_start(self, trial_id: str) -> None:
+        """Tell the loop that a fine-tune has its place and begins."""
+        self._loop.started(self._trials[trial_id])
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Hand the measured error to the loop."""
+        if result and "placement_group" in result:
+            self._held.append(result["placement_group"])
+        # Of a failure Tune tells the cause elsewhere, right after this.
+        if not error:
+            self._loop.observed(self._trials.pop(trial_id), result)
+
+    def on_trial_error(self, trial_id: str, error: Exception, seconds: float) -> None:
+        """Hand a failure to the loop, with its cause, after so many seconds of running."""
+        failure = failure_of(error)
+        if not failure.lost_node and seconds >= self._timeout_s:
+            failure = Failure(f"it ran for longer than finetune.timeout_s = {self._timeout_s:g} s and was ended")
+        self._loop.observed(self._trials.pop(trial_id), None, replace(failure, seconds=seconds))
+
+    def _give_back(self) -> None:
+        """Free what finished trials hold: while Tune waits for a suggestion it keeps its last trial's resources,
+
+        and a pre-training that waits for them would never start.
+        """
+        while self._held:
+            group = ray.PlacementGroupID(bytes.fromhex(self._held.pop()))
+            ray.util.remove_placement_group(PlacementGroup(group))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: there is no searcher state to keep."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: running the same command again is the resume."""

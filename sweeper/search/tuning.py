@@ -1,0 +1,160 @@
+"""Tuning of recipe values: Optuna proposes, folds of the real training images decide, never the test split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from sweeper.config.tune import Space, Tune, spelled
+
+Settings = dict[str, Any]
+
+# Optuna learns from the trials that are done: more at a time would be drawn blindly.
+MOST_AT_ONCE = 2
+
+
+_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Recipe values that were tried: the validation error after `share` of the training, 1 unless stopped early."""
+
+    settings: Settings
+    error: float
+    share: float = 1.0
+
+
+class Tuning:
+    """One Optuna study: recipe values of one arm, at one size where each is tuned for itself.
+
+    `default`: the recipe's own values of the same keys. Nothing of it is stored: it is rebuilt from the rows of the
+    results table that tell what was tried.
+    """
+
+    def __init__(self, tune: Tune, default: Settings, tried: Iterable[Tried], seed: int) -> None:
+        self._tune, self._default, self._seed = tune, default, seed
+        self._space = {key: _distribution(space, default[key]) for key, space in tune.space.items()}
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._study = optuna.create_study()
+        self._running: dict[str, Trial] = {}
+        tried = [each for each in tried if self._holds(each.settings)]
+        for each in tried:
+            self._study.add_trial(self._past(each))
+        known = {spelled(each.settings) for each in tried}
+        for settings in _first(tune, default):
+            if self._holds(settings) and spelled(settings) not in known:
+                self._study.enqueue_trial(self._encoded(settings))
+
+    @property
+    def done(self) -> int:
+        """Trials that ended, early or not."""
+        return len(self._study.get_trials(deepcopy=False, states=_DONE))
+
+    @property
+    def remaining(self) -> int:
+        """Trials still to come, those running now included."""
+        return max(0, self._tune.trials - self.done)
+
+    def ask(self) -> Settings | None:
+        """The next recipe values to try, or None while enough are running or all are done."""
+        running = len(self._running)
+        if running >= MOST_AT_ONCE or self.done + running >= self._tune.trials:
+            return None
+        # A sampler for each trial, so that a resumed study goes on as an undisturbed one would.
+        seed = (1000 * self._seed + len(self._study.trials)) % 2**32
+        startup = 1 + 2 * len(self._space)
+        self._study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)
+        trial = self._study.ask(self._space)
+        settings = self._decoded(trial.params)
+        if spelled(settings) in self._running:
+            # Where there are few choices, what is running may be proposed again: wait for it.
+            self._study.tell(trial, state=TrialState.FAIL)
+            return None
+        self._running[spelled(settings)] = trial
+        return settings
+
+    def tell(self, tried: Tried) -> None:
+        """What came of values that were asked for."""
+        trial = self._running.pop(spelled(tried.settings))
+        if tried.share < 1:
+            trial.report(tried.error, _percent(tried))
+            self._study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._study.tell(trial, tried.error)
+
+    def abandon(self) -> None:
+        """Forget the trials that were running: the run they belonged to is gone."""
+        for trial in self._running.values():
+            self._study.tell(trial, state=TrialState.FAIL)
+        self._running = {}
+
+    def best(self) -> Settings:
+        """The values with the lowest validation error; the recipe's own where none was tried to its end."""
+        done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if not done:
+            return self._default
+        # Of equals the first in the alphabet, in whatever order they were told: a resumed sweep must choose the same.
+        ranked = sorted((trial.value, spelled(self._decoded(trial.params))) for trial in done)
+        best: Settings = json.loads(ranked[0][1])
+        return best
+
+    def _past(self, tried: Tried) -> FrozenTrial:
+        params = self._encoded(tried.settings)
+        if tried.share == 1:
+            return create_trial(params=params, distributions=self._space, value=tried.error)
+        values = {_percent(tried): tried.error}
+        return create_trial(
+            state=TrialState.PRUNED, params=params, distributions=self._space, intermediate_values=values
+        )
+
+    def _holds(self, settings: Settings) -> bool:
+        """Whether these values lie in the space."""
+        if settings.keys() != self._space.keys():
+            return False
+        return all(_inside(self._space[key], value) for key, value in self._encoded(settings).items())
+
+    def _encoded(self, settings: Settings) -> Settings:
+        """As Optuna keeps them: choices as JSON, because they may be lists."""
+        return {k: json.dumps(v) if self._tune.space[k].choices is not None else v for k, v in settings.items()}
+
+    def _decoded(self, params: Settings) -> Settings:
+        return {k: json.loads(v) if self._tune.space[k].choices is not None else v for k, v in params.items()}
+
+
+def _percent(tried: Tried) -> int:
+    return round(100 * tried.share)
+
+
+def _distribution(space: Space, default: Any) -> BaseDistribution:
+    """A range of whole numbers where the recipe's own value is one."""
+    if space.choices is not None:
+        return CategoricalDistribution([json.dumps(choice) for choice in space.choices])
+    assert space.low is not None
+    assert space.high is not None
+    if isinstance(default, int):
+        return IntDistribution(round(space.low), round(space.high), log=space.is_log)
+    return FloatDistribution(space.low, space.high, log=space.is_log)
+
+
+def _inside(distribution: BaseDistribution, value: Any) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    return bool(distribution.low <= value <= distribution.high)
+
+
+def _first(tune: Tune, default: Settings) -> list[Settings]:
+    """Where every study begins: the recipe's own values, then both quarters of the learning rate's range.
+
+    Random ones may coincide.
+    """
+    first, rate = [default], tune.space.get("lr")
+    if rate is not None and rate.low is not None and rate.high is not None and rate.low > 0:
+        first += [default | {"lr": rate.low ** (1 - share) * rate.high**share} for share in (0.25, 0.75)]
+    return first

@@ -1,0 +1,108 @@
+"""Which images a run reads: the rendering setting, how many, and the shards that hold them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting
+from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
+from sweeper.config.schema import Render, SweepConfig
+from sweeper.errors import BadInput
+from sweeper.stages.training_labels import labels_for
+
+# Validation images come from scenes that no training image shows: shards that no ladder reaches.
+FIRST_VALIDATION_SHARD = FIRST_HELD_OUT_SCENE
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """`n` images of a rendering setting under a seed, from the scenes of shard `first_shard` on."""
+
+    setting: RenderSetting
+    seed: int
+    n: int
+    first_shard: int = 0
+
+
+def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
+    """The rendering setting of this name; raises BadInput where its values cannot work."""
+    render, choice = config.render, config.renderings[rendering]
+    later = ("min_objects", "size_jitter", "light_strength", "min_visible_share", "labels", "device")
+    more: dict[str, Any] = {name: getattr(render, name) for name in later if getattr(render, name) is not None}
+    for name in ("objects", "textures"):
+        if getattr(render, name) is not None:
+            # Actors may run elsewhere on the machine.
+            more[name] = str(Path(getattr(render, name)).expanduser().absolute())
+    try:
+        if choice.source is not None:
+            more["source"] = source = choice.source.resolved()
+            more.setdefault("labels", tuple(label for label in DEFAULT_LABELS if label in source.labels))
+        labels = more.get("labels", DEFAULT_LABELS)
+        more["labels"] = (*labels, *_missing_labels(config, labels))
+        return RenderSetting(
+            appearance=choice.appearance,
+            light=choice.light,
+            background=choice.background,
+            texture=choice.texture,
+            placement=choice.placement,
+            material=choice.material,
+            resolution=render.resolution,
+            samples=render.samples,
+            classes=render.classes,
+            max_objects=render.max_objects,
+            poses_per_scene=render.poses_per_scene,
+            **more,
+        )
+    except ValueError as error:
+        raise BadInput(f"renderings.{rendering}: {error}") from None
+
+
+def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> list[Label]:
+    """What the pre-training tasks need besides `labels`; BadInput where the config's own list leaves it out."""
+    if config.is_simulated:
+        return []
+    try:
+        missing = [label for label in labels_for(config.pretrain.tasks) if label not in labels]
+    except ValueError as error:
+        raise BadInput(f"pretrain.tasks: {error}") from None
+    if missing and config.render.labels is not None:
+        raise BadInput(f"render.labels: the pre-training tasks need {missing[0]}; add it")
+    return missing
+
+
+def _check_there_are(n: int, setting: RenderSetting, rendering: str, held_out: bool) -> None:
+    """Raises BadInput where a labelled folder has fewer images than are asked for."""
+    if setting.source is None or setting.source.kind == "function":
+        return
+    try:
+        there = folder_size(setting.source)[held_out]
+    except ValueError as error:
+        raise BadInput(f"renderings.{rendering}: {error}") from None
+    if n > there:
+        what, key = ("held-out", "pretrain.validation_images") if held_out else ("training", "the ladder")
+        raise BadInput(
+            f"renderings.{rendering}: {n} {what} images asked for, {setting.source.where} has {there}; lower {key}"
+        )
+
+
+def training_images(config: SweepConfig, rendering: str, n: int) -> ImageSet:
+    """The images that pre-training on n reads; raises BadInput where a labelled folder has fewer."""
+    setting = setting_of(config, rendering)
+    _check_there_are(n, setting, rendering, held_out=False)
+    return ImageSet(setting, config.seed, n)
+
+
+def validation_images(config: SweepConfig, rendering: str) -> ImageSet:
+    """The synthetic images that choose the best checkpoint."""
+    setting = setting_of(config, rendering)
+    _check_there_are(config.pretrain.validation_images, setting, rendering, held_out=True)
+    return ImageSet(setting, config.seed, config.pretrain.validation_images, FIRST_VALIDATION_SHARD)
+
+
+def shards_of(images: ImageSet, render: Render) -> range:
+    """Indices of the shards that hold an image set."""
+    count = math.ceil(images.n / (render.poses_per_scene * render.scenes_per_shard))
+    return range(images.first_shard, images.first_shard + count)

@@ -1,0 +1,185 @@
+"""The pre-training stage: DDP in Ray Train on the first n images, cached under everything that determines it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+from ray.train.torch import TorchTrainer
+
+from render_actors.actor import SHARD_FILE
+from render_actors.setting.classes import class_names
+from render_actors.shards.arrays import load_arrays
+from render_actors.shards.keypoints import class_keypoints
+from sweeper.cluster.failures import Retries, failure_of, lost_a_node, nodes_alive
+from sweeper.cluster.watchdog import ended_after
+from sweeper.config.schema import SweepConfig
+from sweeper.stages.image_sets import ImageSet, training_images, validation_images
+from sweeper.stages.training_labels import arrays_for, labelled_set
+from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
+from sweeper.storage.cache import trim_folders
+from sweeper.storage.filesystem import Storage
+from sweeper.study.arms import Arm
+from sweeper.study.recipes import resolve_recipe
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """All that Ray Train's workers need; plain data and the store."""
+
+    identity: dict[str, Any]
+    config: SweepConfig
+    arm: Arm
+    n: int
+    seed: int
+    training: tuple[Manifest, ...]
+    validation: tuple[Manifest, ...]
+    store: ArtifactStore
+    board: Any
+
+
+def pretrain(job: Pretraining, scratch: str) -> Manifest:
+    """Run Ray Train to a committed checkpoint. A run that was killed goes on from its last checkpoint in `scratch`,
+
+    a path or URI that every node reaches.
+    """
+    settings = job.config.pretrain
+    name, place = f"pretrain-{artifact_key(job.identity)}", Storage(scratch)
+    resources = {"CPU": settings.cpus_per_worker} | ({"GPU": 1.0} if settings.gpu else {})
+    retries = Retries(settings.max_failures)
+    while True:
+        nodes = nodes_alive()
+        trainer = TorchTrainer(
+            _worker,
+            train_loop_config={"job": job},
+            scaling_config=ScalingConfig(
+                num_workers=(settings.min_workers, settings.workers) if settings.min_workers else settings.workers,
+                use_gpu=settings.gpu,
+                resources_per_worker=resources,
+            ),
+            run_config=RunConfig(
+                name=name,
+                storage_path=place.root,
+                storage_filesystem=place.filesystem,
+                # Counted here: Ray Train takes a node that is gone without notice for a failure of the work.
+                failure_config=FailureConfig(max_failures=0),
+                checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
+            ),
+        )
+        try:
+            told = trainer.fit().metrics or {}
+            break
+        except TrainingFailedError as error:
+            failure = failure_of(error)
+            if not (failure.lost_node or failure.hopeless) and lost_a_node(nodes):
+                failure = replace(failure, lost_node=True)
+            if not retries.again(name, failure):
+                raise
+    # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
+    place.delete_folder(name)
+    if "stopped" in told:
+        raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n}: {told['stopped']}")
+    manifest = job.store.find(job.identity)
+    if manifest is None:
+        raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n} ended without leaving a checkpoint")
+    return manifest
+
+
+def _worker(train_loop_config: dict[str, Any]) -> None:
+    """One DDP worker."""
+    import torch
+
+    from tasks.base import task
+    from tasks.data.shuffled import with_shuffled_labels
+    from tasks.models.transfer import seeded_model
+    from tasks.training.loop import train
+
+    job: Pretraining = train_loop_config["job"]
+    config, context = job.config, ray.train.get_context()
+    torch.set_num_threads(max(1, int(config.pretrain.cpus_per_worker)))
+    started = time.monotonic()
+    recipe = resolve_recipe("pretrain", job.arm.learnt, config.pretrain.recipe)
+    training = _arrays(job, training_images(config, job.arm.rendering, job.n), job.training)
+    validation = _arrays(job, validation_images(config, job.arm.rendering), job.validation)
+    if job.arm.is_control:
+        training, validation = (with_shuffled_labels(data, job.seed) for data in (training, validation))
+    learnt = task(job.arm.learnt)
+    sizes = len(training.class_names), job.seed, len(training.keypoint_names)
+    model = seeded_model(job.arm.backbone, learnt, *sizes)
+    is_first = context.get_world_rank() == 0
+
+    def on_progress(step: int, images_per_s: float, loss: float) -> None:
+        still_alive()
+        if is_first:
+            done, total = step * recipe.batch_size, recipe.iterations * recipe.batch_size
+            job.board.post.remote("pretrain", f"{job.arm.name} n={job.n}", done, total, images_per_s, "images")
+
+    def on_checkpoint(step: int, path: Path) -> None:
+        checkpoint = Checkpoint.from_directory(path.parent) if is_first else None
+        ray.train.report({"step": step}, checkpoint=checkpoint)
+
+    # Each look at the progress puts the end off; a worker that makes none is ended, and tried again.
+    with tempfile.TemporaryDirectory() as folder, ended_after(config.pretrain.stall_s) as still_alive:
+        _restore(Path(folder) / "progress")
+        try:
+            result = train(
+                model,
+                learnt,
+                training,
+                recipe,
+                seed=job.seed,
+                device=str(ray.train.torch.get_device()) if config.pretrain.gpu else "cpu",
+                validation=validation,
+                checkpoint_dir=Path(folder) / "progress",
+                checkpoint_every=config.pretrain.checkpoint_every,
+                on_progress=on_progress,
+                on_checkpoint=on_checkpoint,
+            )
+        except FloatingPointError as error:
+            # All workers stop at the same step. To try again would end there again: it is said, not raised.
+            reason = Path(folder) / "stopped"
+            reason.mkdir()
+            ray.train.report({"stopped": str(error)}, Checkpoint.from_directory(reason) if is_first else None)
+            return
+        if is_first:
+            left = Path(folder) / "artifact"
+            left.mkdir()
+            torch.save(result.best_state["backbone"], left / MODEL_FILE)
+            metrics = {
+                "metric": result.best_metric,
+                "best_step": result.best_step,
+                "images_per_s": result.images_per_s,
+                "seconds": time.monotonic() - started,
+            }
+            job.store.commit(job.identity, left, metrics)
+        ray.train.report({"done": True})
+
+
+def _restore(folder: Path) -> None:
+    checkpoint = ray.train.get_checkpoint()
+    if checkpoint is not None:
+        folder.mkdir(parents=True)
+        checkpoint.to_directory(str(folder))
+
+
+def _arrays(job: Pretraining, images: ImageSet, manifests: Sequence[Manifest]) -> Any:
+    """The first n images decoded once a node into a memory map shared by its workers."""
+    from tasks.base import label_kind
+    from tasks.data.catalogue import cache_root
+
+    trim_folders(cache_root() / "rendered", int(job.config.cache_gb * 1e9))
+    # One shard at a time: a cache need not hold them all at once.
+    paths = (job.store.path(manifest, SHARD_FILE) for manifest in manifests)
+    key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
+    kind = label_kind(job.arm.learnt)
+    arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key, labels=arrays_for(kind))
+    points = class_keypoints(images.setting) if kind == "keypoints" else None
+    return labelled_set(kind, arrays, class_names(images.setting), points)

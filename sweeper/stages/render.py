@@ -1,0 +1,61 @@
+"""The render stage: which shards a size needs, which of them are missing, and making those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from render_actors.actor import shard_identity
+from render_actors.pool import render_shards
+from sweeper.config.schema import Render
+from sweeper.errors import BadInput
+from sweeper.stages.image_sets import ImageSet, shards_of
+from sweeper.storage.artifacts import ArtifactStore, Manifest
+
+
+def found(images: ImageSet, render: Render, store: ArtifactStore) -> dict[int, Manifest]:
+    """The shards that exist, by index, each verified against its checksum."""
+    shards = {}
+    for index in shards_of(images, render):
+        manifest = store.find_sound(shard_identity(images.setting, images.seed, index, render.scenes_per_shard))
+        if manifest is not None:
+            shards[index] = manifest
+    return shards
+
+
+def missing_images(sets: Sequence[ImageSet], render: Render, store: ArtifactStore) -> int:
+    """How many images rendering would have to make: whole shards."""
+    per_shard = render.poses_per_scene * render.scenes_per_shard
+    return sum(len(shards_of(images, render)) - len(found(images, render, store)) for images in sets) * per_shard
+
+
+def ensure_rendered(
+    sets: Sequence[ImageSet], render: Render, store: ArtifactStore, on_progress: Callable[[int, float], None]
+) -> list[list[Manifest]]:
+    """Render what is missing of image sets of one setting and seed; the manifests of each set's shards, in order.
+
+    Runs inside an initialised Ray. `on_progress(images, seconds)` is told of images as they are made. Raises BadInput
+    where the user's renderer, the pools or the devices are at fault.
+    """
+    # Each set is looked through once: every shard is verified.
+    there = [found(images, render, store) for images in sets]
+    absent = [i for images, has in zip(sets, there, strict=True) for i in shards_of(images, render) if i not in has]
+    if absent:
+        try:
+            render_shards(
+                sets[0].setting,
+                sets[0].seed,
+                absent,
+                render.scenes_per_shard,
+                store,
+                actors=render.actors,
+                cpus_per_actor=render.cpus_per_actor,
+                scene_timeout_s=render.scene_timeout_s,
+                retries=render.retries,
+                gpus_per_actor=render.gpus_per_actor if render.gpus else 0.0,
+                recycle_after=render.recycle_after,
+                on_progress=on_progress,
+            )
+        except (ValueError, FileNotFoundError) as error:
+            # A function of the user's that draws what it may not, a missing package, a missing GPU.
+            raise BadInput(str(error)) from error
+    return [list(found(images, render, store).values()) for images in sets]

@@ -1,0 +1,194 @@
+"""The content-addressed store of what stages leave, on any file system pyarrow.fs reaches.
+
+An artifact is a folder named by a hash of everything that determines its content. Its files are uploaded
+first, under a name no reader looks for; the manifest, with a checksum of each file, is written last. So a
+folder without a manifest is nothing, and a file that does not match its manifest is found before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweeper.errors import BadInput
+from sweeper.storage.cache import FileCache, MismatchError, file_sha256
+from sweeper.storage.filesystem import Storage
+from sweeper.storage.uris import is_uri
+
+log = logging.getLogger("sweeper")
+
+MANIFEST = "manifest.json"
+
+# The file of a pre-training's artifact: the backbone's tensors by name.
+MODEL_FILE = "model.pt"
+
+# What a node keeps of a remote store, where the config says nothing.
+CACHE_GB = 50.0
+
+
+# In the message of every CorruptArtifactError, for whoever has only the message: Ray wraps exceptions.
+DAMAGED = "does not match its manifest"
+
+
+class CorruptArtifactError(Exception):
+    """A stored file does not match its manifest. The artifact has been withdrawn; make it again."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an artifact is: its identity, its files with checksums, and what was measured while making it."""
+
+    key: str
+    identity: dict[str, Any]
+    attempt: str
+    files: dict[str, dict[str, Any]]
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stage(self) -> str:
+        """The stage that made it: render, pretrain or finetune."""
+        return str(self.identity["stage"])
+
+
+def artifact_key(identity: dict[str, Any]) -> str:
+    """32 hex digits of the hash of an identity; the same content always has the same key."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class ArtifactStore:
+    """Artifacts under one URI (a local path, `s3://...`, `gs://...`); safe to send to Ray workers.
+
+    A local store is read in place. Files of a remote one are fetched to `cache`, once a node and up to `cache_gb`, and
+    verified. Methods raise StorageError where the storage cannot be reached or refuses.
+    """
+
+    def __init__(
+        self, uri: str, cache: str | None = None, cache_gb: float = CACHE_GB, *, look_only: bool = False
+    ) -> None:
+        """`look_only`: what is damaged is left where it is, not withdrawn."""
+        self._storage = Storage(uri)
+        self.uri = self._storage.uri
+        self._cache_gb, self._look_only = cache_gb, look_only
+        folder = Path(cache) if cache else Path(tempfile.gettempdir()) / "sweeper-artifacts"
+        self._cache = FileCache(folder, int(cache_gb * 1e9))
+        self._verified: set[str] = set()
+        if not is_uri(uri):
+            there = next(path for path in (Path(self.uri), *Path(self.uri).parents) if path.exists())
+            if not there.is_dir():
+                raise BadInput(f"store {uri}: {there} is a file, not a folder; give a folder, or a URI as s3://bucket")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ArtifactStore, (self.uri, str(self._cache.folder), self._cache_gb)
+
+    def make_root(self) -> None:
+        """Make the store's folder; raises BadInput where that cannot be. Looking into a store makes nothing."""
+        self._storage.make_root()
+
+    def find(self, identity: dict[str, Any]) -> Manifest | None:
+        """The manifest of a finished artifact, or None; a damaged one is withdrawn, and said so."""
+        key, stage = artifact_key(identity), str(identity["stage"])
+        try:
+            content = json.loads(self._storage.read(f"{stage}/{key}/{MANIFEST}"))
+            checksum = content.pop("sha256")
+            if checksum != artifact_key(content) or content["key"] != key:
+                raise ValueError("checksum")
+            return Manifest(**content)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            log.warning("artifact %s/%s: its manifest is damaged; withdrawn, to be made again", stage, key)
+            self._remove(stage, key)
+            return None
+
+    def find_sound(self, identity: dict[str, Any]) -> Manifest | None:
+        """As `find`, and every file is there and whole; a damaged artifact is withdrawn, and said so.
+
+        Files of a local store are compared with their checksums; those of a remote one by their sizes, and with their
+        checksums where they are read: whoever only asks what is there must not fetch it all.
+        """
+        manifest = self.find(identity)
+        if manifest is None:
+            return None
+        try:
+            if self._storage.is_local:
+                for name in manifest.files:
+                    self.path(manifest, name)
+            else:
+                self._compare_sizes(manifest)
+        except CorruptArtifactError as error:
+            log.warning("%s", error)
+            return None
+        return manifest
+
+    def keys(self, stage: str) -> set[str]:
+        """The keys of a stage's finished artifacts, from one listing; what is in them is not looked at."""
+        names = (entry.name for entry in self._storage.entries(stage))
+        return {name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}")}
+
+    def commit(self, identity: dict[str, Any], folder: Path, metrics: dict[str, Any] | None = None) -> Manifest:
+        """Store the files of a local folder as the artifact of this identity; the first committer wins."""
+        key, attempt = artifact_key(identity), uuid.uuid4().hex[:12]
+        stage = str(identity["stage"])
+        files = {}
+        for source in sorted(p for p in Path(folder).iterdir() if p.is_file()):
+            files[source.name] = {"sha256": file_sha256(source), "bytes": source.stat().st_size}
+            self._storage.upload(source, f"{stage}/{key}/{attempt}/{source.name}")
+        manifest = Manifest(key, identity, attempt, files, metrics or {})
+        existing = self.find(identity)
+        if existing is not None:
+            self._storage.delete_folder(f"{stage}/{key}/{attempt}")
+            return existing
+        content = asdict(manifest)
+        text = json.dumps({"sha256": artifact_key(content)} | content, indent=1)
+        self._storage.write(f"{stage}/{key}/{MANIFEST}", text.encode())
+        return manifest
+
+    def path(self, manifest: Manifest, name: str) -> Path:
+        """A verified local copy of one file; raises CorruptArtifactError, and withdraws the artifact, on a mismatch."""
+        remote = f"{manifest.stage}/{manifest.key}/{manifest.attempt}/{name}"
+        try:
+            if self._storage.is_local:
+                return self._verified_in_place(Path(self._storage.at(remote)), manifest.files[name]["sha256"])
+            size, sha256 = manifest.files[name]["bytes"], manifest.files[name]["sha256"]
+            return self._cache.get(remote, size, sha256, lambda target: self._storage.download(remote, target))
+        except (MismatchError, FileNotFoundError):
+            raise self._corrupt(manifest, f"{name} does not match its checksum") from None
+
+    def withdraw(self, manifest: Manifest) -> None:
+        """Forget an artifact, so that it is made again."""
+        if self._look_only:
+            return
+        for name in manifest.files:
+            self._cache.forget(f"{manifest.stage}/{manifest.key}/{manifest.attempt}/{name}")
+        self._remove(manifest.stage, manifest.key)
+
+    def _verified_in_place(self, path: Path, sha256: str) -> Path:
+        if str(path) not in self._verified or not path.exists():
+            if file_sha256(path) != sha256:
+                raise MismatchError(path.name)
+            self._verified.add(str(path))
+        return path
+
+    def _compare_sizes(self, manifest: Manifest) -> None:
+        there = {entry.name: entry.bytes for entry in self._storage.entries(f"{manifest.stage}/{manifest.key}")}
+        for name, file in manifest.files.items():
+            if there.get(f"{manifest.attempt}/{name}") != file["bytes"]:
+                raise self._corrupt(manifest, f"{name} is missing or cut short")
+
+    def _corrupt(self, manifest: Manifest, what: str) -> CorruptArtifactError:
+        self.withdraw(manifest)
+        return CorruptArtifactError(f"artifact {manifest.stage}/{manifest.key}: {what}; it {DAMAGED}, to be made again")
+
+    def _remove(self, stage: str, key: str) -> None:
+        """The manifest goes first, so that nobody reads what is left. Who only looks leaves all as it is."""
+        if self._look_only:
+            return
+        self._storage.delete(f"{stage}/{key}/{MANIFEST}")
+        self._storage.delete_folder(f"{stage}/{key}")

@@ -1,0 +1,261 @@
+"""Files under one URI, on any file system pyarrow.fs reaches, with what networks do to them.
+
+A remote call that fails in passing (throttling, 5xx, a connection cut) is tried again, a bounded number of times; one
+that waiting will not mend (credentials, a missing bucket) fails at once. Both end in one line that names the place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import logging
+import random
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import pyarrow as pa
+from pyarrow import fs
+
+from sweeper.errors import BadInput
+from sweeper.storage.uris import is_uri, shown
+
+log = logging.getLogger("sweeper")
+
+Answer = TypeVar("Answer")
+
+# The S3 client tries three times by itself before it reports a failure; then we wait 0.5, 1, 2, 4, 8 seconds.
+CLIENT_TRIES = 3
+TRIES = 6
+FIRST_WAIT_S = 0.5
+CONNECT_S, REQUEST_S = 5.0, 20.0
+
+# Google's client would try for a quarter of an hour.
+GOOGLE_TRIES = timedelta(seconds=5)
+
+# Parts of the error messages of storages: what the user has to mend, and how.
+FOR_THE_USER = {
+    "expired": "the credentials have expired: renew them",
+    "access_denied": "access is denied: check the credentials and their rights",
+    "access denied": "access is denied: check the credentials and their rights",
+    "invalid_access_key": "the access key is unknown: check the credentials",
+    "invalid_client_token": "the credentials are unknown: check them",
+    "invalidtoken": "the credentials are unknown: check them",
+    "signature_does_not_match": "the secret key is wrong: check the credentials",
+    "no_such_bucket": "there is no such bucket: make it, or correct the name",
+    # An answer without a body, to the request for a file's size.
+    "http status 400": "the request is refused: renew or check the credentials",
+    "http status 403": "the request is refused: renew or check the credentials",
+    "not found. to create buckets": "there is no such bucket: make it, or correct the name",
+    # Google's.
+    "could not create a oauth2 access token": "no credentials are found, or they are refused: log in, or renew them",
+    "unauthenticated": "the credentials are refused: renew or check them",
+    "permission_denied": "access is denied: check the credentials and their rights",
+}
+
+
+class StorageError(RuntimeError):
+    """A storage could not be read or written: one line with the place, the cause and what to do."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file on storage: its name below the folder that was listed, its bytes, and the storage's own time (ns)."""
+
+    name: str
+    bytes: int
+    changed_ns: int
+
+
+class Storage:
+    """A folder named by a URI or a local path; paths given to its methods are relative to it. Travels to Ray workers.
+
+    Methods raise FileNotFoundError for what is not there, and StorageError for what cannot be done.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri if is_uri(uri) else str(Path(uri).absolute())
+        try:
+            filesystem, self.root = fs.FileSystem.from_uri(self.uri)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise BadInput(f"storage {self.shown}: cannot be opened: {_one_line(error)}") from None
+        self.filesystem = _patient(filesystem)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Storage, (self.uri,)
+
+    @property
+    def shown(self) -> str:
+        """The place as it may be told to anybody: without options and keys."""
+        return shown(self.uri)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether files can be read in place."""
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def make_root(self) -> None:
+        """Make the folder; raises BadInput where that cannot be."""
+        try:
+            self._try("made", "", self._make_root)
+        except (OSError, StorageError) as error:
+            raise BadInput(f"storage {self.shown}: cannot be opened for writing: {_one_line(error)}") from None
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a small file."""
+
+        def read() -> bytes:
+            with self.filesystem.open_input_stream(self.at(path)) as stream:
+                return bytes(stream.read())
+
+        return self._try("read", path, read)
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a small file, whole or not at all: a part is never seen under its name."""
+
+        self._try("written", path, lambda: self._send(io.BytesIO(content), path))
+
+    def upload(self, source: Path, path: str) -> None:
+        """Copy a local file, whole or not at all."""
+
+        def upload() -> None:
+            with source.open("rb") as stream:
+                self._send(stream, path)
+
+        self._try("written", path, upload)
+
+    def download(self, path: str, target: Path) -> None:
+        """Copy a file to a local one."""
+
+        def download() -> None:
+            mode = "r+b" if target.exists() else "wb"
+            with self.filesystem.open_input_stream(self.at(path)) as read, target.open(mode) as write:
+                shutil.copyfileobj(read, write, 1 << 20)
+                write.truncate()
+
+        self._try("read", path, download)
+
+    def entries(self, folder: str = "") -> list[Entry]:
+        """The files in a folder and in all folders in it; none where there is no such folder."""
+        root = self.at(folder)
+
+        def entries() -> list[Entry]:
+            found = self.filesystem.get_file_info(fs.FileSelector(root, allow_not_found=True, recursive=True))
+            files = [info for info in found if info.type == fs.FileType.File]
+            return [Entry(i.path.removeprefix(root).lstrip("/"), i.size, i.mtime_ns or 0) for i in files]
+
+        return self._try("listed", folder, entries)
+
+    def entry(self, path: str) -> Entry:
+        """One file; raises FileNotFoundError."""
+        info = self._try("looked at", path, lambda: self.filesystem.get_file_info(self.at(path)))
+        if info.type != fs.FileType.File:
+            raise FileNotFoundError(self.at(path))
+        return Entry(path, info.size, info.mtime_ns or 0)
+
+    def delete(self, path: str) -> None:
+        """Remove a file, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            self._try("deleted", path, lambda: self.filesystem.delete_file(self.at(path)))
+
+    def delete_folder(self, path: str) -> None:
+        """Remove a folder and all in it, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            self._try("deleted", path, lambda: self.filesystem.delete_dir(self.at(path)))
+
+    def at(self, path: str) -> str:
+        """The path as `filesystem` knows it."""
+        return f"{self.root}/{path}" if path else self.root
+
+    def _make_root(self) -> None:
+        google = isinstance(self.filesystem, fs.GcsFileSystem)
+        # With the folder pyarrow would make a Google bucket too, under a name that was mistyped.
+        if google and self.filesystem.get_file_info(self.root.partition("/")[0]).type == fs.FileType.NotFound:
+            raise OSError("no_such_bucket")
+        self.filesystem.create_dir(self.root, recursive=True)
+
+    def _send(self, source: BinaryIO, path: str) -> None:
+        # An object appears when its upload ends; a local file needs a folder and a rename.
+        target = f"{self.at(path)}.{uuid.uuid4().hex[:8]}" if self.is_local else self.at(path)
+        if self.is_local:
+            self.filesystem.create_dir(target.rsplit("/", 1)[0], recursive=True)
+        try:
+            with self.filesystem.open_output_stream(target) as stream:
+                shutil.copyfileobj(source, stream, 1 << 20)
+            if self.is_local:
+                self.filesystem.move(target, self.at(path))
+        except OSError:
+            # What is left of it may be what keeps the disk full.
+            if self.is_local:
+                Path(target).unlink(missing_ok=True)
+            raise
+
+    def _try(self, done: str, path: str, call: Callable[[], Answer]) -> Answer:
+        """The answer of a call; what fails in passing is tried again."""
+        for attempt in range(TRIES):
+            try:
+                return call()
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                cause = _one_line(error)
+                if error.errno == errno.ENOSPC or "No space left" in cause:
+                    full = f"{self.shown}/{path}: cannot be {done}: the disk is full; free some space"
+                    raise StorageError(full) from None
+                if self.is_local:
+                    raise
+                remedy = next((text for sign, text in FOR_THE_USER.items() if sign in cause.lower()), None)
+                if remedy is not None:
+                    raise StorageError(f"{self.shown}/{path}: cannot be {done}: {remedy} ({cause})") from None
+                if attempt + 1 == TRIES:
+                    raise StorageError(f"{self.shown}/{path}: cannot be {done} after {TRIES} tries: {cause}") from None
+                # At random, or a hundred workers that were throttled together would come back together.
+                time.sleep(FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.5))
+        raise AssertionError("unreachable")
+
+
+@contextmanager
+def full_disk_is_said(path: Path) -> Iterator[None]:
+    """Turn a disk that is full while a local file is written into one line: StorageError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC or "No space left" in str(error):
+            raise StorageError(f"{path}: cannot be written: the disk is full; free some space") from None
+        raise
+
+
+def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
+    """The same file system, with fewer tries of its own where it is remote: ours come after them."""
+    if isinstance(filesystem, fs.S3FileSystem):
+        return _patient_s3(filesystem)
+    if isinstance(filesystem, fs.GcsFileSystem):
+        _, (options,) = filesystem.__reduce__()
+        given = {name: value for name, value in options.items() if value not in ("", None)}
+        return fs.GcsFileSystem(**{"retry_time_limit": GOOGLE_TRIES} | given)
+    return filesystem
+
+
+def _patient_s3(s3: fs.S3FileSystem) -> fs.S3FileSystem:
+    """With fewer tries of its own, which no URI can ask for: there they take half a minute.
+
+    Small files are sent in one request.
+    """
+    _, (options,) = s3.__reduce__()
+    if not options["proxy_options"]["host"]:
+        options.pop("proxy_options")
+    given = {name: value for name, value in options.items() if value not in ("", None)}
+    given |= {"connect_timeout": CONNECT_S, "request_timeout": REQUEST_S, "allow_delayed_open": True}
+    return fs.S3FileSystem(**given, retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=CLIENT_TRIES))
+
+
+def _one_line(error: BaseException) -> str:
+    # Google's client adds all that it knows.
+    return " ".join(str(error).partition(" error_info=")[0].split())

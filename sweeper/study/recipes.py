@@ -1,0 +1,46 @@
+"""The recipe that a config names, with its own values in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from sweeper.errors import BadInput
+from tasks.recipes.recipe import Recipe
+from tasks.recipes.registry import recipe, recipe_names
+
+
+def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recipe:
+    """The recipe `overrides["base"]` names (default: quick) with the other keys replaced.
+
+    `base` is a recipe's whole name, or the end of one, quick or paper: then each task has its own. Raises BadInput
+    naming the key.
+    """
+    values = {key: value for key, value in overrides.items() if key != "base"}
+    known = {field.name: field.type for field in dataclasses.fields(Recipe)}
+    for key, value in values.items():
+        if key not in known:
+            raise BadInput(f"{stage}.recipe: unknown key {key}; known keys: base, {', '.join(known)}")
+        # pydantic would take yes for 1
+        if isinstance(value, bool) and known[key] in ("int", "float"):
+            raise BadInput(f"{stage}.recipe.{key}: a number is needed, not yes or no")
+    default = f"{stage}-{task}-quick"
+    if "base" not in overrides and default not in recipe_names():
+        names = ", ".join(name for name in recipe_names() if name.startswith(stage))
+        raise BadInput(
+            f"{stage}.tasks: {task} has no recipe here; choose another task, or set {stage}.recipe.base: {names}"
+        )
+    try:
+        named = str(overrides.get("base", default))
+        own = f"{stage}-{task}-{named}"
+        base = recipe(own if own in recipe_names() else named)
+        return TypeAdapter(Recipe).validate_python(dataclasses.asdict(base) | values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in (f"{stage}.recipe", *first["loc"]))
+        raise BadInput(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+    except ValueError as error:
+        raise BadInput(f"{stage}.recipe: {error}") from None

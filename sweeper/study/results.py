@@ -1,0 +1,178 @@
+"""The results table: one immutable Parquet part a fine-tune, readable while it grows.
+
+A run is (arm, n, seed): one pre-training, fine-tuned `repeats` times. Rows with `split` "test" are observations;
+rows with "validation" are recipe values that were tried on folds of the real training images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.estimator.observations import log_errors
+from sweeper.config.schema import SweepConfig
+from sweeper.storage.filesystem import full_disk_is_said
+from sweeper.storage.run_folder import discard, keep
+from sweeper.study.arms import make_plan
+from sweeper.study.identity import studies
+
+log = logging.getLogger("sweeper")
+
+PACKAGES = ("ray", "torch", "torchvision", "bpy", "blenderproc", "optuna", "numpy", "scipy", "pyarrow")
+VERSIONS = " ".join([f"python={platform.python_version()}", *(f"{name}={version(name)}" for name in PACKAGES)])
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One fine-tune. `error` = 1 - metric in [0, 1]; `cost` in device-seconds; n = 0: no pre-training.
+
+    `study`: hash of all that its error depends on (`study.identity`). `tuned`: the tuned recipe values, as JSON.
+    `share`: how much of its training was done; below 1 a trial of the tuning was stopped early.
+    """
+
+    arm: str
+    rendering: str
+    pretrain_task: str
+    backbone: str
+    finetune_task: str
+    n: int
+    s: int
+    seed: int
+    repeat: int
+    split: str
+    error: float
+    lr: float
+    cost: float
+    seconds: float
+    checkpoint: str
+    study: str
+    versions: str
+    tuned: str = "{}"
+    share: float = 1.0
+
+    @property
+    def file_name(self) -> str:
+        """Name of its part: the same fine-tune always has the same."""
+        arm = self.arm.replace("/", "~")
+        tried = hashlib.sha256(self.tuned.encode()).hexdigest()[:12]
+        kind = f"t{tried}" if self.split == "validation" else f"r{self.repeat}"
+        return f"{arm}_n{self.n}_seed{self.seed}_{self.split}_{kind}_{self.study}.parquet"
+
+
+@dataclass(frozen=True)
+class Run:
+    """All fine-tunes of one (arm, n, seed): the mean of their log errors, and the variance of that mean.
+
+    `variance` is None for a single fine-tune.
+    """
+
+    arm: str
+    n: int
+    seed: int
+    log_error: float
+    variance: float | None
+    repeats: int
+    lr: float
+    cost: float
+
+    @property
+    def error(self) -> float:
+        """Geometric mean of the errors of its fine-tunes."""
+        return float(np.exp(self.log_error))
+
+
+def write(folder: Path, observation: Observation) -> None:
+    """Add one part with a checksum, atomically; writing it again changes nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / observation.file_name
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    row = asdict(observation)
+    table = pa.Table.from_pylist([row]).replace_schema_metadata({"sha256": _checksum(row)})
+    with full_disk_is_said(target):
+        try:
+            pq.write_table(table, part)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    keep(target)
+
+
+def read(folder: Path, config: SweepConfig) -> list[Observation]:
+    """The rows that belong to this config, ordered by arm, n, seed, split and repeat.
+
+    Rows measured under another recipe, data set or rendering setting are left where they are and left out.
+    """
+    rows = []
+    for part in sorted(folder.glob("*.parquet")):
+        row = _row(part)
+        if row is None:
+            log.warning("results part %s is damaged and left out; `sweeper run` measures it anew", part)
+        else:
+            rows.append(row)
+    current = studies(config, make_plan(config))
+    observations = [row for row in rows if current.get(row.arm) == row.study]
+    return sorted(observations, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.tuned))
+
+
+def discard_damaged(folder: Path) -> int:
+    """Remove the parts that cannot be read, and say so: the sweep goes on as if they had not been measured."""
+    damaged = [part for part in folder.glob("*.parquet") if _row(part) is None]
+    for part in damaged:
+        log.warning("results part %s is damaged; it is measured anew", part)
+        discard(part)
+    return len(damaged)
+
+
+def _row(part: Path) -> Observation | None:
+    """The row of a part; None where a byte of it is not what was written."""
+    try:
+        table = pq.read_table(part)
+        (row,) = table.to_pylist()
+        if (table.schema.metadata or {}).get(b"sha256", b"").decode() != _checksum(row):
+            return None
+        return Observation(**row)
+    # Damaged Parquet raises whatever its reader stumbles over.
+    except Exception:
+        return None
+
+
+def _checksum(row: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+
+
+def runs(observations: Iterable[Observation]) -> list[Run]:
+    """Observations on the test split, gathered into runs."""
+    groups: dict[tuple[str, int, int], list[Observation]] = defaultdict(list)
+    for row in observations:
+        if row.split == "test":
+            groups[row.arm, row.n, row.seed].append(row)
+    return [_run(rows) for rows in groups.values()]
+
+
+def _run(rows: list[Observation]) -> Run:
+    logs = log_errors([row.error for row in rows])
+    variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
+    first = rows[0]
+    return Run(
+        first.arm,
+        first.n,
+        first.seed,
+        float(logs.mean()),
+        variance,
+        len(rows),
+        first.lr,
+        sum(row.cost for row in rows),
+    )

@@ -1,0 +1,261 @@
+"""COCO's layout: annotations/instances_SPLIT.json beside the folders SPLIT of photographs (or one called images).
+
+Keypoints are read from annotations/person_keypoints_SPLIT.json, or any list whose name ends in keypoints_SPLIT.json.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.base import NO_BOX, ArraySet, LabelKind, TaskError
+from tasks.data import decoded
+from tasks.data.keypoint_labels import padding, rows_of
+from tasks.data.letterbox import decode_all, label_map, photograph
+
+KINDS: tuple[LabelKind, ...] = ("boxes", "instances", "class_set", "keypoints")
+_SPLITS = {"train": ("train",), "test": ("test", "val")}
+# objects are numbered in 8 bits
+_MOST_OBJECTS = 255
+
+
+@dataclass(frozen=True)
+class _Photograph:
+    """One image of a list: its file, size in px, and objects as (class, annotation)."""
+
+    file: Path
+    width: int
+    height: int
+    objects: tuple[tuple[int, dict[str, Any]], ...]
+
+
+@dataclass(frozen=True)
+class _List:
+    """One list: the names of its categories by id, the keypoints that all of them have, and its images by id."""
+
+    file: Path
+    names: tuple[str, ...]
+    keypoints: tuple[str, ...]
+    photographs: tuple[_Photograph, ...]
+
+
+def load(
+    folder: Path, resolution: int, cache: Path, *, kind: LabelKind = "boxes", verify: bool = False
+) -> tuple[ArraySet, ArraySet, str]:
+    """(train, test, their sha256) as squares of `resolution` px, letterboxed, with labels of `kind`, one of KINDS.
+
+    Annotations of crowds are left out, and so are training images without any object, or without any that has a
+    keypoint where those are wanted. Where masks overlap, the smaller object is in front. Raises FileNotFoundError for a
+    missing list, TaskError naming a file that cannot be used.
+    """
+    lists = {split: _read(_file(folder, choices, kind), kind) for split, choices in _SPLITS.items()}
+    train, test = lists["train"], lists["test"]
+    if (train.names, train.keypoints) != (test.names, test.keypoints):
+        what = "categories" if train.names != test.names else "keypoints"
+        raise TaskError(f"{test.file} and {train.file} list different {what}; make them the same")
+    photographs = {split: each.photographs for split, each in lists.items()}
+    photographs["train"] = tuple(shown for shown in train.photographs if _teaches(shown, kind))
+    if not photographs["train"]:
+        wanted = "a keypoint" if kind == "keypoints" else "an object"
+        raise TaskError(f"{train.file} lists no image with {wanted} in it")
+
+    def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
+        made: dict[str, tuple[np.ndarray | None, tuple[str, ...]]] = {}
+        square = (resolution, resolution)
+        for split, shown in photographs.items():
+            pixels = lambda item: photograph(item.file, resolution, (item.width, item.height))  # noqa: E731
+            decode_all(shown, pixels, target / f"{split}.npy", (*square, 3), np.uint8)
+            labels = None
+            if kind == "instances":
+                file = target / f"{split}-labels.npy"
+                decode_all(shown, lambda item: _instances(item, resolution), file, (*square, 2), np.uint8)
+            else:
+                labels = _in_memory(kind, shown, lists[split], resolution)
+            made[split] = (labels, lists[split].names)
+        if kind == "keypoints":
+            (target / decoded.KEYPOINT_NAMES).write_text(json.dumps(train.keypoints))
+        return made
+
+    files = [*(each.file for each in lists.values()), *(item.file for shown in photographs.values() for item in shown)]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise TaskError(f"image {missing[0]} is not there; add it, or take it out of its list")
+    key = decoded.fingerprint(files, "coco", kind, resolution)
+    return decoded.cached(cache / "decoded" / f"{folder.name}-{resolution}px-{key}", build, kind=kind, verify=verify)
+
+
+def _teaches(shown: _Photograph, kind: LabelKind) -> bool:
+    """Whether there is anything in an image to learn from."""
+    if kind != "keypoints":
+        return bool(shown.objects)
+    return any(visibility > 0 for _, annotation in shown.objects for visibility in annotation["keypoints"][2::3])
+
+
+def _prefix(kind: LabelKind) -> str:
+    return "*keypoints_" if kind == "keypoints" else "instances_"
+
+
+def _split_of(file: Path) -> str:
+    return re.sub(r"^(instances|.*keypoints)_", "", file.stem)
+
+
+def _file(folder: Path, choices: tuple[str, ...], kind: LabelKind) -> Path:
+    there = sorted((folder / "annotations").glob(f"{_prefix(kind)}*.json"))
+    for name in choices:
+        for file in there:
+            if _split_of(file).startswith(name):
+                return file
+    wanted = " or ".join(f"annotations/{_prefix(kind)}{name}*.json" for name in choices)
+    raise FileNotFoundError(f"{folder} has no {wanted}; see COCO's layout")
+
+
+def _read(file: Path, kind: LabelKind) -> _List:
+    split = _split_of(file)
+    folder = file.parents[1] / split
+    folder = folder if folder.is_dir() else file.parents[1] / "images"
+    try:
+        content = json.loads(file.read_text())
+        categories = sorted(content["categories"], key=lambda category: int(category["id"]))
+        number = {int(category["id"]): index for index, category in enumerate(categories)}
+        objects: dict[int, list[tuple[int, dict[str, Any]]]] = {int(image["id"]): [] for image in content["images"]}
+        for annotation in content["annotations"]:
+            width, height = _box_size(annotation)
+            if not annotation.get("iscrowd") and width > 0 and height > 0:
+                objects[int(annotation["image_id"])].append((number[int(annotation["category_id"])], annotation))
+        shown = [
+            _Photograph(folder / image["file_name"], *_image_size(image), tuple(objects[int(image["id"])]))
+            for image in sorted(content["images"], key=lambda image: int(image["id"]))
+        ]
+        names = tuple(str(category["name"]) for category in categories)
+    except (KeyError, TypeError, ValueError) as error:
+        raise TaskError(f"{file} is not COCO ({type(error).__name__}: {error}); write it again") from error
+    keypoints = _keypoint_names(file, categories) if kind == "keypoints" else ()
+    for item in shown if keypoints else ():
+        _check_keypoints(file, item, len(keypoints))
+    return _List(file, names, keypoints, tuple(shown))
+
+
+def _image_size(image: dict[str, Any]) -> tuple[int, int]:
+    """Width and height of an image in a list; ValueError where it has none."""
+    width, height = int(image["width"]), int(image["height"])
+    if min(width, height) < 1:
+        raise ValueError(f"image {image['id']} is {width} x {height} px")
+    return width, height
+
+
+def _box_size(annotation: dict[str, Any]) -> tuple[float, float]:
+    """Width and height of an annotation's box; ValueError where it is no box."""
+    box = annotation["bbox"]
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        raise ValueError(f"annotation {annotation.get('id')} has bbox {box}, not x, y, width and height")
+    return box[2], box[3]
+
+
+def _keypoint_names(file: Path, categories: list[dict[str, Any]]) -> tuple[str, ...]:
+    """The keypoints that every category has; TaskError where one has none, or others."""
+    listed = [tuple(str(name) for name in category.get("keypoints") or ()) for category in categories]
+    for names, category in zip(listed, categories, strict=True):
+        if not names:
+            raise TaskError(f"{file}: category {category['name']} has no keypoints; list their names, or leave it out")
+        if names != listed[0]:
+            raise TaskError(
+                f"{file}: categories {categories[0]['name']} and {category['name']} have different keypoints; one head "
+                "finds the same ones in all: leave out one of the two"
+            )
+    if not listed:
+        raise TaskError(f"{file} lists no category, so no keypoints; add one with the names of its keypoints")
+    return listed[0]
+
+
+def _check_keypoints(file: Path, item: _Photograph, count: int) -> None:
+    for _, annotation in item.objects:
+        found = annotation.get("keypoints")
+        numbers = found if isinstance(found, list) and all(map(_is_number, found)) else []
+        if len(numbers) != 3 * count or not set(numbers[2::3]) <= {0, 1, 2}:
+            raise TaskError(
+                f"{file}: annotation {annotation.get('id')} has no {count} keypoints of x, y and visibility 0, 1 or 2; "
+                "mend or remove it"
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _in_memory(kind: LabelKind, shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
+    """Labels that are a few numbers an image."""
+    if kind == "keypoints":
+        return _keypoints(shown, listed.keypoints, resolution)
+    return _boxes(shown, resolution) if kind == "boxes" else _class_sets(shown, len(listed.names))
+
+
+def _keypoints(shown: Sequence[_Photograph], names: tuple[str, ...], resolution: int) -> np.ndarray:
+    """float32 (N, M, 6 + 4 K), padded. An object without an area has its box's."""
+    labels = padding(len(shown), max((len(item.objects) for item in shown), default=0), len(names))
+    for place, item in zip(labels, shown, strict=True):
+        scale = resolution / max(item.width, item.height)
+        for row, (number, annotation) in zip(place, item.objects, strict=False):
+            x, y, width, height = annotation["bbox"]
+            box = np.array([[x, y, x + width, y + height]]) * scale
+            points = np.array(annotation["keypoints"], float).reshape(1, -1, 3)
+            # COCO numbers pixels, and its boxes are measured from the image's corner: half a pixel more
+            points[..., :2] = np.where(points[..., 2:] > 0, (points[..., :2] + 0.5) * scale, 0)
+            area = float(annotation.get("area") or width * height) * scale**2
+            row[:] = rows_of(np.array([number]), box, np.array([area]), points, names)[0]
+    return labels
+
+
+def _boxes(shown: Sequence[_Photograph], resolution: int) -> np.ndarray:
+    """float32 (N, M, 5), padded."""
+    most = max((len(item.objects) for item in shown), default=0)
+    rows = np.full((len(shown), most, 5), NO_BOX, np.float32)
+    for place, item in zip(rows, shown, strict=True):
+        scale = resolution / max(item.width, item.height)
+        for row, (number, annotation) in zip(place, item.objects, strict=False):
+            x, y, width, height = annotation["bbox"]
+            row[:] = number, x * scale, y * scale, (x + width) * scale, (y + height) * scale
+    return rows
+
+
+def _class_sets(shown: Sequence[_Photograph], classes: int) -> np.ndarray:
+    sets = np.zeros((len(shown), classes), np.uint8)
+    for place, item in zip(sets, shown, strict=True):
+        place[[number for number, _ in item.objects]] = 1
+    return sets
+
+
+def _instances(item: _Photograph, resolution: int) -> np.ndarray:
+    """uint8 (resolution, resolution, 2): the object's number, and its class."""
+    canvas = np.zeros((item.height, item.width, 2), np.uint8)
+    largest_first = sorted(item.objects, key=lambda one: -one[1]["bbox"][2] * one[1]["bbox"][3])
+    for index, (number, annotation) in enumerate(largest_first[:_MOST_OBJECTS], start=1):
+        outline = annotation.get("segmentation")
+        if not outline:
+            raise TaskError(f"image {item.file}: an object has no segmentation; insseg needs them, objdet not")
+        try:
+            canvas[_mask(outline, item)] = index, number
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise TaskError(
+                f"image {item.file}: the segmentation of annotation {annotation.get('id')} is no mask of {item.width} "
+                f"x {item.height} px ({type(error).__name__}: {error}); mend or remove it"
+            ) from error
+    return label_map(canvas, resolution, 0)
+
+
+def _mask(outline: Any, item: _Photograph) -> np.ndarray:
+    """A segmentation, polygons or run lengths, as bool (height, width) of its own."""
+    from faster_coco_eval.core import mask as run_lengths
+
+    if isinstance(outline, list) or isinstance(outline["counts"], list):
+        outline = run_lengths.frPyObjects(outline, item.height, item.width)
+    if isinstance(outline, list):
+        outline = run_lengths.merge(outline)
+    mask: np.ndarray = run_lengths.decode(outline).astype(bool)
+    return mask

@@ -1,0 +1,89 @@
+"""Which images of a data set are trained on: subsets, folds, and whether they show anything."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.base import IGNORED, NO_BOX, ArraySet, TaskError
+
+
+def shows_anything(data: ArraySet, indices: np.ndarray) -> bool:
+    """Whether a label of any of these images counts: else there is nothing to learn, and no metric is defined."""
+    nothing = {"boxes": NO_BOX, "keypoints": NO_BOX, "semantic": IGNORED}.get(data.label_kind, 0)
+    labels = data.labels[..., 0] if data.label_kind in ("boxes", "keypoints", "instances") else data.labels
+    return data.label_kind == "class_index" or any(bool((labels[i] != nothing).any()) for i in indices)
+
+
+def subset(
+    train: ArraySet,
+    *,
+    fraction: float | None = None,
+    count: int | None = None,
+    seed: int,
+    balanced: bool | None = None,
+) -> np.ndarray:
+    """Indices (s,) of a draw by `count`, or by `fraction` in (0, 1] of the set; int64, in draw order.
+
+    For one seed a smaller draw is the beginning of a larger one. balanced: class counts differ by one at most until
+    a class has no image left, where an image with several classes counts for the rarest of them; otherwise every image
+    is as likely as any. Left out, it is so where each image has one class. Raises TaskError for an impossible draw.
+    """
+    if (fraction is None) == (count is None):
+        raise TaskError("subset: give either fraction or count")
+    if fraction is not None:
+        if not 0 < fraction <= 1:
+            raise TaskError(f"subset: fraction must lie in (0, 1], not {fraction}")
+        count = round(fraction * len(train))
+    if count is None or not 1 <= count <= len(train):
+        raise TaskError(f"subset: {count} images were asked for, the set has {len(train)}")
+    rng = np.random.default_rng(seed)
+    if balanced or (balanced is None and train.label_kind == "class_index"):
+        return _round_robin(_rarest_classes(train), rng)[:count]
+    return rng.permutation(len(train))[:count]
+
+
+def _rarest_classes(data: ArraySet) -> np.ndarray:
+    """One class (N,) for each image: the rarest of those that it shows, or a class of its own for those without any."""
+    known, labels = len(data.class_names), data.labels
+    if data.label_kind == "class_index":
+        return labels
+    if data.label_kind not in ("class_set", "boxes", "semantic", "keypoints"):
+        raise TaskError(f"subset: {data.label_kind} labels have no classes to balance; set balanced to false")
+    shows = np.zeros((len(data), known), bool)
+    for place, label in zip(shows, labels, strict=True):
+        if data.label_kind == "class_set":
+            place[:] = label > 0
+        else:
+            numbers = np.unique(label[:, 0] if data.label_kind in ("boxes", "keypoints") else label).astype(int)
+            place[numbers[(numbers >= 0) & (numbers < known)]] = True
+    images_of = np.where(shows, shows.sum(axis=0), len(data) + 1)
+    return np.where(shows.any(axis=1), images_of.argmin(axis=1), known)
+
+
+def folds(indices: np.ndarray, labels: np.ndarray, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """k pairs (train, validation) of `indices`, each index in one validation part.
+
+    labels: of the whole set, looked up by `indices`; where they are class indices (N,), the parts are class-balanced.
+    Raises TaskError for k outside 2..len(indices).
+    """
+    if not 2 <= k <= len(indices):
+        raise TaskError(f"folds: k must lie in 2..{len(indices)}, not {k}")
+    one_class = labels if labels.ndim == 1 else np.zeros(len(labels), np.int64)
+    dealt = _sorted_by_class(one_class[indices], np.random.default_rng(seed))
+    parts = [indices[dealt[fold::k]] for fold in range(k)]
+    return [(np.concatenate(parts[:fold] + parts[fold + 1 :]), parts[fold]) for fold in range(k)]
+
+
+def _sorted_by_class(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Positions (N,) grouped by class, shuffled within each."""
+    shuffled = rng.permutation(len(labels))
+    return shuffled[np.argsort(labels[shuffled], kind="stable")]
+
+
+def _round_robin(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """All positions (N,) in rounds: one image of every class that has any left, the classes shuffled in each round."""
+    grouped = _sorted_by_class(labels, rng)
+    counts = np.bincount(labels)
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    rounds = np.arange(len(labels)) - starts
+    return grouped[np.lexsort((rng.random(len(labels)), rounds))]

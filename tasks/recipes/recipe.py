@@ -1,0 +1,97 @@
+"""How a model is trained, as plain data: a recipe is part of the identity of the artifact it makes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from tasks.base import TaskError
+
+Optimizer = Literal["adamw", "sgd"]
+Schedule = Literal["cosine", "constant", "poly"]
+Precision = Literal["fp32", "bf16"]
+Augmentation = Literal["flip", "crop", "colour"]
+
+# a field that came later: left out of an identity at its default, so that what was trained before keeps its name
+LATER = {"later": True}
+
+# the power of the polynomial schedule in appendix A of the paper
+_POLY_POWER = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One training run's settings; a wrong value raises TaskError naming the field.
+
+    iterations: optimiser steps. batch_size: images a step over all workers together. lr: peak learning rate.
+    momentum: of SGD (AdamW ignores it). warmup_images: images over which lr rises linearly from 0.
+    schedule: after the warm-up, to 0 at the end (cosine, poly with power 0.9) or constant.
+    augment: any of flip (left-right), crop (random zoom and shift), colour (brightness and contrast).
+    eval_every: steps between validations; 0 = only after the last step.
+    sync_batch_norm: batch norm over all workers' images, so that their number changes nothing; without it each worker
+    normalises its own share, twice as fast on CPU cores (measured for `small_resnet` at 32 px).
+    device_batch: the most images that a device takes at once; a larger share of the batch is cut into parts whose
+    gradients add up to the batch's. 0 = the whole share. Batch norm sees one part (of all workers) at a time.
+    scale_jitter: least and most magnification before a window of the image's own size is cut at a random place; what
+    the image does not reach is grey and without label. auxiliary_rate: by what lr is multiplied for an auxiliary head.
+    """
+
+    iterations: int
+    batch_size: int
+    lr: float
+    optimizer: Optimizer = "adamw"
+    weight_decay: float = 1e-2
+    momentum: float = 0.9
+    warmup_images: int = 0
+    schedule: Schedule = "cosine"
+    augment: tuple[Augmentation, ...] = ()
+    precision: Precision = "fp32"
+    eval_every: int = 0
+    channels_last: bool = True
+    sync_batch_norm: bool = True
+    device_batch: int = field(default=0, metadata=LATER)
+    scale_jitter: tuple[float, float] = field(default=(1.0, 1.0), metadata=LATER)
+    auxiliary_rate: float = field(default=1.0, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        lowest = {"iterations": 1, "batch_size": 1, "warmup_images": 0, "eval_every": 0, "device_batch": 0}
+        for name, low in lowest.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise TaskError(f"recipe: {name} must be a whole number of at least {low}, not {value!r}")
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise TaskError(f"recipe: lr must be positive, not {self.lr!r}")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise TaskError(f"recipe: weight_decay must be 0 or more, not {self.weight_decay!r}")
+        if not 0 <= self.momentum < 1:
+            raise TaskError(f"recipe: momentum must lie in [0, 1), not {self.momentum!r}")
+        if self.warmup_images > self.iterations * self.batch_size:
+            raise TaskError("recipe: warmup_images is longer than the whole training; shorten it")
+        least, most = self.scale_jitter
+        if not 0 < least <= most <= 10:
+            raise TaskError(f"recipe: scale_jitter is least and most, above 0 up to 10, not {self.scale_jitter!r}")
+        if not (math.isfinite(self.auxiliary_rate) and self.auxiliary_rate > 0):
+            raise TaskError(f"recipe: auxiliary_rate must be positive, not {self.auxiliary_rate!r}")
+        self._check_choices()
+
+    def _check_choices(self) -> None:
+        for name, known in (("optimizer", Optimizer), ("schedule", Schedule), ("precision", Precision)):
+            if getattr(self, name) not in get_args(known):
+                choices = ", ".join(get_args(known))
+                raise TaskError(f"recipe: unknown {name} {getattr(self, name)!r}; known: {choices}")
+        for name in self.augment:
+            if name not in get_args(Augmentation):
+                known_names = ", ".join(get_args(Augmentation))
+                raise TaskError(f"recipe: unknown augmentation {name!r}; known: {known_names}")
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of step `step` in 0 .. iterations - 1."""
+        warmup = self.warmup_images / self.batch_size
+        if step + 1 < warmup:
+            return self.lr * (step + 1) / warmup
+        done = (step - warmup) / max(1.0, self.iterations - warmup)
+        done = min(1.0, max(0.0, done))
+        if self.schedule == "cosine":
+            return self.lr * 0.5 * (1 + math.cos(math.pi * done))
+        return self.lr * (1 - done) ** _POLY_POWER if self.schedule == "poly" else self.lr

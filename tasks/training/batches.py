@@ -1,0 +1,129 @@
+"""Which images a step sees and how they are changed: a function of (seed, step), for any number of workers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tasks.base import ArraySet
+from tasks.data.keypoint_labels import mirrored_order
+from tasks.recipes.recipe import Recipe
+from tasks.training.views import Views, placed
+
+_COLOUR_JITTER = 0.3
+# a data set may fill this share of an accelerator's free memory; else it stays on the host
+_RESIDENT_SHARE = 0.5
+# draws for augmentation never share a stream with draws for the order
+_ORDER, _AUGMENT = 0, 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """This worker's place: worker `rank` of `world`."""
+
+    rank: int = 0
+    world: int = 1
+
+    def parts(self, batch_size: int, device_batch: int) -> list[slice]:
+        """Which places of a global batch this worker takes, in parts of at most `device_batch` (0 = all at once).
+
+        Shares differ by one image at most, and every worker has as many parts: they meet in each.
+        """
+        bounds = _even(0, batch_size, self.world)
+        smallest = batch_size // self.world
+        largest = -(-batch_size // self.world)
+        # where one share is a single image larger, its parts may be so too
+        count = min(smallest, -(-largest // (device_batch or largest)))
+        cuts = _even(bounds[self.rank], bounds[self.rank + 1], count)
+        return [slice(start, end) for start, end in pairwise(cuts)]
+
+
+def _even(start: int, end: int, count: int) -> list[int]:
+    """Bounds (count + 1,) that cut start..end into `count` nearly equal pieces."""
+    return [start + (end - start) * piece // count for piece in range(count + 1)]
+
+
+class Order:
+    """Image indices of each global batch: epoch after epoch, each a fresh permutation by (seed, epoch)."""
+
+    def __init__(self, size: int, batch_size: int, seed: int) -> None:
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self._epochs: dict[int, np.ndarray] = {}
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        if epoch not in self._epochs:
+            self._epochs = {key: value for key, value in self._epochs.items() if key == epoch - 1}
+            self._epochs[epoch] = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.size)
+        return self._epochs[epoch]
+
+    def batch(self, step: int) -> np.ndarray:
+        """Indices (batch_size,) of the global batch of `step`; no step needs the ones before it."""
+        positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        epochs = positions // self.size
+        return np.concatenate([self._epoch(e)[positions[epochs == e] % self.size] for e in np.unique(epochs)])
+
+
+def _as_tensor(array: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        # read-only memory maps are only ever read here
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.from_numpy(array)
+
+
+def _resident(data: Tensor, device: torch.device) -> Tensor:
+    """The data on an accelerator where it fits there, else on the host."""
+    if device.type == "cuda" and data.nbytes >= _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return data
+    return data.to(device)
+
+
+class Feed:
+    """Batches of one data set on one device: gathered, augmented and normalised in single vectorised steps."""
+
+    def __init__(self, data: ArraySet, device: torch.device) -> None:
+        self.device, self.kind = device, data.label_kind
+        self.mirror = mirrored_order(data.keypoint_names)
+        self.images = _resident(_as_tensor(data.images), device)
+        self.labels = _resident(_as_tensor(np.ascontiguousarray(data.labels)), device)
+
+    def plain(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Images as they are, float (B, 3, H, W) in [-1, 1], and their labels."""
+        chosen = placed(indices, self.images.device)
+        labels = self.labels[chosen.to(self.labels.device)].to(self.device)
+        return _normalise(self.images[chosen].to(self.device)), labels
+
+    def training(
+        self, order: Order, step: int, recipe: Recipe, seed: int, parts: list[slice]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """These parts of the batch of `step`, augmented as the recipe says, each made when it is asked for."""
+        rng = np.random.default_rng((seed, _AUGMENT, step))
+        where = self.images.device
+        # drawn for the whole global batch, then cut, so that every number of workers sees the same images
+        views, gains = Views.drawn(rng, recipe, order.batch_size), rng.uniform(-1, 1, (2, order.batch_size))
+        indices = order.batch(step)
+        for part in parts:
+            chosen, seen = placed(indices[part], where), views.part(part)
+            images = _normalise(seen.of_images(self.images, chosen).to(self.device))
+            if "colour" in recipe.augment:
+                images = _jitter(images, placed(gains[:, part].astype(np.float32), self.device))
+            size = (self.images.shape[1], self.images.shape[2])
+            labels = seen.of_labels(self.labels, chosen.to(self.labels.device), self.kind, size, self.mirror)
+            yield images, labels.to(self.device)
+
+
+def _normalise(images: Tensor) -> Tensor:
+    # a (B, H, W, 3) buffer seen as (B, 3, H, W) already is channels_last: no copy
+    return images.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
+
+
+def _jitter(images: Tensor, gains: Tensor) -> Tensor:
+    """Brightness and contrast changed by up to `_COLOUR_JITTER`; gains (2, B) in [-1, 1]."""
+    shift, stretch = (_COLOUR_JITTER * gains).view(2, -1, 1, 1, 1)
+    centre = images.mean(dim=(1, 2, 3), keepdim=True)
+    return (images - centre) * (1 + stretch) + centre + shift

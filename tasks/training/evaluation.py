@@ -1,0 +1,72 @@
+"""A model's score on a whole set, and what the device at hand can do."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+
+from tasks.base import ArraySet, Task, TaskError
+from tasks.recipes.recipe import Precision
+from tasks.training.batches import Feed, Shard
+
+# images of an evaluation at once: this many, and of large ones no more than fit into as many pixels
+EVAL_BATCH = 256
+_EVAL_PIXELS = EVAL_BATCH * 64 * 64
+
+
+def require_device(name: str) -> torch.device:
+    """The device called `name`; RuntimeError where cuda is asked for and absent, never another device instead."""
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(f"device {name!r} was asked for but this machine has no usable GPU; use device 'cpu'")
+    return device
+
+
+def check_precision(device: torch.device, precision: Precision) -> None:
+    """TaskError where `device` would have to imitate `precision`: a hundred times slower on a CPU without bf16."""
+    if precision == "bf16" and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise TaskError("precision bf16: this CPU has no instructions for it and would crawl; use precision fp32")
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Mixed precision where the recipe asks for it."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def evaluate(
+    model: nn.Module,
+    task: Task,
+    data: ArraySet,
+    *,
+    device: str = "cpu",
+    batch_size: int = EVAL_BATCH,
+    precision: Precision = "fp32",
+) -> float:
+    """The task's metric of `model` on all of `data`, in [0, 1]; error = 1 - metric. In this process alone."""
+    task.check(data)
+    where = require_device(device)
+    check_precision(where, precision)
+    return score(model.to(where), task, Feed(data, where), len(data), Shard(), batch_size, precision)
+
+
+def score(
+    model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, precision: Precision
+) -> float:
+    """The task's metric, in [0, 1]: each worker predicts its share of a set of `size` images, all score the whole."""
+    was_training = model.training
+    model.eval()
+    mine = np.arange(shard.rank, size, shard.world)
+    height, width = feed.images.shape[1:3]
+    batch_size = max(1, min(batch_size, _EVAL_PIXELS // (height * width)))
+    seen: list[tuple[Tensor, ...]] = []
+    with torch.inference_mode(), autocast(feed.device, precision):
+        for start in range(0, len(mine), batch_size):
+            images, labels = feed.plain(mine[start : start + batch_size])
+            seen.append(task.evidence(model(images).float(), labels))
+    model.train(was_training)
+    if shard.world > 1:
+        parts: list[list[tuple[Tensor, ...]]] = [[] for _ in range(shard.world)]
+        distributed.all_gather_object(parts, seen)
+        seen = [batch for part in parts for batch in part]
+    return task.metric(seen)

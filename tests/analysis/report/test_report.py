@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from analysis import fit_laws
+from analysis.report.write import (
+    ContactSheet,
+    Control,
+    Decision,
+    Observation,
+    Reference,
+    ReportData,
+    StageSpend,
+    Tuned,
+    draw_figures,
+    render_html,
+    write_report,
+)
+from analysis.verdict.no_pretraining import compare
+from analysis.verdict.verdict import verdict
+from tests.analysis.evidence.truths import observe
+
+# Neither HTML nor a formula of matplotlib: an unclosed brace between two dollars would end the drawing.
+NASTY = "<script>alert('a')</script> & $\\frac{$ co"
+
+
+def _png() -> bytes:
+    buffer = io.BytesIO()
+    Figure(figsize=(1, 1)).savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def data() -> ReportData:
+    arms = ["everything random", NASTY]
+    truths = [observe(0.5, 0.15, 2.0, 0.01, np.array([200.0, 800, 3200, 3200]), seed) for seed in (1, 2)]
+    seen = [
+        Observation(arm, int(n), i, (float(e), float(e) * 1.02), 2 * i + side + 1, 1.5, 90.0)
+        for side, (arm, truth) in enumerate(zip(arms, truths, strict=True))
+        for i, (n, e) in enumerate(zip(truth.n, truth.error, strict=True))
+    ]
+    runs = {arm: [o for o in seen if o.arm == arm] for arm in arms}
+    fits = fit_laws({arm: ([o.n for o in own], [o.error for o in own]) for arm, own in runs.items()})
+    return ReportData(
+        title=f"Sweep {NASTY}",
+        question="Render more, or change the rendering?",
+        arms=arms,
+        observations=seen,
+        fits=fits,
+        verdicts={arm: verdict(fit, arm=arm, target_error=0.16) for arm, fit in fits.items()},
+        references={arm: Reference(arm, (0.30, 0.31, 0.305), 1e-3, 3e-4) for arm in arms},
+        decisions=[Decision(o.order, o.arm, o.n, o.seed, None, 1.5, f"because {NASTY}", o.error) for o in seen],
+        ledger=[StageSpend("render", 6400, "images", 320.0, 0.25), StageSpend("finetune", 8, "runs", 100.0, 0.05)],
+        unit="minutes",
+        stop_reason="budget spent",
+        config_text=f"name: {NASTY}",
+        versions={"torch": "2.13.0"},
+        seeds={"sweep": 0},
+        sheets=[ContactSheet("everything random", "ten scenes", _png())],
+        target_error=0.16,
+        controls=[Control(arms[0], 800, (0.3, 0.31), (0.2, 0.21), (0.30, 0.31, 0.305))],
+        tuning=[Tuned(arms[0], 3200, f"lr 0.005, {NASTY}", 4, 1, 0.21, 0.24, 90.0, 0.01)],
+        tuned_on="of lr, on 2 folds",
+    )
+
+
+@pytest.fixture(scope="module")
+def page(data: ReportData) -> str:
+    return render_html(data, draw_figures(data))
+
+
+def test_the_page_holds_every_section_and_the_verdict_sentence(data: ReportData, page: str) -> None:
+    for section in (
+        "answer",
+        "curves",
+        "law",
+        "reference",
+        "controls",
+        "tuning",
+        "decisions",
+        "images",
+        "ledger",
+        "made",
+    ):
+        assert f'<section id="{section}">' in page
+    assert data.verdicts["everything random"].sentence in page
+    assert "budget spent" in page
+    assert "what the labels teach lowers the error" in page
+    assert "4 (1 stopped early)" in page
+    assert "2.13.0" in page
+    assert "$0.30" in page, "the ledger's total"
+
+
+def test_names_and_reasons_are_escaped_everywhere(page: str) -> None:
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(" in page
+
+
+def test_the_page_asks_nothing_of_the_network(page: str) -> None:
+    assert not re.findall(r"https?://", page)
+    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+
+
+def test_simulated_errors_are_said_on_the_page_and_in_every_table(data: ReportData, page: str, tmp_path: Path) -> None:
+    assert "Simulated:" not in page
+    simulated = write_report(tmp_path, replace(data, simulated=True)).read_text(encoding="utf-8")
+    assert "Simulated: every error on this page was drawn from a known law" in simulated
+    for table in (tmp_path / "tables").iterdir():
+        rows = list(csv.DictReader(table.open(encoding="utf-8")))
+        assert {row["simulated"] for row in rows} == {"True"}
+
+
+def test_figures_are_pictures_and_tables_hold_the_numbers(data: ReportData, tmp_path: Path) -> None:
+    write_report(tmp_path, data)
+    figures = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert figures == [
+        "comparison.png",
+        "curve-1-everything-random.png",
+        "curve-2-script-alert-a-script-frac-co.png",
+        "decisions.png",
+        "spending.png",
+    ]
+    for name in figures:
+        assert imread(tmp_path / "figures" / name).std() > 0.01, f"{name} is blank"
+    rows = list(csv.DictReader((tmp_path / "tables" / "observations.csv").open(encoding="utf-8")))
+    assert [row["n"] for row in rows].count("0") == 2, "the two references"
+    assert float(rows[0]["error"]) == pytest.approx(data.observations[0].error)
+    fitted = list(csv.DictReader((tmp_path / "tables" / "fits.csv").open(encoding="utf-8")))
+    assert float(fitted[0]["C"]) == pytest.approx(data.fits["everything random"].C.mean)
+
+
+def test_a_sweep_that_has_not_begun_still_has_a_page(data: ReportData, tmp_path: Path) -> None:
+    empty = replace(
+        data, observations=[], fits={}, verdicts={}, references={}, decisions=[], ledger=[], sheets=[], stop_reason=""
+    )
+    page = write_report(tmp_path, empty).read_text(encoding="utf-8")
+    assert "No verdict yet: no arm has runs at three sizes" in page
+    assert not list((tmp_path / "figures").iterdir())
+
+
+def test_pre_training_is_compared_with_none(data: ReportData) -> None:
+    fit = data.fits["everything random"]
+    better = compare(fit, 3200, (0.30, 0.31, 0.305))
+    assert better.probability > 0.99
+    assert re.match(
+        r"Yes: with 3,200 images the error is, by the law, 1\d\.\d points lower \(95% inter", better.sentence
+    )
+    worse = compare(fit, 200, (0.20, 0.21, 0.205))
+    assert re.match(
+        r"No: with 200 images the error is, by the law, [\d.]+ points higher \(95% interval \d", worse.sentence
+    )
+    level = float(fit.predict(3200))
+    assert compare(fit, 3200, (level,)).sentence.startswith("Not shown")
+    with pytest.raises(ValueError, match="n = 0 reference has no errors"):
+        compare(fit, 3200, ())

@@ -1,0 +1,207 @@
+"""What goes on side by side: as much as the nodes hold, earlier runs first; the nodes and the work are the test's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sweeper.budget.ledger import Ledger
+from sweeper.cluster.admission import Room
+from sweeper.cluster.capacity import Need, held_side_by_side
+from sweeper.config.schema import Budget
+from sweeper.events.reporter import Reporter
+from sweeper.stages import prepare as stages
+from sweeper.stages.prepare import Stages
+from sweeper.storage.artifacts import ArtifactStore
+from sweeper.study.arms import RunKey, make_plan
+from tests.sweeper.examples import real_sweep, sweep_of
+
+PATIENCE_S = 20
+NEEDS = [Need("render.actors", "CPU", 1, 2), Need("pretrain.workers", "CPU", 1, 2), Need("finetune.cpus", "CPU", 1)]
+
+
+def comes(moment: Callable[[], bool]) -> bool:
+    """Whether a moment comes before the patience ends."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not moment() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return moment()
+
+
+@dataclass
+class Runs:
+    """Runs that are in a room until they are told to go on."""
+
+    room: Room
+    inside: list[str] = field(default_factory=list)
+    told: dict[str, threading.Event] = field(default_factory=dict)
+
+    def begin(self, name: str, *works: tuple[str, str]) -> None:
+        """A run with these stages, one after the other; back when it waits for the first or is in it."""
+        for stage, _ in works:
+            self.told[f"{name} {stage}"] = threading.Event()
+
+        def run() -> None:
+            with self.room.place() as take:
+                for stage, what in works:
+                    take(stage, what)
+                    self.inside.append(f"{name} {stage}")
+                    self.told[f"{name} {stage}"].wait(PATIENCE_S)
+                    self.inside.remove(f"{name} {stage}")
+
+        waiting = len(self.room._waiting) + len(self.room._inside)
+        threading.Thread(target=run, daemon=True).start()
+        assert comes(lambda: len(self.room._waiting) + len(self.room._inside) > waiting)
+
+    def go_on(self, name: str) -> None:
+        self.told[name].set()
+        assert comes(lambda: name not in self.inside)
+
+
+def test_on_few_nodes_one_run_goes_from_its_first_stage_to_its_last_before_the_next() -> None:
+    runs = Runs(Room(lambda: [{"CPU": 4.0}], NEEDS))
+    runs.begin("a", ("render", "x"), ("pretrain", "x1"))
+    runs.begin("b", ("render", "y"))
+    assert runs.inside == ["a render"]
+
+    runs.go_on("a render")
+    assert comes(lambda: runs.inside == ["a pretrain"])
+
+    runs.go_on("a pretrain")
+    assert comes(lambda: runs.inside == ["b render"])
+
+
+def test_on_more_nodes_one_run_renders_while_another_trains_and_a_fine_tune_has_room() -> None:
+    runs = Runs(Room(lambda: [{"CPU": 3.0}, {"CPU": 2.0}], NEEDS))
+    runs.begin("a", ("pretrain", "x1"))
+    runs.begin("b", ("render", "y"))
+    runs.begin("c", ("render", "z"))
+
+    assert comes(lambda: sorted(runs.inside) == ["a pretrain", "b render"])
+    assert runs.room.stages() == {"render", "pretrain"}
+
+
+def test_nothing_is_made_twice_at_a_time_and_who_waits_for_it_keeps_nobody_waiting() -> None:
+    runs = Runs(Room(lambda: [{"CPU": 100.0}], NEEDS))
+    runs.begin("a", ("render", "x"))
+    runs.begin("b", ("render", "x"))
+    runs.begin("c", ("render", "y"))
+    assert comes(lambda: sorted(runs.inside) == ["a render", "c render"])
+
+    runs.go_on("a render")
+    assert comes(lambda: sorted(runs.inside) == ["b render", "c render"])
+
+
+def test_who_needs_much_is_not_passed_by_for_ever() -> None:
+    needs = [Need("render.actors", "CPU", 1, 1), Need("pretrain.workers", "CPU", 1, 4)]
+    runs = Runs(Room(lambda: [{"CPU": 4.0}], needs))
+    runs.begin("a", ("render", "x"))
+    runs.begin("b", ("pretrain", "y1"))
+    runs.begin("c", ("render", "z"))
+    assert runs.inside == ["a render"]
+
+    runs.go_on("a render")
+    assert comes(lambda: runs.inside == ["b pretrain"])
+
+
+def test_who_still_looks_up_what_is_there_is_not_overtaken() -> None:
+    room = Room(lambda: [{"CPU": 2}], NEEDS)
+    runs = Runs(room)
+
+    # given an earlier run that has not said yet what it lacks
+    with room.place() as take:
+        runs.begin("later", ("pretrain", "b"))
+        time.sleep(0.1)
+        assert runs.inside == []
+
+        # when it has, then it is first
+        take("pretrain", "a")
+        assert runs.inside == []
+
+    # and the other after it
+    assert comes(lambda: runs.inside == ["later pretrain"])
+    runs.told["later pretrain"].set()
+
+
+def test_nodes_that_come_let_in_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeper.cluster.admission.LOOK_S", 0.02)
+    nodes = [{"CPU": 2.0}]
+    runs = Runs(Room(lambda: nodes, NEEDS))
+    runs.begin("a", ("pretrain", "x1"))
+    runs.begin("b", ("render", "y"))
+    assert runs.inside == ["a pretrain"]
+
+    nodes.append({"CPU": 3.0})
+    assert comes(lambda: len(runs.inside) == 2)
+
+
+def test_a_worker_must_fit_on_one_node() -> None:
+    four, pair = Need("finetune.cpus", "CPU", 4), Need("pretrain.workers", "CPU", 2, 2)
+    assert held_side_by_side([pair, four], [{"CPU": 4.0}, {"CPU": 4.0}])
+    assert not held_side_by_side([pair, four], [{"CPU": 5.0}, {"CPU": 3.0}])
+    assert not held_side_by_side([pair, Need("pretrain.gpu", "GPU", 1, 2)], [{"CPU": 8.0, "GPU": 1.0}])
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """Rendering and pre-training that make nothing; pre-training lasts until it is told to end."""
+    state = SimpleNamespace(rendering=[], pretraining=[], done=threading.Event(), nodes=[{"CPU": 2.0}])
+    metrics = {"metric": 0.5, "images_per_s": 1.0, "seconds": 0.0}
+
+    def render(sets: Any, *more: Any) -> list[list[Any]]:
+        state.rendering.append(sets[0].setting.light)
+        return [[], []]
+
+    def pretrain(job: Any, scratch: str) -> Any:
+        state.pretraining.append(job.arm.rendering)
+        state.done.wait(PATIENCE_S)
+        return SimpleNamespace(metrics=metrics)
+
+    monkeypatch.setattr(stages, "nodes_now", lambda: state.nodes)
+    monkeypatch.setattr(stages, "missing_images", lambda *told: 100)
+    monkeypatch.setattr(stages, "ensure_rendered", render)
+    monkeypatch.setattr(stages, "pretrain", pretrain)
+    yield state
+    state.done.set()
+
+
+def begun(tmp_path: Path, threads: ThreadPoolExecutor, work: SimpleNamespace) -> Future[Any]:
+    """A run that is pre-training, and then one of another arm, which has to render."""
+    config = sweep_of(tmp_path, real_sweep())
+    ledger = Ledger(tmp_path / "ledger.jsonl", Budget())
+    made = Stages(config, ArtifactStore(str(tmp_path / "store")), ledger, Reporter("json"), str(tmp_path), None)
+    first, second = (arm for arm in make_plan(config).arms if not arm.is_reference)
+    threads.submit(made.prepare, RunKey(first, 1000, 0), {})
+    assert comes(lambda: len(work.pretraining) == 1)
+    return threads.submit(made.prepare, RunKey(second, 1000, 0), {})
+
+
+def test_one_arm_is_rendered_while_another_is_trained_where_the_nodes_hold_both(
+    tmp_path: Path, work: SimpleNamespace
+) -> None:
+    work.nodes.append({"CPU": 8.0})
+    with ThreadPoolExecutor() as threads:
+        begun(tmp_path, threads, work)
+
+        assert comes(lambda: len(work.rendering) == 2)
+        assert not work.done.is_set()
+        work.done.set()
+
+
+def test_on_one_small_machine_they_take_turns(tmp_path: Path, work: SimpleNamespace) -> None:
+    with ThreadPoolExecutor() as threads:
+        second = begun(tmp_path, threads, work)
+        time.sleep(0.2)
+        assert len(work.rendering) == 1
+
+        work.done.set()
+        second.result(PATIENCE_S)
+        assert len(work.rendering) == 2

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.laws import law_error
+from sweeper.commands.fit import as_json, as_text, fit_table
+from sweeper.errors import BadInput
+
+N = 1000 * 2.0 ** np.arange(7)
+GOOD = "n,error\n" + "".join(f"{n:.0f},{law_error(n, 0.5, 0.2, 8.0):.6f}\n" for n in N)
+
+
+def _table(folder: Path, text: str) -> Path:
+    path = folder / "runs.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_n_and_error_are_enough_for_a_fit_and_a_verdict(tmp_path: Path) -> None:
+    answers = fit_table(_table(tmp_path, GOOD), target=0.15)
+    said = as_text(answers, 0.15)
+    assert "Change the rendering" in said
+    assert "P(C > 0.15) = 1.000; no number of images meets the target" in said
+    assert "Another doubling, to n = 128,000" in said
+    assert answers[""].fit.C.mean == pytest.approx(0.2, abs=0.01)
+
+
+def test_runs_without_pretraining_are_set_aside_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    without = as_text(fit_table(_table(tmp_path, GOOD), None), None)
+    assert capsys.readouterr().err == ""
+
+    answers = fit_table(_table(tmp_path, GOOD + "0,0.6\n0,0.6\n"), None)
+
+    assert as_text(answers, None) == without
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].endswith("runs.csv: rows of n = 0 (no pre-training) set aside, outside the law: 2")
+
+
+def test_the_evidence_sweeps_own_table_is_fitted() -> None:
+    answers = fit_table(Path("docs/evidence/observations.csv"), None)
+
+    assert len(answers) == 4
+    assert all(answer.fit.n.min() > 0 for answer in answers.values())
+
+
+def test_columns_without_a_name_as_spreadsheets_leave_them_do_no_harm(tmp_path: Path) -> None:
+    text = "".join(f"{line},,\n" for line in GOOD.splitlines())
+    assert fit_table(_table(tmp_path, text), None)[""].fit.C.mean == pytest.approx(0.2, abs=0.01)
+
+
+def test_json_is_one_object_with_null_for_endless(tmp_path: Path) -> None:
+    answers = fit_table(_table(tmp_path, GOOD), target=0.15)
+    found = json.loads(as_json(answers, 0.15), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    arm = found["arms"][""]
+    assert arm["verdict"]["label"] == "change the rendering"
+    assert arm["n_at_target"] is None
+    assert arm["alpha"]["interval_95"][0] < 0.5 < arm["alpha"]["interval_95"][1]
+
+
+def test_robust_names_the_run_that_went_wrong(tmp_path: Path) -> None:
+    """Given a table in which one error is far off, when fitted with --robust, that run is named and C is right."""
+    error = law_error(N, 0.5, 0.2, 8.0) * np.exp(0.002 * np.random.default_rng(1).standard_normal(N.size))
+    error[4] = 0.6
+    table = _table(tmp_path, "n,error\n" + "".join(f"{n:.0f},{e:.6f}\n" for n, e in zip(N, error, strict=True)))
+    plain, robust = fit_table(table, None), fit_table(table, None, robust=True)
+    assert "outlier" not in as_text(plain, None)
+    assert "Probably an outlier" in as_text(robust, None)
+    (named,) = json.loads(as_json(robust, None))["arms"][""]["outliers"]
+    assert (named["n"], named["error"]) == (16_000, 0.6)
+    low, high = robust[""].fit.C.interval(0.95)
+    assert low < 0.2 < high
+    assert high - low < 0.5 * np.ptp(plain[""].fit.C.interval(0.95))
+
+
+def test_parquet_with_arms_in_parts_and_repeats(tmp_path: Path) -> None:
+    rows = [
+        {
+            "rendering": r,
+            "backbone": "r18",
+            "n": int(n),
+            "seed": 0,
+            "repeat": k,
+            "split": split,
+            "error": e * (1 + k / 100),
+        }
+        for r, e in (("plain", 0.5), ("rich", 0.4))
+        for n in N[:3]
+        for k in range(2)
+        for split in ("test", "validation")
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "runs.parquet")
+    answers = fit_table(tmp_path / "runs.parquet", None)
+    assert list(answers) == ["plain/r18", "rich/r18"]
+    assert answers["plain/r18"].fit.n.size == 3
+    assert (answers["plain/r18"].fit.log_variance > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("n,loss\n1000,0.5\n", "has no column error (it has n, loss)"),
+        ("size,loss\n1000,0.5\n", "has no column n and no column error"),
+        ("n,error\n", "has no rows; give one row a run"),
+        ("n,error\n1000,1.5\n2000,0.4\n", "line 2: error is 1.5; errors must lie in (0, 1], so give 1 - score"),
+        ("n,error\n1000,0.5\n2000,0\n", "line 3: error is 0; errors must lie in (0, 1]"),
+        ("n,error\n0,0.5\n0,0.4\n", "has rows of n = 0 (no pre-training) alone; a law needs runs at 2 sizes or more"),
+        ("n,error\n1000,0.5\n0,0.4\n", "has only n = 1000; a law needs runs at 2 sizes or more"),
+        ("n,error\n1000,0.5\n2000,0.4\n0,4\n", "line 4: error is 4; errors must lie in (0, 1]"),
+        ("n,error\n1000,0.5\n-5,0.4\n", "line 3: n is -5; give sizes above 0"),
+        ("n,error\n1e-300,0.5\n1e300,0.4\n", "line 2: n is 1e-300; give the number of images, 1e-06 to 1e+15"),
+        ("n,error\n1000,0.5\n1e300,0.4\n", "line 3: n is 1e+300; give the number of images"),
+        ("n,error\n1000,0.5\n2000,1e-300\n", "line 3: error is 1e-300; no test set tells errors below 1e-12 from 0"),
+        ("n,error\n1000,0.5\n2000,NaN\n", "line 3: error is NaN; give a finite number"),
+        ("n,error\n1000,0.5\n2000,\n", "line 3: error is ''; give a number"),
+        ("n,error\n1000,0.5\nmany,0.4\n", "line 3: n is 'many'; give a number"),
+        ("n,error\n1000,0.5\n", "has only n = 1000; a law needs runs at 2 sizes or more"),
+        ("n,error\n1000,0.5\n2000,0.4\n2000,0.4\n", "line 4: repeats"),
+        ("n,error,seed\n1000,0.5,0\n2000,0.4,0\n2000,0.3,0\n", "line 4: repeats"),
+        ("n,error,error\n1000,0.5,0.4\n2000,0.4,0.3\n", "has more than one column 'error'; keep one"),
+        ("n,error\n1000,0.5\n2000\n", "line 3: it has not as many cells as the first line has columns"),
+    ],
+)
+def test_bad_tables_are_refused_in_one_line_that_names_the_place(tmp_path: Path, text: str, line: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        fit_table(_table(tmp_path, text), None)
+    assert line in str(refused.value)
+    assert "runs.csv" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_parquet_with_two_columns_of_one_name_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "runs.PARQUET"
+    pq.write_table(pa.table([[1000, 2000], [1, 2], [0.5, 0.4]], names=["n", "n", "error"]), path)
+    with pytest.raises(BadInput) as refused:
+        fit_table(path, None)
+    assert str(refused.value) == f"{path} has more than one column 'n'; keep one"
+
+
+def test_a_table_that_is_not_there_and_a_target_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        fit_table(tmp_path / "none.csv", None)
+    with pytest.raises(BadInput, match=r"--target is 15; give an error in \(0, 1\]"):
+        fit_table(_table(tmp_path, GOOD), 15)

@@ -1,0 +1,94 @@
+"""What those who watch from outside are told."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from sweeper.budget.ledger import Ledger
+from sweeper.commands.check import check
+from sweeper.config.schema import Budget
+from sweeper.errors import BadInput
+from sweeper.events.reporter import Reporter
+from sweeper.events.trackers import mlflow, tensorboard
+from tests.sweeper.examples import simulated_sweep, sweep_of
+
+
+def scalars(folder: Path) -> list[tuple[str, int, float]]:
+    """(tag, step, value) of TensorBoard's record files: length, its checksum, an event, its checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found = []
+    for path in sorted(folder.glob("events.*")):
+        data, at = path.read_bytes(), 0
+        while at < len(data):
+            (length,) = struct.unpack("<Q", data[at : at + 8])
+            event = Event.FromString(data[at + 12 : at + 12 + length])
+            found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+            at += 16 + length
+    return found
+
+
+def test_tensorboard_has_each_runs_error_at_its_n_and_the_spend(tmp_path: Path) -> None:
+    reporter, ledger = Reporter("json"), Ledger(tmp_path / "ledger.jsonl", Budget())
+    reporter.tell(tensorboard(tmp_path, ledger))
+
+    reporter.event("observed", "a run", arm="plain/simulated", n=1000, seed=0, error=0.25)
+    reporter.event("decided", "nothing that has an error", arm="plain/simulated", n=2000)
+
+    assert scalars(tmp_path / "tensorboard") == [
+        ("error/plain/simulated", 1000, pytest.approx(0.25)),
+        ("spent/usd", 1, 0.0),
+    ]
+
+
+def test_mlflows_file_store_has_each_run_with_its_error_and_the_spend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking = pytest.importorskip("mlflow.tracking", reason="no MLflow: pip install mlflow-skinny")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    reporter, ledger = Reporter("json"), Ledger(tmp_path / "ledger.jsonl", Budget())
+    reporter.tell(mlflow(tmp_path, "toy", ledger))
+
+    for n, error in ((1000, 0.25), (2000, 0.2)):
+        reporter.event("observed", "a run", arm="plain/simulated", n=n, seed=0, error=error)
+    reporter.event("decided", "nothing that has an error", arm="plain/simulated", n=4000)
+
+    client = tracking.MlflowClient((tmp_path / "mlruns").as_uri())
+    runs = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
+    found = {(run.data.params["arm"], run.data.params["n"], run.data.metrics["error"]) for run in runs}
+    assert found == {("plain/simulated", "1000", 0.25), ("plain/simulated", "2000", 0.2)}
+    assert all(run.info.status == "FINISHED" and run.data.metrics["spent_usd"] == 0.0 for run in runs)
+
+
+def test_a_server_that_is_not_there_does_not_end_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("mlflow", reason="no MLflow: pip install mlflow-skinny")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    told = mlflow(tmp_path, "toy", Ledger(tmp_path / "ledger.jsonl", Budget()))
+
+    told("observed", {"arm": "plain/simulated", "n": 1000, "seed": 0, "error": 0.25})
+
+    assert "mlflow: run of plain/simulated n=1000 not logged" in caplog.text
+
+
+def test_logging_to_what_is_not_installed_is_refused_before_anything_is_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BadInput, match="log_to: mlflow is not installed"):
+        check(sweep_of(tmp_path, simulated_sweep(log_to="mlflow")))
+
+
+def test_who_is_no_longer_told_hears_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter, heard = Reporter("json"), []
+    reporter.tell(lambda event, fields: heard.append(event))
+    reporter.progress("render", "plain", 1, 2, 3.0, "images")
+    reporter.tell()
+    reporter.event("observed", "a run")
+    assert heard == ["progress"]

@@ -1,0 +1,154 @@
+"""What transfer moves, and what it refuses to move."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tasks.base import NO_BOX, TaskError, task, task_names
+from tasks.data.drawn import shapes
+from tasks.models.backbones import backbone_names, check_pair
+from tasks.models.transfer import backbone_state, build_model, load_backbone, seeded_model
+
+
+def test_transfer_moves_the_backbone_and_leaves_the_head() -> None:
+    source = seeded_model("small_resnet", task("mulclass"), 20, seed=1)
+    target = seeded_model("small_resnet", task("sinclass"), 10, seed=2)
+    head_before = {name: value.clone() for name, value in target.head.state_dict().items()}
+
+    load_backbone(target, backbone_state(source))
+
+    images = torch.rand(2, 3, 32, 32)
+    source.eval(), target.eval()
+    assert torch.equal(source.backbone(images)[-1], target.backbone(images)[-1])
+    assert all(torch.equal(value, head_before[name]) for name, value in target.head.state_dict().items())
+
+
+def test_weights_of_another_backbone_are_refused_and_change_nothing() -> None:
+    target = seeded_model("small_resnet", task("sinclass"), 10, seed=0)
+    before = backbone_state(target)
+
+    with pytest.raises(ValueError, match="these weights are of another backbone"):
+        load_backbone(target, backbone_state(build_model("resnet18", task("sinclass"), 10)))
+
+    assert all(torch.equal(value, before[name]) for name, value in backbone_state(target).items())
+
+
+def test_a_backbone_state_stays_as_it_was_when_training_goes_on() -> None:
+    model = build_model("small_resnet", task("sinclass"), 4)
+    state = backbone_state(model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1)
+
+    assert not torch.equal(state["stem.0.weight"], model.backbone.state_dict()["stem.0.weight"])
+
+
+def test_the_seed_alone_decides_the_first_weights() -> None:
+    torch.manual_seed(5)
+    expected_draw = torch.rand(1)
+    torch.manual_seed(5)
+    one, two = (backbone_state(seeded_model("small_resnet", task("sinclass"), 4, seed=3)) for _ in range(2))
+
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert torch.equal(torch.rand(1), expected_draw), "building a model must not move the caller's random state"
+
+
+@pytest.mark.parametrize("name", ["small_resnet", "resnet18", "resnet50"])
+def test_a_backbone_predicts_for_every_image_and_states_its_widths(name: str) -> None:
+    model = build_model(name, task("sinclass"), 7).eval()
+    maps = model.backbone(torch.rand(2, 3, 64, 64))
+
+    assert [stage.shape[1] for stage in maps] == list(model.backbone.channels)
+    assert model(torch.rand(2, 3, 64, 64)).shape == (2, 7)
+
+
+def test_an_unknown_backbone_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="unknown backbone 'vgg'; known backbones: small_resnet, resnet18") as caught:
+        build_model("vgg", task("sinclass"), 2)
+    assert all(name in str(caught.value) for name in backbone_names())
+
+
+@pytest.mark.parametrize(
+    ("name", "fine_sides", "plain_sides"),
+    [("resnet50", [16, 8, 8, 8], [16, 8, 4, 2]), ("small_resnet", [16, 8, 8, 8], [16, 8, 4, 4])],
+)
+def test_weights_move_between_dilated_and_plain_resnets(
+    name: str, fine_sides: list[int], plain_sides: list[int]
+) -> None:
+    fine, plain = build_model(name, task("semseg"), 3), build_model(name, task("mulclass"), 3)
+    images = torch.rand(1, 3, 64, 64)
+
+    load_backbone(plain, backbone_state(fine))
+
+    assert [stage.shape[-1] for stage in fine.backbone.eval()(images)] == fine_sides
+    assert [stage.shape[-1] for stage in plain.backbone.eval()(images)] == plain_sides
+    assert all(torch.equal(value, backbone_state(fine)[name]) for name, value in backbone_state(plain).items())
+
+
+def test_a_dilated_small_resnet_sees_what_the_plain_one_sees_and_more_places() -> None:
+    # every second place of the fine map is a place of the plain one, away from the border that is padded
+    fine, plain = build_model("small_resnet", task("semseg"), 3), build_model("small_resnet", task("mulclass"), 3)
+    load_backbone(plain, backbone_state(fine))
+    images = torch.rand(1, 3, 256, 256)
+
+    coarse, dense = (model.backbone.eval()(images)[-1] for model in (plain, fine))
+
+    torch.testing.assert_close(dense[..., ::2, ::2][..., 4:-4, 4:-4], coarse[..., 4:-4, 4:-4])
+
+
+@pytest.mark.parametrize("name", ["objdet", "insseg", "keypoint"])
+def test_a_pair_that_cannot_work_is_refused_with_the_reason_and_what_fits(name: str) -> None:
+    with pytest.raises(
+        TaskError, match=r"a feature pyramid.* vit_b_16 has all its maps at one 16th .*choose one of"
+    ) as why:
+        build_model("vit_b_16", task(name), 3, keypoints=9 * (name == "keypoint"))
+    assert "swin_t" in str(why.value)
+
+
+def test_images_that_are_too_small_for_a_backbone_are_refused() -> None:
+    with pytest.raises(TaskError, match="swin_t needs images of 32 px or more, not 24"):
+        check_pair("swin_t", task("semseg"), 24)
+
+
+# a mask for each of a hundred regions takes seconds
+QUICK = [("small_resnet", name) for name in task_names() if name != "insseg"]
+FITTING = [
+    pytest.param(backbone, name, marks=[] if (backbone, name) in QUICK else pytest.mark.slow)
+    for backbone in ("small_resnet", "resnet18", "resnet50", "convnext_tiny", "swin_t", "vit_s_16")
+    for name in task_names()
+    if not (backbone.startswith("vit") and name in ("objdet", "insseg", "keypoint"))
+]
+
+
+@pytest.mark.parametrize(("backbone", "name"), FITTING)
+def test_every_parameter_of_a_fitting_pair_learns_and_its_predictions_have_a_score(backbone: str, name: str) -> None:
+    # a parameter without a gradient would stop DDP
+    learnt = task(name)
+    data = shapes(4, 64, seed=0, kind=learnt.label_kind)
+    model = seeded_model(backbone, learnt, len(data.class_names), 0, len(data.keypoint_names))
+    images = torch.from_numpy(data.images).permute(0, 3, 1, 2) / 127.5 - 1
+    labels = torch.from_numpy(data.labels)
+
+    loss = learnt.loss(model.train()(images, labels), labels)
+    loss.backward()
+
+    assert torch.isfinite(loss)
+    assert [n for n, p in model.named_parameters() if p.grad is None] == []
+    with torch.inference_mode():
+        score = learnt.metric([learnt.evidence(model.eval()(images).float(), labels)])
+    assert 0 <= score <= 1
+
+
+@pytest.mark.parametrize("name", ["objdet", pytest.param("insseg", marks=pytest.mark.slow), "keypoint"])
+def test_an_image_without_objects_can_be_learnt_from(name: str) -> None:
+    learnt = task(name)
+    data = shapes(2, 64, seed=0, kind=learnt.label_kind)
+    labels = torch.from_numpy(data.labels)
+    labels[1] = 0 if name == "insseg" else NO_BOX
+    model = seeded_model("small_resnet", learnt, len(data.class_names), 0, len(data.keypoint_names))
+
+    loss = learnt.loss(model(torch.rand(2, 3, 64, 64), labels), labels)
+    loss.backward()
+
+    assert torch.isfinite(loss)
