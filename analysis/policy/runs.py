@@ -12,11 +12,20 @@ from analysis.estimator.fit import LawFit
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """One pre-train and fine-tune at (arm, n, seed)."""
+    """One pre-train and fine-tune: what is proposed, priced, reserved, observed and fitted.
+
+    `arm`: its name. `n`: synthetic images. `s`: real training images; 0 where errors are simulated or recorded.
+    """
 
     arm: str
     n: int
     seed: int
+    s: int = 0
+
+    @property
+    def what(self) -> str:
+        """For the ledger and for lines of progress."""
+        return f"{self.arm} n={self.n} seed={self.seed}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +35,12 @@ class ArmState:
     arm: str
     fit: LawFit
     done: tuple[Run, ...]
+    first_seed: int = 0
+
+    @property
+    def s(self) -> int:
+        """The number of real training images of its runs."""
+        return self.done[0].s if self.done else 0
 
     @cached_property
     def times(self) -> Counter[int]:

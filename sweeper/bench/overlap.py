@@ -16,6 +16,7 @@ from sweeper.cluster.session import cpu_count
 from sweeper.commands.run import run_sweep
 from sweeper.config.schema import SweepConfig
 from sweeper.events.reporter import Reporter
+from sweeper.stages.identity import studies
 from sweeper.study import results
 
 RUNS, RUNGS = 100, 10
@@ -48,7 +49,7 @@ def utilisation(runs: int, seconds: float) -> Figure:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         config, clock = sweep_config(Path(folder), runs, seconds), Clock()
         run_sweep(config, clock)
-        rows = results.read(config.run_folder / "results", config)
+        rows = results.read(config.run_folder / "results", studies(config))
     busy, cores = sum(row.seconds for row in rows), cpu_count()
     # The first to end is one of those that began first.
     span = clock.observed[-1] - clock.observed[0] + seconds

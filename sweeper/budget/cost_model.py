@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from sweeper.budget.costs import CPU, FREE, GPU, Cost, Estimate, Guess, cpu_or_unknown, estimate
+from sweeper.budget.costs import CPU, FREE, GPU, Cost, Estimate, Guess, cpu_or_unknown, estimate, cost_of
 from sweeper.config.schema import SweepConfig
-from sweeper.study.arms import Work
 from sweeper.study.recipes import resolve_recipe
 
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
@@ -26,6 +26,16 @@ TRAIN_START_S = 18.0
 
 
 FINETUNE_START_S = 4.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one run would still need: images to render, whether to pre-train, fine-tunes, trials of a tuning."""
+
+    images: int
+    pretrain: bool
+    finetunes: int
+    tuning_trials: int = 0
 
 
 # What was measured of a stage on a type of device (None: the latest): (units, cost) of each piece of work.
@@ -93,6 +103,17 @@ class CostModel:
         work = resolve_recipe("finetune", learnt, config.finetune.recipe)
         speed = (gpu * config.finetune.gpus or core) / slowdown
         return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed) / self.slots)
+
+
+def finetune_cost(config: SweepConfig, seconds: float, processes: int, slots: float, device: str) -> Cost:
+    """What `seconds` of fine-tuning cost, done by so many processes on a type of device, `slots` side by side.
+
+    A process is paid from its start, which takes a while before its first second of work.
+    """
+    settings = config.finetune
+    held = seconds + processes * (0.0 if config.is_simulated else FINETUNE_START_S)
+    worked = cost_of(config.prices, held, cpus=settings.cpus, gpus=settings.gpus, device=device)
+    return Cost(held / slots, worked.device_s, worked.usd)
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:

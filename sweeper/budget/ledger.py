@@ -197,7 +197,12 @@ class Ledger:
         `device`: the type of device that did it; None: the type that did this stage last.
         """
         with self._lock:
-            return list(self._measured.get((stage, device or self._latest.get(stage, CPU)), ()))
+            return list(self._measured.get((stage, device or self.device(stage)), ()))
+
+    def device(self, stage: str) -> str:
+        """The type of device that did this stage last."""
+        with self._lock:
+            return self._latest.get(stage, CPU)
 
     def _open_wall(self) -> float:
         """Wall seconds that open reservations may still take, one after the other: each is for the whole machine."""

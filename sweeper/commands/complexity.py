@@ -17,11 +17,11 @@ from render_actors.setting.classes import class_names
 from render_actors.shards.arrays import ImageView
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
-from sweeper.stages.identity import pretrain_identity
 from sweeper.stages.image_sets import setting_of, training_images
+from sweeper.stages.inventory import Inventory
 from sweeper.stages.render import found
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
-from sweeper.study.arms import Arm, make_plan
+from sweeper.study.arms import Arm, Plan, make_plan, run_seeds
 
 RESULTS = "complexity.json"
 _BATCH = 64
@@ -37,9 +37,9 @@ def measure(config: SweepConfig, folder: Path, images: int, checkpoint: Path | N
     own from its largest n. Raises BadInput where images or checkpoint are missing.
     """
     store = ArtifactStore(config.store)
-    results = {}
-    for arm in make_plan(config).arms:
-        path, n = (checkpoint, None) if checkpoint is not None else _largest(config, arm, store)
+    plan, inventory, results = make_plan(config), Inventory(config, store), {}
+    for arm in plan.arms:
+        path, n = (checkpoint, None) if checkpoint is not None else _largest(config, plan, arm, inventory, store)
         try:
             measured = complexity(_activations(_images(config, arm.rendering, images, store), arm, config, path))
         except ValueError as error:
@@ -60,10 +60,12 @@ def read_complexity(folder: Path) -> dict[str, Complexity]:
     return {arm: Complexity(**{name: result[name] for name in names}) for arm, result in found.items()}
 
 
-def _largest(config: SweepConfig, arm: Arm, store: ArtifactStore) -> tuple[Path, int]:
-    for n in reversed(config.ladder.values()):
-        for seed in range(config.policy.max_seeds):
-            manifest = store.find_sound(pretrain_identity(config, arm, n, seed))
+def _largest(config: SweepConfig, plan: Plan, arm: Arm, inventory: Inventory, store: ArtifactStore) -> tuple[Path, int]:
+    """The arm's own checkpoint of the largest n that the policy may choose, and that n."""
+    seeds = dict.fromkeys((*run_seeds(config, config.policy.max_seeds), *range(config.policy.max_seeds)))
+    for n in reversed(plan.choices):
+        for seed in seeds:
+            manifest = inventory.checkpoint(plan.run(arm, n, seed))
             if manifest is not None:
                 return store.path(manifest, MODEL_FILE), n
     raise BadInput(f"{arm.name}: no checkpoint of it is in {store.uri}; run the sweep first, or give --checkpoint FILE")
@@ -71,11 +73,10 @@ def _largest(config: SweepConfig, arm: Arm, store: ArtifactStore) -> tuple[Path,
 
 def _images(config: SweepConfig, rendering: str, n: int, store: ArtifactStore) -> ImageView:
     wanted = training_images(config, rendering, n)
-    shards = found(wanted, config.render, store)
-    per_shard = config.render.poses_per_scene * config.render.scenes_per_shard
-    if len(shards) * per_shard < n:
+    shards = found(wanted, store)
+    if len(shards) * wanted.images_a_shard < n:
         raise BadInput(f"{rendering}: its first {n} images are not in {store.uri}; run sweeper render --images {n}")
-    return ImageView([store.path(shards[k], SHARD_FILE) for k in sorted(shards)], per_shard, n)
+    return ImageView([store.path(shards[k], SHARD_FILE) for k in sorted(shards)], wanted.images_a_shard, n)
 
 
 def _activations(view: ImageView, arm: Arm, config: SweepConfig, checkpoint: Path) -> NDArray[np.float32]:

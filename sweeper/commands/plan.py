@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from analysis.policy.proposal import Proposal
-from analysis.policy.runs import Run as PolicyRun
+from analysis.policy.runs import Run
 from sweeper.budget.cost_model import total
 from sweeper.budget.costs import Estimate
 from sweeper.budget.ledger import Ledger
@@ -16,36 +16,34 @@ from sweeper.commands.check import check
 from sweeper.commands.report import LEDGER, Record
 from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import Scope, Tune, scope_of
-from sweeper.events.reporter import Reporter
 from sweeper.search.decisions import choose, opening
 from sweeper.search.pricing import Pricing
-from sweeper.stages.prepare import Stages
+from sweeper.stages.identity import studies
+from sweeper.stages.inventory import Inventory
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.run_folder import seen
 from sweeper.study import results
-from sweeper.study.arms import Plan, RunKey, make_plan
+from sweeper.study.arms import Plan, make_plan
 
 
 def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
     config, s = check(config)
-    plan = make_plan(config)
-    stages, pricing = offline_pricing(config, seen(config.place, missing_ok=True))
-    pilot = [_key(plan, look.run) for look in _opening(config, plan, pricing)]
-    grid = [key for key in pilot if key.arm.is_reference]
-    grid += [RunKey(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
-    rows = results.read(config.run_folder / "results", config)
-    measured = {(r.arm, r.n, r.seed) for r in results.runs(rows) if r.repeats >= config.finetune.repeats}
-    pilot_left, grid_left = (
-        [key for key in keys if (key.arm.name, key.n, key.seed) not in measured] for keys in (pilot, grid)
-    )
+    plan = make_plan(config, s)
+    rows = results.read(seen(config.place, missing_ok=True) / "results", studies(config, plan))
+    inventory, pricing = look_ahead(config, config.run_folder, rows)
+    pilot = [look.run for look in _opening(config, plan, pricing)]
+    grid = [run for run in pilot if run.n == 0]
+    grid += [plan.run(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
+    measured = {each.run for each in results.runs(rows) if each.repeats >= config.finetune.repeats}
+    pilot_left, grid_left = ([run for run in runs if run not in measured] for runs in (pilot, grid))
     lines = [
         f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on the test split",
         *(f"  {arm.name}" for arm in plan.arms),
         *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),
-        f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(stages, grid)}",
+        f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
         f"measured already: {len(measured)} runs; not counted below",
         "cost            low / expected / high",
         *_costs("opening (n = 0 and pilot)", pricing, pilot_left, config.tune),
@@ -55,47 +53,39 @@ def describe(config: SweepConfig) -> str:
     return "\n".join(lines)
 
 
-def offline_pricing(config: SweepConfig, folder: Path) -> tuple[Stages, Pricing]:
-    """What the store has and what runs cost, for looking ahead: nothing can be made or paid through these."""
+def look_ahead(config: SweepConfig, folder: Path, rows: Sequence[results.Observation]) -> tuple[Inventory, Pricing]:
+    """What the store has and what runs cost: nothing can be made or paid through these."""
     ledger = Ledger(folder / LEDGER, config.budget)
-    stages = Stages(config, ArtifactStore(config.store, look_only=True), ledger, Reporter(), "", None)
-    rows = [o for o in results.read(folder / "results", config) if o.split == "validation"]
-    tried = [scope_of(config.tune, o.arm, o.n) for o in rows]
+    inventory = Inventory(config, ArtifactStore(config.store, look_only=True))
+    tried = [scope_of(config.tune, row.arm, row.n) for row in rows if row.split == "validation"]
     # While no Ray counts the GPUs, there are as many as one fine-tune asks for.
     slots = finetunes_at_a_time(config, [{"CPU": float(cpu_count()), "GPU": max(1.0, config.finetune.gpus)}])
 
-    def trials_left(key: RunKey) -> int:
-        return max(0, config.tune.trials - tried.count(scope_of(config.tune, key.arm.name, key.n)))
+    def trials_left(run: Run) -> int:
+        return max(0, config.tune.trials - tried.count(scope_of(config.tune, run.arm, run.n)))
 
-    return stages, Pricing(config, ledger, stages, slots, trials_left)
+    return inventory, Pricing(config, ledger, inventory, slots, trials_left)
 
 
 def next_proposal(record: Record) -> str:
     """The reason of the run that would be decided next, or why there is none."""
     config, plan = record.config, record.plan
-    _, pricing = offline_pricing(config, record.folder)
-    measured = {(r.arm, r.n, r.seed) for r in record.knowledge.runs}
+    _, pricing = look_ahead(config, record.folder, record.observations)
+    measured = {each.run for each in record.knowledge.runs}
     for look in _opening(config, plan, pricing):
-        if (look.arm, look.n, look.seed) not in measured:
+        if look.run not in measured:
             return look.reason
 
     offer = pricing.offers()
 
-    def price(run: PolicyRun, _: Sequence[PolicyRun]) -> float:
-        return offer(_key(plan, run))
+    def price(run: Run, _: Sequence[Run]) -> float:
+        return offer(run)
 
     return choose(config, plan, record.knowledge, [], [], price, pricing.left(), pricing.unit).reason
 
 
 def _opening(config: SweepConfig, plan: Plan, pricing: Pricing) -> list[Proposal]:
-    def now(run: PolicyRun) -> float:
-        return pricing.of(_key(plan, run))
-
-    return opening(config, plan, now, lambda run: pricing.afresh(_key(plan, run)), pricing.unit)
-
-
-def _key(plan: Plan, run: PolicyRun) -> RunKey:
-    return RunKey(plan.arm(run.arm), run.n, run.seed)
+    return opening(config, plan, pricing.of, pricing.afresh, pricing.unit)
 
 
 def _more_sizes(plan: Plan) -> list[str]:
@@ -103,22 +93,22 @@ def _more_sizes(plan: Plan) -> list[str]:
     return [f"the policy may also choose n = {', '.join(more)}"] if more else []
 
 
-def _cached(stages: Stages, grid: Sequence[RunKey]) -> str:
-    checkpoints = sum(1 for key in grid if not key.arm.is_reference and not stages.work(key).pretrain)
-    wanted = sum(1 for key in grid if not key.arm.is_reference)
-    return f"{checkpoints} of {wanted} checkpoints of the ladder, {stages.images_there(grid)} of its images"
+def _cached(inventory: Inventory, grid: Sequence[Run]) -> str:
+    wanted = [run for run in grid if run.n > 0]
+    there = sum(1 for run in wanted if not inventory.work(run).pretrain)
+    return f"{there} of {len(wanted)} checkpoints of the ladder, {inventory.images_there(grid)} of its images"
 
 
-def _costs(title: str, pricing: Pricing, keys: Sequence[RunKey], tune: Tune) -> Iterator[str]:
+def _costs(title: str, pricing: Pricing, runs: Sequence[Run], tune: Tune) -> Iterator[str]:
     """Cost by stage of a set of runs, each shared image and each tuning counted once."""
     by_stage: dict[str, list[Estimate]] = {}
     tuned: set[Scope] = set()
-    for i, key in enumerate(keys):
-        scope = scope_of(tune, key.arm.name, key.n)
-        for stage, estimate in pricing.estimates(key, keys[:i], tunes=scope not in tuned).items():
+    for i, run in enumerate(runs):
+        scope = scope_of(tune, run.arm, run.n)
+        for stage, estimate in pricing.estimates(run, runs[:i], tunes=scope not in tuned).items():
             by_stage.setdefault(stage, []).append(estimate)
         tuned.add(scope)
-    yield f"{title}: {len(keys)} runs"
+    yield f"{title}: {len(runs)} runs"
     for stage, estimates in by_stage.items():
         yield f"  {stage:9s} {_amounts(total(estimates))}"
     yield f"  {'total':9s} {_amounts(total(e for es in by_stage.values() for e in es))}"

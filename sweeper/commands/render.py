@@ -47,13 +47,12 @@ def render_only(
     with ray_session(config):
         for name, images in wanted.items():
             started = time.monotonic()
-            absent = missing_images([images], config.render, store)
+            absent = missing_images([images], store)
             count = reporter.counter("render", name, absent, "images")
             [manifests] = ensure_rendered([images], config.render, store, count)
             seconds = time.monotonic() - started
             yield f"{name}: {n} images, {absent} of them rendered now in {seconds:.1f} s, in {store.uri}"
-            per_shard = config.render.poses_per_scene * config.render.scenes_per_shard
-            view = ImageView([store.path(m, SHARD_FILE) for m in manifests], per_shard, n)
+            view = ImageView([store.path(m, SHARD_FILE) for m in manifests], images.images_a_shard, n)
             if export is not None:
                 yield f"{name}: exported to {_exported(view, images.setting, folder / f'{export}-{name}', export)}"
             if preview:
@@ -77,8 +76,7 @@ def _shown(images: ImageSet, config: SweepConfig, store: ArtifactStore, view: Im
     more = replace(setting, labels=(*setting.labels, "normals"))
     wanted = replace(images, setting=more, n=min(images.n, SHEET_IMAGES))
     [manifests] = ensure_rendered([wanted], config.render, store, lambda count, seconds: None)
-    per_shard = config.render.poses_per_scene * config.render.scenes_per_shard
-    return list(ImageView([store.path(m, SHARD_FILE) for m in manifests], per_shard, wanted.n)[:])
+    return list(ImageView([store.path(m, SHARD_FILE) for m in manifests], wanted.images_a_shard, wanted.n)[:])
 
 
 def _check_bop(settings: Iterable[RenderSetting]) -> None:

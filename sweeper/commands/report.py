@@ -14,11 +14,11 @@ from pathlib import Path
 from analysis.report.write import ContactSheet, Control, Decision, Observation, Reference, ReportData, StageSpend, Tuned
 from analysis.report.write import write_report as write_page
 from analysis.verdict.verdict import Verdict
-from render_actors.actor import SHARD_FILE, shard_identity
+from render_actors.actor import SHARD_FILE
 from render_actors.export.contact_sheet import contact_sheet
 from render_actors.setting.classes import class_names
 from render_actors.shards.format import read_shard
-from sweeper.budget.costs import cost_of
+from sweeper.budget.cost_model import finetune_cost
 from sweeper.budget.ledger import Ledger
 from sweeper.commands.complexity import read_complexity
 from sweeper.config.load import load_run_config
@@ -26,14 +26,14 @@ from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import spelled
 from sweeper.search.decision_log import DECISIONS, decision_events, learning_events
 from sweeper.search.decisions import Knowledge, learn
-from sweeper.stages.identity import in_words
+from sweeper.stages.identity import as_plain, in_words, studies
 from sweeper.stages.image_sets import training_images
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import read_events
 from sweeper.study import results
 from sweeper.study.arms import Arm, Plan, make_plan
-from sweeper.study.identity import as_plain, studies, sweep_digest
 from sweeper.study.recipes import resolve_recipe
+from sweeper.study.studies import Studies
 
 log = logging.getLogger("sweeper")
 
@@ -66,6 +66,7 @@ class Record:
     folder: Path
     config: SweepConfig
     plan: Plan
+    studies: Studies
     observations: list[results.Observation]
     ledger: Ledger
     knowledge: Knowledge
@@ -76,17 +77,17 @@ class Record:
 def read_record(folder: Path) -> Record:
     """Read a run folder; raises BadInput where it is none."""
     config = load_run_config(folder)
-    plan = make_plan(config)
-    observations = results.read(folder / "results", config)
+    these = studies(config)
+    observations = results.read(folder / "results", these)
+    plan = make_plan(config, observations[0].s if observations else 0)
     ledger = Ledger(folder / LEDGER, config.budget)
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
     rendered = ledger.by_stage()["render"]
     per_image = (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
-    this = sweep_digest(config)
-    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == this]
+    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") in these.sweeps]
     stop = stops[-1] if stops else {"kind": "", "reason": ""}
     knowledge = learn(config, plan, runs, per_image)
-    return Record(folder, config, plan, observations, ledger, knowledge, stop["kind"], stop["reason"])
+    return Record(folder, config, plan, these, observations, ledger, knowledge, stop["kind"], stop["reason"])
 
 
 def write_report(folder: Path) -> Outcome:
@@ -104,7 +105,7 @@ def write_report(folder: Path) -> Outcome:
 
 def _report_data(record: Record) -> ReportData:
     config, knowledge = record.config, record.knowledge
-    events = decision_events(record.folder / DECISIONS, studies(config, record.plan))
+    events = decision_events(record.folder / DECISIONS, record.studies)
     return ReportData(
         title=config.name,
         question="Render more images, or change how they are rendered?",
@@ -126,7 +127,7 @@ def _report_data(record: Record) -> ReportData:
         notes=_notes(record),
         complexity=read_complexity(record.folder),
         controls=list(_controls(record)),
-        tuning=list(tuning_table(config, record.observations)),
+        tuning=list(tuning_table(config, record.observations, record.ledger.device("finetune"))),
         tuned_on=tuned_on(config, record.observations),
     )
 
@@ -135,7 +136,7 @@ def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
     order = {(e["arm"], e["n"], e["seed"]): e["step"] for e in reversed(events)}
     errors: dict[tuple[str, int, int], list[results.Observation]] = defaultdict(list)
     for row in record.observations:
-        if row.split == "test" and row.n > 0 and not record.plan.arm(row.arm).is_control:
+        if row.split == "test" and row.n > 0 and not Arm.named(row.arm).is_control:
             errors[row.arm, row.n, row.seed].append(row)
     for (arm, n, seed), rows in errors.items():
         seconds = sum(row.seconds for row in rows)
@@ -176,8 +177,8 @@ def _controls(record: Record) -> Iterator[Control]:
 
 
 def _decisions(record: Record, events: list[dict]) -> Iterator[Decision]:
-    errors = {(run.arm, run.n, run.seed): run.error for run in record.knowledge.runs}
-    realised = learning_events(record.folder, studies(record.config, record.plan))
+    errors = {(each.run.arm, each.run.n, each.run.seed): each.error for each in record.knowledge.runs}
+    realised = learning_events(record.folder, record.studies)
     for event in events:
         yield Decision(
             event["step"],
@@ -205,8 +206,7 @@ def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
     store = ArtifactStore(config.store)
     for rendering in config.renderings:
         images = training_images(config, rendering, 1)
-        identity = shard_identity(images.setting, images.seed, 0, config.render.scenes_per_shard)
-        manifest = store.find_sound(identity)
+        manifest = store.find_sound(images.shard(0))
         if manifest is None:
             log.warning(
                 "no contact sheet of %s: its first images are missing or damaged; `sweeper render` makes them",
@@ -261,8 +261,8 @@ def _notes(record: Record) -> list[str]:
     return notes
 
 
-def tuning_table(config: SweepConfig, observations: Sequence[results.Observation]) -> Iterator[Tuned]:
-    """One row a tuning: an arm at a size."""
+def tuning_table(config: SweepConfig, observations: Sequence[results.Observation], device: str) -> Iterator[Tuned]:
+    """One row a tuning: an arm at a size. Its dollars are the ledger's for such fine-tunes on this type of device."""
     groups: dict[tuple[str, int], list[results.Observation]] = defaultdict(list)
     for row in observations:
         if row.split == "validation":
@@ -270,7 +270,7 @@ def tuning_table(config: SweepConfig, observations: Sequence[results.Observation
     for (arm, n), rows in groups.items():
         done = [row for row in rows if row.share == 1]
         if done:
-            yield _row(config, arm, n, rows, min(done, key=lambda row: (row.error, row.tuned)))
+            yield _row(config, arm, n, rows, device, min(done, key=lambda row: (row.error, row.tuned)))
 
 
 def tuned_on(config: SweepConfig, observations: Sequence[results.Observation]) -> str:
@@ -285,9 +285,14 @@ def tuned_on(config: SweepConfig, observations: Sequence[results.Observation]) -
 
 
 def _row(
-    config: SweepConfig, arm: str, n: int, rows: Sequence[results.Observation], best: results.Observation
+    config: SweepConfig,
+    arm: str,
+    n: int,
+    rows: Sequence[results.Observation],
+    device: str,
+    best: results.Observation,
 ) -> Tuned:
-    finetune, seconds = config.finetune, sum(row.seconds for row in rows)
+    seconds = sum(row.seconds for row in rows)
     own = _recipes_own(config, rows[0])
     return Tuned(
         arm=arm,
@@ -298,7 +303,7 @@ def _row(
         error=best.error,
         default_error=next((row.error for row in rows if row.tuned == own and row.share == 1), None),
         seconds=seconds,
-        dollars=cost_of(config.prices, seconds, cpus=finetune.cpus, gpus=finetune.gpus).usd,
+        dollars=finetune_cost(config, seconds, len(rows), slots=1.0, device=device).usd,
     )
 
 
@@ -306,6 +311,6 @@ def _recipes_own(config: SweepConfig, row: results.Observation) -> str:
     """The recipe's own values of what is tuned, as the table spells them."""
     if config.is_simulated:
         return ""
-    arm = Arm(row.rendering, row.pretrain_task, row.backbone, row.finetune_task)
+    arm = Arm.named(row.arm)
     recipe = resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe)
     return spelled({key: getattr(recipe, key) for key in config.tune.space})

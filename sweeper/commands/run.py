@@ -21,6 +21,8 @@ from sweeper.events.trackers import MLFLOW, TENSORBOARD, mlflow, ray_metrics, te
 from sweeper.search.experiment import run_experiment
 from sweeper.search.loop import Loop
 from sweeper.search.searcher import PolicySearcher
+from sweeper.stages.identity import studies
+from sweeper.stages.inventory import Inventory
 from sweeper.stages.prepare import Stages
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import append_event, read_events
@@ -28,7 +30,6 @@ from sweeper.storage.run_folder import SCRATCH, keep, keep_all
 from sweeper.storage.uris import inside, is_uri, shown
 from sweeper.study import results
 from sweeper.study.arms import make_plan
-from sweeper.study.identity import sweep_digest
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
@@ -59,10 +60,10 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
 
 def already_stopped(config: SweepConfig, folder: Path) -> bool:
     """Whether this very config is the last that was run to its end here, and all that it measured is still there."""
-    stops = list(read_events(folder / STOPPED))
-    if not stops or stops[-1].get("sweep") != sweep_digest(config) or not is_written(config, folder):
+    stops, these = list(read_events(folder / STOPPED)), studies(config)
+    if not stops or stops[-1].get("sweep") not in these.sweeps or not is_written(config, folder):
         return False
-    return len(results.read(folder / "results", config)) >= stops[-1].get("rows", 0)
+    return len(results.read(folder / "results", these)) >= stops[-1].get("rows", 0)
 
 
 def spending(ledger: Ledger, config: SweepConfig) -> str:
@@ -101,10 +102,15 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         beside = ray.remote(num_cpus=0, scheduling_strategy=here)
         board = None if config.is_simulated else beside(Board).remote()
-        stages = Stages(config, store, ledger, reporter, scratch, board, watch)
-        loop = Loop(config, make_plan(config), stages, ledger, reporter, s, slots)
+        inventory, plan = Inventory(config, store), make_plan(config, s)
+        these = studies(config, plan)
+        stages = Stages(config, inventory, store, reporter, scratch, board, watch)
+        loop = Loop(config, plan, inventory, stages, ledger, reporter, slots)
+        searcher = PolicySearcher(loop, config.finetune.timeout_s)
         try:
-            run_experiment(config, store, PolicySearcher(loop, config.finetune.timeout_s), folder / SCRATCH)
+            run_experiment(
+                config, store, PolicySearcher(loop, config.finetune.timeout_s), folder / SCRATCH, these.sweep
+            )
         finally:
             reporter.tell()
             loop.close()
@@ -112,8 +118,8 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
     if loop.stop.kind == "failed":
         raise RuntimeError(f"{loop.stop.reason}; run the same command again to go on")
-    rows = len(results.read(folder / "results", config))
-    stop = {"sweep": sweep_digest(config), "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
+    rows = len(results.read(folder / "results", these))
+    stop = {"sweep": these.sweep, "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
     append_event(folder / STOPPED, stop)
 
 

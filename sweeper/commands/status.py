@@ -9,7 +9,6 @@ from sweeper.budget.ledger import STAGES
 from sweeper.commands.plan import next_proposal
 from sweeper.commands.report import STAGE_UNITS, Outcome, Record, read_record
 from sweeper.search.decision_log import DECISIONS, read_decisions
-from sweeper.study.identity import studies
 
 
 def describe(folder: Path) -> str:
@@ -50,8 +49,10 @@ def _stages(record: Record) -> Iterator[str]:
 
 def _arms(record: Record) -> Iterator[str]:
     for arm in (*record.plan.references, *record.plan.arms):
-        runs = [run for run in record.knowledge.runs if run.arm == arm.name]
-        points = ", ".join(f"n={run.n}: {run.error:.2%}" for run in sorted(runs, key=lambda r: (r.n, r.seed)))
+        runs = [run for run in record.knowledge.runs if run.run.arm == arm.name]
+        points = ", ".join(
+            f"n={each.run.n}: {each.error:.2%}" for each in sorted(runs, key=lambda r: (r.run.n, r.run.seed))
+        )
         yield f"{arm.name}: {points or 'no runs yet'}"
         if arm.name in record.knowledge.fits:
             yield f"  {record.knowledge.fits[arm.name]}"
@@ -60,9 +61,9 @@ def _arms(record: Record) -> Iterator[str]:
 
 
 def _next(record: Record) -> Iterator[str]:
-    measured = {(r.arm, r.n, r.seed) for r in record.knowledge.runs}
-    decided = read_decisions(record.folder / DECISIONS, studies(record.config, record.plan))
-    unfinished = [d for d in decided if (d.arm, d.n, d.seed) not in measured]
+    measured = {each.run for each in record.knowledge.runs}
+    decided = read_decisions(record.folder / DECISIONS, record.studies, record.plan.s)
+    unfinished = [proposal for proposal in decided if proposal.run not in measured]
     for proposal in unfinished:
         yield f"under way or unfinished: {proposal.reason}"
     if not unfinished and not record.stop_reason:

@@ -9,23 +9,25 @@ from typing import Any
 from analysis.policy.goals import Goals
 from analysis.policy.objectives import Expected, standing
 from analysis.policy.proposal import Proposal
+from analysis.policy.runs import Run
 from sweeper.search.decisions import Knowledge
 from sweeper.storage.json_lines import append_event, read_events
+from sweeper.study.studies import Studies
 
 DECISIONS = "decisions.jsonl"
 LEARNING = "learning.jsonl"
 
 
-def decision_events(path: Path, studies: Mapping[str, str]) -> list[dict[str, Any]]:
+def decision_events(path: Path, studies: Studies) -> list[dict[str, Any]]:
     """The decisions written down so far for these studies of the arms, in order, as they were written.
 
     Those made for another recipe, data set or rendering setting are passed over, and so are damaged lines.
     """
     keys = {"step", "arm", "n", "seed", "gain", "cost", "unit", "reason", "study"}
-    return [e for e in read_events(path) if keys <= set(e) and studies.get(e["arm"]) == e["study"]]
+    return [e for e in read_events(path) if keys <= set(e) and studies.has(e["arm"], e["study"])]
 
 
-def read_decisions(path: Path, studies: Mapping[str, str]) -> list[Proposal]:
+def read_decisions(path: Path, studies: Studies) -> list[Proposal]:
     """The same as proposals."""
     return [
         Proposal(e["arm"], e["n"], e["seed"], e["gain"], e["cost"], e["reason"], _expected(e))
@@ -33,27 +35,27 @@ def read_decisions(path: Path, studies: Mapping[str, str]) -> list[Proposal]:
     ]
 
 
-def learning_events(folder: Path, studies: Mapping[str, str]) -> dict[int, tuple[float, float]]:
+def learning_events(folder: Path, studies: Studies) -> dict[int, tuple[float, float]]:
     """By step, the quantity that its run was for before and after the run was fitted; the latest line counts."""
     keys = {"step", "arm", "about", "before", "after", "study"}
-    events = [e for e in read_events(folder / LEARNING) if keys <= set(e) and studies.get(e["arm"]) == e["study"]]
+    events = [e for e in read_events(folder / LEARNING) if keys <= set(e) and studies.has(e["arm"], e["study"])]
     return {e["step"]: (e["before"], e["after"]) for e in events}
 
 
 class DecisionLog:
     """The decisions of one sweep, over all its restarts; each run is decided once."""
 
-    def __init__(self, folder: Path, studies: Mapping[str, str], unit: str) -> None:
+    def __init__(self, folder: Path, studies: Studies, unit: str) -> None:
         self._folder, self._studies, self._unit = folder, studies, unit
         self.earlier = read_decisions(folder / DECISIONS, studies)
-        self._steps: dict[tuple[str, int, int], int] = {}
-        self._expected: dict[tuple[str, int, int], Expected] = {}
+        self._steps: dict[Run, int] = {}
+        self._expected: dict[Run, Expected] = {}
         for proposal in self.earlier:
             self._note(proposal)
 
     def write(self, proposal: Proposal) -> dict[str, Any]:
         """Write a decision down unless it was before; its record."""
-        known = _key(proposal) in self._steps
+        known = proposal.run in self._steps
         record = {
             "step": self._note(proposal),
             "arm": proposal.arm,
@@ -63,7 +65,7 @@ class DecisionLog:
             "cost": proposal.cost,
             "unit": self._unit,
             "reason": proposal.reason,
-            "study": self._studies[proposal.arm],
+            "study": self._studies.current[proposal.arm],
         }
         if proposal.expected is not None:
             expected = proposal.expected
@@ -77,26 +79,26 @@ class DecisionLog:
 
         Where several runs of an arm are new, the fall is that of all of them.
         """
-        new = [run for run in after.runs[len(before.runs) :] if (run.arm, run.n, run.seed) in self._expected]
+        new = [each.run for each in after.runs[len(before.runs) :] if each.run in self._expected]
         if not new:
             return
         was, is_now = (standing(known.arms, goals) for known in (before, after))
         for run in new:
-            key = (run.arm, run.n, run.seed)
-            about = self._expected[key].about
+            about = self._expected[run].about
             if about in was.get(run.arm, ()) and about in is_now.get(run.arm, ()):
-                event = {"step": self._steps[key], "arm": run.arm, "about": about, "study": self._studies[run.arm]}
+                event = {
+                    "step": self._steps[run],
+                    "arm": run.arm,
+                    "about": about,
+                    "study": self._studies.current[run.arm],
+                }
                 event |= {"before": was[run.arm][about], "after": is_now[run.arm][about]}
                 append_event(self._folder / LEARNING, event)
 
     def _note(self, proposal: Proposal) -> int:
         if proposal.expected is not None:
-            self._expected[_key(proposal)] = proposal.expected
-        return self._steps.setdefault(_key(proposal), len(self._steps) + 1)
-
-
-def _key(proposal: Proposal) -> tuple[str, int, int]:
-    return proposal.arm, proposal.n, proposal.seed
+            self._expected[proposal.run] = proposal.expected
+        return self._steps.setdefault(proposal.run, len(self._steps) + 1)
 
 
 def _expected(event: Mapping[str, Any]) -> Expected | None:

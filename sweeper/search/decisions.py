@@ -20,8 +20,8 @@ from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from analysis.verdict.verdict import Verdict, verdict
 from sweeper.config.schema import SweepConfig
-from sweeper.study.arms import Plan
-from sweeper.study.results import Run as MeasuredRun
+from sweeper.study.arms import Arm, Plan, run_seeds
+from sweeper.study.results import MeasuredRun
 
 # A law has three unknowns: below three sizes there is nothing to fit.
 FEWEST_SIZES = 3
@@ -34,26 +34,27 @@ class Knowledge:
     runs: tuple[MeasuredRun, ...]
     fits: dict[str, LawFit]
     verdicts: dict[str, Verdict]
+    first_seed: int = 0
 
     @cached_property
     def arms(self) -> list[ArmState]:
         """The arms that have a law, with the runs they have had."""
         done: dict[str, list[Run]] = defaultdict(list)
         for run in self.runs:
-            done[run.arm].append(Run(run.arm, run.n, run.seed))
-        return [ArmState(name, fit, tuple(done[name])) for name, fit in self.fits.items()]
+            done[run.run.arm].append(run.run)
+        return [ArmState(name, fit, tuple(done[name]), self.first_seed) for name, fit in self.fits.items()]
 
 
 def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_image: float | None) -> Knowledge:
     """Fit every arm's law (n = 0 stays outside) and judge it."""
     observed: dict[str, list[MeasuredRun]] = {arm.name: [] for arm in plan.arms}
     for run in runs:
-        if run.n > 0 and run.arm in observed:
-            observed[run.arm].append(run)
+        if run.run.n > 0 and run.run.arm in observed:
+            observed[run.run.arm].append(run)
     # What they may share of D, alpha and noise, they share because task and backbone are the same.
     groups = {arm.name: f"{arm.finetune_task}/{arm.backbone}" for arm in plan.arms}
     columns = with_pooled_variance({name: _repeated(rows) for name, rows in observed.items()}, groups)
-    ready = {name: columns[name] for name, rows in observed.items() if len({r.n for r in rows}) >= FEWEST_SIZES}
+    ready = {name: columns[name] for name, rows in observed.items() if len({r.run.n for r in rows}) >= FEWEST_SIZES}
     fits = fit_laws(ready, seed=config.seed, groups=groups) if ready else {}
     target = config.target
     without = {arm.name: _without_pretraining(plan.reference(arm).name, runs) for arm in plan.arms}
@@ -70,16 +71,16 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
         )
         for name, fit in fits.items()
     }
-    return Knowledge(tuple(runs), fits, verdicts)
+    return Knowledge(tuple(runs), fits, verdicts, config.seed)
 
 
 def _without_pretraining(reference: str, runs: Sequence[MeasuredRun]) -> tuple[float, ...]:
-    return tuple(run.error for run in runs if run.arm == reference and run.n == 0)
+    return tuple(run.error for run in runs if run.run.arm == reference and run.run.n == 0)
 
 
 def _repeated(runs: Sequence[MeasuredRun]) -> Repeated:
     spread = [(run.variance or 0.0) * run.repeats for run in runs]
-    return Repeated([r.n for r in runs], [r.error for r in runs], spread, [r.repeats for r in runs])
+    return Repeated([r.run.n for r in runs], [r.error for r in runs], spread, [r.repeats for r in runs])
 
 
 def goals_of(config: SweepConfig) -> Goals:
@@ -111,15 +112,15 @@ def opening(
     offers = Offers(cost, unit)
     names = [arm.name for arm in plan.arms]
     references = [
-        offers.of(Run(arm.name, 0, seed), f"reference: the error without pre-training, seed {seed}")
+        offers.of(plan.run(arm, 0, seed), f"reference: the error without pre-training, seed {seed}")
         for arm in plan.references
-        for seed in range(config.policy.reference_seeds)
+        for seed in run_seeds(config, config.policy.reference_seeds)
     ]
     if not names:
         return references
-    sizes = pilot_sizes(plan.ladder, lambda n: afresh(Run(names[0], n, 0)))
-    looks = pilot(names, sizes, cost, unit, config.seed)
-    looks += _stated(config, {look.run for look in looks}, names, offers)
+    sizes = pilot_sizes(plan.ladder, lambda n: afresh(plan.run(plan.arms[0], n, config.seed)))
+    looks = pilot(names, sizes, cost, unit, config.seed, plan.s)
+    looks += _stated(config, plan, {look.run for look in looks}, offers)
     looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
     rest = _rest_of_grid(config, plan, {look.run for look in looks}, offers)
     return references + looks + rest + _controls(config, plan, offers)
@@ -148,10 +149,10 @@ def priced_anew(proposal: Proposal, cost: float, left: float, unit: str) -> Prop
     return replace(proposal, cost=cost, reason=reason)
 
 
-def _stated(config: SweepConfig, there: AbstractSet[Run], names: Sequence[str], offers: Offers) -> list[Proposal]:
+def _stated(config: SweepConfig, plan: Plan, there: AbstractSet[Run], offers: Offers) -> list[Proposal]:
     """Runs at sizes that the config names and the pilot leaves out: of the tuning, and of the controls to compare."""
     reasons = {config.controls.shuffled_labels: "is what its control is compared with", config.tune.n: "is tuned"}
-    wanted = [(Run(arm, n, config.seed), why) for n, why in reasons.items() if n is not None for arm in names]
+    wanted = [(plan.run(arm, n, config.seed), why) for n, why in reasons.items() if n is not None for arm in plan.arms]
     return [offers.of(run, f"stated: {run.arm} {why} at n = {run.n:,}") for run, why in wanted if run not in there]
 
 
@@ -159,7 +160,7 @@ def _rest_of_grid(config: SweepConfig, plan: Plan, there: AbstractSet[Run], offe
     """For a fixed grid every size of every arm that is not there, the smallest first."""
     if config.policy.name != "grid":
         return []
-    runs = [Run(arm.name, n, config.seed) for n in plan.ladder for arm in plan.arms]
+    runs = [plan.run(arm, n, config.seed) for n in plan.ladder for arm in plan.arms]
     return [offers.of(run, f"next in the fixed grid: {run.arm}, n = {run.n:,}") for run in runs if run not in there]
 
 
@@ -168,7 +169,7 @@ def _controls(config: SweepConfig, plan: Plan, offers: Offers) -> list[Proposal]
     n = config.controls.shuffled_labels
     if n is None:
         return []
-    runs = [Run(arm.name, n, seed) for arm in plan.controls for seed in range(config.controls.seeds)]
+    runs = [plan.run(arm, n, seed) for arm in plan.controls for seed in run_seeds(config, config.controls.seeds)]
     return [offers.of(r, f"control: {r.arm} at n = {n:,}, labels shuffled, seed {r.seed}") for r in runs]
 
 
@@ -190,8 +191,8 @@ def choose(
     terms = Terms(goals_of(config), budget_left, unit)
     for arm in plan.arms:
         if arm.name not in known.fits:
-            done = (Run(r.arm, r.n, r.seed) for r in known.runs)
-            return _substitute(config, plan, arm.name, (*refused, *done, *pending), cost, terms)
+            done = (measured.run for measured in known.runs)
+            return _substitute(config, plan, arm, (*refused, *done, *pending), cost, terms)
     arms = [_with(state, [run for run in refused if run.arm == state.arm]) for state in known.arms]
     if config.policy.name == "grid":
         # All of it is in the opening, and it is run to its end: that is what it is for.
@@ -219,21 +220,21 @@ def choose(
 def _substitute(
     config: SweepConfig,
     plan: Plan,
-    arm: str,
+    arm: Arm,
     tried: Sequence[Run],
     cost: Callable[[Run, Sequence[Run]], float],
     terms: Terms,
 ) -> Proposal | Stop:
     """Another size for an arm whose pilot failed: without three sizes it has no law, and no verdict."""
-    sizes = [n for n in plan.ladder if (arm, n) not in {(run.arm, run.n) for run in tried}]
+    sizes = [n for n in plan.ladder if (arm.name, n) not in {(run.arm, run.n) for run in tried}]
     if not sizes:
-        return Stop("failed", f"{arm} has failed at too many sizes to fit its law")
-    run = Run(arm, sizes[0], config.seed)
+        return Stop("failed", f"{arm.name} has failed at too many sizes to fit its law")
+    run = plan.run(arm, sizes[0], config.seed)
     price = cost(run, ())
     if price > terms.budget_left:
-        return Stop("budget", f"{arm} still needs a size, n = {run.n:,}, which costs more than is left")
-    reason = f"pilot: {arm} has too few sizes for a law, n = {run.n:,} instead, for {money(price, terms.unit)}"
-    return Proposal(arm, run.n, run.seed, None, price, reason)
+        return Stop("budget", f"{arm.name} still needs a size, n = {run.n:,}, which costs more than is left")
+    reason = f"pilot: {arm.name} has too few sizes for a law, n = {run.n:,} instead, for {money(price, terms.unit)}"
+    return Proposal(run.arm, run.n, run.seed, None, price, reason)
 
 
 def _with(state: ArmState, refused: Sequence[Run]) -> ArmState:

@@ -51,9 +51,8 @@ class EarlyStop(FIFOScheduler):
         trial: Trial = tuned.config["trial"]
         if trial.split != "validation":
             return None
-        key = (trial.arm.name, trial.n, trial.seed)
-        if key not in self._races:
-            self._races[key] = AsyncHyperBandScheduler(
+        if trial.run not in self._races:
+            self._races[trial.run] = AsyncHyperBandScheduler(
                 time_attr=PERCENT,
                 metric="error",
                 mode="min",

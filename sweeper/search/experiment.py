@@ -15,7 +15,6 @@ from sweeper.search.early_stop import EarlyStop
 from sweeper.search.searcher import PolicySearcher
 from sweeper.stages.finetune import finetune_trial
 from sweeper.storage.artifacts import ArtifactStore
-from sweeper.study.identity import sweep_digest
 
 
 class _Told(tune.Callback):
@@ -77,8 +76,12 @@ class AtTheCap(tune.Stopper):
         return self._searcher is not None and self._searcher.over_the_cap()
 
 
-def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: PolicySearcher, scratch: Path) -> None:
+def run_experiment(
+    config: SweepConfig, store: ArtifactStore, searcher: PolicySearcher, scratch: Path, sweep: str
+) -> None:
     """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher.
+
+    `sweep`: the digest of the sweep, after which Tune's folder in `scratch` is called.
 
     Failed trials are tried again by the loop: Tune would count a lost node as a failure.
     """
@@ -95,7 +98,7 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, searcher: PolicySe
             reuse_actors=config.is_simulated,
         ),
         run_config=tune.RunConfig(
-            name=f"finetune-{sweep_digest(config)}",
+            name=f"finetune-{sweep}",
             storage_path=str(scratch.absolute()),
             verbose=0,
             stop=AtTheCap(searcher),

@@ -6,23 +6,24 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from analysis.policy.runs import Run
+from sweeper.budget.reservation import Reservation
 from sweeper.search.tuning import Settings, Tried, Tuning
 from sweeper.stages.identity import Split, Trial
 from sweeper.storage.artifacts import Manifest
-from sweeper.study.arms import RunKey
 
 
 @dataclass
 class Flight:
     """A run that was decided and reserved, and is not measured to the end yet.
 
-    `reserved`: open ledger entries by stage. `checkpoint`: the background work that renders and pre-trains.
+    `reserved`: what is set aside for its stages. `checkpoint`: the background work that renders and pre-trains.
     `tunes`: whether this run is the one on whose checkpoint the recipe values are tuned; each trial takes `folds`
     fine-tunes, a part of that where it is stopped early.
     """
 
-    key: RunKey
-    reserved: dict[str, str]
+    run: Run
+    reserved: Reservation
     checkpoint: Future[Manifest | None]
     tuning: Tuning
     tunes: bool
@@ -81,4 +82,4 @@ class Flight:
         return 0.0 if self.began is None else time.monotonic() - self.began
 
     def _trial(self, repeat: int, settings: Settings, split: Split) -> Trial:
-        return Trial(self.key.arm, self.key.n, self.key.seed, repeat, settings, split, self.checkpoint.result())
+        return Trial(self.run, repeat, settings, split, self.checkpoint.result())

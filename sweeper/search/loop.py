@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from analysis.policy.proposal import Proposal, Stop
-from analysis.policy.runs import Run as PolicyRun
+from analysis.policy.runs import Run
 from sweeper.budget.costs import Cost
 from sweeper.budget.ledger import Ledger
 from sweeper.cluster.failures import Failure, Retries, cause_of
@@ -28,11 +28,11 @@ from sweeper.search.flight import Flight
 from sweeper.search.pricing import Pricing
 from sweeper.search.tuning import Tried, Tuning
 from sweeper.stages.finetune import PERCENT
-from sweeper.stages.identity import Trial, in_words
+from sweeper.stages.identity import Trial, in_words, studies
+from sweeper.stages.inventory import Inventory
 from sweeper.stages.prepare import Stages
 from sweeper.study import results
-from sweeper.study.arms import Plan, RunKey
-from sweeper.study.identity import studies
+from sweeper.study.arms import Arm, Plan
 from sweeper.study.table import Table
 
 # Share of the runs that decisions may be made without having fitted: below twenty runs every one is fitted at once.
@@ -47,27 +47,26 @@ class Loop:
         self,
         config: SweepConfig,
         plan: Plan,
+        inventory: Inventory,
         stages: Stages,
         ledger: Ledger,
         reporter: Reporter,
-        s: int,
         slots: float,
     ) -> None:
-        self.config, self.plan, self.stages, self.ledger, self.reporter, self.s = (
-            config, plan, stages, ledger, reporter, s,
-        )  # fmt: skip
-        rows = results.read(config.run_folder / "results", config)
+        self.config, self.plan, self.inventory, self.stages = config, plan, inventory, stages
+        self.ledger, self.reporter = ledger, reporter
+        self._studies = studies(config, plan)
+        rows = results.read(config.run_folder / "results", self._studies)
         self.table = Table(rows, config.finetune.repeats, config.tune)
-        self.pricing = Pricing(config, ledger, stages, slots, self._trials_left)
-        self.flights: dict[RunKey, Flight] = {}
-        self.failed: dict[RunKey, str] = {}
+        self.pricing = Pricing(config, ledger, inventory, slots, self._trials_left)
+        self.flights: dict[Run, Flight] = {}
+        self.failed: dict[Run, str] = {}
         self.stop: Stop | None = None
         self._queue: deque[Trial] = deque()
         self._tunings: dict[Scope, Tuning] = {}
         self._background = ThreadPoolExecutor(max_workers=config.policy.in_flight)
         self._retries = Retries(config.finetune.max_failures)
         self._given_up = False
-        self._studies = studies(config, plan)
         self._nothing_to_add: tuple[int, int, Cost] | None = None
         self._learnt: Knowledge | None = None
         self._log = DecisionLog(config.run_folder, self._studies, self.pricing.unit)
@@ -113,13 +112,13 @@ class Loop:
 
     def started(self, trial: Trial) -> None:
         """A fine-tune has its place and begins: from here on its time is charged, not while it waited for one."""
-        flight = self.flights.get(RunKey(trial.arm, trial.n, trial.seed))
-        if flight is not None and "finetune" in flight.reserved:
-            self.ledger.begin(flight.reserved["finetune"])
+        flight = self.flights.get(trial.run)
+        if flight is not None:
+            flight.reserved.begin("finetune")
 
     def observed(self, trial: Trial, result: dict[str, Any] | None, failure: Failure | None = None) -> None:
         """A fine-tune ended: into the table with it. None: it failed, and may be tried again."""
-        flight = self.flights.get(RunKey(trial.arm, trial.n, trial.seed))
+        flight = self.flights.get(trial.run)
         if flight is None:
             return
         if result is None:
@@ -141,9 +140,9 @@ class Loop:
             self._complete(flight)
             return
         done, rate = round(flight.finetunes), flight.finetunes / max(1.0, flight.wall_s)
-        self.reporter.progress("finetune", flight.key.what, done, done + flight.finetunes_left, rate, "fine-tunes")
+        self.reporter.progress("finetune", flight.run.what, done, done + flight.finetunes_left, rate, "fine-tunes")
 
-    def runs(self) -> list[results.Run]:
+    def runs(self) -> list[results.MeasuredRun]:
         """The runs of which every repeat has been measured, in the order in which they were completed."""
         return self.table.runs
 
@@ -173,8 +172,8 @@ class Loop:
         return opening(
             self.config,
             self.plan,
-            lambda run: self.pricing.of(self._key(run)),
-            lambda run: self.pricing.afresh(self._key(run)),
+            self.pricing.of,
+            self.pricing.afresh,
             self.pricing.unit,
         )
 
@@ -184,12 +183,12 @@ class Loop:
             return Stop("failed", f"{len(self.failed)} runs failed; the last: {list(self.failed.values())[-1]}")
         while self._planned:
             proposal = self._planned.popleft()
-            key = self._key(proposal.run)
-            if not (self.table.has(key.arm.name, key.n, key.seed) or key in self.flights or key in self.failed):
-                beside = self.pricing.of(key, list(self.flights))
+            run = proposal.run
+            if not (run in self.table or run in self.flights or run in self.failed):
+                beside = self.pricing.of(run, list(self.flights))
                 return priced_anew(proposal, beside, self.pricing.left(), self.pricing.unit)
         # The policy waits for the pre-trained runs of the opening.
-        if any(key.n > 0 and PolicyRun(key.arm.name, key.n, key.seed) in self._opens for key in self.flights):
+        if any(run.n > 0 and run in self._opens for run in self.flights):
             return None
         decision = self._choose(self.knowledge(SLACK))
         if isinstance(decision, Stop):
@@ -198,21 +197,19 @@ class Loop:
         return decision
 
     def _choose(self, known: Knowledge) -> Proposal | Stop:
-        unread = [PolicyRun(r.arm, r.n, r.seed) for r in self.table.runs_from(len(known.runs))]
-        pending = unread + [PolicyRun(key.arm.name, key.n, key.seed) for key in self.flights]
-        refused = [PolicyRun(key.arm.name, key.n, key.seed) for key in self.failed]
+        pending = [measured.run for measured in self.table.runs_from(len(known.runs))] + list(self.flights)
         offer = self.pricing.offers(list(self.flights))
 
-        def price(run: PolicyRun, _: Sequence[PolicyRun]) -> float:
+        def price(run: Run, _: Sequence[Run]) -> float:
             # One run is chosen at a time, and what the finished ones rendered is in the store.
-            return offer(self._key(run))
+            return offer(run)
 
         return choose(
             self.config,
             self.plan,
             known,
             pending,
-            refused,
+            list(self.failed),
             price,
             self.pricing.left(),
             self.pricing.unit,
@@ -220,29 +217,29 @@ class Loop:
 
     def _dispatch(self, proposal: Proposal) -> Stop | None:
         """Reserve the money, write the decision down, and begin; the reason to stop where the money is short."""
-        key = self._key(PolicyRun(proposal.arm, proposal.n, proposal.seed))
+        run = proposal.run
         # Reserved first: once the run has taken the tuning on, no more trials are counted for its arm.
-        reserved = self.pricing.reserve(key)
+        reserved = self.pricing.reserve(run)
         if reserved is None:
-            if proposal.run in self._opens:
+            if run in self._opens:
                 self._planned.appendleft(proposal)
-            return Stop("budget", f"{key.what} may cost {self.pricing.most(key)}, more than is left")
-        tuning, tunes = self._tuning(key)
+            return Stop("budget", f"{run.what} may cost {self.pricing.most(run)}, more than is left")
+        tuning, tunes = self._tuning(run)
         record = self._log.write(proposal)
         self.reporter.event("decided", f"decision {record['step']}: {proposal.reason}", **record)
-        work = self._background.submit(self.stages.prepare, key, reserved)
+        work = self._background.submit(self.stages.prepare, run, reserved)
         repeats, per_trial = self.config.finetune.repeats, self.config.finetunes_per_trial
-        self.flights[key] = Flight(key, reserved, work, tuning, tunes, repeats, per_trial)
+        self.flights[run] = Flight(run, reserved, work, tuning, tunes, repeats, per_trial)
         return None
 
     def _advance(self, flight: Flight) -> None:
         """Queue the fine-tunes that can start; what the store already knows is taken from there."""
         failure = flight.checkpoint.exception() if flight.checkpoint.done() else None
         if failure is not None:
-            self._fail(flight, f"{flight.key.what}: {cause_of(failure)}")
+            self._fail(flight, f"{flight.run.what}: {cause_of(failure)}")
             return
         for trial in flight.trials():
-            known = self.stages.measured(trial)
+            known = self.inventory.measured(trial)
             if known is None:
                 self._queue.append(trial)
             else:
@@ -256,9 +253,9 @@ class Loop:
             pretrain_task=arm.pretrain_task,
             backbone=arm.backbone,
             finetune_task=arm.finetune_task,
-            n=trial.n,
-            s=self.s,
-            seed=trial.seed,
+            n=trial.run.n,
+            s=trial.run.s,
+            seed=trial.run.seed,
             repeat=trial.repeat,
             split=trial.split,
             error=error,
@@ -266,7 +263,7 @@ class Loop:
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
-            study=self._studies[arm.name],
+            study=self._studies.current[arm.name],
             versions=results.VERSIONS,
             tuned=spelled(trial.settings),
             share=share,
@@ -275,40 +272,33 @@ class Loop:
         self.table.add(row)
 
     def _complete(self, flight: Flight) -> None:
-        key = flight.key
-        del self.flights[key]
-        self.pricing.settle_finetunes(flight.reserved, key, flight.seconds, flight.processes, flight.finetunes)
-        run = self.table.run(key.arm.name, key.n, key.seed)
-        apart = run.error * ((run.variance or 0.0) * run.repeats) ** 0.5
-        spread = f" (sd of its {run.repeats} fine-tunes {apart:.2%})" if run.repeats > 1 else ""
-        text = f"observed {key.what}: error {run.error:.2%}{spread}, at {in_words(flight.settings or {})}"
-        fields = {"arm": key.arm.name, "n": key.n, "seed": key.seed, "error": run.error}
-        self.reporter.event("observed", text, stage="finetune", what=key.what, **fields)
+        run = flight.run
+        del self.flights[run]
+        self.pricing.settle_finetunes(flight.reserved, flight.seconds, flight.processes, flight.finetunes)
+        measured = self.table[run]
+        apart = measured.error * ((measured.variance or 0.0) * measured.repeats) ** 0.5
+        spread = f" (sd of its {measured.repeats} fine-tunes {apart:.2%})" if measured.repeats > 1 else ""
+        text = f"observed {run.what}: error {measured.error:.2%}{spread}, at {in_words(flight.settings or {})}"
+        fields = {"arm": run.arm, "n": run.n, "seed": run.seed, "error": measured.error}
+        self.reporter.event("observed", text, stage="finetune", what=run.what, **fields)
 
     def _fail(self, flight: Flight, cause: str) -> None:
-        del self.flights[flight.key]
+        del self.flights[flight.run]
         if flight.began is not None:
             # The time of attempts that failed is not reported; the run's own wall time bounds it.
-            self.pricing.settle_finetunes(
-                flight.reserved, flight.key, flight.seconds + flight.wall_s, flight.processes, 0
-            )
-        self._give_back(flight)
-        self._queue = deque(t for t in self._queue if RunKey(t.arm, t.n, t.seed) != flight.key)
+            self.pricing.settle_finetunes(flight.reserved, flight.seconds + flight.wall_s, flight.processes, 0)
+        flight.reserved.give_up()
+        self._queue = deque(trial for trial in self._queue if trial.run != flight.run)
         if flight.tunes and flight.tuning.remaining:
             self._hand_over_tuning(flight)
-        self.failed[flight.key] = cause
-        self.reporter.event("failed", f"failed: {cause}", arm=flight.key.arm.name, n=flight.key.n)
-
-    def _give_back(self, flight: Flight) -> None:
-        # A copy: the background thread takes out what it settles.
-        for id_ in list(flight.reserved.values()):
-            self.ledger.refund(id_, self.ledger.used(id_))
+        self.failed[flight.run] = cause
+        self.reporter.event("failed", f"failed: {cause}", arm=flight.run.arm, n=flight.run.n)
 
     def _give_up(self, cap: str) -> None:
         """A hard cap is reached with runs under way: they are left as they are, for a larger budget to go on with."""
-        names = ", ".join(flight.key.what for flight in self.flights.values())
+        names = ", ".join(flight.run.what for flight in self.flights.values())
         for flight in self.flights.values():
-            self._give_back(flight)
+            flight.reserved.give_up()
         self.flights, self._queue, self._given_up = {}, deque(), True
         self._end(Stop("budget", f"the budget of {cap} is used up; left unfinished: {names}"))
 
@@ -316,22 +306,19 @@ class Loop:
         self.stop = stop
         self.reporter.event("stop", f"stop: {stop.reason}", kind=stop.kind)
 
-    def _key(self, run: PolicyRun) -> RunKey:
-        return RunKey(self.plan.arm(run.arm), run.n, run.seed)
-
-    def _tuning(self, key: RunKey) -> tuple[Tuning, bool]:
+    def _tuning(self, run: Run) -> tuple[Tuning, bool]:
         """The tuning a run takes its values from, and whether it is the first to ask: it is tuned on its checkpoint."""
-        scope = scope_of(self.config.tune, key.arm.name, key.n)
+        scope = scope_of(self.config.tune, run.arm, run.n)
         first = scope not in self._tunings
         if first:
             tried = [Tried(json.loads(o.tuned), o.error, o.share) for o in self.table.tried(scope)]
-            default = {name: self.pricing.recipe_value(key.arm, name) for name in self.config.tune.space}
+            default = {name: self.pricing.recipe_value(Arm.named(run.arm), name) for name in self.config.tune.space}
             self._tunings[scope] = Tuning(self.config.tune, default, tried, self.config.seed)
         return self._tunings[scope], first
 
-    def _trials_left(self, key: RunKey) -> int:
+    def _trials_left(self, run: Run) -> int:
         """Trials that a run would make: none where a run under way or done has taken the tuning on."""
-        scope = scope_of(self.config.tune, key.arm.name, key.n)
+        scope = scope_of(self.config.tune, run.arm, run.n)
         return 0 if scope in self._tunings else max(0, self.config.tune.trials - len(self.table.tried(scope)))
 
     def _hand_over_tuning(self, flight: Flight) -> None:
@@ -341,7 +328,7 @@ class Loop:
         if heirs:
             heirs[0].tunes = True
         else:
-            del self._tunings[scope_of(self.config.tune, flight.key.arm.name, flight.key.n)]
+            del self._tunings[scope_of(self.config.tune, flight.run.arm, flight.run.n)]
 
     def _look(self) -> None:
         """Hold the hard cap, and pass on what workers report."""

@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
-from analysis.policy.adaptive import money
-from sweeper.budget.cost_model import FINETUNE_START_S, CostModel, total
-from sweeper.budget.costs import GPU, Cost, Estimate, cost_of
+from analysis.amounts import money
+from analysis.policy.runs import Run
+from sweeper.budget.cost_model import CostModel, Work, finetune_cost, total
+from sweeper.budget.costs import GPU, Cost, Estimate
 from sweeper.budget.devices import device_type
 from sweeper.budget.ledger import Ledger
+from sweeper.budget.reservation import Reservation
 from sweeper.config.schema import SweepConfig
-from sweeper.stages.prepare import Stages
-from sweeper.study.arms import Arm, RunKey, Work
+from sweeper.stages.inventory import Inventory
+from sweeper.study.arms import Arm
 from sweeper.study.recipes import resolve_recipe
 
 
@@ -28,11 +30,11 @@ class Pricing:
         self,
         config: SweepConfig,
         ledger: Ledger,
-        stages: Stages,
+        inventory: Inventory,
         slots: float,
-        trials_left: Callable[[RunKey], int],
+        trials_left: Callable[[Run], int],
     ) -> None:
-        self._config, self._ledger, self._stages = config, ledger, stages
+        self._config, self._ledger, self._inventory = config, ledger, inventory
         self._trials_left = trials_left
         self._model = CostModel(config, slots, device_type)
 
@@ -44,24 +46,24 @@ class Pricing:
             return "minutes"
         return "$" if budget.usd is not None else "device-hours"
 
-    def of(self, key: RunKey, alongside: Sequence[RunKey] = ()) -> float:
+    def of(self, run: Run, alongside: Sequence[Run] = ()) -> float:
         """Expected marginal cost of a run, in `unit`, once the runs alongside it are done."""
-        return self._in_unit(total(self.estimates(key, alongside).values()).expected)
+        return self._in_unit(total(self.estimates(run, alongside).values()).expected)
 
-    def afresh(self, key: RunKey) -> float:
+    def afresh(self, run: Run) -> float:
         """What a run is guessed to cost, in `unit`, by the config alone: nothing is rendered, tuned or measured."""
-        work = self._stages.whole_work(key, self._config.tune.trials)
-        guesses = self._model.run(work, lambda stage, device: [], key.arm.backbone)
+        work = self._inventory.whole_work(run, self._config.tune.trials)
+        guesses = self._model.run(work, lambda stage, device: [], Arm.named(run.arm).backbone)
         return self._in_unit(total(guesses.values()).expected)
 
-    def offers(self, alongside: Sequence[RunKey] = ()) -> Callable[[RunKey], float]:
+    def offers(self, alongside: Sequence[Run] = ()) -> Callable[[Run], float]:
         """The same of any run at this moment, and infinite for one that no cap would let be reserved now: the policy
         takes a cheaper one. Runs that need the same work are reckoned once.
         """
         known: dict[tuple[Work, Work, str], float] = {}
 
-        def price(key: RunKey) -> float:
-            alone, beside, backbone = self._work(key), self._work(key, alongside), key.arm.backbone
+        def price(run: Run) -> float:
+            alone, beside, backbone = self._work(run), self._work(run, alongside), Arm.named(run.arm).backbone
             if (alone, beside, backbone) not in known:
                 fits = self._ledger.affords(total(self._estimates(alone, backbone).values()).high)
                 expected = total(self._estimates(beside, backbone).values()).expected
@@ -70,41 +72,34 @@ class Pricing:
 
         return price
 
-    def most(self, key: RunKey) -> str:
+    def most(self, run: Run) -> str:
         """In words, what is reserved for a run."""
-        return money(self._in_unit(total(self.estimates(key).values()).high), self.unit)
+        return money(self._in_unit(total(self.estimates(run).values()).high), self.unit)
 
     def left(self) -> float:
         """What may still be reserved, in `unit`; infinite where nothing is capped."""
         names = {"minutes": "minutes", "$": "usd", "device-hours": "device_hours"}
         return self._ledger.left().get(names[self.unit], inf)
 
-    def estimates(self, key: RunKey, alongside: Sequence[RunKey] = (), tunes: bool = True) -> dict[str, Estimate]:
+    def estimates(self, run: Run, alongside: Sequence[Run] = (), tunes: bool = True) -> dict[str, Estimate]:
         """Cost by stage, from this sweep's own measurements where there are any.
 
         `tunes` False: what it needs tuned is tuned by another run.
         """
-        return self._estimates(self._work(key, alongside, tunes), key.arm.backbone)
+        return self._estimates(self._work(run, alongside, tunes), Arm.named(run.arm).backbone)
 
-    def reserve(self, key: RunKey) -> dict[str, str] | None:
+    def reserve(self, run: Run) -> Reservation | None:
         """Set a run's money aside; None when it does not fit into the budget."""
-        units = self._model.units(self._work(key))
-        parts = {stage: (e.high, units[stage]) for stage, e in self.estimates(key).items() if units[stage] > 0}
-        return self._ledger.reserve(key.what, parts)
+        units = self._model.units(self._work(run))
+        parts = {stage: (e.high, units[stage]) for stage, e in self.estimates(run).items() if units[stage] > 0}
+        ids = self._ledger.reserve(run.what, parts)
+        return None if ids is None else Reservation(self._ledger, run.what, ids)
 
-    def settle_finetunes(
-        self, reserved: dict[str, str], key: RunKey, seconds: float, processes: int, finetunes: float
-    ) -> None:
+    def settle_finetunes(self, reserved: Reservation, seconds: float, processes: int, finetunes: float) -> None:
         """Charge a run's fine-tunes: `seconds` of work in all, done by so many processes."""
-        settings = self._config.finetune
-        held = seconds + processes * (0.0 if self._config.is_simulated else FINETUNE_START_S)
-        device = device_type(settings.gpus) or GPU
-        worked = cost_of(self._config.prices, held, cpus=settings.cpus, gpus=settings.gpus, device=device)
-        cost = Cost(held / self._model.slots, worked.device_s, worked.usd)
-        if "finetune" in reserved:
-            self._ledger.settle(reserved.pop("finetune"), cost, finetunes, device)
-        else:
-            self._ledger.charge("finetune", key.what, cost, finetunes, device)
+        device = device_type(self._config.finetune.gpus) or GPU
+        cost = finetune_cost(self._config, seconds, processes, self._model.slots, device)
+        reserved.settle("finetune", cost, finetunes, device)
 
     def usd_per_image(self) -> float | None:
         """Measured price of rendering one image."""
@@ -117,8 +112,8 @@ class Pricing:
             return self._config.tune.space[key].ends[0] if key in self._config.tune.space else math.nan
         return getattr(resolve_recipe("finetune", arm.finetune_task, self._config.finetune.recipe), key)
 
-    def _work(self, key: RunKey, alongside: Sequence[RunKey] = (), tunes: bool = True) -> Work:
-        return self._stages.work(key, alongside, self._trials_left(key) if tunes else 0)
+    def _work(self, run: Run, alongside: Sequence[Run] = (), tunes: bool = True) -> Work:
+        return self._inventory.work(run, alongside, self._trials_left(run) if tunes else 0)
 
     def _estimates(self, work: Work, backbone: str) -> dict[str, Estimate]:
         return self._model.run(work, self._ledger.measured, backbone)

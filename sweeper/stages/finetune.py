@@ -19,7 +19,7 @@ from ray import tune
 
 from sweeper.cluster.watchdog import ended_after
 from sweeper.config.schema import SweepConfig
-from sweeper.stages.identity import Trial, finetune_identity, recipe_of
+from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
 from tasks.recipes.recipe import Recipe
 
@@ -35,7 +35,7 @@ def finetune_trial(params: dict[str, Any], *, config: SweepConfig, store: Artifa
     A trial of the tuning also reports on its way, so that Tune may stop it.
     """
     trial: Trial = params["trial"]
-    identity = finetune_identity(config, trial)
+    identity = Identities(config).finetune(trial)
     started = time.monotonic()
     group = ray.util.get_current_placement_group()
     # A process that goes on to another trial keeps what it holds.
@@ -62,8 +62,8 @@ def _simulated_error(config: SweepConfig, trial: Trial) -> float:
     time.sleep(law.seconds)
     known = SimulatedLaw(alpha=law.alpha, C=law.C, D=law.D, sigma=law.sigma, zero_error=law.zero_error)
     # Shuffled labels teach nothing: the error is that of no pre-training.
-    taught = 0 if trial.arm.is_control else trial.n
-    return simulated_error(known, taught, trial.seed, trial.repeat, arm=trial.arm.name)
+    taught = 0 if trial.arm.is_control else trial.run.n
+    return simulated_error(known, taught, trial.run.seed, trial.repeat, arm=trial.run.arm)
 
 
 def _measured_error(
@@ -87,9 +87,9 @@ def _measured_error(
         raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
     sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
     chosen = subset(real.train, **sizes, seed=config.seed, balanced=settings.balanced)
-    recipe = recipe_of(config, trial)
+    recipe = recipe_of(settings.recipe, trial.arm, trial.settings)
     # The seeds of a fine-tune differ between runs and repeats: head, order of images, augmentation.
-    seed = int(np.random.SeedSequence((config.seed, trial.seed, trial.repeat)).generate_state(1)[0])
+    seed = int(np.random.SeedSequence((config.seed, trial.run.seed, trial.repeat)).generate_state(1)[0])
 
     def error_of(training: ArraySet, held_out: ArraySet, recipe: Recipe, watch: OnValidation | None = None) -> float:
         sizes = len(training.class_names), seed, len(training.keypoint_names)

@@ -1,42 +1,36 @@
-"""What determines a checkpoint and a fine-tune: the identities of their artifacts."""
+"""What shards, checkpoints, fine-tunes and result rows depend on: one record, from which each takes its part.
+
+A part holds JSON-ready values only, and `artifact_key` is the one way in which any of it is hashed. So a checkpoint and
+the rows that were measured on it can never disagree about what matters. What a row of an older sweep is called after is
+in `sweeper.stages.digests_d91138a`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from render_actors.actor import shard_identity
+from pydantic import BaseModel
+
+from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
-from sweeper.stages.image_sets import training_images, validation_images
-from sweeper.storage.artifacts import Manifest
-from sweeper.study.arms import Arm
-from sweeper.study.identity import FINETUNE_VERSION, PRETRAIN_VERSION, as_plain
+from sweeper.errors import BadInput
+from sweeper.stages import digests_d91138a
+from sweeper.stages.image_sets import ImageSet, setting_of
+from sweeper.storage.artifacts import Manifest, artifact_key
+from sweeper.study.arms import Arm, Plan, make_plan
 from sweeper.study.recipes import resolve_recipe
+from sweeper.study.studies import Studies
 from tasks.recipes.recipe import Recipe
 
-
-def pretrain_identity(config: SweepConfig, arm: Arm, n: int, seed: int) -> dict[str, Any]:
-    """Everything that determines a checkpoint; the number of workers only where each normalises its own share."""
-    render = config.render
-    recipe = resolve_recipe("pretrain", arm.learnt, config.pretrain.recipe)
-    images, held_out = training_images(config, arm.rendering, n), validation_images(config, arm.rendering)
-    # Only a control says so: the identity of what is learnt from true labels stays what it was.
-    labels = {"labels": "shuffled"} if arm.is_control else {}
-    return {
-        "stage": "pretrain",
-        "version": PRETRAIN_VERSION,
-        "task": arm.learnt,
-        "backbone": arm.backbone,
-        "recipe": as_plain(recipe),
-        "n": n,
-        "seed": seed,
-        "images": as_plain(shard_identity(images.setting, images.seed, 0, render.scenes_per_shard)),
-        "validation_images": held_out.n,
-        "workers": None if recipe.sync_batch_norm else config.pretrain.workers,
-    } | labels
-
+# Raise when the same identity would leave another checkpoint.
+PRETRAIN_VERSION = 3
+# Raise when the same identity would give another error.
+FINETUNE_VERSION = 4
 
 Split = Literal["test", "validation"]
+Part = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,19 +40,22 @@ class Trial:
     `settings`: the tuned recipe values, by key.
     """
 
-    arm: Arm
-    n: int
-    seed: int
+    run: Run
     repeat: int
     settings: dict[str, Any]
     split: Split
     checkpoint: Manifest | None
 
     @property
+    def arm(self) -> Arm:
+        """The arm of its run."""
+        return Arm.named(self.run.arm)
+
+    @property
     def what(self) -> str:
         """For a line of progress."""
         kind = f"trial of {in_words(self.settings)}" if self.split == "validation" else f"repeat {self.repeat}"
-        return f"{self.arm.name} n={self.n} seed={self.seed} {kind}"
+        return f"{self.run.what} {kind}"
 
 
 def in_words(settings: dict[str, Any]) -> str:
@@ -66,34 +63,132 @@ def in_words(settings: dict[str, Any]) -> str:
     return ", ".join(f"{k} {v:.2g}" if isinstance(v, float) else f"{k} {v}" for k, v in sorted(settings.items()))
 
 
-def recipe_of(config: SweepConfig, trial: Trial) -> Recipe:
-    """The fine-tuning recipe with the tuned values in it."""
-    return resolve_recipe("finetune", trial.arm.finetune_task, config.finetune.recipe | trial.settings)
+class Identities:
+    """The identities of one sweep's artifacts and rows. Each part is made once: folders of images are read for it."""
+
+    def __init__(self, config: SweepConfig) -> None:
+        self._config = config
+        self._images: dict[str, Part] = {}
+        self._pretrainings: dict[Arm, Part] = {}
+
+    def checkpoint(self, run: Run) -> Part:
+        """Everything that determines a checkpoint."""
+        return self._pretraining(Arm.named(run.arm)) | {"n": run.n, "seed": run.seed}
+
+    def finetune(self, trial: Trial) -> Part:
+        """Everything that determines the error of one fine-tune."""
+        own: Part = {
+            "seed": trial.run.seed,
+            "repeat": trial.repeat,
+            "split": trial.split,
+            "checkpoint": trial.checkpoint.key if trial.checkpoint else None,
+        }
+        if self._config.is_simulated:
+            own |= {"n": trial.run.n, "arm": trial.run.arm, "settings": as_plain(trial.settings)}
+        else:
+            own |= {"folds": self._config.tune.folds if trial.split == "validation" else None}
+        return self._finetuning(trial.arm, trial.settings) | own
+
+    def study(self, arm: Arm) -> str:
+        """Hash of all that the errors of an arm depend on, and no budget, policy or machine.
+
+        Rows of the results table that were measured under another one belong to another sweep.
+        """
+        # A key of `tune:` that comes later has to be None where nothing is said, or it orphans all rows.
+        tune = {key: value for key, value in as_plain(self._config.tune).items() if value is not None}
+        parts: Part = {"finetune": self._finetuning(arm, {}), "tune": tune}
+        if not self._config.is_simulated:
+            parts["pretrain"] = None if arm.is_reference else self._pretraining(arm)
+        elif arm.is_reference:
+            # Its error is that of the laws' common start.
+            parts["simulated"] = as_plain(self._config.simulated)
+        return artifact_key(parts)[:16]
+
+    def _pretraining(self, arm: Arm) -> Part:
+        """A checkpoint's identity less its run's n and seed."""
+        if arm not in self._pretrainings:
+            pretrain = self._config.pretrain
+            recipe = resolve_recipe("pretrain", arm.learnt, pretrain.recipe)
+            self._pretrainings[arm] = {
+                "stage": "pretrain",
+                "version": PRETRAIN_VERSION,
+                "task": arm.learnt,
+                "backbone": arm.backbone,
+                "recipe": as_plain(recipe),
+                "images": self._shards(arm.rendering),
+                "validation_images": pretrain.validation_images,
+                # The number of workers counts only where each normalises its own share.
+                "workers": None if recipe.sync_batch_norm else pretrain.workers,
+            }
+            # Only a control says so: the identity of what is learnt from true labels stays what it was.
+            if arm.is_control:
+                self._pretrainings[arm]["labels"] = "shuffled"
+        return self._pretrainings[arm]
+
+    def _shards(self, rendering: str) -> Part:
+        """The first shard's identity; all others of the rendering differ from it in their number."""
+        if rendering not in self._images:
+            config = self._config
+            images = ImageSet(setting_of(config, rendering), config.seed, 1, config.render.scenes_per_shard)
+            try:
+                self._images[rendering] = as_plain(images.shard(0))
+            except ValueError as error:
+                raise BadInput(f"renderings.{rendering}.source: {error}") from None
+        return self._images[rendering]
+
+    def _finetuning(self, arm: Arm, settings: dict[str, Any]) -> Part:
+        """A fine-tune's identity less what tells one of its arm from another, but with the tuned values."""
+        config, finetune = self._config, self._config.finetune
+        part: Part = {
+            "stage": "finetune",
+            "version": FINETUNE_VERSION,
+            "task": arm.finetune_task,
+            "backbone": arm.backbone,
+            "dataset": finetune.dataset_sha256,
+            "fraction": finetune.whole,
+            "count": finetune.count,
+            "resolution": config.finetune_resolution,
+            "subset_seed": config.seed,
+        }
+        if finetune.balanced is not None:
+            part["balanced"] = finetune.balanced
+        if config.is_simulated:
+            return part | {"simulated": as_plain(config.simulated.get(arm.rendering))}
+        return part | {"recipe": as_plain(recipe_of(finetune.recipe, arm, settings))}
 
 
-def finetune_identity(config: SweepConfig, trial: Trial) -> dict[str, Any]:
-    """Everything that determines the error of one fine-tune."""
-    finetune = config.finetune
-    identity: dict[str, Any] = {
-        "stage": "finetune",
-        "version": FINETUNE_VERSION,
-        "task": trial.arm.finetune_task,
-        "backbone": trial.arm.backbone,
-        "dataset": finetune.dataset_sha256,
-        "fraction": finetune.whole,
-        "count": finetune.count,
-        "resolution": config.finetune_resolution,
-        "subset_seed": config.seed,
-        "seed": trial.seed,
-        "repeat": trial.repeat,
-        "split": trial.split,
-        "checkpoint": trial.checkpoint.key if trial.checkpoint else None,
-    }
-    if finetune.balanced is not None:
-        identity["balanced"] = finetune.balanced
-    if config.is_simulated:
-        law = config.simulated.get(trial.arm.rendering)
-        told = {"n": trial.n, "arm": trial.arm.name, "settings": as_plain(trial.settings)}
-        return identity | told | {"simulated": as_plain(law)}
-    folds = config.tune.folds if trial.split == "validation" else None
-    return identity | {"recipe": as_plain(recipe_of(config, trial)), "folds": folds}
+def recipe_of(recipe: dict[str, Any], arm: Arm, settings: dict[str, Any]) -> Recipe:
+    """The fine-tuning recipe of `finetune.recipe` with the tuned values in it."""
+    return resolve_recipe("finetune", arm.finetune_task, recipe | settings)
+
+
+def studies(config: SweepConfig, plan: Plan | None = None) -> Studies:
+    """The studies of every arm, reference and control, and what makes a sweep the same sweep: its config and those."""
+    identities, plan = Identities(config), plan or make_plan(config)
+    arms = (*plan.references, *plan.arms, *plan.controls)
+    current = {arm.name: identities.study(arm) for arm in arms}
+    before = {arm.name: digests_d91138a.study(config, arm) for arm in arms}
+    # A key that comes later says nothing at its default.
+    said = config.model_dump(mode="json", exclude_defaults=True)
+    sweep = artifact_key({"config": said, "studies": current})[:16]
+    return Studies(
+        current,
+        {name: frozenset({current[name], before[name]}) for name in current},
+        sweep,
+        frozenset({sweep, digests_d91138a.sweep(config, before)}),
+    )
+
+
+def as_plain(value: Any) -> Any:
+    """Dataclasses and models as JSON-ready data, for identities."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
+        # A field that came later says nothing at its default.
+        return {f.name: as_plain(v) for f, v in fields if not (f.metadata.get("later") and v == f.default)}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {str(k): as_plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_plain(v) for v in value]
+    return value

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from render_actors.actor import shard_identity
 from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting
 from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
-from sweeper.config.schema import Render, SweepConfig
+from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.stages.training_labels import labels_for
 
@@ -24,7 +26,32 @@ class ImageSet:
     setting: RenderSetting
     seed: int
     n: int
+    scenes_per_shard: int
     first_shard: int = 0
+
+    @property
+    def images_a_shard(self) -> int:
+        """How many images one shard holds."""
+        return self.setting.poses_per_scene * self.scenes_per_shard
+
+    @property
+    def shards(self) -> range:
+        """Indices of the shards that hold these images."""
+        return range(self.first_shard, self.first_shard + math.ceil(self.n / self.images_a_shard))
+
+    @property
+    def row(self) -> ImageSet:
+        """The row of shards that this set is the first so many of: equal for sets that share their images."""
+        return replace(self, n=0)
+
+    def shard(self, index: int) -> dict[str, Any]:
+        """The identity of one shard."""
+        return self._first_shard | {"shard": index}
+
+    @cached_property
+    def _first_shard(self) -> dict[str, Any]:
+        # Made once a set: of a source it reads the files of a folder.
+        return shard_identity(self.setting, self.seed, 0, self.scenes_per_shard)
 
 
 def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
@@ -92,17 +119,12 @@ def training_images(config: SweepConfig, rendering: str, n: int) -> ImageSet:
     """The images that pre-training on n reads; raises BadInput where a labelled folder has fewer."""
     setting = setting_of(config, rendering)
     _check_there_are(n, setting, rendering, held_out=False)
-    return ImageSet(setting, config.seed, n)
+    return ImageSet(setting, config.seed, n, config.render.scenes_per_shard)
 
 
 def validation_images(config: SweepConfig, rendering: str) -> ImageSet:
     """The synthetic images that choose the best checkpoint."""
     setting = setting_of(config, rendering)
     _check_there_are(config.pretrain.validation_images, setting, rendering, held_out=True)
-    return ImageSet(setting, config.seed, config.pretrain.validation_images, FIRST_VALIDATION_SHARD)
-
-
-def shards_of(images: ImageSet, render: Render) -> range:
-    """Indices of the shards that hold an image set."""
-    count = math.ceil(images.n / (render.poses_per_scene * render.scenes_per_shard))
-    return range(images.first_shard, images.first_shard + count)
+    n, per_shard = config.pretrain.validation_images, config.render.scenes_per_shard
+    return ImageSet(setting, config.seed, n, per_shard, FIRST_VALIDATION_SHARD)

@@ -1,66 +1,103 @@
-"""Which shards of rendered images a store has: asked for every candidate at every decision, so it is looked up once."""
+"""What the store has of what runs need. It makes nothing: plans, prices and decisions are read from it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-from render_actors.actor import shard_identity
-from render_actors.setting.setting import RenderSetting
-from sweeper.config.render import Render
-from sweeper.stages.image_sets import ImageSet, shards_of
-from sweeper.storage.artifacts import ArtifactStore, artifact_key
+from analysis.policy.runs import Run
+from sweeper.budget.cost_model import Work
+from sweeper.config.schema import SweepConfig
+from sweeper.stages.identity import Identities, Trial
+from sweeper.stages.image_sets import ImageSet, training_images, validation_images
+from sweeper.storage.artifacts import ArtifactStore, Manifest, artifact_key
+from sweeper.study.arms import Arm
 
-# Where a row of shards begins: every image set is the first so many of one row.
-Row = tuple[RenderSetting, int, int]
 
+class Inventory:
+    """What a store had when it was last listed. Others may add to it meanwhile; whoever makes something looks again.
 
-class Shelf:
-    """What the store had when it was last listed; others may add to it meanwhile, and rendering looks for itself."""
+    Every candidate of every decision asks for its shards, so the store is listed once and asked for names.
+    """
 
-    def __init__(self, store: ArtifactStore, render: Render) -> None:
-        self._store, self._render = store, render
+    def __init__(self, config: SweepConfig, store: ArtifactStore) -> None:
+        self._config, self._store = config, store
+        self.identities = Identities(config)
+        self._sets: dict[tuple[str, int], tuple[ImageSet, ...]] = {}
         self._there: set[str] | None = None
-        self._keys: dict[Row, dict[int, str]] = {}
+        self._keys: dict[ImageSet, dict[int, str]] = {}
 
-    @property
-    def images_a_shard(self) -> int:
-        """How many images one shard holds."""
-        return self._render.poses_per_scene * self._render.scenes_per_shard
+    def work(self, run: Run, alongside: Sequence[Run] = (), tuning_trials: int = 0) -> Work:
+        """What a run still needs once the runs alongside it are done."""
+        finetunes = self._config.finetune.repeats
+        if not self.needs_checkpoint(run) or self.checkpoint(run) is not None:
+            return Work(0, False, finetunes, tuning_trials)
+        brought = self._ends(self._sets_of(alongside))
+        images = sum(
+            row.images_a_shard
+            for row, end in self._ends(self.image_sets(run)).items()
+            for index in range(brought.get(row, row.first_shard), end)
+            if not self._has(row, index)
+        )
+        return Work(images, True, finetunes, tuning_trials)
+
+    def whole_work(self, run: Run, tuning_trials: int) -> Work:
+        """What a run needs where the store has nothing."""
+        images = sum(len(each.shards) * each.images_a_shard for each in self.image_sets(run))
+        return Work(images, self.needs_checkpoint(run), self._config.finetune.repeats, tuning_trials)
+
+    def needs_checkpoint(self, run: Run) -> bool:
+        """Whether a run is pre-trained at all: a reference is not, and a simulated one neither."""
+        return not (Arm.named(run.arm).is_reference or self._config.is_simulated)
+
+    def checkpoint(self, run: Run) -> Manifest | None:
+        """The checkpoint of a run, if it exists and its bytes are sound."""
+        return self._store.find_sound(self.identities.checkpoint(run))
+
+    def measured(self, trial: Trial) -> Manifest | None:
+        """What a fine-tune measured, if it was done before."""
+        return self._store.find(self.identities.finetune(trial))
+
+    def images_there(self, runs: Sequence[Run]) -> int:
+        """How many of the images that these runs read are rendered."""
+        ends = self._ends(self._sets_of(runs))
+        shards = ((row, index) for row, end in ends.items() for index in range(row.first_shard, end))
+        return sum(row.images_a_shard for row, index in shards if self._has(row, index))
+
+    def image_sets(self, run: Run) -> tuple[ImageSet, ...]:
+        """The training and the validation images of a run that reads any."""
+        if not self.needs_checkpoint(run):
+            return ()
+        key = rendering, n = Arm.named(run.arm).rendering, run.n
+        if key not in self._sets:
+            self._sets[key] = (
+                training_images(self._config, rendering, n),
+                validation_images(self._config, rendering),
+            )
+        return self._sets[key]
 
     def changed(self) -> None:
-        """Shards were added or withdrawn: list the store again when it is next asked."""
+        """Shards were added or withdrawn: the store is listed again when it is next asked."""
         self._there = None
 
-    def missing(self, sets: Iterable[ImageSet], alongside: Iterable[ImageSet] = ()) -> int:
-        """Shards of these image sets that the store lacks and that those alongside do not bring."""
-        brought = self._ends(alongside)
-        return sum(
-            not self._has(row, index)
-            for row, end in self._ends(sets).items()
-            for index in range(brought.get(row, row[2]), end)
-        )
+    def _sets_of(self, runs: Iterable[Run]) -> Iterator[ImageSet]:
+        return (images for run in runs for images in self.image_sets(run))
 
-    def there(self, sets: Iterable[ImageSet]) -> int:
-        """Shards of these image sets that the store has."""
-        return sum(self._has(row, i) for row, end in self._ends(sets).items() for i in range(row[2], end))
-
-    def _ends(self, sets: Iterable[ImageSet]) -> dict[Row, int]:
-        ends: dict[Row, int] = {}
+    def _ends(self, sets: Iterable[ImageSet]) -> dict[ImageSet, int]:
+        """Where the shards of these sets end, by the row that they begin."""
+        ends: dict[ImageSet, int] = {}
         for images in sets:
-            row = (images.setting, images.seed, images.first_shard)
-            ends[row] = max(ends.get(row, 0), shards_of(images, self._render).stop)
+            ends[images.row] = max(ends.get(images.row, 0), images.shards.stop)
         return ends
 
-    def _has(self, row: Row, index: int) -> bool:
+    def _has(self, row: ImageSet, index: int) -> bool:
         there = self._there
         if there is None:
             there = self._there = self._store.keys("render")
         # An empty store needs no names.
         return bool(there) and self._key(row, index) in there
 
-    def _key(self, row: Row, index: int) -> str:
+    def _key(self, row: ImageSet, index: int) -> str:
         known = self._keys.setdefault(row, {})
         if index not in known:
-            setting, seed, _ = row
-            known[index] = artifact_key(shard_identity(setting, seed, index, self._render.scenes_per_shard))
+            known[index] = artifact_key(row.shard(index))
         return known[index]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,35 +14,54 @@ import ray.train.torch
 from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
+from analysis.policy.runs import Run
 from render_actors.actor import SHARD_FILE
 from render_actors.setting.classes import class_names
 from render_actors.shards.arrays import load_arrays
 from render_actors.shards.keypoints import class_keypoints
 from sweeper.cluster.failures import Retries, failure_of, lost_a_node, nodes_alive
 from sweeper.cluster.watchdog import ended_after
-from sweeper.config.schema import SweepConfig
-from sweeper.stages.image_sets import ImageSet, training_images, validation_images
+from sweeper.config.schema import Pretrain
+from sweeper.stages.image_sets import ImageSet
 from sweeper.stages.training_labels import arrays_for, labelled_set
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.storage.cache import trim_folders
 from sweeper.storage.filesystem import Storage
 from sweeper.study.arms import Arm
 from sweeper.study.recipes import resolve_recipe
+from tasks.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Shards:
+    """An image set and the shards that hold it, in order."""
+
+    images: ImageSet
+    manifests: tuple[Manifest, ...]
 
 
 @dataclass(frozen=True)
 class Pretraining:
     """All that Ray Train's workers need; plain data and the store."""
 
+    run: Run
     identity: dict[str, Any]
-    config: SweepConfig
-    arm: Arm
-    n: int
-    seed: int
-    training: tuple[Manifest, ...]
-    validation: tuple[Manifest, ...]
+    settings: Pretrain
+    training: Shards
+    validation: Shards
     store: ArtifactStore
+    cache_gb: float
     board: Any
+
+    @property
+    def arm(self) -> Arm:
+        """The arm of the run."""
+        return Arm.named(self.run.arm)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The pre-training task's recipe with the config's values."""
+        return resolve_recipe("pretrain", self.arm.learnt, self.settings.recipe)
 
 
 def pretrain(job: Pretraining, scratch: str) -> Manifest:
@@ -51,7 +69,7 @@ def pretrain(job: Pretraining, scratch: str) -> Manifest:
 
     a path or URI that every node reaches.
     """
-    settings = job.config.pretrain
+    settings = job.settings
     name, place = f"pretrain-{artifact_key(job.identity)}", Storage(scratch)
     resources = {"CPU": settings.cpus_per_worker} | ({"GPU": 1.0} if settings.gpu else {})
     retries = Retries(settings.max_failures)
@@ -86,10 +104,10 @@ def pretrain(job: Pretraining, scratch: str) -> Manifest:
     # Ray Train answers a finished run's name from its records, even after the artifact was withdrawn.
     place.delete_folder(name)
     if "stopped" in told:
-        raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n}: {told['stopped']}")
+        raise RuntimeError(f"pre-training of {job.run.arm} at n = {job.run.n}: {told['stopped']}")
     manifest = job.store.find(job.identity)
     if manifest is None:
-        raise RuntimeError(f"pre-training of {job.arm.name} at n = {job.n} ended without leaving a checkpoint")
+        raise RuntimeError(f"pre-training of {job.run.arm} at n = {job.run.n} ended without leaving a checkpoint")
     return manifest
 
 
@@ -103,16 +121,14 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     from tasks.training.loop import train
 
     job: Pretraining = train_loop_config["job"]
-    config, context = job.config, ray.train.get_context()
-    torch.set_num_threads(max(1, int(config.pretrain.cpus_per_worker)))
+    settings, recipe, context = job.settings, job.recipe, ray.train.get_context()
+    torch.set_num_threads(max(1, int(settings.cpus_per_worker)))
     started = time.monotonic()
-    recipe = resolve_recipe("pretrain", job.arm.learnt, config.pretrain.recipe)
-    training = _arrays(job, training_images(config, job.arm.rendering, job.n), job.training)
-    validation = _arrays(job, validation_images(config, job.arm.rendering), job.validation)
+    training, validation = _arrays(job, job.training), _arrays(job, job.validation)
     if job.arm.is_control:
-        training, validation = (with_shuffled_labels(data, job.seed) for data in (training, validation))
+        training, validation = (with_shuffled_labels(data, job.run.seed) for data in (training, validation))
     learnt = task(job.arm.learnt)
-    sizes = len(training.class_names), job.seed, len(training.keypoint_names)
+    sizes = len(training.class_names), job.run.seed, len(training.keypoint_names)
     model = seeded_model(job.arm.backbone, learnt, *sizes)
     is_first = context.get_world_rank() == 0
 
@@ -120,14 +136,14 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
         still_alive()
         if is_first:
             done, total = step * recipe.batch_size, recipe.iterations * recipe.batch_size
-            job.board.post.remote("pretrain", f"{job.arm.name} n={job.n}", done, total, images_per_s, "images")
+            job.board.post.remote("pretrain", f"{job.run.arm} n={job.run.n}", done, total, images_per_s, "images")
 
     def on_checkpoint(step: int, path: Path) -> None:
         checkpoint = Checkpoint.from_directory(path.parent) if is_first else None
         ray.train.report({"step": step}, checkpoint=checkpoint)
 
     # Each look at the progress puts the end off; a worker that makes none is ended, and tried again.
-    with tempfile.TemporaryDirectory() as folder, ended_after(config.pretrain.stall_s) as still_alive:
+    with tempfile.TemporaryDirectory() as folder, ended_after(settings.stall_s) as still_alive:
         _restore(Path(folder) / "progress")
         try:
             result = train(
@@ -135,11 +151,11 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
                 learnt,
                 training,
                 recipe,
-                seed=job.seed,
-                device=str(ray.train.torch.get_device()) if config.pretrain.gpu else "cpu",
+                seed=job.run.seed,
+                device=str(ray.train.torch.get_device()) if settings.gpu else "cpu",
                 validation=validation,
                 checkpoint_dir=Path(folder) / "progress",
-                checkpoint_every=config.pretrain.checkpoint_every,
+                checkpoint_every=settings.checkpoint_every,
                 on_progress=on_progress,
                 on_checkpoint=on_checkpoint,
             )
@@ -170,12 +186,13 @@ def _restore(folder: Path) -> None:
         checkpoint.to_directory(str(folder))
 
 
-def _arrays(job: Pretraining, images: ImageSet, manifests: Sequence[Manifest]) -> Any:
+def _arrays(job: Pretraining, shards: Shards) -> Any:
     """The first n images decoded once a node into a memory map shared by its workers."""
     from tasks.base import label_kind
     from tasks.data.catalogue import cache_root
 
-    trim_folders(cache_root() / "rendered", int(job.config.cache_gb * 1e9))
+    trim_folders(cache_root() / "rendered", int(job.cache_gb * 1e9))
+    images, manifests = shards.images, shards.manifests
     # One shard at a time: a cache need not hold them all at once.
     paths = (job.store.path(manifest, SHARD_FILE) for manifest in manifests)
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})

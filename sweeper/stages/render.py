@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from render_actors.actor import shard_identity
 from render_actors.pool import render_shards
 from sweeper.config.schema import Render
 from sweeper.errors import BadInput
-from sweeper.stages.image_sets import ImageSet, shards_of
+from sweeper.stages.image_sets import ImageSet
 from sweeper.storage.artifacts import ArtifactStore, Manifest
 
 
-def found(images: ImageSet, render: Render, store: ArtifactStore) -> dict[int, Manifest]:
+def found(images: ImageSet, store: ArtifactStore) -> dict[int, Manifest]:
     """The shards that exist, by index, each verified against its checksum."""
-    shards = {}
-    for index in shards_of(images, render):
-        manifest = store.find_sound(shard_identity(images.setting, images.seed, index, render.scenes_per_shard))
-        if manifest is not None:
-            shards[index] = manifest
-    return shards
+    manifests = {index: store.find_sound(images.shard(index)) for index in images.shards}
+    return {index: manifest for index, manifest in manifests.items() if manifest is not None}
 
 
-def missing_images(sets: Sequence[ImageSet], render: Render, store: ArtifactStore) -> int:
+def missing_images(sets: Sequence[ImageSet], store: ArtifactStore) -> int:
     """How many images rendering would have to make: whole shards."""
-    per_shard = render.poses_per_scene * render.scenes_per_shard
-    return sum(len(shards_of(images, render)) - len(found(images, render, store)) for images in sets) * per_shard
+    return sum((len(images.shards) - len(found(images, store))) * images.images_a_shard for images in sets)
 
 
 def ensure_rendered(
@@ -37,15 +31,15 @@ def ensure_rendered(
     where the user's renderer, the pools or the devices are at fault.
     """
     # Each set is looked through once: every shard is verified.
-    there = [found(images, render, store) for images in sets]
-    absent = [i for images, has in zip(sets, there, strict=True) for i in shards_of(images, render) if i not in has]
+    there = [found(images, store) for images in sets]
+    absent = [i for images, has in zip(sets, there, strict=True) for i in images.shards if i not in has]
     if absent:
         try:
             render_shards(
                 sets[0].setting,
                 sets[0].seed,
                 absent,
-                render.scenes_per_shard,
+                sets[0].scenes_per_shard,
                 store,
                 actors=render.actors,
                 cpus_per_actor=render.cpus_per_actor,
@@ -58,4 +52,4 @@ def ensure_rendered(
         except (ValueError, FileNotFoundError) as error:
             # A function of the user's that draws what it may not, a missing package, a missing GPU.
             raise BadInput(str(error)) from error
-    return [list(found(images, render, store).values()) for images in sets]
+    return [list(found(images, store).values()) for images in sets]

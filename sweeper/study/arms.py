@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import cached_property
 
+from analysis.policy.runs import Run
 from sweeper.config.schema import NO_PRETRAINING, SweepConfig
 
 # What the pre-training task of a control is called after.
@@ -23,6 +23,11 @@ class Arm:
     pretrain_task: str
     backbone: str
     finetune_task: str
+
+    @classmethod
+    def named(cls, name: str) -> Arm:
+        """The arm of this name."""
+        return cls(*name.split("/"))
 
     @property
     def name(self) -> str:
@@ -51,20 +56,11 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What one run would still need: images to render, whether to pre-train, fine-tunes, trials of a tuning."""
-
-    images: int
-    pretrain: bool
-    finetunes: int
-    tuning_trials: int = 0
-
-
-@dataclass(frozen=True)
 class Plan:
     """The arms, their references without pre-training, their controls with shuffled labels, and the sizes.
 
-    `ladder`: the rungs of the pilot and of the fixed grid; `choices`: all sizes that a policy may choose.
+    `ladder`: the rungs of the pilot and of the fixed grid; `choices`: all sizes that a policy may choose. `s`: the
+    number of real training images, 0 while the data set has not been looked at.
     """
 
     arms: tuple[Arm, ...]
@@ -72,21 +68,18 @@ class Plan:
     ladder: tuple[int, ...]
     choices: tuple[int, ...]
     controls: tuple[Arm, ...] = ()
+    s: int = 0
+
+    def run(self, arm: Arm, n: int, seed: int) -> Run:
+        """The run of an arm at a size."""
+        return Run(arm.name, n, seed, self.s)
 
     def reference(self, arm: Arm) -> Arm:
         """The same backbone on the same real task, without pre-training."""
         return next(r for r in self.references if (r.backbone, r.finetune_task) == (arm.backbone, arm.finetune_task))
 
-    def arm(self, name: str) -> Arm:
-        """The arm, reference or control of this name."""
-        return self._by_name[name]
 
-    @cached_property
-    def _by_name(self) -> dict[str, Arm]:
-        return {arm.name: arm for arm in self.arms + self.references + self.controls}
-
-
-def make_plan(config: SweepConfig) -> Plan:
+def make_plan(config: SweepConfig, s: int = 0) -> Plan:
     """Every combination of rendering, pre-training task, backbone and fine-tuning task."""
     combinations = [
         (backbone, finetune_task) for backbone in config.pretrain.backbones for finetune_task in config.finetune.tasks
@@ -99,18 +92,9 @@ def make_plan(config: SweepConfig) -> Plan:
     )
     references = tuple(Arm(NO_PRETRAINING, NO_PRETRAINING, b, f) for b, f in combinations)
     controls = tuple(arm.control for arm in arms) if config.controls.shuffled_labels else ()
-    return Plan(arms, references, config.ladder.values(), config.ladder.choices(), controls)
+    return Plan(arms, references, config.ladder.values(), config.ladder.choices(), controls, s)
 
 
-@dataclass(frozen=True)
-class RunKey:
-    """One run: an arm, a size and a seed."""
-
-    arm: Arm
-    n: int
-    seed: int
-
-    @property
-    def what(self) -> str:
-        """For the ledger and for lines of progress."""
-        return f"{self.arm.name} n={self.n} seed={self.seed}"
+def run_seeds(config: SweepConfig, count: int) -> range:
+    """The seeds of so many runs of an arm at a size: all begin at the sweep's own seed."""
+    return range(config.seed, config.seed + count)

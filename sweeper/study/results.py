@@ -23,11 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.estimator.observations import log_errors
-from sweeper.config.schema import SweepConfig
+from analysis.policy.runs import Run
 from sweeper.storage.filesystem import full_disk_is_said
 from sweeper.storage.run_folder import discard, keep
-from sweeper.study.arms import make_plan
-from sweeper.study.identity import studies
+from sweeper.study.studies import Studies
 
 log = logging.getLogger("sweeper")
 
@@ -64,6 +63,16 @@ class Observation:
     share: float = 1.0
 
     @property
+    def run(self) -> Run:
+        """The run that it belongs to."""
+        return Run(self.arm, self.n, self.seed, self.s)
+
+    @property
+    def key(self) -> tuple[Run, str, int, str]:
+        """What tells it from every other fine-tune of the sweep."""
+        return self.run, self.split, self.repeat, self.tuned if self.split == "validation" else ""
+
+    @property
     def file_name(self) -> str:
         """Name of its part: the same fine-tune always has the same."""
         arm = self.arm.replace("/", "~")
@@ -73,20 +82,16 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Run:
-    """All fine-tunes of one (arm, n, seed): the mean of their log errors, and the variance of that mean.
+class MeasuredRun:
+    """All fine-tunes of a run: the mean of their log errors, and the variance of that mean.
 
     `variance` is None for a single fine-tune.
     """
 
-    arm: str
-    n: int
-    seed: int
+    run: Run
     log_error: float
     variance: float | None
     repeats: int
-    lr: float
-    cost: float
 
     @property
     def error(self) -> float:
@@ -110,21 +115,20 @@ def write(folder: Path, observation: Observation) -> None:
     keep(target)
 
 
-def read(folder: Path, config: SweepConfig) -> list[Observation]:
-    """The rows that belong to this config, ordered by arm, n, seed, split and repeat.
+def read(folder: Path, studies: Studies) -> list[Observation]:
+    """The rows that belong to these studies, ordered by arm, n, seed, split and repeat.
 
     Rows measured under another recipe, data set or rendering setting are left where they are and left out.
     """
-    rows = []
+    rows: dict[Any, Observation] = {}
     for part in sorted(folder.glob("*.parquet")):
         row = _row(part)
         if row is None:
             log.warning("results part %s is damaged and left out; `sweeper run` measures it anew", part)
-        else:
-            rows.append(row)
-    current = studies(config, make_plan(config))
-    observations = [row for row in rows if current.get(row.arm) == row.study]
-    return sorted(observations, key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.tuned))
+        # A fine-tune may stand there twice, under an older name of its study too.
+        elif studies.has(row.arm, row.study) and (row.key not in rows or studies.current[row.arm] == row.study):
+            rows[row.key] = row
+    return sorted(rows.values(), key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.tuned))
 
 
 def discard_damaged(folder: Path) -> int:
@@ -153,26 +157,16 @@ def _checksum(row: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
 
 
-def runs(observations: Iterable[Observation]) -> list[Run]:
+def runs(observations: Iterable[Observation]) -> list[MeasuredRun]:
     """Observations on the test split, gathered into runs."""
-    groups: dict[tuple[str, int, int], list[Observation]] = defaultdict(list)
+    groups: dict[Run, list[float]] = defaultdict(list)
     for row in observations:
         if row.split == "test":
-            groups[row.arm, row.n, row.seed].append(row)
-    return [_run(rows) for rows in groups.values()]
+            groups[row.run].append(row.error)
+    return [_measured(run, errors) for run, errors in groups.items()]
 
 
-def _run(rows: list[Observation]) -> Run:
-    logs = log_errors([row.error for row in rows])
+def _measured(run: Run, errors: list[float]) -> MeasuredRun:
+    logs = log_errors(errors)
     variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
-    first = rows[0]
-    return Run(
-        first.arm,
-        first.n,
-        first.seed,
-        float(logs.mean()),
-        variance,
-        len(rows),
-        first.lr,
-        sum(row.cost for row in rows),
-    )
+    return MeasuredRun(run, float(logs.mean()), variance, len(errors))

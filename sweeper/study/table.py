@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
+from analysis.policy.runs import Run
 from sweeper.config.tune import Scope, Tune, scope_of
-from sweeper.study.results import Observation, Run, runs
+from sweeper.study.results import MeasuredRun, Observation, runs
 
 
 class Table:
@@ -18,39 +20,33 @@ class Table:
 
     def __init__(self, rows: Iterable[Observation], repeats: int, tune: Tune) -> None:
         self._repeats, self._tune = repeats, tune
-        self._rows: dict[str, Observation] = {}
-        self._of_run: dict[tuple[str, int, int], dict[str, Observation]] = defaultdict(dict)
-        self._tried: dict[Scope, dict[str, Observation]] = defaultdict(dict)
-        self._runs: dict[tuple[str, int, int], Run] = {}
+        self._tests: dict[Run, dict[int, Observation]] = defaultdict(dict)
+        self._tried: dict[Scope, dict[Any, Observation]] = defaultdict(dict)
+        self._runs: dict[Run, MeasuredRun] = {}
+        self._keys: set[Any] = set()
         for row in rows:
             self.add(row)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._keys)
 
     def add(self, row: Observation) -> None:
         """Take a row in; one of the same fine-tune takes the place of the earlier."""
-        self._rows[row.file_name] = row
+        self._keys.add(row.key)
         if row.split == "validation":
-            self._tried[scope_of(self._tune, row.arm, row.n)][row.file_name] = row
+            self._tried[scope_of(self._tune, row.arm, row.n)][row.key] = row
             return
-        key = (row.arm, row.n, row.seed)
-        self._of_run[key][row.file_name] = row
-        (run,) = runs(self._of_run[key].values())
+        self._tests[row.run][row.repeat] = row
+        (run,) = runs(self._tests[row.run].values())
         if run.repeats >= self._repeats:
-            self._runs[key] = run
+            self._runs[row.run] = run
 
     @property
-    def rows(self) -> list[Observation]:
-        """All rows, in the order in which they came."""
-        return list(self._rows.values())
-
-    @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[MeasuredRun]:
         """The complete runs, in the order in which they were completed."""
         return list(self._runs.values())
 
-    def runs_from(self, start: int) -> list[Run]:
+    def runs_from(self, start: int) -> list[MeasuredRun]:
         """The complete runs but for the first `start` of them."""
         return list(islice(reversed(self._runs.values()), max(len(self._runs) - start, 0)))[::-1]
 
@@ -59,13 +55,12 @@ class Table:
         """How many runs are complete."""
         return len(self._runs)
 
-    def run(self, arm: str, n: int, seed: int) -> Run:
-        """A complete run."""
-        return self._runs[arm, n, seed]
+    def __getitem__(self, run: Run) -> MeasuredRun:
+        return self._runs[run]
 
-    def has(self, arm: str, n: int, seed: int) -> bool:
+    def __contains__(self, run: Run) -> bool:
         """Whether this run is complete."""
-        return (arm, n, seed) in self._runs
+        return run in self._runs
 
     def tried(self, scope: Scope) -> list[Observation]:
         """The trials of a tuning."""
