@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.amounts import left_then, money
 from analysis.laws import Floats
-from analysis.policy.belief import Belief, believe
+from analysis.policy.belief import Belief, belief_of
 from analysis.policy.goals import DEFAULT_TERMS, Terms
 from analysis.policy.objectives import Aim, aims
 from analysis.policy.proposal import Cost, Proposal
@@ -88,7 +88,7 @@ def propose(
 
 
 def _option(state: ArmState, aim: Aim, candidates: Mapping[str, Sequence[int]], pending: Sequence[Run]) -> _Option:
-    belief = believe(state, candidates, pending, aim.gradients)
+    belief = belief_of(state, candidates, pending, aim.gradients)
     allowed = set(candidates[state.arm])
     places = [i for i, n in enumerate(belief.sizes) if n in allowed]
     option = _Option(belief, aim, places, np.zeros(len(places)))

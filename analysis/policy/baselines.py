@@ -23,7 +23,7 @@ Pick = Callable[[Sequence[Priced]], Priced]
 Prepare = Callable[[Sequence[ArmState], Mapping[str, Sequence[int]], Sequence[Run], int], Pick]
 
 
-def one_by_one(why: str, prepare: Prepare) -> Policy:
+def greedy_policy(why: str, prepare: Prepare) -> Policy:
     """A policy that picks its runs singly, each among those that the budget still allows; `why` begins its reasons."""
 
     def propose(
@@ -78,8 +78,8 @@ def _price_order(option: Priced) -> tuple[float, int, int]:
 
 
 # The paper's fixed grid: every size of every arm once, the smallest first, arms as given; then again.
-propose_grid = one_by_one("next in the fixed grid", _least(_grid_order))
+propose_grid = greedy_policy("next in the fixed grid", _least(_grid_order))
 # An affordable arm and size at random.
-propose_random = one_by_one("drawn at random", _any)
+propose_random = greedy_policy("drawn at random", _any)
 # The run that costs least ("Cheapest" of Li et al. 2026, section 5.1); among equals, as the grid does.
-propose_cheapest = one_by_one("the cheapest run there is", _least(_price_order))
+propose_cheapest = greedy_policy("the cheapest run there is", _least(_price_order))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.policy.goals import Goals
-from analysis.policy.objectives import Expected, standing
+from analysis.policy.objectives import Expected, current_sds
 from analysis.policy.proposal import Proposal
 from sweeper.search.decisions import Knowledge
 from sweeper.storage.json_lines import append_event, read_events
@@ -80,7 +80,7 @@ class DecisionLog:
         new = [run for run in after.runs[len(before.runs) :] if (run.arm, run.n, run.seed) in self._expected]
         if not new:
             return
-        was, is_now = (standing(known.arms, goals) for known in (before, after))
+        was, is_now = (current_sds(known.arms, goals) for known in (before, after))
         for run in new:
             key = (run.arm, run.n, run.seed)
             about = self._expected[key].about

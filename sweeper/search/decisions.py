@@ -15,7 +15,7 @@ from analysis.estimator.observations import Repeated, with_pooled_variance
 from analysis.policy.goals import Goals, Terms
 from analysis.policy.pilot import pilot, pilot_sizes
 from analysis.policy.proposal import Proposal, Stop
-from analysis.policy.registry import ENTRANTS, OURS
+from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from analysis.verdict.verdict import Verdict, verdict
@@ -208,7 +208,7 @@ def choose(
     if not any(candidates[arm] for arm in worth):
         still = "" if len(worth) in (0, len(plan.arms)) else " of the arms that are still open"
         return Stop("exhausted", f"every size{still} has been run as often as the policy allows")
-    options = ENTRANTS[config.policy.name].propose(
+    options = POLICIES[config.policy.name].propose(
         arms, candidates, cost, pending, k=1, seed=config.seed + len(known.runs), terms=terms
     )
     if options:
