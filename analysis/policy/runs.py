@@ -18,6 +18,11 @@ class Run:
     n: int
     seed: int
 
+    @property
+    def what(self) -> str:
+        """The run in words, for messages."""
+        return f"{self.arm} n={self.n} seed={self.seed}"
+
 
 @dataclass(frozen=True, eq=False)
 class ArmState:
