@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.amounts import left_then, money
 from analysis.laws import Floats
 from analysis.policy.belief import Belief, belief_of
 from analysis.policy.goals import DEFAULT_TERMS, Terms
@@ -132,8 +131,6 @@ def _proposal(option: _Option, at: int, run: Run, price: float, terms: Terms, *,
     belief = option.belief
     expected = option.aim.expect(belief.left(), belief.left_after()[option.places[at]])
     repeat = " again" if again else ""
-    rest = left_then(terms.budget_left - price, terms.unit)
-    reason = (
-        f"{expected.why}: n = {run.n:,}{repeat} is expected to {expected.to_do} for {money(price, terms.unit)}{rest}"
-    )
-    return Proposal(run.arm, run.n, run.seed, float(option.gains[at]), price, reason, expected)
+    why = f"{expected.why}: n = {run.n:,}{repeat} is expected to {expected.to_do}"
+    gain, left = float(option.gains[at]), terms.budget_left - price
+    return Proposal(run.arm, run.n, run.seed, gain, price, terms.unit, why, left, expected)

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.amounts import left_then, money
-from analysis.policy.adaptive import DEFAULT_TERMS, Terms
+from analysis.policy.goals import DEFAULT_TERMS, Terms
 from analysis.policy.proposal import Cost, Policy, Proposal
 from analysis.policy.runs import ArmState, Run, next_seed
 
@@ -49,9 +48,8 @@ def greedy_policy(why: str, prepare: Prepare) -> Policy:
                 break
             run, price = pick(affordable)
             budget_left -= price
-            rest = left_then(budget_left, terms.unit)
-            reason = f"{why}: {run.arm}, n = {run.n:,}, for {money(price, terms.unit)}{rest}"
-            chosen.append(Proposal(run.arm, run.n, run.seed, None, price, reason))
+            named = f"{why}: {run.arm}, n = {run.n:,}"
+            chosen.append(Proposal(run.arm, run.n, run.seed, None, price, terms.unit, named, budget_left))
             taken.append(run)
         return chosen
 

@@ -26,9 +26,19 @@ def decision_events(path: Path, studies: Mapping[str, str]) -> list[dict[str, An
 
 
 def read_decisions(path: Path, studies: Mapping[str, str]) -> list[Proposal]:
-    """The same as proposals."""
+    """The same as proposals, each with the words that were written down."""
     return [
-        Proposal(e["arm"], e["n"], e["seed"], e["gain"], e["cost"], e["reason"], _expected(e))
+        Proposal(
+            e["arm"],
+            e["n"],
+            e["seed"],
+            e["gain"],
+            e["cost"],
+            e["unit"],
+            why="",
+            expected=_expected(e),
+            recorded=e["reason"],
+        )
         for e in decision_events(path, studies)
     ]
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from analysis import LawFit, fit_laws
-from analysis.amounts import left_then, money
+from analysis.amounts import money
 from analysis.estimator.observations import Repeated, with_pooled_variance
 from analysis.policy.goals import Goals, Terms
 from analysis.policy.pilot import pilot, pilot_sizes
@@ -134,18 +134,16 @@ class Offers:
 
     def of(self, run: Run, why: str) -> Proposal:
         """The proposal of `run`, which expects nothing: it is made whatever is known."""
-        price = self.cost(run)
-        return Proposal(run.arm, run.n, run.seed, None, price, f"{why}, for {money(price, self.unit)}")
+        return Proposal(run.arm, run.n, run.seed, None, self.cost(run), self.unit, why)
 
 
-def priced_anew(proposal: Proposal, cost: float, left: float, unit: str) -> Proposal:
-    """A run of the opening at what it costs when it begins, and what is left then: those decided since the sweep began
-    may render or train what it needs. One that was decided before a restart keeps its words."""
-    first = f", for {money(proposal.cost, unit)}"
-    if not proposal.reason.endswith(first):
-        return proposal
-    reason = f"{proposal.reason.removesuffix(first)}, for {money(cost, unit)}{left_then(left - cost, unit)}"
-    return replace(proposal, cost=cost, reason=reason)
+def priced_anew(proposal: Proposal, cost: float, left: float) -> Proposal:
+    """A run of the opening at what it costs when it begins, of the `left` that the budget has then.
+
+    Runs decided since the sweep began may render or train what it needs. One that was decided before a restart keeps
+    its words and its cost.
+    """
+    return proposal if proposal.recorded is not None else replace(proposal, cost=cost, left=left - cost)
 
 
 def _stated(config: SweepConfig, there: AbstractSet[Run], names: Sequence[str], offers: Offers) -> list[Proposal]:
@@ -232,8 +230,8 @@ def _substitute(
     price = cost(run, ())
     if price > terms.budget_left:
         return Stop("budget", f"{arm} still needs a size, n = {run.n:,}, which costs more than is left")
-    reason = f"pilot: {arm} has too few sizes for a law, n = {run.n:,} instead, for {money(price, terms.unit)}"
-    return Proposal(arm, run.n, run.seed, None, price, reason)
+    why = f"pilot: {arm} has too few sizes for a law, n = {run.n:,} instead"
+    return Proposal(arm, run.n, run.seed, None, price, terms.unit, why)
 
 
 def _with(state: ArmState, refused: Sequence[Run]) -> ArmState:

@@ -187,7 +187,7 @@ class Loop:
             key = self._key(proposal.run)
             if not (self.table.has(key.arm.name, key.n, key.seed) or key in self.flights or key in self.failed):
                 beside = self.pricing.of(key, list(self.flights))
-                return priced_anew(proposal, beside, self.pricing.left(), self.pricing.unit)
+                return priced_anew(proposal, beside, self.pricing.left())
         # The policy waits for the pre-trained runs of the opening.
         if any(key.n > 0 and PolicyRun(key.arm.name, key.n, key.seed) in self._opens for key in self.flights):
             return None

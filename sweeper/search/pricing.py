@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
-from analysis.policy.adaptive import money
+from analysis.amounts import money
 from sweeper.budget.cost_model import FINETUNE_START_S, CostModel, total
 from sweeper.budget.costs import GPU, Cost, Estimate, cost_of
 from sweeper.budget.devices import device_type
