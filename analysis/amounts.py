@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from math import isinf
-
 
 def money(amount: float, unit: str) -> str:
     """An amount in the budget's unit: $1.20, $0.0042, 3.4 minutes."""
     if unit != "$":
         return f"{amount:,.3g} {unit}"
     return f"${amount:,.2f}" if amount == 0 or abs(amount) >= 1 else f"${amount:.2g}"
-
-
-def left_then(left: float, unit: str) -> str:
-    """The end of a proposal's line: what of the budget is left once it is paid; nothing where there is no cap."""
-    return "" if isinf(left) else f"; {money(left, unit)} left then"

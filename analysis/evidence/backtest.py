@@ -14,8 +14,8 @@ from scipy.stats import kendalltau
 from analysis.estimator.fit import LawFit, fit_laws
 from analysis.estimator.prior import Prior
 from analysis.laws import Floats
+from analysis.paper.other_estimators import OTHER_ESTIMATORS, Predict
 from analysis.paper.recorded import Curve, Setting
-from analysis.paper.rivals import RIVALS, Predict
 
 POSTERIOR = "posterior"
 # No method: the score of one who knew every curve, so that only the scatter of the runs to be predicted is left.
@@ -70,7 +70,7 @@ def score(task: Task, seed: int = 0) -> list[Score]:
     scores = [Score(task.name, POSTERIOR, float(np.mean(errors)), float(np.mean(inside)), len(errors))]
     floor = np.mean([_noise_rmse(task, fits[name], later.n) for name, later in task.scored.items()])
     scores.append(Score(task.name, RUN_NOISE, float(floor), None, len(errors)))
-    for method, predict in RIVALS.items():
+    for method, predict in OTHER_ESTIMATORS.items():
         scores.append(Score(task.name, method, float(np.mean(curve_errors(task, predict))), None, len(errors)))
     return scores
 
@@ -117,7 +117,7 @@ def order_of_renderings(paper: Mapping[Setting, Curve], seed: int = 0) -> dict[s
     at = np.array([64_000.0])
     fits = fit_laws({name: (curve.n, curve.error) for name, curve in seen.items()}, seed=seed)
     orders = {POSTERIOR: [float(fit.predict(at)[0]) for fit in fits.values()]}
-    orders |= {m: [float(predict(curve, at)[0]) for curve in seen.values()] for m, predict in RIVALS.items()}
+    orders |= {m: [float(predict(curve, at)[0]) for curve in seen.values()] for m, predict in OTHER_ESTIMATORS.items()}
     taus = {method: float(kendalltau(order, truth).statistic) for method, order in orders.items()}
     known = fit_laws({name: (curve.n, curve.error) for name, curve in chosen.items()}, seed=seed)
     return taus | {RUN_NOISE: _noise_tau(list(known.values()), at)}

@@ -18,7 +18,7 @@ from analysis.estimator.fit import LawFit
 from analysis.laws import TrueLaw
 from analysis.paper.recorded import Curve, Setting
 from analysis.policy.goals import DEFAULT_TERMS, Goals
-from analysis.policy.registry import ENTRANTS
+from analysis.policy.registry import POLICIES
 from analysis.replay.optimal_design import GAP, best_design, bound, relative, variance
 from analysis.replay.pools import STANDARD_PRICES, Pool, PoolArm, Prices, recorded_pool, simulated_pool, whole_grid
 from analysis.replay.replay import Rules, Step, replay
@@ -54,7 +54,7 @@ def design_trial(policy: str, i: int) -> tuple[float, ...]:
     law = draw_law(i)
     goals = Goals(alpha_sd=0.1, c_sd=0.1, relative=True)
     rules = Rules(runs=max(DESIGN_RUNS), goals=goals, prices=_EQUAL, ladder=RUNGS)
-    runs = list(replay(simulated_pool(law, SIZES, i), ENTRANTS[policy], rules, i))[-1].runs
+    runs = list(replay(simulated_pool(law, SIZES, i), POLICIES[policy], rules, i))[-1].runs
     aim, fine = relative(law), _upto(_FINE, RUNGS[-1])
     return tuple(
         variance([run.n for run in runs[:k]], law, aim) / variance(best_design(fine, k, law, aim), law, aim)
@@ -68,7 +68,7 @@ def gap_cost_trial(policy: str, i: int, beyond: bool = False) -> float:
     pool = simulated_pool(law, BEYOND if beyond else SIZES, i)
     wanted, grid_cost = _grid_gap(law)
     rules = Rules(budget=2 * grid_cost, goals=Goals(alpha_sd=float("inf"), c_sd=wanted**0.5), ladder=RUNGS)
-    for step in replay(pool, ENTRANTS[policy], rules, i):
+    for step in replay(pool, POLICIES[policy], rules, i):
         if variance([run.n for run in step.runs], law, GAP) <= wanted * (1 + 1e-9):
             return step.spent / grid_cost
     return float("inf")
@@ -128,7 +128,7 @@ def name_rendering(
     top = float(RUNGS[-1])
     goals = Goals(objective="best", n_target=top, tie=_NEAR_BEST)
     rules = Rules(budget=share * case.cost(), goals=goals, pilot=pilot)
-    end = list(replay(case.pool(), ENTRANTS[policy], rules, seed))[-1]
+    end = list(replay(case.pool(), POLICIES[policy], rules, seed))[-1]
     return min(end.fits, key=lambda arm: float(end.fits[arm].predict(top))), end.spent / case.cost()
 
 
@@ -189,7 +189,7 @@ def cross_task_trial(
     The sweep is asked with `goals`, by default those of any sweep: alpha and C of every arm.
     """
     rules = Rules(budget=share * case.cost(), goals=goals, pilot=CROSS_TASK_PILOT)
-    return gaps_apart(list(replay(case.pool(), ENTRANTS[policy], rules, seed))[-1].fits, whole)
+    return gaps_apart(list(replay(case.pool(), POLICIES[policy], rules, seed))[-1].fits, whole)
 
 
 def gaps_apart(fits: Mapping[str, LawFit], whole: Mapping[str, Gap]) -> tuple[Apart, ...]:

@@ -24,8 +24,8 @@ import numpy as np
 from analysis.estimator.prior import Prior
 from analysis.evidence.backtest import Task, curve_errors, nine_renderings, posterior_errors, tasks
 from analysis.evidence.log_evidence import log_evidence
+from analysis.paper.other_estimators import OTHER_ESTIMATORS
 from analysis.paper.recorded import Curve, read_few_shot, read_paper
-from analysis.paper.rivals import RIVALS
 
 SHIPPED = Prior()
 CANDIDATES: Mapping[str, Prior] = {
@@ -63,11 +63,11 @@ def backtests(scored_sets: Sequence[Task], unscored: Collection[str]) -> list[Ta
 
 
 def compare(test: Task, candidates: Mapping[str, Prior], done: Collection[str] = ()) -> Iterator[str]:
-    """A line of CSV under `HEAD` for every candidate and rival on one backtest that is not in `done`.
+    """A line of CSV under `HEAD` for every candidate and other estimator on one backtest that is not in `done`.
 
     Differences are from the first candidate; `se_of_difference`: standard error of their mean over the curves.
     """
-    if {*candidates, *RIVALS} <= set(done):
+    if {*candidates, *OTHER_ESTIMATORS} <= set(done):
         return
     first: list[float] = []
     for name, prior in candidates.items():
@@ -77,7 +77,7 @@ def compare(test: Task, candidates: Mapping[str, Prior], done: Collection[str] =
         first = first or errors
         if name not in done:
             yield _line(name, test, errors, first, f"{np.mean(inside):.3f}")
-    for name, predict in RIVALS.items():
+    for name, predict in OTHER_ESTIMATORS.items():
         if name not in done:
             yield _line(name, test, curve_errors(test, predict), first, "")
 

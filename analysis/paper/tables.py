@@ -17,8 +17,8 @@ from analysis.estimator.fit import LawFit, fit_law, fit_laws
 from analysis.estimator.least_squares import Space
 from analysis.laws import Floats
 from analysis.paper.full_law import appendix_D, fit_full_law, full_law_draws
+from analysis.paper.other_estimators import OTHER_ESTIMATORS
 from analysis.paper.recorded import Curve, Setting
-from analysis.paper.rivals import RIVALS
 
 PAPER_D = 0.48
 PRINTED_FULL_LAW = {"alpha": 0.544, "beta": 0.322, "gamma": 0.478, "delta": 41.8}
@@ -125,7 +125,10 @@ def _rmse(paper: Mapping[Setting, Curve]) -> Table:
             continue
         fits = fit_laws({s.name: (c.n, c.error) for s, c in seen.items()}, groups={s.name: s.group for s in seen})
         own = [[_rms(fits[s.name].predict(later[s].n), later[s].error) for s in seen]]
-        own += [[_rms(predict(c, later[s].n), later[s].error) for s, c in seen.items()] for predict in RIVALS.values()]
+        own += [
+            [_rms(predict(c, later[s].n), later[s].error) for s, c in seen.items()]
+            for predict in OTHER_ESTIMATORS.values()
+        ]
         rows.append((label, f"mean of {len(seen)}", *(float(np.mean(each)) for each in own)))
         rows += [(label, s.name, *each) for s, each in zip(seen, zip(*own, strict=True), strict=True)]
     return Table(
@@ -134,7 +137,7 @@ def _rmse(paper: Mapping[Setting, Curve]) -> Table:
         "Within a collection: fit the smaller sizes, predict its larger ones. Across, as the paper did: fit the 64k"
         " collection, predict the larger sizes of the 1280k collection, from which it differs by an offset. What the"
         " paper prints for figure 5 was not at hand when this was written, so no printed number stands beside these.",
-        ("fitted and predicted", "setting", "posterior", *RIVALS),
+        ("fitted and predicted", "setting", "posterior", *OTHER_ESTIMATORS),
         tuple(rows),
     )
 

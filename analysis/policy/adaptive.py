@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.amounts import left_then, money
 from analysis.laws import Floats
-from analysis.policy.belief import Belief, believe
+from analysis.policy.belief import Belief, belief_of
 from analysis.policy.goals import DEFAULT_TERMS, Terms
 from analysis.policy.objectives import Aim, aims
 from analysis.policy.proposal import Cost, Proposal
@@ -88,7 +87,7 @@ def propose(
 
 
 def _option(state: ArmState, aim: Aim, candidates: Mapping[str, Sequence[int]], pending: Sequence[Run]) -> _Option:
-    belief = believe(state, candidates, pending, aim.gradients)
+    belief = belief_of(state, candidates, pending, aim.gradients)
     allowed = set(candidates[state.arm])
     places = [i for i, n in enumerate(belief.sizes) if n in allowed]
     option = _Option(belief, aim, places, np.zeros(len(places)))
@@ -116,7 +115,9 @@ def _worths(
 
 def _run(option: _Option, at: int, seeds: Mapping[tuple[str, int], int]) -> Run:
     n = option.belief.sizes[option.places[at]]
-    return Run(option.arm, n, max(option.belief.state.next_seeds.get(n, 0), seeds.get((option.arm, n), 0)))
+    state = option.belief.state
+    had = [seed for seed in (state.next_seeds.get(n), seeds.get((option.arm, n))) if seed is not None]
+    return Run(option.arm, n, max(had, default=state.first_seed), state.s)
 
 
 def _next_seeds(runs: Iterable[Run]) -> dict[tuple[str, int], int]:
@@ -132,8 +133,6 @@ def _proposal(option: _Option, at: int, run: Run, price: float, terms: Terms, *,
     belief = option.belief
     expected = option.aim.expect(belief.left(), belief.left_after()[option.places[at]])
     repeat = " again" if again else ""
-    rest = left_then(terms.budget_left - price, terms.unit)
-    reason = (
-        f"{expected.why}: n = {run.n:,}{repeat} is expected to {expected.to_do} for {money(price, terms.unit)}{rest}"
-    )
-    return Proposal(run.arm, run.n, run.seed, float(option.gains[at]), price, reason, expected)
+    why = f"{expected.why}: n = {run.n:,}{repeat} is expected to {expected.to_do}"
+    gain, left = float(option.gains[at]), terms.budget_left - price
+    return Proposal(run, gain, price, terms.unit, why, left, expected)

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.amounts import left_then, money
-from analysis.policy.adaptive import DEFAULT_TERMS, Terms
+from analysis.policy.goals import DEFAULT_TERMS, Terms
 from analysis.policy.proposal import Cost, Policy, Proposal
-from analysis.policy.runs import ArmState, Run, next_seed
+from analysis.policy.runs import ArmState, Run
 
 # A run with its price.
 Priced = tuple[Run, float]
@@ -23,7 +22,7 @@ Pick = Callable[[Sequence[Priced]], Priced]
 Prepare = Callable[[Sequence[ArmState], Mapping[str, Sequence[int]], Sequence[Run], int], Pick]
 
 
-def one_by_one(why: str, prepare: Prepare) -> Policy:
+def greedy_policy(why: str, prepare: Prepare) -> Policy:
     """A policy that picks its runs singly, each among those that the budget still allows; `why` begins its reasons."""
 
     def propose(
@@ -38,20 +37,15 @@ def one_by_one(why: str, prepare: Prepare) -> Policy:
         pick = prepare(arms, candidates, pending, seed)
         taken, chosen, budget_left = list(pending), list[Proposal](), terms.budget_left
         while len(chosen) < k:
-            runs = [
-                Run(state.arm, n, next_seed(state.arm, n, (*state.done, *taken)))
-                for state in arms
-                for n in candidates[state.arm]
-            ]
+            runs = [state.next_run(n, taken) for state in arms for n in candidates[state.arm]]
             priced = [(run, cost(run, taken)) for run in runs]
             affordable = [(run, price) for run, price in priced if price <= budget_left]
             if not affordable:
                 break
             run, price = pick(affordable)
             budget_left -= price
-            rest = left_then(budget_left, terms.unit)
-            reason = f"{why}: {run.arm}, n = {run.n:,}, for {money(price, terms.unit)}{rest}"
-            chosen.append(Proposal(run.arm, run.n, run.seed, None, price, reason))
+            named = f"{why}: {run.arm}, n = {run.n:,}"
+            chosen.append(Proposal(run, None, price, terms.unit, named, budget_left))
             taken.append(run)
         return chosen
 
@@ -78,8 +72,8 @@ def _price_order(option: Priced) -> tuple[float, int, int]:
 
 
 # The paper's fixed grid: every size of every arm once, the smallest first, arms as given; then again.
-propose_grid = one_by_one("next in the fixed grid", _least(_grid_order))
+propose_grid = greedy_policy("next in the fixed grid", _least(_grid_order))
 # An affordable arm and size at random.
-propose_random = one_by_one("drawn at random", _any)
+propose_random = greedy_policy("drawn at random", _any)
 # The run that costs least ("Cheapest" of Li et al. 2026, section 5.1); among equals, as the grid does.
-propose_cheapest = one_by_one("the cheapest run there is", _least(_price_order))
+propose_cheapest = greedy_policy("the cheapest run there is", _least(_price_order))

@@ -159,7 +159,7 @@ class Belief:
         self.parts = tuple(part.seen(place) for part in self.parts)
 
 
-def believe(
+def belief_of(
     state: ArmState,
     candidates: Mapping[str, Sequence[int]],
     pending: Sequence[Run],

@@ -124,17 +124,17 @@ def aims(arms: Sequence[ArmState], goals: Goals) -> list[Aim]:
 
 def chances_of_best(fits: Mapping[str, LawFit], goals: Goals) -> dict[str, float]:
     """Probability that each arm's error at `n_target` is the lowest, or within `tie` of it."""
-    errors, others = _rivals(list(fits.values()), goals)
+    errors, others = _errors_and_best_other(list(fits.values()), goals)
     return dict(zip(fits, _share(errors <= others + goals.tie).tolist(), strict=True))
 
 
-def hopeful(chances: Mapping[str, float], goals: Goals) -> set[str]:
+def arms_that_can_win(chances: Mapping[str, float], goals: Goals) -> set[str]:
     """The arms that can still win: their chance is at least `hopeless` times the leader's."""
     least = goals.hopeless * max(chances.values())
     return {arm for arm, chance in chances.items() if chance >= least}
 
 
-def standing(arms: Sequence[ArmState], goals: Goals) -> dict[str, dict[str, float]]:
+def current_sds(arms: Sequence[ArmState], goals: Goals) -> dict[str, dict[str, float]]:
     """For each arm the quantities of the objective as its runs leave them: what `Expected.before` is without others."""
     found = {}
     for state, aim in zip(arms, aims(arms, goals), strict=True):
@@ -174,10 +174,10 @@ def _target(fit: LawFit, arm: str, goals: Goals) -> Doubt:
 
 def _best(arms: Sequence[ArmState], goals: Goals) -> list[Doubt]:
     assert goals.n_target is not None
-    errors, others = _rivals([state.fit for state in arms], goals)
+    errors, others = _errors_and_best_other([state.fit for state in arms], goals)
     chances = _share(errors <= others + goals.tie)
     own = errors.var(axis=1)
-    # With no rival there is nothing to decide.
+    # With no other arm there is nothing to decide.
     apart = (errors - others).var(axis=1) if len(arms) > 1 else np.full(1, np.inf)
     title = f"has the lowest error at n = {goals.n_target:,.0f}"
     return [
@@ -186,7 +186,7 @@ def _best(arms: Sequence[ArmState], goals: Goals) -> list[Doubt]:
     ]
 
 
-def _rivals(fits: Sequence[LawFit], goals: Goals) -> tuple[Floats, Floats]:
+def _errors_and_best_other(fits: Sequence[LawFit], goals: Goals) -> tuple[Floats, Floats]:
     """Joint draws of every arm's error at `n_target`, and of the lowest of the others; (arms, draws) each."""
     assert goals.n_target is not None
     rng = np.random.default_rng(0)

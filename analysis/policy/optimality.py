@@ -18,7 +18,7 @@ from analysis.estimator.least_squares import solve_linear
 from analysis.estimator.posterior import ALPHA_RANGE
 from analysis.estimator.prior import Prior
 from analysis.laws import Floats
-from analysis.policy.baselines import Pick, Prepare, Priced, one_by_one
+from analysis.policy.baselines import Pick, Prepare, Priced, greedy_policy
 from analysis.policy.runs import ArmState, Run
 
 COST_EXPONENT = 0.4
@@ -93,9 +93,9 @@ def _worthiest(gain: Gain) -> Prepare:
     return prepare
 
 
-propose_d_optimal = one_by_one("D-optimal", _worthiest(log_det_gain))
-propose_v_optimal = one_by_one("V-optimal on the target region", _worthiest(target_variance_gain))
-propose_prediction_error = one_by_one("least prediction error over several modes", _worthiest(prediction_error_gain))
+propose_d_optimal = greedy_policy("D-optimal", _worthiest(log_det_gain))
+propose_v_optimal = greedy_policy("V-optimal on the target region", _worthiest(target_variance_gain))
+propose_prediction_error = greedy_policy("least prediction error over several modes", _worthiest(prediction_error_gain))
 
 
 def _mixture(state: ArmState, sizes: Sequence[int], pending: Sequence[Run]) -> Mixture:

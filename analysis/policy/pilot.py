@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from analysis.amounts import money
 from analysis.policy.proposal import Proposal
 from analysis.policy.runs import Run
 
@@ -27,13 +26,8 @@ def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int
 
 
 def pilot(
-    arms: Sequence[str], sizes: Sequence[int], cost: Callable[[Run], float], unit: str = "$", seed: int = 0
+    arms: Sequence[str], sizes: Sequence[int], cost: Callable[[Run], float], unit: str = "$", seed: int = 0, s: int = 0
 ) -> list[Proposal]:
     """The runs to begin with: these sizes for every arm, a size of all arms at a time, each for its `cost`."""
-    looks = []
-    for n in sizes:
-        for arm in arms:
-            price = cost(Run(arm, n, seed))
-            reason = f"pilot: a first look at {arm}, n = {n:,}, for {money(price, unit)}"
-            looks.append(Proposal(arm, n, seed, None, price, reason))
-    return looks
+    runs = [Run(arm, n, seed, s) for n in sizes for arm in arms]
+    return [Proposal(run, None, cost(run), unit, f"pilot: a first look at {run.arm}, n = {run.n:,}") for run in runs]

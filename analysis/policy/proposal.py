@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, isinf
 from typing import Protocol
 
+from analysis.amounts import money
 from analysis.policy.goals import Terms
 from analysis.policy.objectives import Expected
 from analysis.policy.runs import ArmState, Run
@@ -17,24 +19,32 @@ Cost = Callable[[Run, Sequence[Run]], float]
 
 @dataclass(frozen=True)
 class Proposal:
-    """The next run, what it is expected to teach and why in one line.
+    """The next run, what it costs and why it is proposed.
 
     `gain`: expected fall of the arm's risk (`analysis.policy.objectives`); None where no posterior was asked (pilot,
-    baselines). `cost`: marginal, in the budget's unit. `expected`: the quantity that the run is for, now and then.
+    baselines). `cost`: marginal, in the budget's `unit`. `why`: the first words of the reason. `left`: what of the
+    budget is left once the run is paid, inf where there is no cap. `expected`: the quantity that the run is for, now
+    and then. `recorded`: the reason as it was written down earlier; it then stands in place of a rendered one.
     """
 
-    arm: str
-    n: int
-    seed: int
+    run: Run
     gain: float | None
     cost: float
-    reason: str
+    unit: str
+    why: str
+    left: float = inf
     expected: Expected | None = None
+    recorded: str | None = None
 
     @property
-    def run(self) -> Run:
-        """The run that is proposed."""
-        return Run(self.arm, self.n, self.seed)
+    def reason(self) -> str:
+        """Why the run is proposed, what it costs and what is left then, in one line."""
+        if self.recorded is not None:
+            return self.recorded
+        # What a run is expected to do is told with its price in one breath: no comma.
+        comma = "," if self.expected is None else ""
+        rest = "" if isinf(self.left) else f"; {money(self.left, self.unit)} left then"
+        return f"{self.why}{comma} for {money(self.cost, self.unit)}{rest}"
 
 
 @dataclass(frozen=True)

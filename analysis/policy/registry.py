@@ -15,7 +15,7 @@ OURS = "adaptive"
 
 
 @dataclass(frozen=True)
-class Entrant:
+class NamedPolicy:
     """A policy by name and how it begins each arm: with a pilot, its smallest size, or a size at random.
 
     `on_rungs`: it keeps to the ladder where sizes between the rungs may be run too.
@@ -27,20 +27,20 @@ class Entrant:
     on_rungs: bool = False
 
     @property
-    def looks(self) -> bool:
+    def reads_results(self) -> bool:
         """Whether it reads the fits, so that they are made anew after each run."""
         return self.opening == "pilot"
 
 
-ENTRANTS: Mapping[str, Entrant] = {
-    entrant.name: entrant
-    for entrant in (
-        Entrant(OURS, propose, "pilot"),
-        Entrant("grid", propose_grid, "smallest", on_rungs=True),
-        Entrant("random", propose_random, "random"),
-        Entrant("cheapest", propose_cheapest, "smallest"),
-        Entrant("d_optimal", propose_d_optimal, "pilot"),
-        Entrant("v_optimal", propose_v_optimal, "pilot"),
-        Entrant("prediction_error", propose_prediction_error, "pilot"),
+POLICIES: Mapping[str, NamedPolicy] = {
+    policy.name: policy
+    for policy in (
+        NamedPolicy(OURS, propose, "pilot"),
+        NamedPolicy("grid", propose_grid, "smallest", on_rungs=True),
+        NamedPolicy("random", propose_random, "random"),
+        NamedPolicy("cheapest", propose_cheapest, "smallest"),
+        NamedPolicy("d_optimal", propose_d_optimal, "pilot"),
+        NamedPolicy("v_optimal", propose_v_optimal, "pilot"),
+        NamedPolicy("prediction_error", propose_prediction_error, "pilot"),
     )
 }

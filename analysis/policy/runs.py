@@ -24,13 +24,13 @@ class Run:
 
     @property
     def what(self) -> str:
-        """For the ledger and for lines of progress."""
+        """The run in words, for messages."""
         return f"{self.arm} n={self.n} seed={self.seed}"
 
 
 @dataclass(frozen=True, eq=False)
 class ArmState:
-    """What is known of an arm: its fit and the runs that are finished."""
+    """What is known of an arm: its fit and the runs that are finished. `first_seed`: of the first run at a new size."""
 
     arm: str
     fit: LawFit
@@ -55,7 +55,7 @@ class ArmState:
             seeds[run.n] = max(seeds.get(run.n, 0), run.seed + 1)
         return seeds
 
-
-def next_seed(arm: str, n: int, runs: Sequence[Run]) -> int:
-    """The smallest seed above all that (arm, n) has in `runs`."""
-    return max((run.seed for run in runs if (run.arm, run.n) == (arm, n)), default=-1) + 1
+    def next_run(self, n: int, beside: Sequence[Run] = ()) -> Run:
+        """A further run at n, with the smallest seed above all that it has had, those `beside` included."""
+        seeds = [run.seed for run in (*self.done, *beside) if (run.arm, run.n) == (self.arm, n)]
+        return Run(self.arm, n, max(seeds) + 1 if seeds else self.first_seed, self.s)

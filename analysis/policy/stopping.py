@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.amounts import money
 from analysis.policy.goals import Goals, Terms
-from analysis.policy.objectives import Aim, Doubt, Precision, aims, chances_of_best, hopeful
+from analysis.policy.objectives import Aim, Doubt, Precision, aims, arms_that_can_win, chances_of_best
 from analysis.policy.proposal import Stop
 from analysis.policy.runs import ArmState
 from analysis.verdict.verdict import Verdict
@@ -18,7 +18,7 @@ def still_open(arms: Sequence[ArmState], goals: Goals) -> set[str]:
     For "law" and "predict" those that are not as precise as wanted; all, where every one is.
     """
     if goals.objective == "best" and arms:
-        return hopeful(chances_of_best({state.arm: state.fit for state in arms}, goals), goals)
+        return arms_that_can_win(chances_of_best({state.arm: state.fit for state in arms}, goals), goals)
     unsettled = {s.arm for s, aim in zip(arms, aims(arms, goals), strict=True) if not _settled(s, aim, goals)}
     if goals.objective == "target":
         return unsettled

@@ -15,7 +15,7 @@ import numpy as np
 from analysis.estimator.fit import LawFit, fit_laws
 from analysis.policy.goals import DEFAULT_TERMS, Goals, Terms
 from analysis.policy.pilot import pilot_sizes
-from analysis.policy.registry import Entrant
+from analysis.policy.registry import NamedPolicy
 from analysis.policy.runs import ArmState, Run
 from analysis.replay.pools import STANDARD_PRICES, Pool, Prices
 
@@ -65,10 +65,10 @@ def _fits(
     return fit_laws({arm: tuple(zip(*runs, strict=True)) for arm, runs in seen}, groups=dict(groups))
 
 
-def replay(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> Iterator[Step]:
+def replay(pool: Pool, policy: NamedPolicy, rules: Rules, seed: int) -> Iterator[Step]:
     """Each run that the policy takes, until nothing affordable is left; `seed` decides order and ties."""
     step = Step(pool, (), 0.0)
-    for run in _opening(pool, entrant, rules, seed):
+    for run in _opening(pool, policy, rules, seed):
         price = rules.prices.cost(pool, step.runs)(run, ())
         if step.spent + price > rules.budget or len(step.runs) == rules.runs:
             return
@@ -78,9 +78,9 @@ def replay(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> Iterator[St
     # The order in which arms are offered settles the ties of policies that do not draw.
     order = np.random.default_rng([seed, 2]).permutation([arm.name for arm in pool.arms]).tolist()
     while len(step.runs) < rules.runs:
-        if entrant.looks:
+        if policy.reads_results:
             fits = step.fits
-        candidates = _candidates(pool, entrant, rules, step.runs)
+        candidates = _candidates(pool, policy, rules, step.runs)
         states = [
             ArmState(arm, fits[arm], tuple(run for run in step.runs if run.arm == arm))
             for arm in order
@@ -91,7 +91,7 @@ def replay(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> Iterator[St
         cost = rules.prices.cost(pool, step.runs)
         terms = Terms(rules.goals, rules.budget - step.spent)
         draw = int(np.random.SeedSequence([seed, len(step.runs)]).generate_state(1)[0])
-        chosen = entrant.propose(states, candidates, cost, seed=draw, terms=terms)
+        chosen = policy.propose(states, candidates, cost, seed=draw, terms=terms)
         if not chosen:
             return
         step = Step(pool, (*step.runs, chosen[0].run), step.spent + chosen[0].cost)
@@ -108,15 +108,15 @@ def first_cost(steps: Sequence[Step], holds: Callable[[Step], bool]) -> float:
     return reached
 
 
-def _opening(pool: Pool, entrant: Entrant, rules: Rules, seed: int) -> list[Run]:
+def _opening(pool: Pool, policy: NamedPolicy, rules: Rules, seed: int) -> list[Run]:
     """The first runs, in a random order."""
     rng = np.random.default_rng([seed, 1])
     first = []
     for arm in (each.name for each in pool.arms):
         rungs = [n for n in sorted(pool.sizes[arm]) if rules.ladder is None or n in rules.ladder]
-        if entrant.opening == "smallest":
+        if policy.opening == "smallest":
             sizes: Sequence[int] = rungs[:1]
-        elif entrant.opening == "random":
+        elif policy.opening == "random":
             sizes = [int(rng.choice(rungs))]
         else:
             sizes = rules.pilot or _pilot(pool, rules, arm, rungs)
@@ -129,9 +129,9 @@ def _pilot(pool: Pool, rules: Rules, arm: str, rungs: Sequence[int]) -> tuple[in
     return tuple(pilot_sizes(rungs, lambda n: price(Run(arm, n, 0), ())))
 
 
-def _candidates(pool: Pool, entrant: Entrant, rules: Rules, taken: Sequence[Run]) -> dict[str, list[int]]:
+def _candidates(pool: Pool, policy: NamedPolicy, rules: Rules, taken: Sequence[Run]) -> dict[str, list[int]]:
     left = pool.left(taken)
-    if not entrant.on_rungs or rules.ladder is None:
+    if not policy.on_rungs or rules.ladder is None:
         return left
     kept = {arm: [n for n in sizes if n in rules.ladder] for arm, sizes in left.items()}
     return {arm: sizes for arm, sizes in kept.items() if sizes}

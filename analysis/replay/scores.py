@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.estimator.fit import LawFit
 from analysis.laws import TrueLaw
-from analysis.policy.registry import Entrant
+from analysis.policy.registry import NamedPolicy
 from analysis.replay.pools import Pool, every_run
 from analysis.replay.replay import Rules, Step, first_cost, replay
 from analysis.verdict.verdict import Label, verdict
@@ -99,13 +99,15 @@ def recorded_question(pool: Pool, target: float | None) -> Question:
     return Question(target, top, {arm: label for arm, label in said.items() if label != UNDECIDED})
 
 
-def trace(pool: Pool, entrant: Entrant, rules: Rules, question: Question, costs: Sequence[float], seed: int) -> Trace:
+def trace(
+    pool: Pool, policy: NamedPolicy, rules: Rules, question: Question, costs: Sequence[float], seed: int
+) -> Trace:
     """Replay one policy and look at it when each of `costs` had been spent, and from the end back.
 
     Of a policy that looks at no result only the steps that are looked at are fitted.
     """
     every = len(pool.arms)
-    steps = [step for step in replay(pool, entrant, rules, seed) if len({run.arm for run in step.runs}) == every]
+    steps = [step for step in replay(pool, policy, rules, seed) if len({run.arm for run in step.runs}) == every]
     goals, looks = rules.goals, [_standing(steps, cost) for cost in costs]
     return Trace(
         alpha_sd=tuple(max(fit.alpha.sd for fit in step.fits.values()) if step else float("inf") for step in looks),

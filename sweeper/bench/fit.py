@@ -12,8 +12,8 @@ import numpy as np
 from analysis.estimator.fit import fit_law, fit_laws
 from analysis.evidence.backtest import POSTERIOR, RUN_NOISE, order_of_renderings, score, tasks
 from analysis.laws import law_error
+from analysis.paper.other_estimators import OTHER_ESTIMATORS
 from analysis.paper.recorded import read_few_shot, read_paper
-from analysis.paper.rivals import RIVALS
 from sweeper.bench.registry import Figure
 from sweeper.errors import BadInput
 
@@ -39,7 +39,7 @@ def measure(data_root: Path | None) -> dict[str, Figure]:
         scores = {each.method: each for each in score(task)}
         unit = f"RMSE of {'log ' * task.log}error, mean of {len(task.scored)} curves"
         plain = scores["nls_D_0.48"].rmse
-        for method in (POSTERIOR, *RIVALS, RUN_NOISE):
+        for method in (POSTERIOR, *OTHER_ESTIMATORS, RUN_NOISE):
             figures[f"rmse_{task.name}_{method}"] = Figure(scores[method].rmse, plain, unit)
         covered = scores[POSTERIOR].coverage
         assert covered is not None

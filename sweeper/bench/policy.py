@@ -17,9 +17,9 @@ from analysis.evidence.policy_questions import (
     rendering_trial,
     renderings,
 )
-from analysis.policy.registry import ENTRANTS, OURS
+from analysis.policy.registry import OURS, POLICIES
 from sweeper.bench.registry import Figure
-from sweeper.bench.trials import DRAWN_ENTRANTS, PLAIN, Found, Trial, recorded, suffix
+from sweeper.bench.trials import DRAWN_POLICIES, PLAIN, Found, Trial, recorded, suffix
 from sweeper.cluster.parallel import in_parallel
 
 QUESTIONS = ("design", "cost", "renderings", "drawn-renderings")
@@ -65,23 +65,23 @@ def measure_drawn_renderings(data_root: Path | None) -> dict[str, Figure]:
 
 
 def _plan_design(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
-    return [Trial("design", design_trial, policy, (i,)) for i in range(laws) for policy in ENTRANTS]
+    return [Trial("design", design_trial, policy, (i,)) for i in range(laws) for policy in POLICIES]
 
 
 def _plan_cost(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
-    within = [Trial("cost", gap_cost_trial, policy, (i,)) for i in range(laws) for policy in ENTRANTS]
+    within = [Trial("cost", gap_cost_trial, policy, (i,)) for i in range(laws) for policy in POLICIES]
     return within + [Trial("beyond", gap_cost_trial, OURS, (i, True)) for i in range(laws)]
 
 
 def _plan_renderings(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
     nine = renderings(recorded(data_root))
     seeds = range(replays["renderings"])
-    return [Trial("renderings", rendering_trial, name, (nine, seed)) for seed in seeds for name in ENTRANTS]
+    return [Trial("renderings", rendering_trial, name, (nine, seed)) for seed in seeds for name in POLICIES]
 
 
 def _plan_drawn_renderings(data_root: Path | None, laws: int, replays: Mapping[str, int]) -> list[Trial]:
     draws = range(replays["drawn-renderings"])
-    return [Trial("drawn-renderings", drawn_rendering_trial, name, (i,)) for i in draws for name in DRAWN_ENTRANTS]
+    return [Trial("drawn-renderings", drawn_rendering_trial, name, (i,)) for i in draws for name in DRAWN_POLICIES]
 
 
 _PLANS = {
@@ -116,7 +116,7 @@ def _design(found: Found) -> dict[str, Figure]:
     figures = dict[str, Figure]()
     for at, runs in enumerate(DESIGN_RUNS):
         plain = float(np.median([each[at] for each in found["design", PLAIN]]))
-        for policy in ENTRANTS:
+        for policy in POLICIES:
             ratios = [each[at] for each in found["design", policy]]
             unit = f"times the locally optimal design's variance; {_spread(ratios)}"
             figures[f"variance_vs_bound_{runs}_runs{suffix(policy)}"] = Figure(_median(ratios), plain, unit)
@@ -124,7 +124,7 @@ def _design(found: Found) -> dict[str, Figure]:
 
 
 def _cost(found: Found) -> dict[str, Figure]:
-    columns = {f"cost_to_c_sd_vs_grid{suffix(policy)}": found["cost", policy] for policy in ENTRANTS}
+    columns = {f"cost_to_c_sd_vs_grid{suffix(policy)}": found["cost", policy] for policy in POLICIES}
     laws = len(found["cost", OURS])
     columns["cost_to_c_sd_vs_grid_bound"] = [gap_cost_bound(i) for i in range(laws)]
     columns["cost_to_c_sd_vs_grid_sizes_beyond"] = found["beyond", OURS]
@@ -137,11 +137,11 @@ def _cost(found: Found) -> dict[str, Figure]:
 
 
 def _renderings(found: Found) -> dict[str, Figure]:
-    return _right("renderings_right_at_fifth_cost", {policy: found["renderings", policy] for policy in ENTRANTS})
+    return _right("renderings_right_at_fifth_cost", {policy: found["renderings", policy] for policy in POLICIES})
 
 
 def _drawn_renderings(found: Found) -> dict[str, Figure]:
-    trials = {policy: found["drawn-renderings", policy] for policy in DRAWN_ENTRANTS}
+    trials = {policy: found["drawn-renderings", policy] for policy in DRAWN_POLICIES}
     return _right("drawn_renderings_right_at_fifth_cost", trials)
 
 

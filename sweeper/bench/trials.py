@@ -18,7 +18,7 @@ Paper = dict[Setting, Curve]
 # The policy beside which every figure is shown.
 PLAIN = "grid"
 # Of drawn cases, whose fits no two replays share, the grid and the best of the others on the recorded ones.
-DRAWN_ENTRANTS = (OURS, "grid", "d_optimal")
+DRAWN_POLICIES = (OURS, "grid", "d_optimal")
 
 
 @dataclass(frozen=True)

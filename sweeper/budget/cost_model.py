@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sweeper.budget.costs import CPU, FREE, GPU, Cost, Estimate, Guess, cpu_or_unknown, estimate, cost_of
+from sweeper.budget.costs import CPU, FREE, GPU, Cost, Estimate, Guess, cost_of, cpu_or_unknown, estimate
 from sweeper.config.schema import SweepConfig
 from sweeper.study.recipes import resolve_recipe
 

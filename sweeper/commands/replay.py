@@ -13,7 +13,7 @@ from pathlib import Path
 
 from analysis.laws import TrueLaw
 from analysis.policy.goals import Goals
-from analysis.policy.registry import ENTRANTS
+from analysis.policy.registry import POLICIES
 from analysis.replay.pools import STANDARD_PRICES, Pool, PoolArm, every_run, recorded_pool, simulated_pool, whole_grid
 from analysis.replay.replay import Rules
 from analysis.replay.scores import Question, Score, Spread, Trace, known_question, recorded_question, summarise, trace
@@ -142,13 +142,13 @@ def as_json(outcome: Outcome, wanted: Wanted) -> str:
 
 
 def _trace(source: Source, policy: str, rules: Rules, question: Question, costs: Sequence[float], seed: int) -> Trace:
-    return trace(source.pool(seed), ENTRANTS[policy], rules, question, costs, seed)
+    return trace(source.pool(seed), POLICIES[policy], rules, question, costs, seed)
 
 
 def _check(wanted: Wanted) -> None:
-    unknown = [name for name in wanted.policies if name not in ENTRANTS]
+    unknown = [name for name in wanted.policies if name not in POLICIES]
     if unknown or not wanted.policies:
-        raise BadInput(f"there is no policy {', '.join(unknown) or '(none given)'}; choose from {', '.join(ENTRANTS)}")
+        raise BadInput(f"there is no policy {', '.join(unknown) or '(none given)'}; choose from {', '.join(POLICIES)}")
     if len(set(wanted.policies)) < len(wanted.policies):
         raise BadInput(f"--policy names one twice: {', '.join(wanted.policies)}")
     if wanted.target is not None and not 0 < wanted.target <= 1:

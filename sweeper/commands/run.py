@@ -108,9 +108,7 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         loop = Loop(config, plan, inventory, stages, ledger, reporter, slots)
         searcher = PolicySearcher(loop, config.finetune.timeout_s)
         try:
-            run_experiment(
-                config, store, PolicySearcher(loop, config.finetune.timeout_s), folder / SCRATCH, these.sweep
-            )
+            run_experiment(config, store, searcher, folder / SCRATCH, these.sweep)
         finally:
             reporter.tell()
             loop.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.policy.goals import Goals
-from analysis.policy.objectives import Expected, standing
+from analysis.policy.objectives import Expected, current_sds
 from analysis.policy.proposal import Proposal
 from analysis.policy.runs import Run
 from sweeper.search.decisions import Knowledge
@@ -27,10 +27,18 @@ def decision_events(path: Path, studies: Studies) -> list[dict[str, Any]]:
     return [e for e in read_events(path) if keys <= set(e) and studies.has(e["arm"], e["study"])]
 
 
-def read_decisions(path: Path, studies: Studies) -> list[Proposal]:
-    """The same as proposals."""
+def read_decisions(path: Path, studies: Studies, s: int) -> list[Proposal]:
+    """The same as proposals, each with the words that were written down; `s`: the sweep's."""
     return [
-        Proposal(e["arm"], e["n"], e["seed"], e["gain"], e["cost"], e["reason"], _expected(e))
+        Proposal(
+            Run(e["arm"], e["n"], e["seed"], s),
+            e["gain"],
+            e["cost"],
+            e["unit"],
+            why="",
+            expected=_expected(e),
+            recorded=e["reason"],
+        )
         for e in decision_events(path, studies)
     ]
 
@@ -45,9 +53,9 @@ def learning_events(folder: Path, studies: Studies) -> dict[int, tuple[float, fl
 class DecisionLog:
     """The decisions of one sweep, over all its restarts; each run is decided once."""
 
-    def __init__(self, folder: Path, studies: Studies, unit: str) -> None:
+    def __init__(self, folder: Path, studies: Studies, unit: str, s: int) -> None:
         self._folder, self._studies, self._unit = folder, studies, unit
-        self.earlier = read_decisions(folder / DECISIONS, studies)
+        self.earlier = read_decisions(folder / DECISIONS, studies, s)
         self._steps: dict[Run, int] = {}
         self._expected: dict[Run, Expected] = {}
         for proposal in self.earlier:
@@ -58,14 +66,14 @@ class DecisionLog:
         known = proposal.run in self._steps
         record = {
             "step": self._note(proposal),
-            "arm": proposal.arm,
-            "n": proposal.n,
-            "seed": proposal.seed,
+            "arm": proposal.run.arm,
+            "n": proposal.run.n,
+            "seed": proposal.run.seed,
             "gain": proposal.gain,
             "cost": proposal.cost,
             "unit": self._unit,
             "reason": proposal.reason,
-            "study": self._studies.current[proposal.arm],
+            "study": self._studies.current[proposal.run.arm],
         }
         if proposal.expected is not None:
             expected = proposal.expected
@@ -82,7 +90,7 @@ class DecisionLog:
         new = [each.run for each in after.runs[len(before.runs) :] if each.run in self._expected]
         if not new:
             return
-        was, is_now = (standing(known.arms, goals) for known in (before, after))
+        was, is_now = (current_sds(known.arms, goals) for known in (before, after))
         for run in new:
             about = self._expected[run].about
             if about in was.get(run.arm, ()) and about in is_now.get(run.arm, ()):

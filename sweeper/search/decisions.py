@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from analysis import LawFit, fit_laws
-from analysis.amounts import left_then, money
+from analysis.amounts import money
 from analysis.estimator.observations import Repeated, with_pooled_variance
 from analysis.policy.goals import Goals, Terms
 from analysis.policy.pilot import pilot, pilot_sizes
 from analysis.policy.proposal import Proposal, Stop
-from analysis.policy.registry import ENTRANTS, OURS
+from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from analysis.verdict.verdict import Verdict, verdict
@@ -121,7 +121,7 @@ def opening(
     sizes = pilot_sizes(plan.ladder, lambda n: afresh(plan.run(plan.arms[0], n, config.seed)))
     looks = pilot(names, sizes, cost, unit, config.seed, plan.s)
     looks += _stated(config, plan, {look.run for look in looks}, offers)
-    looks.sort(key=lambda look: (names.index(look.arm), look.n != config.tune.n, -look.n))
+    looks.sort(key=lambda look: (names.index(look.run.arm), look.run.n != config.tune.n, -look.run.n))
     rest = _rest_of_grid(config, plan, {look.run for look in looks}, offers)
     return references + looks + rest + _controls(config, plan, offers)
 
@@ -135,18 +135,16 @@ class Offers:
 
     def of(self, run: Run, why: str) -> Proposal:
         """The proposal of `run`, which expects nothing: it is made whatever is known."""
-        price = self.cost(run)
-        return Proposal(run.arm, run.n, run.seed, None, price, f"{why}, for {money(price, self.unit)}")
+        return Proposal(run, None, self.cost(run), self.unit, why)
 
 
-def priced_anew(proposal: Proposal, cost: float, left: float, unit: str) -> Proposal:
-    """A run of the opening at what it costs when it begins, and what is left then: those decided since the sweep began
-    may render or train what it needs. One that was decided before a restart keeps its words."""
-    first = f", for {money(proposal.cost, unit)}"
-    if not proposal.reason.endswith(first):
-        return proposal
-    reason = f"{proposal.reason.removesuffix(first)}, for {money(cost, unit)}{left_then(left - cost, unit)}"
-    return replace(proposal, cost=cost, reason=reason)
+def priced_anew(proposal: Proposal, cost: float, left: float) -> Proposal:
+    """A run of the opening at what it costs when it begins, of the `left` that the budget has then.
+
+    Runs decided since the sweep began may render or train what it needs. One that was decided before a restart keeps
+    its words and its cost.
+    """
+    return proposal if proposal.recorded is not None else replace(proposal, cost=cost, left=left - cost)
 
 
 def _stated(config: SweepConfig, plan: Plan, there: AbstractSet[Run], offers: Offers) -> list[Proposal]:
@@ -209,7 +207,7 @@ def choose(
     if not any(candidates[arm] for arm in worth):
         still = "" if len(worth) in (0, len(plan.arms)) else " of the arms that are still open"
         return Stop("exhausted", f"every size{still} has been run as often as the policy allows")
-    options = ENTRANTS[config.policy.name].propose(
+    options = POLICIES[config.policy.name].propose(
         arms, candidates, cost, pending, k=1, seed=config.seed + len(known.runs), terms=terms
     )
     if options:
@@ -233,8 +231,8 @@ def _substitute(
     price = cost(run, ())
     if price > terms.budget_left:
         return Stop("budget", f"{arm.name} still needs a size, n = {run.n:,}, which costs more than is left")
-    reason = f"pilot: {arm.name} has too few sizes for a law, n = {run.n:,} instead, for {money(price, terms.unit)}"
-    return Proposal(run.arm, run.n, run.seed, None, price, reason)
+    why = f"pilot: {arm.name} has too few sizes for a law, n = {run.n:,} instead"
+    return Proposal(run, None, price, terms.unit, why)
 
 
 def _with(state: ArmState, refused: Sequence[Run]) -> ArmState:

@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler
 
+from analysis.policy.runs import Run
 from sweeper.stages.finetune import PERCENT
 from sweeper.stages.identity import Trial
 
@@ -20,7 +21,7 @@ class EarlyStop(FIFOScheduler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._races: dict[tuple[str, int, int], AsyncHyperBandScheduler] = {}
+        self._races: dict[Run, AsyncHyperBandScheduler] = {}
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         """A trial of a tuning enters its race."""
@@ -62,4 +63,4 @@ class EarlyStop(FIFOScheduler):
                 # A trial at its end is complete, not stopped.
                 stop_last_trials=False,
             )
-        return self._races[key]
+        return self._races[trial.run]

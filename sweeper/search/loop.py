@@ -69,11 +69,11 @@ class Loop:
         self._given_up = False
         self._nothing_to_add: tuple[int, int, Cost] | None = None
         self._learnt: Knowledge | None = None
-        self._log = DecisionLog(config.run_folder, self._studies, self.pricing.unit)
+        self._log = DecisionLog(config.run_folder, self._studies, self.pricing.unit, plan.s)
         opens = self._opening()
         self._opens = {proposal.run for proposal in opens}
         # What was decided before a restart and is unfinished, then the opening; each run once.
-        self._planned = deque([*(d for d in self._log.earlier if d.n in (0, *plan.choices)), *opens])
+        self._planned = deque([*(d for d in self._log.earlier if d.run.n in (0, *plan.choices)), *opens])
 
     @property
     def finished(self) -> bool:
@@ -186,7 +186,7 @@ class Loop:
             run = proposal.run
             if not (run in self.table or run in self.flights or run in self.failed):
                 beside = self.pricing.of(run, list(self.flights))
-                return priced_anew(proposal, beside, self.pricing.left(), self.pricing.unit)
+                return priced_anew(proposal, beside, self.pricing.left())
         # The policy waits for the pre-trained runs of the opening.
         if any(run.n > 0 and run in self._opens for run in self.flights):
             return None

@@ -7,8 +7,8 @@ from analysis.estimator.prior import Prior
 from analysis.evidence.backtest import Task
 from analysis.evidence.selection import HEAD, backtests, compare
 from analysis.laws import Floats, law_error
+from analysis.paper.other_estimators import OTHER_ESTIMATORS
 from analysis.paper.recorded import Curve
-from analysis.paper.rivals import RIVALS
 
 LADDER: Floats = 1000 * 2.0 ** np.arange(7, dtype=np.float64)
 
@@ -46,4 +46,4 @@ def test_the_table_compares_every_candidate_with_the_first() -> None:
     apart = float(rows[1]["rmse"]) - float(rows[0]["rmse"])
     assert float(rows[1]["difference"]) == pytest.approx(apart, abs=2e-6)
     assert float(rows[0]["rmse"]) < float(next(row for row in rows if row["candidate"] == "last_value")["rmse"])
-    assert list(compare(test, candidates, done={"one", *RIVALS})) == [lines[1]]
+    assert list(compare(test, candidates, done={"one", *OTHER_ESTIMATORS})) == [lines[1]]

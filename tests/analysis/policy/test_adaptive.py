@@ -9,9 +9,9 @@ import pytest
 from analysis import fit_law
 from analysis.policy.adaptive import propose
 from analysis.policy.baselines import propose_grid, propose_random
-from analysis.policy.belief import believe
+from analysis.policy.belief import belief_of
 from analysis.policy.goals import Goals, Terms
-from analysis.policy.objectives import standing
+from analysis.policy.objectives import current_sds
 from analysis.policy.pilot import pilot, pilot_sizes
 from analysis.policy.proposal import Policy
 from analysis.policy.runs import ArmState, Run
@@ -117,7 +117,7 @@ def test_a_proposal_carries_what_it_expects_for_the_comparison_with_what_came() 
     state = _state("a", [200, 800, 3200])
     expected = propose([state], {"a": LADDER}, _same)[0].expected
     assert expected is not None
-    now = standing([state], Goals())["a"]
+    now = current_sds([state], Goals())["a"]
     assert expected.before == pytest.approx(now[expected.about])
     assert 0 < expected.after < expected.before
 
@@ -128,7 +128,7 @@ def test_a_new_size_is_worth_more_than_a_repeat_where_only_three_sizes_speak_for
     truth = observe(0.45, 0.3, 2.0, 0.003, np.array(sizes, float), seed=0)
     fit = fit_law(truth.n, truth.error)
     state = ArmState("a", fit, tuple(Run("a", n, i) for i, n in enumerate(sizes)))
-    left = dict(zip(LADDER, believe(state, {"a": LADDER}, []).left_after()[:, 1], strict=True))
+    left = dict(zip(LADDER, belief_of(state, {"a": LADDER}, []).left_after()[:, 1], strict=True))
     new, run = {400, 800, 3200}, {200, 1600, 6400}
     assert min(left[n] for n in new) < min(left[n] for n in run)
     assert propose([state], {"a": LADDER}, _same, terms=Terms(Goals(alpha_sd=float("inf"))))[0].n in new
@@ -149,7 +149,7 @@ def test_the_expected_fall_is_what_happens_on_average() -> None:
     truth = observe(0.5, 0.15, 2.0, 0.01, np.array(LADDER[:5] * 2, float), seed=3)
     fit = fit_law(truth.n, truth.error)
     state = ArmState("a", fit, tuple(Run("a", n, i) for i, n in enumerate(LADDER[:5] * 2)))
-    of_C = believe(state, {"a": [6400]}, []).left_after()[0, 1]
+    of_C = belief_of(state, {"a": [6400]}, []).left_after()[0, 1]
     forecast = fit.C.sd * of_C**0.5
     rng = np.random.default_rng(0)
     drawn = fit.samples.error(6400) * np.exp(fit.samples.sigma * rng.standard_normal(fit.samples.sigma.size))

@@ -12,7 +12,7 @@ from analysis import fit_law
 from analysis.policy.adaptive import propose
 from analysis.policy.belief import prediction
 from analysis.policy.goals import Goals, Terms
-from analysis.policy.objectives import Doubt, chances_of_best, hopeful
+from analysis.policy.objectives import Doubt, arms_that_can_win, chances_of_best
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from analysis.verdict.verdict import verdict
@@ -107,7 +107,7 @@ def test_an_arm_that_cannot_win_gets_no_more_runs() -> None:
     fits = {state.arm: state.fit for state in states}
     chances = chances_of_best(fits, goals)
     assert sum(chances.values()) == pytest.approx(1.0, abs=0.01)
-    assert hopeful(chances, goals) == {"first", "second"}
+    assert arms_that_can_win(chances, goals) == {"first", "second"}
     chosen = propose(states, candidates, _same, k=6, terms=Terms(goals))
     assert {each.arm for each in chosen} == {"first", "second"}
 
@@ -118,7 +118,7 @@ def test_equal_arms_are_all_kept_however_many_they_are() -> None:
     goals = Goals(objective="best", n_target=6400)
     chances = chances_of_best({f"arm {i}": fit for i in range(150)}, goals)
     assert max(chances.values()) < 0.05
-    assert len(hopeful(chances, goals)) == 150
+    assert len(arms_that_can_win(chances, goals)) == 150
 
 
 def test_each_objective_stops_for_its_own_reason() -> None:

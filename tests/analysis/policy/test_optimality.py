@@ -7,7 +7,7 @@ import pytest
 
 from analysis import fit_law
 from analysis.laws import law_gradient
-from analysis.policy.adaptive import Terms
+from analysis.policy.goals import Terms
 from analysis.policy.optimality import (
     Basin,
     Mixture,

@@ -23,7 +23,7 @@ from analysis.evidence.policy_questions import (
 from analysis.laws import TrueLaw
 from analysis.paper.recorded import read_paper
 from analysis.policy.goals import Goals
-from analysis.policy.registry import ENTRANTS, Entrant
+from analysis.policy.registry import POLICIES, NamedPolicy
 from analysis.policy.runs import Run
 from analysis.replay.pools import STANDARD_PRICES, Pool, PoolArm, every_run, recorded_pool, simulated_pool, whole_grid
 from analysis.replay.replay import Rules, Step, first_cost, replay
@@ -42,18 +42,18 @@ def _recorded(seed: int = 0) -> Pool:
     return recorded_pool(arms, errors, seed)
 
 
-@pytest.mark.parametrize("entrant", ENTRANTS.values(), ids=ENTRANTS.keys())
-def test_every_policy_takes_each_run_of_the_pool_once_and_pays_for_it(entrant: Entrant) -> None:
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
+def test_every_policy_takes_each_run_of_the_pool_once_and_pays_for_it(policy: NamedPolicy) -> None:
     pool = _recorded()
-    steps = list(replay(pool, entrant, Rules(), seed=0))
+    steps = list(replay(pool, policy, Rules(), seed=0))
     assert sorted(steps[-1].runs) == sorted(every_run(pool))
     assert [step.spent for step in steps] == pytest.approx([STANDARD_PRICES.total(pool, step.runs) for step in steps])
 
 
-@pytest.mark.parametrize("entrant", ENTRANTS.values(), ids=ENTRANTS.keys())
-def test_every_policy_stays_within_the_budget_and_repeats_itself_for_a_seed(entrant: Entrant) -> None:
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
+def test_every_policy_stays_within_the_budget_and_repeats_itself_for_a_seed(policy: NamedPolicy) -> None:
     rules = Rules(budget=5.0)
-    first, again = (list(replay(_recorded(), entrant, rules, seed=4)) for _ in range(2))
+    first, again = (list(replay(_recorded(), policy, rules, seed=4)) for _ in range(2))
     assert [step.runs for step in first] == [step.runs for step in again]
     assert 3 < first[-1].spent <= 5.0
 
@@ -100,7 +100,7 @@ def test_a_recorded_table_is_judged_by_all_its_runs() -> None:
 def test_a_trace_finds_the_precision_and_the_verdict_and_what_they_cost() -> None:
     pool = simulated_pool(LAW, [1000 * 2**i for i in range(7)], 0)
     question = known_question(pool, LAW, 0.25)
-    found = trace(pool, ENTRANTS["adaptive"], Rules(budget=20.0), question, [0.5, 5.0, 20.0], seed=0)
+    found = trace(pool, POLICIES["adaptive"], Rules(budget=20.0), question, [0.5, 5.0, 20.0], seed=0)
     assert found.C_sd[0] == float("inf") > found.C_sd[1] > found.C_sd[2]
     assert found.verdict_cost <= 20.0
     assert not found.wrong
@@ -116,7 +116,7 @@ def test_a_policy_that_looks_at_no_result_is_fitted_only_where_it_is_looked_at(m
 
     monkeypatch.setattr("analysis.replay.replay.fit_laws", counting)
     rules = Rules(budget=14.0, goals=Goals(alpha_sd=1e-9, c_sd=1e-9))
-    trace(pool, ENTRANTS["grid"], rules, Question(None, 8000.0, {}), [6.0], seed=1)
+    trace(pool, POLICIES["grid"], rules, Question(None, 8000.0, {}), [6.0], seed=1)
     assert fitted == [1, 5, 12]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.policy.registry import ENTRANTS
+from analysis.policy.registry import POLICIES
 from sweeper.bench import policy as bench_policy
 from sweeper.bench.registry import run_bench
 from sweeper.errors import BadInput
@@ -43,7 +43,7 @@ def test_every_figure_is_there_for_every_policy_with_its_spread(monkeypatch: pyt
     monkeypatch.setattr(bench_policy, "in_parallel", one_by_one)
     figures = bench_policy.measure(Path(root), laws=2, replays=dict.fromkeys(bench_policy.REPLAYS, 1))
     for name in FIGURES:
-        assert {name, *(f"{name}_{policy}" for policy in ENTRANTS if policy != "adaptive")} <= set(figures)
+        assert {name, *(f"{name}_{policy}" for policy in POLICIES if policy != "adaptive")} <= set(figures)
     assert figures["variance_vs_bound_28_runs"].value < figures["variance_vs_bound_28_runs_grid"].value
     assert figures["cost_to_c_sd_vs_grid"].value >= figures["cost_to_c_sd_vs_grid_bound"].value
     assert "quartiles" in figures["cost_to_c_sd_vs_grid"].unit
@@ -70,9 +70,9 @@ def test_a_question_can_be_asked_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("SWEEPER_DATA_ROOT", raising=False)
     monkeypatch.setattr(bench_policy, "in_parallel", easy)
     figures = run_bench("policy-design", None)
-    assert set(asked) == {("design", policy) for policy in ENTRANTS}
+    assert set(asked) == {("design", policy) for policy in POLICIES}
     assert {"variance_vs_bound_14_runs", "variance_vs_bound_28_runs_grid"} <= set(figures)
-    assert len(figures) == 2 * len(ENTRANTS)
+    assert len(figures) == 2 * len(POLICIES)
     for name in ("policy-renderings", "policy-pairs"):
         with pytest.raises(BadInput, match="needs the recorded curves"):
             run_bench(name, None)

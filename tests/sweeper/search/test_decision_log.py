@@ -18,7 +18,7 @@ from sweeper.study.results import Run
 from tests.sweeper.examples import simulated_sweep, sweep_of
 
 ARM = "plain/simulated/small_resnet/simulated"
-TOP = Proposal(ARM, 64000, 0, 0.5, 1.0, "because", Expected("C", 0.02, 0.01, "why", "what"))
+TOP = Proposal(ARM, 64000, 0, 0.5, 1.0, "minutes", "because", expected=Expected("C", 0.02, 0.01, "why", "what"))
 
 
 def measured(n: int) -> Run:
@@ -29,7 +29,7 @@ def test_a_decision_is_written_once_and_keeps_its_step_and_what_it_expected(tmp_
     config = sweep_of(tmp_path, simulated_sweep())
     names = studies(config, make_plan(config))
     log_ = DecisionLog(tmp_path, names, "minutes")
-    first = Proposal(ARM, 1000, 0, None, 1.0, "pilot")
+    first = Proposal(ARM, 1000, 0, None, 1.0, "minutes", "pilot")
 
     # given two decisions, when they are taken again after a restart
     assert [log_.write(each)["step"] for each in (first, TOP)] == [1, 2]
@@ -42,6 +42,7 @@ def test_a_decision_is_written_once_and_keeps_its_step_and_what_it_expected(tmp_
     assert "about" not in events[0]
     assert (events[1]["about"], events[1]["before"], events[1]["after"]) == ("C", 0.02, 0.01)
     assert again.earlier[1].expected == Expected("C", 0.02, 0.01, "", "")
+    assert [each.reason for each in again.earlier] == ["pilot, for 1 minutes", "because for 1 minutes"]
 
 
 def test_what_a_run_did_is_written_when_it_is_fitted(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.policy.proposal import Proposal, Stop
-from analysis.policy.registry import ENTRANTS
+from analysis.policy.registry import POLICIES
 from sweeper.config.schema import Ladder
 from sweeper.errors import BadInput
 from sweeper.search.decisions import choose, goals_of, learn
@@ -104,13 +104,13 @@ def test_a_sweep_takes_every_policy_that_a_replay_takes(tmp_path: Path) -> None:
     still be made, and says why."""
     asked = {"objective": "predict", "n_target": 64_000, "stop": {"prediction_sd": 1e-6}}
     reasons = set()
-    for name in set(ENTRANTS) - {"grid"}:
+    for name in set(POLICIES) - {"grid"}:
         proposal = chosen(tmp_path, pilot(), policy={"name": name}, ladder={"start": 1000, "rungs": 6}, **asked)
         assert isinstance(proposal, Proposal)
         assert proposal.n in (1000, 2000, 4000, 8000, 16_000, 32_000)
         assert (proposal.n, proposal.seed) not in {(run.n, run.seed) for run in pilot()}
         reasons.add(proposal.reason.split(":")[0])
-    assert len(reasons) == len(ENTRANTS) - 1
+    assert len(reasons) == len(POLICIES) - 1
 
 
 def test_two_fine_tunes_that_agree_by_luck_do_not_draw_the_law_to_them(tmp_path: Path) -> None:

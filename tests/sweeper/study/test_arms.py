@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +156,14 @@ def test_a_run_of_the_opening_says_what_it_costs_when_it_begins_and_what_is_left
     """Given the opening, when its runs begin at other prices, their lines say those; a line of before is left alone."""
     first, *_ = opening(config, make_plan(config), by_size, by_size, "$")
 
-    now = priced_anew(first, 0.25, 2.0, "$")
+    now = priced_anew(first, 0.25, 2.0)
 
     assert now.cost == 0.25
     assert now.reason.endswith("for $0.25; $1.75 left then")
-    assert priced_anew(first, 0.25, float("inf"), "$").reason.endswith("for $0.25")
-    assert priced_anew(now, 0.5, 1.0, "$") == now
+    assert priced_anew(first, 0.25, float("inf")).reason.endswith("for $0.25")
+    read_back = replace(first, recorded=now.reason)
+    assert priced_anew(read_back, 0.5, 1.0) == read_back
+    assert read_back.reason == now.reason
 
 
 def test_a_sweep_that_goes_on_has_the_opening_it_began_with_whatever_runs_cost_by_then(config: SweepConfig) -> None:

@@ -33,7 +33,7 @@ def last_value(seen: Curve, n: Floats) -> Floats:
     return np.full(np.shape(n), seen.error[seen.n.argmax()])
 
 
-RIVALS: Mapping[str, Predict] = {
+OTHER_ESTIMATORS: Mapping[str, Predict] = {
     "nls_D_0.48": paper,
     "nls_free_D": free_D,
     "power_law": power_law,
