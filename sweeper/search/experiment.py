@@ -13,7 +13,7 @@ from ray import tune
 from sweeper.config.schema import SweepConfig
 from sweeper.search.early_stop import EarlyStop
 from sweeper.search.searcher import PolicySearcher
-from sweeper.stages.finetune import finetune_trial
+from sweeper.stages.finetune import finetune_trial, finetuning_of
 from sweeper.storage.artifacts import ArtifactStore
 
 
@@ -87,7 +87,7 @@ def run_experiment(
     """
     set_tune_up()
     resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
-    trainable = tune.with_resources(tune.with_parameters(finetune_trial, config=config, store=store), resources)
+    trainable = tune.with_resources(tune.with_parameters(finetune_trial, job=finetuning_of(config, store)), resources)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(

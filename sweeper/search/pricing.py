@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Any
 
 from analysis.amounts import money
 from analysis.policy.runs import Run
@@ -17,7 +15,6 @@ from sweeper.budget.reservation import Reservation
 from sweeper.config.schema import SweepConfig
 from sweeper.stages.inventory import Inventory
 from sweeper.study.arms import Arm
-from sweeper.study.recipes import resolve_recipe
 
 
 class Pricing:
@@ -105,12 +102,6 @@ class Pricing:
         """Measured price of rendering one image."""
         rendered = self._ledger.by_stage()["render"]
         return (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
-
-    def recipe_value(self, arm: Arm, key: str) -> Any:
-        """A value of the fine-tuning recipe as the config has it; where errors are simulated, any in the range."""
-        if self._config.is_simulated:
-            return self._config.tune.space[key].ends[0] if key in self._config.tune.space else math.nan
-        return getattr(resolve_recipe("finetune", arm.finetune_task, self._config.finetune.recipe), key)
 
     def _work(self, run: Run, alongside: Sequence[Run] = (), tunes: bool = True) -> Work:
         return self._inventory.work(run, alongside, self._trials_left(run) if tunes else 0)

@@ -10,6 +10,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,7 +19,7 @@ import ray
 from ray import tune
 
 from sweeper.cluster.watchdog import ended_after
-from sweeper.config.schema import SweepConfig
+from sweeper.config.schema import Finetune, SimulatedArm, SweepConfig
 from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
 from tasks.recipes.recipe import Recipe
@@ -29,36 +30,65 @@ OnValidation = Callable[[int, float], None]
 PERCENT = "percent"
 
 
-def finetune_trial(params: dict[str, Any], *, config: SweepConfig, store: ArtifactStore) -> None:
+@dataclass(frozen=True)
+class Finetuning:
+    """What all fine-tunes of a sweep share; plain data and the store.
+
+    `resolution`: of the real images, in px. `seed`: the sweep's. `folds`: of a trial of the tuning. `simulated`: the
+    laws that errors are drawn from, by rendering; empty where they are measured.
+    """
+
+    settings: Finetune
+    identities: Identities
+    store: ArtifactStore
+    data_root: str | None
+    resolution: int
+    seed: int
+    folds: int
+    simulated: dict[str, SimulatedArm]
+
+
+def finetuning_of(config: SweepConfig, store: ArtifactStore) -> Finetuning:
+    """What the fine-tunes of this sweep share."""
+    return Finetuning(
+        settings=config.finetune,
+        identities=Identities(config),
+        store=store,
+        data_root=config.data_root,
+        resolution=config.finetune_resolution,
+        seed=config.seed,
+        folds=config.tune.folds,
+        simulated=config.simulated,
+    )
+
+
+def finetune_trial(params: dict[str, Any], *, job: Finetuning) -> None:
     """The function that Ray Tune runs: measures an error, commits it as an artifact and reports it.
 
     A trial of the tuning also reports on its way, so that Tune may stop it.
     """
     trial: Trial = params["trial"]
-    identity = Identities(config).finetune(trial)
+    identity = job.identities.finetune(trial)
     started = time.monotonic()
     group = ray.util.get_current_placement_group()
     # A process that goes on to another trial keeps what it holds.
-    held = {} if group is None or config.is_simulated else {"placement_group": group.id.hex()}
+    held = {} if group is None or job.simulated else {"placement_group": group.id.hex()}
 
     def on_the_way(error: float, percent: int) -> None:
         tune.report({"error": error, PERCENT: percent, "seconds": time.monotonic() - started} | held)
 
-    with ended_after(config.finetune.timeout_s):
-        if config.is_simulated:
-            error = _simulated_error(config, trial)
-        else:
-            error = _measured_error(config, store, trial, on_the_way)
+    with ended_after(job.settings.timeout_s):
+        error = _simulated_error(job.simulated, trial) if job.simulated else _measured_error(job, trial, on_the_way)
     seconds = time.monotonic() - started
     with tempfile.TemporaryDirectory() as empty:
-        manifest = store.commit(identity, Path(empty), {"error": error, "seconds": seconds})
+        manifest = job.store.commit(identity, Path(empty), {"error": error, "seconds": seconds})
     tune.report({"error": manifest.metrics["error"], PERCENT: 100, "seconds": manifest.metrics["seconds"]} | held)
 
 
-def _simulated_error(config: SweepConfig, trial: Trial) -> float:
+def _simulated_error(laws: dict[str, SimulatedArm], trial: Trial) -> float:
     from sweeper.stages.simulated import SimulatedLaw, simulated_error
 
-    law = config.simulated.get(trial.arm.rendering) or next(iter(config.simulated.values()))
+    law = laws.get(trial.arm.rendering) or next(iter(laws.values()))
     time.sleep(law.seconds)
     known = SimulatedLaw(alpha=law.alpha, C=law.C, D=law.D, sigma=law.sigma, zero_error=law.zero_error)
     # Shuffled labels teach nothing: the error is that of no pre-training.
@@ -66,9 +96,7 @@ def _simulated_error(config: SweepConfig, trial: Trial) -> float:
     return simulated_error(known, taught, trial.run.seed, trial.repeat, arm=trial.run.arm)
 
 
-def _measured_error(
-    config: SweepConfig, store: ArtifactStore, trial: Trial, on_the_way: Callable[[float, int], None]
-) -> float:
+def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None]) -> float:
     import numpy as np
     import torch
 
@@ -78,24 +106,24 @@ def _measured_error(
     from tasks.models.transfer import load_backbone, seeded_model
     from tasks.training.loop import train
 
-    settings = config.finetune
+    settings = job.settings
     torch.set_num_threads(max(1, int(settings.cpus)))
     learnt = task(trial.arm.finetune_task)
     options: dict[str, Any] = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
-    real = load_real(settings.dataset, config.data_root, config.finetune_resolution, **options)
+    real = load_real(settings.dataset, job.data_root, job.resolution, **options)
     if real.sha256 != settings.dataset_sha256:
         raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
     sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
-    chosen = subset(real.train, **sizes, seed=config.seed, balanced=settings.balanced)
+    chosen = subset(real.train, **sizes, seed=job.seed, balanced=settings.balanced)
     recipe = recipe_of(settings.recipe, trial.arm, trial.settings)
     # The seeds of a fine-tune differ between runs and repeats: head, order of images, augmentation.
-    seed = int(np.random.SeedSequence((config.seed, trial.run.seed, trial.repeat)).generate_state(1)[0])
+    seed = int(np.random.SeedSequence((job.seed, trial.run.seed, trial.repeat)).generate_state(1)[0])
 
     def error_of(training: ArraySet, held_out: ArraySet, recipe: Recipe, watch: OnValidation | None = None) -> float:
         sizes = len(training.class_names), seed, len(training.keypoint_names)
         model = seeded_model(trial.arm.backbone, learnt, *sizes)
         if trial.checkpoint is not None:
-            path = store.path(trial.checkpoint, MODEL_FILE)
+            path = job.store.path(trial.checkpoint, MODEL_FILE)
             load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
         device = "cuda" if settings.gpus else "cpu"
         result = train(
@@ -107,7 +135,7 @@ def _measured_error(
     if trial.split == "test":
         # The last iterate counts, so nothing is looked at before it.
         return error_of(real.train.take(chosen), real.test, dataclasses.replace(recipe, eval_every=0))
-    parts = folds(chosen, real.train.labels, config.tune.folds, config.seed)
+    parts = folds(chosen, real.train.labels, job.folds, job.seed)
     looks = Looks(recipe.iterations, len(parts), on_the_way)
     watched = dataclasses.replace(recipe, eval_every=looks.every)
     try:

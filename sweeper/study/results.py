@@ -26,6 +26,7 @@ from analysis.estimator.observations import log_errors
 from analysis.policy.runs import Run
 from sweeper.storage.filesystem import full_disk_is_said
 from sweeper.storage.run_folder import discard, keep
+from sweeper.study.arms import Arm
 from sweeper.study.studies import Studies
 
 log = logging.getLogger("sweeper")
@@ -79,6 +80,11 @@ class Observation:
         tried = hashlib.sha256(self.tuned.encode()).hexdigest()[:12]
         kind = f"t{tried}" if self.split == "validation" else f"r{self.repeat}"
         return f"{arm}_n{self.n}_seed{self.seed}_{self.split}_{kind}_{self.study}.parquet"
+
+
+def observation(run: Run, **measured: Any) -> Observation:
+    """The row of one fine-tune of a run."""
+    return Observation(arm=run.arm, **asdict(Arm.named(run.arm)), n=run.n, s=run.s, seed=run.seed, **measured)
 
 
 @dataclass(frozen=True)

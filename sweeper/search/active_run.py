@@ -14,7 +14,7 @@ from sweeper.storage.artifacts import Manifest
 
 
 @dataclass
-class Flight:
+class ActiveRun:
     """A run that was decided and reserved, and is not measured to the end yet.
 
     `reserved`: what is set aside for its stages. `checkpoint`: the background work that renders and pre-trains.
