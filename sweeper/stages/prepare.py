@@ -17,6 +17,7 @@ from sweeper.budget.devices import device_type
 from sweeper.budget.ledger import Ledger
 from sweeper.cluster.admission import Room, Take
 from sweeper.cluster.capacity import CapacityWatch, needs, nodes_now
+from sweeper.cluster.failures import is_caused_by
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import InterruptedSweep
 from sweeper.events.reporter import Reporter
@@ -25,7 +26,7 @@ from sweeper.stages.image_sets import ImageSet, shards_of, training_images, vali
 from sweeper.stages.inventory import Shelf
 from sweeper.stages.pretrain import Pretraining, pretrain
 from sweeper.stages.render import ensure_rendered, missing_images
-from sweeper.storage.artifacts import DAMAGED, ArtifactStore, Manifest, artifact_key
+from sweeper.storage.artifacts import ArtifactStore, CorruptArtifactError, Manifest, artifact_key
 from sweeper.study.arms import RunKey, Work
 
 
@@ -106,7 +107,7 @@ class Stages:
                 try:
                     checkpoint = self._make(run, reserved, take)
                 except Exception as error:
-                    if DAMAGED not in str(error):
+                    if not is_caused_by(error, CorruptArtifactError):
                         raise
                     # It was withdrawn where it was read: what is missing now is made again.
                     checkpoint = self._make(run, reserved, take)
