@@ -16,8 +16,9 @@ from sweeper.budget.costs import GPU, cost_of
 from sweeper.budget.devices import device_type
 from sweeper.budget.ledger import Ledger
 from sweeper.cluster.admission import Room, Take
-from sweeper.cluster.capacity import CapacityWatch, needs, nodes_now
+from sweeper.cluster.capacity import CapacityWatch, nodes_now
 from sweeper.cluster.failures import is_caused_by
+from sweeper.cluster.resources import needs
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import InterruptedSweep
 from sweeper.events.reporter import Reporter
