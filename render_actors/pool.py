@@ -11,6 +11,7 @@ from typing import Any
 import ray
 
 from render_actors.actor import RenderActor, shard_identity
+from render_actors.lost_nodes import MOST_LOSSES, is_lost_node
 from render_actors.setting.setting import RenderSetting
 from render_actors.sinks import ArtifactSink
 
@@ -18,11 +19,6 @@ from render_actors.sinks import ArtifactSink
 PLACE_TIMEOUT_S = 24 * 3600.0
 # Blender itself starts in about 10 s, on a busy machine in minutes.
 START_TIMEOUT_S = 600.0
-
-# What Ray says when an actor went with its node (first, that it cannot be reached), and how often that may be before it
-# counts as a failure.
-NODE_LOST = ("node has died", "actor is temporarily unavailable")
-MOST_LOSSES = 100
 
 
 class RenderFailedError(RuntimeError):
@@ -154,10 +150,9 @@ def _wait_and_advance(job: _Job) -> None:
             except ray.exceptions.RayTaskError as error:
                 if isinstance(error.cause, (ValueError, FileNotFoundError)):
                     raise error.cause from None
-                _replace(job, worker, f"{type(error.cause).__name__}: {error.cause}")
+                _replace(job, worker, f"{type(error.cause).__name__}: {error.cause}", error)
             except ray.exceptions.RayError as error:
-                lost_node = any(sign in str(error) for sign in NODE_LOST)
-                _replace(job, worker, f"its actor died ({type(error).__name__})", lost_node)
+                _replace(job, worker, f"its actor died ({type(error).__name__})", error, is_lost_node(error))
             else:
                 _advance(job, worker, result)
         elif time.monotonic() >= worker.deadline:
@@ -205,10 +200,12 @@ def _end_spare(job: _Job) -> None:
         _end([worker.handle for worker in spare])
 
 
-def _replace(job: _Job, worker: _Worker, reason: str, lost_node: bool = False) -> None:
+def _replace(
+    job: _Job, worker: _Worker, reason: str, error: BaseException | None = None, lost_node: bool = False
+) -> None:
     """End a failed worker, put its shard back in front of the queue and start another; or give up on the shard.
 
-    A shard that was lost with its node has not failed.
+    A shard that was lost with its node has not failed. `error`: what Ray raised, if it raised anything.
     """
     job.workers.remove(worker)
     ray.kill(worker.handle)
@@ -229,7 +226,7 @@ def _replace(job: _Job, worker: _Worker, reason: str, lost_node: bool = False) -
         raise RenderFailedError(
             f"rendering failed {job.failures[shard]} times: shard {shard} of seed {job.seed} {where}: {reason}; "
             f"setting {content}"
-        )
+        ) from error
     job.queue.appendleft(shard)
     job.workers.append(_start(job))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.bench.registry import Figure
-from sweeper.cluster.session import cpu_count
+from sweeper.cluster.resources import cpu_count
 from sweeper.commands.run import run_sweep
 from sweeper.config.schema import SweepConfig
 from sweeper.events.reporter import Reporter

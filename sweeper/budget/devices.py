@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-
-import ray
 
 from sweeper.budget.costs import GPU, cpu_or_unknown
 
 
 def device_type(gpus: float) -> str | None:
     """The type of device for work that asks for `gpus`; None for a GPU while no Ray is there to tell."""
-    return gpu_type(ray.cluster_resources()) if gpus and ray.is_initialized() else cpu_or_unknown(gpus)
+    # Not imported for this: where nobody has yet, none is running, and `sweeper plan` is to answer at once.
+    ray = sys.modules.get("ray")
+    if not gpus or ray is None or not ray.is_initialized():
+        return cpu_or_unknown(gpus)
+    return gpu_type(ray.cluster_resources())
 
 
 def gpu_type(resources: Mapping[str, float]) -> str:

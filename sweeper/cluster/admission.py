@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from sweeper.cluster.capacity import Need, held_side_by_side
+from sweeper.cluster.resources import Need, fit_together
 
 # Nodes come and go while somebody waits.
 LOOK_S = 5.0
@@ -79,4 +79,4 @@ class Room:
             return True
         wanted = ["finetune", self._waiting[ticket][0], *(stage for stage, _ in made)]
         needed = [need for stage in wanted for need in self._needed if need.stage == stage]
-        return held_side_by_side(needed, self._nodes())
+        return fit_together(needed, self._nodes())

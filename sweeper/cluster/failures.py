@@ -9,24 +9,19 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import ray
-from ray.exceptions import NodeDiedError, RayActorError
 
-# Nodes may be lost again and again where they are cheap; a cluster that loses every one of them is no cluster.
-MOST_LOSSES = 100
+from render_actors.lost_nodes import MOST_LOSSES, is_lost_node, wrapped
+from sweeper.storage.artifacts import CorruptArtifactError
+from tasks.base import TaskError
 
 # How long Ray may take to find out that a node is gone.
 NOTICE_S = 30.0
 
-# Ray puts the death of a node into words only, also where Ray Train has wrapped them. Who loses the connection to an
-# actor hears that it is unavailable before anybody knows that its node is dead.
-_LOST_NODE = re.compile(
-    r"node has died|node it was running on is dead|node (was|were) preempted|by node preemption"
-    r"|actor is temporarily unavailable"
-)
 # Not "OOM": of every worker that died without a word Ray says that the kernel may have killed it for memory.
 _OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|running low on memory|due to memory pressure")
-# Ray's own RayTaskError is the name of any exception of a worker.
-_HOPELESS = re.compile(r"FloatingPointError|\bTaskError|CorruptArtifactError|does not match its manifest")
+# What another try would meet again. Of a fine-tune's exception Ray Tune hands on the traceback alone, with its name.
+_HOPELESS = (FloatingPointError, TaskError, CorruptArtifactError)
+_NAMES_HOPELESS = re.compile("|".join(rf"\b{kind.__name__}\b" for kind in _HOPELESS))
 
 
 @dataclass(frozen=True)
@@ -61,11 +56,16 @@ class Retries:
 def failure_of(error: BaseException) -> Failure:
     """What an exception of Ray says."""
     text = str(error)
-    lost = isinstance(error, NodeDiedError) or bool(_LOST_NODE.search(text))
-    lost = lost or (isinstance(error, RayActorError) and error.preempted)
+    lost = is_lost_node(error)
     if not lost and _OUT_OF_MEMORY.search(text):
         return Failure("it ran out of memory and was killed: ask for more, or use smaller batches")
-    return Failure(cause_of(error), lost, not lost and bool(_HOPELESS.search(text)))
+    hopeless = is_caused_by(error, *_HOPELESS) or bool(_NAMES_HOPELESS.search(text))
+    return Failure(cause_of(error), lost, hopeless and not lost)
+
+
+def is_caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """Whether an exception, or one of those that Ray or `raise ... from` wrapped in it, is of one of these kinds."""
+    return any(isinstance(each, kinds) for each in wrapped(error))
 
 
 def nodes_alive() -> set[str]:

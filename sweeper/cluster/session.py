@@ -52,8 +52,3 @@ def end_on_sigterm() -> None:
     """From now on SIGTERM ends the sweep as an interruption does: its spend written down, its lease given back."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
-
-
-def cpu_count() -> int:
-    """The CPU cores this process may use."""
-    return len(os.sched_getaffinity(0))

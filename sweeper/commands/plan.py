@@ -10,8 +10,7 @@ from analysis.policy.runs import Run
 from sweeper.budget.cost_model import total
 from sweeper.budget.costs import Estimate
 from sweeper.budget.ledger import Ledger
-from sweeper.cluster.capacity import finetunes_at_a_time
-from sweeper.cluster.session import cpu_count
+from sweeper.cluster.resources import cpu_count, finetunes_at_a_time
 from sweeper.commands.check import check
 from sweeper.commands.report import LEDGER, Record
 from sweeper.config.schema import SweepConfig

@@ -9,8 +9,9 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweeper.budget.ledger import Ledger, ticking
-from sweeper.cluster.capacity import finetunes_at_a_time, needs, nodes_now, shortage
-from sweeper.cluster.session import cpu_count, ray_session
+from sweeper.cluster.capacity import nodes_now
+from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
+from sweeper.cluster.session import ray_session
 from sweeper.commands.check import check
 from sweeper.commands.driver import driven
 from sweeper.commands.report import LEDGER, STOPPED, Outcome, write_report

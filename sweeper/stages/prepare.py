@@ -17,14 +17,16 @@ from sweeper.budget.costs import GPU, cost_of
 from sweeper.budget.devices import device_type
 from sweeper.budget.reservation import Reservation
 from sweeper.cluster.admission import Room, Take
-from sweeper.cluster.capacity import CapacityWatch, needs, nodes_now
+from sweeper.cluster.capacity import CapacityWatch, nodes_now
+from sweeper.cluster.failures import is_caused_by
+from sweeper.cluster.resources import needs
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import InterruptedSweep
 from sweeper.events.reporter import Reporter
 from sweeper.stages.inventory import Inventory
 from sweeper.stages.pretrain import Pretraining, Shards, pretrain
 from sweeper.stages.render import ensure_rendered, missing_images
-from sweeper.storage.artifacts import DAMAGED, ArtifactStore, Manifest, artifact_key
+from sweeper.storage.artifacts import ArtifactStore, CorruptArtifactError, Manifest, artifact_key
 from sweeper.study.arms import Arm
 
 
@@ -75,7 +77,7 @@ class Stages:
                 try:
                     checkpoint = self._make(run, reserved, take)
                 except Exception as error:
-                    if DAMAGED not in str(error):
+                    if not is_caused_by(error, CorruptArtifactError):
                         raise
                     # It was withdrawn where it was read: what is missing now is made again.
                     checkpoint = self._make(run, reserved, take)

@@ -32,12 +32,11 @@ MODEL_FILE = "model.pt"
 CACHE_GB = 50.0
 
 
-# In the message of every CorruptArtifactError, for whoever has only the message: Ray wraps exceptions.
-DAMAGED = "does not match its manifest"
-
-
 class CorruptArtifactError(Exception):
-    """A stored file does not match its manifest. The artifact has been withdrawn; make it again."""
+    """A stored file does not match its manifest. The artifact has been withdrawn; make it again.
+
+    Ray wraps what its workers raise: ask `sweeper.cluster.failures.is_caused_by`.
+    """
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,9 @@ class ArtifactStore:
 
     def _corrupt(self, manifest: Manifest, what: str) -> CorruptArtifactError:
         self.withdraw(manifest)
-        return CorruptArtifactError(f"artifact {manifest.stage}/{manifest.key}: {what}; it {DAMAGED}, to be made again")
+        return CorruptArtifactError(
+            f"artifact {manifest.stage}/{manifest.key}: {what}; it does not match its manifest, to be made again"
+        )
 
     def _remove(self, stage: str, key: str) -> None:
         """The manifest goes first, so that nobody reads what is left. Who only looks leaves all as it is."""

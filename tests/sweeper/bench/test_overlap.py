@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.bench.overlap import RUNS, sweep_config, utilisation
-from sweeper.cluster.session import cpu_count
+from sweeper.cluster.resources import cpu_count
 from sweeper.study.arms import make_plan
 
 

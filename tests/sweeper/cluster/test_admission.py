@@ -15,7 +15,7 @@ import pytest
 
 from sweeper.budget.ledger import Ledger
 from sweeper.cluster.admission import Room
-from sweeper.cluster.capacity import Need, held_side_by_side
+from sweeper.cluster.resources import Need
 from sweeper.config.schema import Budget
 from sweeper.events.reporter import Reporter
 from sweeper.stages import prepare as stages
@@ -141,13 +141,6 @@ def test_nodes_that_come_let_in_who_waits(monkeypatch: pytest.MonkeyPatch) -> No
 
     nodes.append({"CPU": 3.0})
     assert comes(lambda: len(runs.inside) == 2)
-
-
-def test_a_worker_must_fit_on_one_node() -> None:
-    four, pair = Need("finetune.cpus", "CPU", 4), Need("pretrain.workers", "CPU", 2, 2)
-    assert held_side_by_side([pair, four], [{"CPU": 4.0}, {"CPU": 4.0}])
-    assert not held_side_by_side([pair, four], [{"CPU": 5.0}, {"CPU": 3.0}])
-    assert not held_side_by_side([pair, Need("pretrain.gpu", "GPU", 1, 2)], [{"CPU": 8.0, "GPU": 1.0}])
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sweeper.cluster import capacity
-from sweeper.cluster.capacity import CapacityWatch, Need, finetunes_at_a_time, needs
+from sweeper.cluster.capacity import CapacityWatch
+from sweeper.cluster.resources import Need
 from tests.sweeper.examples import real_sweep, sweep_of
 
 
@@ -99,25 +100,3 @@ def test_nodes_of_our_own_are_not_asked_for(cluster: Cluster, tmp_path: Path) ->
     watch = watch_of(cluster, tmp_path, wait_s=0.0)
     watch.soon("pretrain", 1)
     assert cluster.asked == []
-
-
-def test_training_that_can_do_with_fewer_workers_needs_no_more(tmp_path: Path) -> None:
-    config = sweep_of(tmp_path, real_sweep(pretrain={"workers": 8, "min_workers": 2}))
-    assert next(need.count for need in needs(config) if need.key == "pretrain.workers") == 2
-
-
-@pytest.mark.parametrize(
-    ("finetune", "nodes", "slots"),
-    [
-        ({"cpus": 2}, [{"CPU": 5.0, "GPU": 1.0}, {"CPU": 4.0}], 4),
-        ({"cpus": 1, "gpus": 1}, [{"CPU": 16.0, "GPU": 1.0}], 1),
-        ({"cpus": 1, "gpus": 0.1}, [{"CPU": 16.0, "GPU": 1.0}, {"CPU": 16.0}], 10),
-        ({"cpus": 4, "gpus": 1}, [{"CPU": 8.0, "GPU": 8.0}], 2),
-        ({"cpus": 1, "gpus": 1}, [{"CPU": 16.0}], 1),
-    ],
-)
-def test_fine_tunes_at_a_time_are_bounded_by_gpus_as_well_as_by_cores(
-    tmp_path: Path, finetune: dict[str, float], nodes: list[dict[str, float]], slots: float
-) -> None:
-    """By cores alone a machine of 16 cores and a GPU reserved a sixteenth of the minutes that a fine-tune takes."""
-    assert finetunes_at_a_time(sweep_of(tmp_path, real_sweep(finetune=finetune)), nodes) == slots

@@ -1,17 +1,12 @@
-"""Why work failed and whether it is tried again; whether nodes have what stages ask for."""
+"""Why work failed and whether it is tried again."""
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 import pytest
 from ray.exceptions import ActorDiedError, OutOfMemoryError
 
 from sweeper.cluster import failures
-from sweeper.cluster.capacity import needs, shortage
 from sweeper.cluster.failures import Failure, Retries, failure_of
-from tests.sweeper.examples import real_sweep, sweep_of
 
 GONE = ActorDiedError()
 GONE.error_msg = "The actor died because its node has died. Node Id: abc the actor's node was terminated unexpectedly."
@@ -85,31 +80,3 @@ def test_failures_are_capped_for_each_piece_of_work_and_lost_nodes_are_not_failu
     assert [retries.again("a", died) for _ in range(3)] == [True, True, False]
     assert retries.again("b", died)
     assert not all(retries.again("a", gone) for _ in range(51)), "a cluster that loses every node is no cluster"
-
-
-@pytest.mark.parametrize(
-    ("changes", "nodes", "said"),
-    [
-        ({}, [{"CPU": 2.0}], None),
-        ({}, [{"CPU": 1.0}, {"CPU": 1.0}], None),
-        ({"pretrain": {"workers": 4}}, [{"CPU": 2.0}], "pretrain.workers asks for 4 CPUs, but Ray has 2: lower"),
-        (
-            {"finetune": {"cpus": 4}},
-            [{"CPU": 2.0}] * 3,
-            r"finetune.cpus asks for 4 CPUs, but Ray has 6 \(2 on its largest node\): lower finetune.cpus",
-        ),
-        ({"pretrain": {"gpu": True}}, [{"CPU": 8.0}], "pretrain.gpu asks for 2 GPUs, but Ray has 0"),
-        ({"pretrain": {"gpu": True}}, [{"CPU": 8.0, "GPU": float("inf")}], None),
-        ({"finetune": {"gpus": 0.25}}, [{"CPU": 8.0, "GPU": 1.0}], None),
-        ({}, [], "but Ray has 0"),
-    ],
-)
-def test_what_no_node_can_run_is_said_with_the_key_to_change(
-    tmp_path: Path, changes: dict, nodes: list[dict[str, float]], said: str | None
-) -> None:
-    short = shortage(needs(sweep_of(tmp_path, real_sweep(**changes))), nodes)
-
-    if said is None:
-        assert short is None
-    else:
-        assert re.search(said, short or "")
