@@ -2,10 +2,12 @@
 
 import contextlib
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from render_actors.labels import MOST_NUMBERS
 from render_actors.setting.digests import tree_digest
@@ -36,36 +38,29 @@ Device = Literal["cpu", "cuda", "optix"]
 
 DEFAULT_LABELS: tuple[Label, ...] = ("classes", "boxes", "masks")
 
-# Fields that came later: left out of the content at their defaults, so that what was rendered before keeps its name.
-_LATER = (
-    "placement",
-    "material",
-    "min_objects",
-    "size_jitter",
-    "light_strength",
-    "device",
-    "objects",
-    "textures",
-    "source",
-)
+# What a field of RenderSetting declares besides its type and its default. The checks here, the keys of a sweep file
+# (sweeper/config/render.py) and what a sweep renders (sweeper/stages/image_sets.py) all follow from it.
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "appearance": ("single", "multiple"),
-    "light": ("fix", "random"),
-    "background": ("fix", "random"),
-    "texture": ("with", "without"),
-    "placement": ("surface", "physics"),
-    "material": ("own", "random"),
-    "device": get_args(Device),
-}
-_RANGES = {
-    "resolution": (16, 1024),
-    "samples": (1, 4096),
-    "min_objects": (1, 10),
-    "max_objects": (1, 10),
-    "poses_per_scene": (1, 100),
-    "max_bounces": (0, 12),
-}
+# Where a sweep file has it: in each of its `renderings`, or under `render`, which all of them share.
+Section = Literal["renderings", "render"]
+EACH, SHARED = {"section": "renderings"}, {"section": "render"}
+# It came later: it is left out of the content at its default, so that what was rendered before keeps its name. Every
+# new field needs this. A shared one is None in a sweep file that does not give it, so that its digest stays.
+LATER = {"later": True}
+# It has no default in a sweep file, although it has always been part of the content.
+OPTIONAL = {"optional": True}
+# It lies in [0, 1).
+SHARE = {"share": True}
+
+
+def whole(low: int, high: int) -> dict[str, Any]:
+    """It is a whole number from `low` to `high`."""
+    return {"range": (low, high)}
+
+
+def folder(pattern: str) -> dict[str, Any]:
+    """It is the path of a folder, of which the files that match `pattern` count (as Path.glob has it)."""
+    return {"folder": pattern}
 
 
 class MissingDeviceError(ValueError):
@@ -88,41 +83,35 @@ class RenderSetting:
     Raises ValueError for a value out of range.
     """
 
-    appearance: Literal["single", "multiple"] = "multiple"
-    light: Literal["fix", "random"] = "random"
-    background: Literal["fix", "random"] = "random"
-    texture: Literal["with", "without"] = "with"
-    placement: Literal["surface", "physics"] = "surface"
-    material: Literal["own", "random"] = "own"
-    resolution: int = 64
-    samples: int = 4
-    classes: int = 20
-    max_objects: int = 5
-    poses_per_scene: int = 10
-    max_bounces: int = 1
-    min_visible_share: float = 0.004
-    labels: tuple[Label, ...] = DEFAULT_LABELS
-    min_objects: int = 1
-    size_jitter: bool = True
-    light_strength: tuple[float, float] = (0.35, 0.8)
-    device: Device = "cpu"
-    objects: str | None = None
-    textures: str | None = None
-    source: Source | None = None
+    appearance: Literal["single", "multiple"] = field(default="multiple", metadata=EACH)
+    light: Literal["fix", "random"] = field(default="random", metadata=EACH)
+    background: Literal["fix", "random"] = field(default="random", metadata=EACH)
+    texture: Literal["with", "without"] = field(default="with", metadata=EACH)
+    placement: Literal["surface", "physics"] = field(default="surface", metadata=EACH | LATER)
+    material: Literal["own", "random"] = field(default="own", metadata=EACH | LATER)
+    resolution: int = field(default=64, metadata=SHARED | whole(16, 1024))
+    samples: int = field(default=4, metadata=SHARED | whole(1, 4096))
+    classes: int = field(default=20, metadata=SHARED)
+    max_objects: int = field(default=5, metadata=SHARED | whole(1, 10))
+    poses_per_scene: int = field(default=10, metadata=SHARED | whole(1, 100))
+    max_bounces: int = field(default=1, metadata=whole(0, 12))
+    min_visible_share: float = field(default=0.004, metadata=SHARED | OPTIONAL | SHARE)
+    labels: tuple[Label, ...] = field(default=DEFAULT_LABELS, metadata=SHARED | OPTIONAL)
+    min_objects: int = field(default=1, metadata=SHARED | LATER | whole(1, 10))
+    size_jitter: bool = field(default=True, metadata=SHARED | LATER)
+    light_strength: tuple[float, float] = field(default=(0.35, 0.8), metadata=SHARED | LATER)
+    device: Device = field(default="cpu", metadata=SHARED | LATER)
+    # What else lies there, as the photographs of a BOP data set, is not rendered.
+    objects: str | None = field(default=None, metadata=SHARED | LATER | folder("*/models*/**/*"))
+    textures: str | None = field(default=None, metadata=SHARED | LATER | folder("*/*"))
+    source: Source | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"rendering setting: {name} = {getattr(self, name)!r}; choose {' or '.join(allowed)}")
-        for name, (low, high) in _RANGES.items():
-            self._check_whole_number(name, low, high)
+        for each in dataclasses.fields(self):
+            self._check(each.name, each.metadata)
         if self.min_objects > self.max_objects:
             raise ValueError(
                 f"rendering setting: min_objects = {self.min_objects} is above max_objects = {self.max_objects}"
-            )
-        if not 0 <= self.min_visible_share < 1:
-            raise ValueError(
-                f"rendering setting: min_visible_share = {self.min_visible_share!r}; give a share in [0, 1)"
             )
         weakest, strongest = self.light_strength
         if not 0 < weakest <= strongest <= 10:
@@ -130,7 +119,19 @@ class RenderSetting:
                 f"rendering setting: light_strength = {self.light_strength!r}; give least and most, above 0 up to 10"
             )
         self._check_labels()
-        self._check_pools()
+        self._check_classes()
+
+    def _check(self, name: str, declared: Mapping[str, Any]) -> None:
+        """ValueError where a value is not what its field declares."""
+        value, choices = getattr(self, name), _choices().get(name)
+        if choices and value not in choices:
+            raise ValueError(f"rendering setting: {name} = {value!r}; choose {' or '.join(choices)}")
+        if "range" in declared:
+            self._check_whole_number(name, *declared["range"])
+        if "share" in declared and not 0 <= value < 1:
+            raise ValueError(f"rendering setting: {name} = {value!r}; give a share in [0, 1)")
+        if "folder" in declared and value is not None and not Path(value).is_dir():
+            raise ValueError(f"rendering setting: {name} = {value!r} is not a folder; give one, or leave it out")
 
     def _check_whole_number(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)
@@ -146,11 +147,7 @@ class RenderSetting:
         if "semantic" in self.labels and self.source is None and self.classes >= MOST_NUMBERS:
             raise ValueError(f"rendering setting: a semantic map holds {MOST_NUMBERS - 1} classes at most")
 
-    def _check_pools(self) -> None:
-        for name in ("objects", "textures"):
-            folder = getattr(self, name)
-            if folder is not None and not Path(folder).is_dir():
-                raise ValueError(f"rendering setting: {name} = {folder!r} is not a folder; give one, or leave it out")
+    def _check_classes(self) -> None:
         if self.source is None:
             self._check_whole_number("classes", 1, pool_size(self.objects))
             if not pool_classes(self.objects, self.classes, self.texture):
@@ -163,18 +160,14 @@ class RenderSetting:
 
         Folders stand in it by name and digest, not by path: they may lie elsewhere on another machine.
         """
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        content: dict[str, object] = {
-            name: getattr(self, name)
-            for name in defaults
-            if name not in _LATER or getattr(self, name) != defaults[name]
-        }
-        if "light_strength" in content:
-            content["light_strength"] = list(self.light_strength)
-        # What else lies there, as the photographs of a BOP data set, is not rendered.
-        for name, part in (("objects", "*/models*/**/*"), ("textures", "*/*")):
-            if getattr(self, name) is not None:
-                content[name] = tree_digest(Path(getattr(self, name)), part)
+        content: dict[str, object] = {}
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if each.metadata.get("later") and value == each.default:
+                continue
+            if "folder" in each.metadata:
+                value = tree_digest(Path(value), each.metadata["folder"])
+            content[each.name] = list(value) if isinstance(value, tuple) else value
         if self.source is not None:
             content["source"] = source_content(self.source)
         elif self.texture == "without":
@@ -185,3 +178,14 @@ class RenderSetting:
     def scene_content(self) -> dict[str, object]:
         """The content less the labels, which say what is kept of a render and not what is rendered."""
         return {key: value for key, value in self.content().items() if key != "labels"}
+
+
+@cache
+def _choices() -> dict[str, tuple[str, ...]]:
+    """What the fields that have a choice may be."""
+    return {name: get_args(hint) for name, hint in get_type_hints(RenderSetting).items() if get_origin(hint) is Literal}
+
+
+def attributes(section: Section) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields of RenderSetting that a section of a sweep file has."""
+    return tuple(each for each in dataclasses.fields(RenderSetting) if each.metadata.get("section") == section)

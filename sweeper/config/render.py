@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model, field_validator
 
+from render_actors.setting.setting import Label, RenderSetting, Section, attributes
 from render_actors.setting.source import Source, source_content
 from render_actors.sources.labelled_folder import folder_classes
 from sweeper.config.types import CLOSED, Count, Number, Positive
@@ -37,53 +39,70 @@ class ImageSource(BaseModel):
         return Source("function", where, self.class_names)
 
 
-class Rendering(BaseModel):
+# What a sweep file may give for an attribute of this type; of other types, as choices, just that.
+_TYPES: dict[Any, Any] = {
+    int: Annotated[int, Field(strict=True)],
+    float: Number,
+    tuple[float, float]: tuple[Positive, Positive],
+    # RenderSetting knows which of them the source of the images has
+    tuple[Label, ...]: tuple[str, ...],
+}
+
+
+def _keys(section: Section) -> Any:
+    """A model with a key for each attribute that RenderSetting declares for a section of a sweep file."""
+    hints = get_type_hints(RenderSetting)
+    keys: dict[str, Any] = {each.name: _key(section, each, hints[each.name]) for each in attributes(section)}
+    return create_model(f"Keys of {section}", __config__=CLOSED, **keys)
+
+
+def _key(section: Section, each: dataclasses.Field[Any], hint: Any) -> tuple[Any, Any]:
+    """Type and default of an attribute's key."""
+    declared, given = each.metadata, _TYPES.get(hint, hint)
+    if "range" in declared:
+        low, high = declared["range"]
+        given = Annotated[hint, Field(ge=low, le=high, strict=True)]
+    if "share" in declared:
+        given = Annotated[Number, Field(ge=0, lt=1)]
+    if declared.get("optional") or (section == "render" and declared.get("later")):
+        return given | None, None
+    return given, each.default
+
+
+_OfEach: Any = _keys("renderings")
+_Shared: Any = _keys("render")
+
+
+class Rendering(_OfEach):
     """One rendering setting: the four attributes of the paper's appendix B, or a source of images of the user's own.
 
-    `placement`: objects stand apart on the floor, or are dropped and lie as they fell. `material`: objects look as
-    their class does, or each object of each scene is covered anew, at random.
+    What each key says and may be stands at `render_actors.setting.setting.RenderSetting`.
     """
 
-    model_config = CLOSED
-
-    appearance: Literal["single", "multiple"] = "multiple"
-    light: Literal["fix", "random"] = "random"
-    background: Literal["fix", "random"] = "random"
-    texture: Literal["with", "without"] = "with"
-    placement: Literal["surface", "physics"] = "surface"
-    material: Literal["own", "random"] = "own"
     source: ImageSource | None = None
 
 
-class Render(BaseModel):
+class Render(_Shared):
     """What all rendering settings share, and how the rendering is spread over actors.
 
-    `objects` and `textures` are folders of BOP data sets and CC0 textures, in place of the packaged pools. What is None
-    is render_actors.setting.setting.RenderSetting's default.
+    What each shared key says and may be stands at `render_actors.setting.setting.RenderSetting`, and where it is None
+    its default.
     """
 
-    model_config = CLOSED
-
-    resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] = 64
-    samples: Count = 4
-    classes: Annotated[int, Field(ge=2, strict=True)] = 20
-    max_objects: Count = 5
-    poses_per_scene: Count = 10
     scenes_per_shard: Count = 10
-    min_objects: Count | None = None
-    size_jitter: bool | None = None
-    light_strength: tuple[Positive, Positive] | None = None
-    min_visible_share: Annotated[Number, Field(ge=0, lt=1)] | None = None
-    labels: tuple[str, ...] | None = None
-    objects: str | None = None
-    textures: str | None = None
-    device: Literal["cpu", "cuda", "optix"] | None = None
     actors: Count = 2
     cpus_per_actor: Positive = 1.0
     gpus_per_actor: Positive = 1.0
     recycle_after: Count = 1000
     scene_timeout_s: Positive = 120.0
     retries: Annotated[int, Field(ge=0, strict=True)] = 3
+
+    @field_validator("classes")
+    @classmethod
+    def _two_classes(cls, classes: int) -> int:
+        if classes < 2:
+            raise ValueError("there must be two classes at least to be told apart")
+        return classes
 
     @property
     def gpus(self) -> float:
@@ -97,3 +116,27 @@ def content_of(source: ImageSource, rendering: str) -> dict[str, object]:
         return source_content(source.resolved())
     except ValueError as error:
         raise BadInput(f"renderings.{rendering}.source: {error}") from None
+
+
+# A key that came later, but that rows of results have always been kept under.
+_ALWAYS_SAID = ("placement",)
+
+
+def said(render: Render, rendering: Rendering, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the images of the rendering called `name` depend on, in the keys of its section and in those of `render`.
+
+    Rows of results are kept under it. What is not set, or came later and says what was so before, is left out. Raises
+    BadInput where a source of images cannot work.
+    """
+    own, shared = rendering.model_dump(mode="json"), render.model_dump(mode="json")
+    for each in attributes("renderings"):
+        if each.metadata.get("later") and each.name not in _ALWAYS_SAID and own[each.name] == each.default:
+            del own[each.name]
+    if rendering.source is not None:
+        # Other code or files are other images.
+        own["source"] = content_of(rendering.source, name)
+    rendered = {"scenes_per_shard", *(each.name for each in attributes("render"))}
+    return (
+        {key: value for key, value in own.items() if value is not None},
+        {key: value for key, value in shared.items() if key in rendered and value is not None},
+    )

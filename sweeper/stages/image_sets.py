@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from render_actors.actor import shard_identity
-from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting
+from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting, Section, attributes
 from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
+from sweeper.config.render import Render, Rendering
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.stages.training_labels import labels_for
@@ -56,35 +57,27 @@ class ImageSet:
 
 def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
     """The rendering setting of this name; raises BadInput where its values cannot work."""
-    render, choice = config.render, config.renderings[rendering]
-    later = ("min_objects", "size_jitter", "light_strength", "min_visible_share", "labels", "device")
-    more: dict[str, Any] = {name: getattr(render, name) for name in later if getattr(render, name) is not None}
-    for name in ("objects", "textures"):
-        if getattr(render, name) is not None:
-            # Actors may run elsewhere on the machine.
-            more[name] = str(Path(getattr(render, name)).expanduser().absolute())
+    choice = config.renderings[rendering]
+    values = _values(config.render, "render") | _values(choice, "renderings")
     try:
         if choice.source is not None:
-            more["source"] = source = choice.source.resolved()
-            more.setdefault("labels", tuple(label for label in DEFAULT_LABELS if label in source.labels))
-        labels = more.get("labels", DEFAULT_LABELS)
-        more["labels"] = (*labels, *_missing_labels(config, labels))
-        return RenderSetting(
-            appearance=choice.appearance,
-            light=choice.light,
-            background=choice.background,
-            texture=choice.texture,
-            placement=choice.placement,
-            material=choice.material,
-            resolution=render.resolution,
-            samples=render.samples,
-            classes=render.classes,
-            max_objects=render.max_objects,
-            poses_per_scene=render.poses_per_scene,
-            **more,
-        )
+            values["source"] = source = choice.source.resolved()
+            values.setdefault("labels", tuple(label for label in DEFAULT_LABELS if label in source.labels))
+        labels = values.get("labels", DEFAULT_LABELS)
+        values["labels"] = (*labels, *_missing_labels(config, labels))
+        return RenderSetting(**values)
     except ValueError as error:
         raise BadInput(f"renderings.{rendering}: {error}") from None
+
+
+def _values(keys: Render | Rendering, section: Section) -> dict[str, Any]:
+    """What a section of the sweep file says of the attributes; folders absolute: actors may run elsewhere."""
+    found = {each: getattr(keys, each.name) for each in attributes(section)}
+    return {
+        each.name: str(Path(value).expanduser().absolute()) if "folder" in each.metadata else value
+        for each, value in found.items()
+        if value is not None
+    }
 
 
 def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> list[Label]:

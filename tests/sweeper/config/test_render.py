@@ -1,0 +1,87 @@
+"""The keys of a sweep file that say what is rendered, as RenderSetting declares them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from render_actors.setting.setting import RenderSetting
+from sweeper.config.render import Render, Rendering, said
+from sweeper.errors import BadInput
+from sweeper.stages.image_sets import setting_of
+from tests.sweeper.examples import real_sweep, sweep_of
+
+
+def test_a_sweep_file_that_says_nothing_renders_the_default_setting(tmp_path: Path) -> None:
+    assert setting_of(sweep_of(tmp_path, real_sweep()), "plain") == RenderSetting()
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "value"),
+    [
+        ("render.resolution", "96", 96),
+        ("render.min_objects", "2", 2),
+        ("render.size_jitter", "false", False),
+        ("render.light_strength", "[0.5, 2]", (0.5, 2.0)),
+        ("render.min_visible_share", "0.01", 0.01),
+        ("render.labels", "[classes, boxes, depth]", ("classes", "boxes", "depth")),
+        ("render.device", "cuda", "cuda"),
+        ("renderings.plain.light", "fix", "fix"),
+        ("renderings.plain.material", "random", "random"),
+    ],
+)
+def test_a_key_reaches_the_setting(tmp_path: Path, key: str, given: str, value: Any) -> None:
+    setting = setting_of(sweep_of(tmp_path, real_sweep(), f"{key}={given}"), "plain")
+    assert getattr(setting, key.rpartition(".")[2]) == value
+
+
+def test_folders_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pool").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert setting_of(sweep_of(tmp_path, real_sweep(), "render.textures=pool"), "plain").textures == str(
+        tmp_path / "pool"
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("render.resolution=8", "render.resolution: Input should be greater than or equal to 16"),
+        ("render.samples=true", "render.samples: Input should be a valid integer"),
+        ("render.classes=1", "render.classes: there must be two classes"),
+        ("render.min_visible_share=1", "render.min_visible_share: Input should be less than 1"),
+        ("render.device=gpu", "render.device: Input should be 'cpu', 'cuda' or 'optix'"),
+        ("render.light_strength=[0, 1]", "render.light_strength.0: Input should be greater than 0"),
+        ("render.clases=3", "unknown key render.clases; did you mean classes?"),
+        ("renderings.plain.light=dim", "renderings.plain.light: Input should be 'fix' or 'random'"),
+        ("renderings.plain.ligth=fix", "unknown key renderings.plain.ligth; did you mean light?"),
+        ("render.min_objects=6", "min_objects = 6 is above max_objects = 5"),
+        ("render.objects=nowhere", "nowhere' is not a folder"),
+        ("render.labels=[flow]", "unknown label 'flow'"),
+    ],
+)
+def test_what_cannot_be_rendered_is_refused_by_its_key(tmp_path: Path, override: str, told: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        setting_of(sweep_of(tmp_path, real_sweep(), override), "plain")
+    assert told in str(refused.value)
+
+
+def test_a_new_attribute_leaves_rows_of_results_where_they_were() -> None:
+    # given a sweep file that says nothing, then rows are kept under the keys that there have always been
+    own, shared = said(Render(), Rendering(), "plain")
+    told = (
+        "a new rendering attribute needs LATER in its metadata (render_actors/setting/setting.py): a sweep file that "
+        "does not give it must say what it always said, or all rows of results are measured again"
+    )
+    assert set(own) == {"appearance", "light", "background", "texture", "placement"}, told
+    rendered = {"resolution", "samples", "classes", "max_objects", "poses_per_scene", "scenes_per_shard"}
+    assert set(shared) == rendered, told
+
+
+def test_what_is_given_is_said() -> None:
+    own, shared = said(Render(min_objects=1, actors=4), Rendering(material="random"), "plain")
+    assert own["material"] == "random"
+    assert shared["min_objects"] == 1
+    assert "actors" not in shared
