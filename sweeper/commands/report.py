@@ -25,7 +25,7 @@ from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import spelled
 from sweeper.search.decision_log import DECISIONS, decision_events, learning_events
-from sweeper.search.decisions import Knowledge, learn
+from sweeper.search.knowledge import Knowledge, learn
 from sweeper.stages.identity import as_plain, in_words, studies
 from sweeper.stages.image_sets import training_images
 from sweeper.storage.artifacts import ArtifactStore

@@ -9,7 +9,8 @@ from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.search.decision_log import DecisionLog
-from sweeper.search.decisions import Knowledge, choose, goals_of, learn, opening, priced_anew
+from sweeper.search.decisions import choose, opening, priced_anew
+from sweeper.search.knowledge import Knowledge, goals_of, learn
 from sweeper.search.pricing import Pricing
 from sweeper.study.arms import Plan
 from sweeper.study.table import Table

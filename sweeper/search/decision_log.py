@@ -10,7 +10,7 @@ from analysis.policy.goals import Goals
 from analysis.policy.objectives import Expected, current_sds
 from analysis.policy.proposal import Proposal
 from analysis.policy.runs import Run
-from sweeper.search.decisions import Knowledge
+from sweeper.search.knowledge import Knowledge
 from sweeper.storage.json_lines import append_event, read_events
 from sweeper.study.studies import Studies
 

@@ -2,101 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
 
-from analysis import LawFit, fit_laws
 from analysis.amounts import money
-from analysis.estimator.observations import Repeated, with_pooled_variance
-from analysis.policy.goals import Goals, Terms
+from analysis.policy.goals import Terms
 from analysis.policy.pilot import pilot, pilot_sizes
 from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
-from analysis.verdict.verdict import Verdict, verdict
 from sweeper.config.schema import SweepConfig
+from sweeper.search.knowledge import Knowledge, goals_of
 from sweeper.study.arms import Arm, Plan, run_seeds
-from sweeper.study.results import MeasuredRun
-
-# A law has three unknowns: below three sizes there is nothing to fit.
-FEWEST_SIZES = 3
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """What the results table says: a fit and a verdict for each arm that has enough runs."""
-
-    runs: tuple[MeasuredRun, ...]
-    fits: dict[str, LawFit]
-    verdicts: dict[str, Verdict]
-    first_seed: int = 0
-
-    @cached_property
-    def arms(self) -> list[ArmState]:
-        """The arms that have a law, with the runs they have had."""
-        done: dict[str, list[Run]] = defaultdict(list)
-        for run in self.runs:
-            done[run.run.arm].append(run.run)
-        return [ArmState(name, fit, tuple(done[name]), self.first_seed) for name, fit in self.fits.items()]
-
-
-def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_image: float | None) -> Knowledge:
-    """Fit every arm's law (n = 0 stays outside) and judge it."""
-    observed: dict[str, list[MeasuredRun]] = {arm.name: [] for arm in plan.arms}
-    for run in runs:
-        if run.run.n > 0 and run.run.arm in observed:
-            observed[run.run.arm].append(run)
-    # What they may share of D, alpha and noise, they share because task and backbone are the same.
-    groups = {arm.name: f"{arm.finetune_task}/{arm.backbone}" for arm in plan.arms}
-    columns = with_pooled_variance({name: _repeated(rows) for name, rows in observed.items()}, groups)
-    ready = {name: columns[name] for name, rows in observed.items() if len({r.run.n for r in rows}) >= FEWEST_SIZES}
-    fits = fit_laws(ready, seed=config.seed, groups=groups) if ready else {}
-    target = config.target
-    without = {arm.name: _without_pretraining(plan.reference(arm).name, runs) for arm in plan.arms}
-    verdicts = {
-        name: verdict(
-            fit,
-            arm=name,
-            target_error=target.error,
-            min_gain=target.min_gain,
-            n_limit=target.n_limit,
-            cost_per_image=usd_per_image,
-            level=target.level,
-            reference_errors=without[name],
-        )
-        for name, fit in fits.items()
-    }
-    return Knowledge(tuple(runs), fits, verdicts, config.seed)
-
-
-def _without_pretraining(reference: str, runs: Sequence[MeasuredRun]) -> tuple[float, ...]:
-    return tuple(run.error for run in runs if run.run.arm == reference and run.run.n == 0)
-
-
-def _repeated(runs: Sequence[MeasuredRun]) -> Repeated:
-    spread = [(run.variance or 0.0) * run.repeats for run in runs]
-    return Repeated([r.run.n for r in runs], [r.error for r in runs], spread, [r.repeats for r in runs])
-
-
-def goals_of(config: SweepConfig) -> Goals:
-    """The config's question and the precision it wants, or the policy's own where it says nothing."""
-    given: dict[str, Any] = {
-        "alpha_sd": config.stop.alpha_sd,
-        "c_sd": config.stop.c_sd,
-        "prediction_sd": config.stop.prediction_sd,
-        "tie": config.stop.best_within,
-        "objective": config.objective,
-        "n_target": config.n_target,
-        "target_error": config.target.error,
-        "n_limit": config.target.n_limit,
-        "level": config.target.level,
-    }
-    return Goals(**{name: value for name, value in given.items() if value is not None})
 
 
 def opening(
