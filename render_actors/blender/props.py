@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What may stand in the room, made once and then only moved: in view, or out of it.
 
 Blender (4.2) loses memory at each change of an object's mesh, material or visibility; moving one costs nothing.
