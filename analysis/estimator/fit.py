@@ -19,7 +19,7 @@ from analysis.laws import Floats, LawSamples, law_error
 
 Method = Literal["posterior", "nls"]
 # A value is called identified when the data leave at most this share of the prior's spread (with a half, a few cells of
-# docs/calibration.csv are called identified whose intervals still lean on the prior), and an estimate of
+# docs/measured/calibration.csv are called identified whose intervals still lean on the prior), and an estimate of
 # least squares when its standard error is at most this share of the value (alpha) or of the mean error (C).
 _NARROWED = 1 / 3
 _NLS_SHARE = 0.5

@@ -33,7 +33,7 @@ GRID_ROUNDS = 4
 _NEAR_BEST = 0.002
 _EQUAL = Prices(pretrain=1.0, finetune=0.0, image=0.0)
 # Of the settings, one look each: three would be more than a fifth of the grid. Its size was chosen on drawn settings
-# (`analysis.evidence.drawn_cases`, docs/policy-bench.md).
+# (`analysis.evidence.drawn_cases`, docs/dev/policy-bench.md).
 RENDERING_PILOT = (16_000,)
 # Of the pairs, the ends: checkpoints are shared, and what lies between is the policy's to choose.
 CROSS_TASK_PILOT = (1_000, 64_000)

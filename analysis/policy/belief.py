@@ -33,8 +33,8 @@ from analysis.policy.runs import ArmState, Run
 # Draws that a belief averages over, evenly picked: of those that follow the law everywhere, and of the others.
 DRAWS, DRAWS_OFF_LAW = 200, 8
 # Where few sizes were run, the rare draws with a discrepancy hold most of the variance, and a design made for them
-# wastes runs if the law does hold. Measured (docs/policy-bench.md): with 1 the designs leave the bound by 10 %, with 0
-# the posterior that ends a sweep stays wide for want of sizes.
+# wastes runs if the law does hold. Measured (docs/dev/policy-bench.md): with 1 the designs leave the bound by 10 %,
+# with 0 the posterior that ends a sweep stays wide for want of sizes.
 OFF_LAW_WEIGHT = 0.1
 # Least noise that a further run may have: a fit without any would make one run teach everything.
 _LEAST_NOISE = 1e-4

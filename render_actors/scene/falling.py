@@ -1,4 +1,4 @@
-"""Where dropped objects come to rest: rigid bodies by Bullet, in the units and axes of `scene.py`.
+"""Where dropped objects come to rest: rigid bodies by Bullet, in the units and axes of `sample.py`.
 
 Each object is the convex hull of its mesh, as BlenderProc's own simulation has it by default.
 """

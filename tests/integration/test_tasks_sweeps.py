@@ -21,7 +21,7 @@ SHAPES = """
 import numpy as np
 
 from render_actors.sources import Picture
-from tasks.shapes import Drawing
+from tasks.data.drawn import Drawing
 
 
 def render(setting, seed, scene):

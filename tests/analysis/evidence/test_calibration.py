@@ -22,7 +22,7 @@ from analysis.laws import Floats, law_error
 
 
 def test_intervals_cover_what_they_say_over_truths_from_the_prior() -> None:
-    """A small version of docs/calibration-truths.csv: 60 truths; 0.86 is 3 sd below 95 %."""
+    """A small version of docs/measured/calibration-truths.csv: 60 truths; 0.86 is 3 sd below 95 %."""
     covered = [simulate(design, 1, seed=i).covered for i, design in enumerate(prior_designs(60, seed=3))]
     assert (np.mean(covered, axis=0) >= 0.86).all(), np.mean(covered, axis=0)
 
@@ -30,7 +30,7 @@ def test_intervals_cover_what_they_say_over_truths_from_the_prior() -> None:
 def test_intervals_are_narrower_than_profile_likelihoods_in_most_cells() -> None:
     """A small version of the table: every twelfth cell with two curves.
 
-    The aim is 80 % of the cells; measured in docs/calibration.csv and docs/calibration-4-10.csv: 78 to 83 %.
+    The aim is 80 % of the cells; measured in docs/measured (calibration.csv, calibration-4-10.csv): 78 to 83 %.
     """
     results = [simulate(design, 2, seed=i) for i, design in enumerate(cells()[::12])]
     narrower = np.mean([np.array(r.width) < r.profile_width for r in results], axis=0)

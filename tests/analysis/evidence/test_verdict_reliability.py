@@ -27,7 +27,7 @@ def test_what_is_right_follows_from_the_law() -> None:
 
 
 def test_of_the_verdicts_given_at_95_per_cent_hardly_any_is_wrong() -> None:
-    """36 sweeps with truths drawn broadly, seeded; docs/verdict-reliability.csv has the long run."""
+    """36 sweeps with truths drawn broadly, seeded; docs/measured/verdict-reliability.csv has the long run."""
     looks = [look for i, truth in enumerate(draw_truths(36, seed=5)) for look in sweep(truth, i, most_runs=6)]
     given = [look for look in looks if look.given]
     assert len(given) >= 20
