@@ -29,6 +29,7 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(PYTHON) docs/dev/floors.py --check
 
 format: setup
 	.venv/bin/ruff check --fix .
