@@ -64,6 +64,7 @@ FOR = {
     "render_actors.setting": "attributes, objects",
     "render_actors.sinks": "where shards go",
     "render_actors.silence": "keeps Blender's prints out",
+    "render_actors.lost_nodes": "is a node gone?",
     "render_actors.labels": "the labels of an image",
 }
 MEASURES = ("sweeper.bench", "analysis.evidence", "analysis.replay", "analysis.paper")
