@@ -16,14 +16,14 @@ import pytest
 import ray
 import torch
 
-from render_actors.actor import SHARD_FILE, shard_identity
+from render_actors.actor import SHARD_FILE
 from render_actors.labels import RenderedImage, image_of_maps, semantic_map
 from render_actors.shards.format import write_shard
 from sweeper.config.schema import SweepConfig
 from sweeper.events.reporter import Board
-from sweeper.stages.identity import pretrain_identity
-from sweeper.stages.image_sets import ImageSet, shards_of, training_images, validation_images
-from sweeper.stages.pretrain import Pretraining, pretrain
+from sweeper.stages.image_sets import ImageSet
+from sweeper.stages.inventory import Inventory
+from sweeper.stages.pretrain import Pretraining, Shards, pretrain
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore, Manifest
 from sweeper.study.arms import make_plan
 from tests.sweeper.examples import real_sweep, sweep_of
@@ -54,23 +54,28 @@ class Bench:
 
     def pretrain(self) -> Manifest:
         """The stage itself, as the sweep calls it."""
-        arm = make_plan(self.config).arms[0]
-        images = training_images(self.config, arm.rendering, N)
-        held_out = validation_images(self.config, arm.rendering)
-        identity = pretrain_identity(self.config, arm, N, 0)
-        training, validation = tuple(self._shards(images)), tuple(self._shards(held_out))
-        board = ray.remote(num_cpus=0)(Board).remote()
-        job = Pretraining(identity, self.config, arm, N, 0, training, validation, self.store, board)
+        plan, inventory = make_plan(self.config), Inventory(self.config, self.store)
+        run = plan.run(plan.arms[0], N, 0)
+        training, validation = (Shards(images, tuple(self._made(images))) for images in inventory.image_sets(run))
+        job = Pretraining(
+            run=run,
+            identity=inventory.identities.checkpoint(run),
+            settings=self.config.pretrain,
+            training=training,
+            validation=validation,
+            store=self.store,
+            cache_gb=self.config.cache_gb,
+            board=ray.remote(num_cpus=0)(Board).remote(),
+        )
         return pretrain(job, str(self.scratch))
 
-    def _shards(self, images: ImageSet) -> Iterator[Manifest]:
-        for index in shards_of(images, self.config.render):
-            identity = shard_identity(images.setting, images.seed, index, self.config.render.scenes_per_shard)
+    def _made(self, images: ImageSet) -> Iterator[Manifest]:
+        for index in images.shards:
             folder = self.scratch / f"shard-{index}"
             folder.mkdir(parents=True, exist_ok=True)
             drawn = [coloured(index * 32 + k) for k in range(32)]
             write_shard(folder / SHARD_FILE, drawn, CLASSES)
-            yield self.store.commit(identity, folder, {})
+            yield self.store.commit(images.shard(index), folder, {})
 
     def model(self, manifest: Manifest) -> dict[str, torch.Tensor]:
         """The backbone that was left."""

@@ -11,8 +11,7 @@ import yaml
 from sweeper.budget.costs import Cost
 from sweeper.config.load import load_config
 from sweeper.config.schema import SweepConfig
-from sweeper.study.arms import Arm
-from sweeper.study.identity import study
+from sweeper.stages.identity import studies
 from sweeper.study.results import Observation
 
 ARM = "plain/mulclass/small_resnet/sinclass"
@@ -52,8 +51,9 @@ def dollars(usd: float) -> Cost:
     return Cost(0.0, 0.0, usd)
 
 
-# The sweep that the rows below were measured in.
+# The sweep that the rows below were measured in, and its studies.
 STUDY = SweepConfig.model_validate(real_sweep())
+STUDIES = studies(STUDY)
 
 
 def row(**changes: Any) -> Observation:
@@ -78,7 +78,7 @@ def row(**changes: Any) -> Observation:
         "tuned": '{"lr": 0.002}',
     }
     values |= changes
-    return Observation(**{"study": study(STUDY, Arm(*values["arm"].split("/")))} | values)
+    return Observation(**{"study": STUDIES.current[values["arm"]]} | values)
 
 
 @dataclass

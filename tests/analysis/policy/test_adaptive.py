@@ -38,7 +38,7 @@ def test_the_ends_of_the_ladder_teach_more_than_its_middle() -> None:
     """All runs at equal cost: where the curve bends least, a run says least about alpha and C."""
     state = _state("a", [200, 800, 3200])
     first = propose([state], {"a": LADDER}, _same)[0]
-    assert first.n in (200, 6400)
+    assert first.run.n in (200, 6400)
     assert first.gain is not None
     assert first.gain > 0
 
@@ -46,10 +46,10 @@ def test_the_ends_of_the_ladder_teach_more_than_its_middle() -> None:
 def test_pending_runs_and_batches_spread_out() -> None:
     state, candidates = _state("a", [200, 800, 3200]), {"a": LADDER}
     alone = propose([state], candidates, _same)[0]
-    beside = propose([state], candidates, _same, pending=[Run("a", alone.n, 1)] * 3)[0]
-    assert beside.n != alone.n
+    beside = propose([state], candidates, _same, pending=[Run("a", alone.run.n, 1)] * 3)[0]
+    assert beside.run.n != alone.run.n
     batch = propose([state], candidates, _same, k=6)
-    assert len({proposal.n for proposal in batch}) > 1
+    assert len({proposal.run.n for proposal in batch}) > 1
     assert len({proposal.run for proposal in batch}) == 6
 
 
@@ -67,8 +67,8 @@ def test_a_batch_equals_proposals_made_one_by_one_with_the_earlier_ones_pending(
 def test_a_dear_size_is_left_for_cheaper_ones() -> None:
     state = _state("a", [200, 800, 3200])
     equal = propose([state], {"a": LADDER}, _same)[0]
-    dear = propose([state], {"a": LADDER}, lambda run, _: 1000.0 if run.n == equal.n else 1.0)[0]
-    assert dear.n != equal.n
+    dear = propose([state], {"a": LADDER}, lambda run, _: 1000.0 if run.n == equal.run.n else 1.0)[0]
+    assert dear.run.n != equal.run.n
 
 
 def test_the_marginal_cost_hears_what_is_already_assumed() -> None:
@@ -84,7 +84,7 @@ def test_the_marginal_cost_hears_what_is_already_assumed() -> None:
 def test_the_arm_that_is_least_known_comes_first() -> None:
     known, unknown = _state("known", LADDER * 3, 0.005), _state("unknown", [200, 800, 3200])
     chosen = propose([known, unknown], {"known": LADDER, "unknown": LADDER}, _same)[0]
-    assert chosen.arm == "unknown"
+    assert chosen.run.arm == "unknown"
 
 
 def test_a_repeat_takes_the_next_seed() -> None:
@@ -131,7 +131,7 @@ def test_a_new_size_is_worth_more_than_a_repeat_where_only_three_sizes_speak_for
     left = dict(zip(LADDER, belief_of(state, {"a": LADDER}, []).left_after()[:, 1], strict=True))
     new, run = {400, 800, 3200}, {200, 1600, 6400}
     assert min(left[n] for n in new) < min(left[n] for n in run)
-    assert propose([state], {"a": LADDER}, _same, terms=Terms(Goals(alpha_sd=float("inf"))))[0].n in new
+    assert propose([state], {"a": LADDER}, _same, terms=Terms(Goals(alpha_sd=float("inf"))))[0].run.n in new
 
 
 @pytest.mark.parametrize("policy", [propose, propose_grid, propose_random])
@@ -162,7 +162,14 @@ def test_the_expected_fall_is_what_happens_on_average() -> None:
 
 def test_the_pilot_is_three_sizes_an_arm_and_spares_the_top() -> None:
     runs = pilot(["a", "b"], pilot_sizes(LADDER, lambda n: 1 + n / 1000), lambda run: run.n / 1000, unit="minutes")
-    assert [(p.arm, p.n) for p in runs] == [("a", 200), ("b", 200), ("a", 800), ("b", 800), ("a", 1600), ("b", 1600)]
+    assert [(p.run.arm, p.run.n) for p in runs] == [
+        ("a", 200),
+        ("b", 200),
+        ("a", 800),
+        ("b", 800),
+        ("a", 1600),
+        ("b", 1600),
+    ]
     assert all(p.gain is None and p.reason.startswith("pilot: ") for p in runs)
     assert pilot_sizes([200, 400], lambda n: n) == [200, 400]
 

@@ -51,7 +51,7 @@ def test_predict_goes_to_the_size_nearest_to_the_one_asked_for() -> None:
     for wanted in (200, 6400):
         goals = Goals(objective="predict", n_target=wanted)
         (chosen,) = propose([state], candidates, _same, terms=Terms(goals))
-        assert chosen.n == wanted
+        assert chosen.run.n == wanted
         assert f"the error of a at n = {wanted:,}" in chosen.reason
 
 
@@ -61,7 +61,7 @@ def test_an_arm_that_is_precise_enough_gets_no_more_runs_while_another_is_not() 
     candidates = dict.fromkeys(("known", "open"), LADDER)
     goals = Goals(alpha_sd=0.2, c_sd=0.02)
     chosen = propose(states, candidates, _same, k=4, terms=Terms(goals))
-    assert {proposal.arm for proposal in chosen} == {"open"}
+    assert {proposal.run.arm for proposal in chosen} == {"open"}
     assert still_open(states, goals) == {"open"}
     # where nothing is left to ask, a sweep that goes on all the same may run either
     assert still_open(states[:1], goals) == {"known"}
@@ -74,7 +74,7 @@ def test_target_spends_on_the_arm_whose_answer_is_open() -> None:
 
     # when the next three runs are chosen, then all go to the open one, and the line says so
     chosen = propose(states, candidates, _same, k=3, terms=Terms(Goals(objective="target", target_error=0.3)))
-    assert [each.arm for each in chosen] == ["open"] * 3
+    assert [each.run.arm for each in chosen] == ["open"] * 3
     assert chosen[0].reason.startswith("to decide whether open reaches 30.0% with any number of images (probability ")
     assert chosen[0].expected is not None
     assert chosen[0].expected.after < chosen[0].expected.before < 0.5
@@ -109,7 +109,7 @@ def test_an_arm_that_cannot_win_gets_no_more_runs() -> None:
     assert sum(chances.values()) == pytest.approx(1.0, abs=0.01)
     assert arms_that_can_win(chances, goals) == {"first", "second"}
     chosen = propose(states, candidates, _same, k=6, terms=Terms(goals))
-    assert {each.arm for each in chosen} == {"first", "second"}
+    assert {each.run.arm for each in chosen} == {"first", "second"}
 
 
 def test_equal_arms_are_all_kept_however_many_they_are() -> None:

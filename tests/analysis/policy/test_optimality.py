@@ -60,12 +60,12 @@ def test_d_optimal_takes_the_run_that_raises_the_determinant_most() -> None:
     n = np.array(RUNGS, float)
     looks = law_gradient(n, *law) / (basin.C + D * n**-basin.alpha)[:, None]
     determinants = [np.linalg.det(3 * looks.T @ looks + np.outer(look, look)) for look in looks]
-    assert propose_d_optimal([state], {"a": RUNGS}, _same)[0].n == RUNGS[int(np.argmax(determinants))]
+    assert propose_d_optimal([state], {"a": RUNGS}, _same)[0].run.n == RUNGS[int(np.argmax(determinants))]
 
 
 def test_v_optimal_looks_where_the_target_region_is() -> None:
     state = _state(RUNGS[:4])
-    assert propose_v_optimal([state], {"a": RUNGS}, _same)[0].n == RUNGS[-1]
+    assert propose_v_optimal([state], {"a": RUNGS}, _same)[0].run.n == RUNGS[-1]
 
 
 @pytest.mark.parametrize("policy", CRITERIA)
@@ -81,8 +81,8 @@ def test_a_batch_equals_proposals_made_one_by_one_with_the_earlier_ones_pending(
 def test_a_dear_size_is_left_for_cheaper_ones_and_the_budget_holds(policy: Policy) -> None:
     state = _state([1000, 8000, 64_000])
     equal = policy([state], {"a": RUNGS}, _same)[0]
-    dear = policy([state], {"a": RUNGS}, lambda run, _: 1e9 if run.n == equal.n else 1.0)[0]
-    assert dear.n != equal.n
+    dear = policy([state], {"a": RUNGS}, lambda run, _: 1e9 if run.n == equal.run.n else 1.0)[0]
+    assert dear.run.n != equal.run.n
     assert policy([state], {"a": RUNGS}, _same, terms=Terms(budget_left=0.5)) == []
 
 

@@ -13,7 +13,7 @@ from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.filesystem import StorageError
 from sweeper.storage.json_lines import append_event, read_events
 from sweeper.study import results
-from tests.sweeper.examples import STUDY, row
+from tests.sweeper.examples import STUDIES, row
 
 SIZE = 256 * 1024
 
@@ -61,11 +61,11 @@ def test_an_observation_is_in_the_table_whole_or_not_at_all(small: Path) -> None
 
     with pytest.raises(StorageError, match=r"\.parquet: cannot be written: the disk is full"):
         results.write(small / "results", row(seed=1))
-    assert results.read(small / "results", STUDY) == [row(seed=0)]
+    assert results.read(small / "results", STUDIES) == [row(seed=0)]
 
     filler.unlink()
     results.write(small / "results", row(seed=1))
-    assert results.read(small / "results", STUDY) == [row(seed=0), row(seed=1)]
+    assert results.read(small / "results", STUDIES) == [row(seed=0), row(seed=1)]
 
 
 def test_an_artifact_that_does_not_fit_is_none(small: Path, tmp_path: Path) -> None:

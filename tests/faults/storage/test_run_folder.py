@@ -17,7 +17,7 @@ from sweeper.storage.filesystem import StorageError
 from sweeper.storage.run_folder import held, seen
 from sweeper.study import results
 from tests.faults.storage.s3_server import S3Server
-from tests.sweeper.examples import STUDY, row
+from tests.sweeper.examples import STUDIES, STUDY, row
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def test_another_machine_goes_on_with_ledger_and_results(
         # then it knows what was spent, what was under way, and what was observed
         assert again.spent().usd == pytest.approx(1.5)
         assert again.reserved().usd == pytest.approx(4.0)
-        assert results.read(folder / "results", STUDY) == [row(seed=0), row(seed=1)]
+        assert results.read(folder / "results", STUDIES) == [row(seed=0), row(seed=1)]
 
 
 def test_a_reservation_that_cannot_be_written_down_is_none(s3: S3Server) -> None:

@@ -19,9 +19,9 @@ from render_actors.setting.source import Kind, Source
 from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_classes, folder_size
 from sweeper.config.load import load_config
 from sweeper.errors import BadInput
+from sweeper.stages.identity import Identities
 from sweeper.stages.image_sets import setting_of as setting_of_config
 from sweeper.study.arms import Arm
-from sweeper.study.identity import study
 from tests.render_actors.drawn import drawn_image
 from tests.render_actors.sinks import FolderSink
 
@@ -359,12 +359,12 @@ def test_other_code_is_another_study_and_a_missing_file_is_bad_input(tmp_path: P
     config.write_text(
         f"name: own\nrenderings:\n  mine: {{source: {{kind: function, class_names: [a], path: '{path}:render'}}}}\n"
     )
-    before = study(load_config(config), ARM)
-    assert study(load_config(config), ARM) == before
+    before = Identities(load_config(config)).study(ARM)
+    assert Identities(load_config(config)).study(ARM) == before
     function(tmp_path, "    return [1]")
-    assert study(load_config(config), ARM) != before
+    assert Identities(load_config(config)).study(ARM) != before
     path.unlink()
     with pytest.raises(BadInput, match=r"renderings\.mine\.source: .*mine\.py is not found"):
-        study(load_config(config), ARM)
+        Identities(load_config(config)).study(ARM)
     with pytest.raises(BadInput, match=r"renderings\.mine: .*mine\.py is not found"):
         setting_of_config(load_config(config), "mine")

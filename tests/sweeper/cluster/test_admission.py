@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 
 from sweeper.budget.ledger import Ledger
+from sweeper.budget.reservation import Reservation
 from sweeper.cluster.admission import Room
 from sweeper.cluster.resources import Need
 from sweeper.config.schema import Budget
 from sweeper.events.reporter import Reporter
 from sweeper.stages import prepare as stages
+from sweeper.stages.inventory import Inventory
 from sweeper.stages.prepare import Stages
 from sweeper.storage.artifacts import ArtifactStore
-from sweeper.study.arms import RunKey, make_plan
+from sweeper.study.arms import make_plan
 from tests.sweeper.examples import real_sweep, sweep_of
 
 PATIENCE_S = 20
@@ -169,12 +171,13 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 def begun(tmp_path: Path, threads: ThreadPoolExecutor, work: SimpleNamespace) -> Future[Any]:
     """A run that is pre-training, and then one of another arm, which has to render."""
     config = sweep_of(tmp_path, real_sweep())
-    ledger = Ledger(tmp_path / "ledger.jsonl", Budget())
-    made = Stages(config, ArtifactStore(str(tmp_path / "store")), ledger, Reporter("json"), str(tmp_path), None)
-    first, second = (arm for arm in make_plan(config).arms if not arm.is_reference)
-    threads.submit(made.prepare, RunKey(first, 1000, 0), {})
+    ledger, store = Ledger(tmp_path / "ledger.jsonl", Budget()), ArtifactStore(str(tmp_path / "store"))
+    made = Stages(config, Inventory(config, store), store, Reporter("json"), str(tmp_path), None)
+    plan = make_plan(config)
+    first, second = (plan.run(arm, 1000, 0) for arm in plan.arms)
+    threads.submit(made.prepare, first, Reservation(ledger, first.what, {}))
     assert comes(lambda: len(work.pretraining) == 1)
-    return threads.submit(made.prepare, RunKey(second, 1000, 0), {})
+    return threads.submit(made.prepare, second, Reservation(ledger, second.what, {}))
 
 
 def test_one_arm_is_rendered_while_another_is_trained_where_the_nodes_hold_both(

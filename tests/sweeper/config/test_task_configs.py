@@ -9,9 +9,9 @@ import pytest
 
 from sweeper.commands.check import check
 from sweeper.errors import BadInput
+from sweeper.stages.identity import Identities
 from sweeper.stages.image_sets import setting_of
 from sweeper.stages.training_labels import labelled_set
-from sweeper.study.identity import study
 from sweeper.study.recipes import resolve_recipe
 from tasks.base import NO_BOX
 from tests.sweeper.examples import real_sweep, sweep_of
@@ -129,10 +129,10 @@ def test_keys_that_came_later_part_rows_only_where_they_are_set(tmp_path: Path) 
     from sweeper.study.arms import Arm
 
     arm = Arm("plain", "mulclass", "small_resnet", "sinclass")
-    before = study(sweep_of(tmp_path, real_sweep()), arm)
+    before = Identities(sweep_of(tmp_path, real_sweep())).study(arm)
 
     for override in ("finetune.resolution=48", "finetune.balanced=false", "finetune.recipe={auxiliary_rate: 2.0}"):
-        assert study(sweep_of(tmp_path, real_sweep(), override), arm) != before
+        assert Identities(sweep_of(tmp_path, real_sweep(), override)).study(arm) != before
 
 
 def test_rendered_labels_become_what_each_task_learns_from() -> None:

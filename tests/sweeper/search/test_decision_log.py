@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 from pathlib import Path
 
@@ -9,31 +10,32 @@ import pytest
 
 from analysis.policy.objectives import Expected
 from analysis.policy.proposal import Proposal
+from analysis.policy.runs import Run
 from sweeper.search.decision_log import DecisionLog, learning_events
 from sweeper.search.decisions import goals_of, learn
+from sweeper.stages.identity import studies
 from sweeper.storage.json_lines import read_events
 from sweeper.study.arms import make_plan
-from sweeper.study.identity import studies
-from sweeper.study.results import Run
+from sweeper.study.results import MeasuredRun
 from tests.sweeper.examples import simulated_sweep, sweep_of
 
 ARM = "plain/simulated/small_resnet/simulated"
-TOP = Proposal(ARM, 64000, 0, 0.5, 1.0, "minutes", "because", expected=Expected("C", 0.02, 0.01, "why", "what"))
+TOP = Proposal(Run(ARM, 64000, 0), 0.5, 1.0, "minutes", "because", expected=Expected("C", 0.02, 0.01, "why", "what"))
 
 
-def measured(n: int) -> Run:
-    return Run(ARM, n, 0, log(0.1 + 2.0 * n**-0.5), None, 1, 1e-3, 1.0)
+def measured(n: int) -> MeasuredRun:
+    return MeasuredRun(Run(ARM, n, 0), log(0.1 + 2.0 * n**-0.5), None, 1)
 
 
 def test_a_decision_is_written_once_and_keeps_its_step_and_what_it_expected(tmp_path: Path) -> None:
     config = sweep_of(tmp_path, simulated_sweep())
     names = studies(config, make_plan(config))
-    log_ = DecisionLog(tmp_path, names, "minutes")
-    first = Proposal(ARM, 1000, 0, None, 1.0, "minutes", "pilot")
+    log_ = DecisionLog(tmp_path, names, "minutes", s=0)
+    first = Proposal(Run(ARM, 1000, 0), None, 1.0, "minutes", "pilot")
 
     # given two decisions, when they are taken again after a restart
     assert [log_.write(each)["step"] for each in (first, TOP)] == [1, 2]
-    again = DecisionLog(tmp_path, names, "minutes")
+    again = DecisionLog(tmp_path, names, "minutes", s=0)
     assert [again.write(each)["step"] for each in (TOP, first)] == [2, 1]
 
     # then each is in the file once, with what it was for
@@ -50,7 +52,7 @@ def test_what_a_run_did_is_written_when_it_is_fitted(tmp_path: Path) -> None:
     config = sweep_of(tmp_path, simulated_sweep())
     plan = make_plan(config)
     names = studies(config, plan)
-    log_ = DecisionLog(tmp_path, names, "minutes")
+    log_ = DecisionLog(tmp_path, names, "minutes", s=0)
     log_.write(TOP)
     pilot = [measured(n) for n in (1000, 8000, 32000)]
     before, after = (learn(config, plan, runs, None) for runs in (pilot, [*pilot, measured(64000)]))
@@ -63,4 +65,4 @@ def test_what_a_run_did_is_written_when_it_is_fitted(tmp_path: Path) -> None:
     assert was == pytest.approx(before.fits[ARM].C.sd)
     assert is_now == pytest.approx(after.fits[ARM].C.sd)
     # and nothing of it is read for another study of the arm
-    assert learning_events(tmp_path, names | {ARM: "another"}) == {}
+    assert learning_events(tmp_path, replace(names, readable={ARM: frozenset({"another"})})) == {}

@@ -10,17 +10,18 @@ import pytest
 
 from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.registry import POLICIES
+from analysis.policy.runs import Run
 from sweeper.config.schema import Ladder
 from sweeper.errors import BadInput
 from sweeper.search.decisions import choose, goals_of, learn
 from sweeper.study.arms import make_plan
-from sweeper.study.results import Run
+from sweeper.study.results import MeasuredRun
 from tests.sweeper.examples import simulated_sweep, sweep_of
 
 ARM = "plain/simulated/small_resnet/simulated"
 
 
-def chosen(tmp_path: Path, runs: list[Run], **changes: object) -> Proposal | Stop:
+def chosen(tmp_path: Path, runs: list[MeasuredRun], **changes: object) -> Proposal | Stop:
     config = sweep_of(tmp_path, simulated_sweep(**changes))
     plan = make_plan(config)
     known = learn(config, plan, runs, None)
@@ -31,10 +32,10 @@ def law(n: float) -> float:
     return 0.1 + 2.0 * n**-0.5
 
 
-def pilot() -> list[Run]:
+def pilot() -> list[MeasuredRun]:
     """Two seeds at three sizes, one per cent above and below the law."""
     return [
-        Run(ARM, n, seed, log(law(n) * (1.01 - 0.02 * seed)), None, 1, 1e-3, 1.0)
+        MeasuredRun(Run(ARM, n, seed), log(law(n) * (1.01 - 0.02 * seed)), None, 1)
         for n in (1000, 8000, 32000)
         for seed in (0, 1)
     ]
@@ -85,7 +86,7 @@ def test_the_policy_goes_beyond_the_ladder_for_an_error_far_above_it(tmp_path: P
     known = learn(config, plan, pilot(), None)
     beyond = choose(config, plan, known, [], [], lambda run, _: 1.0, 1e9, "minutes")
     assert isinstance(beyond, Proposal)
-    assert within.n <= 64_000 < beyond.n
+    assert within.run.n <= 64_000 < beyond.run.n
 
 
 def test_a_size_is_repeated_with_another_seed_up_to_the_most_seeds(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_size_is_repeated_with_another_seed_up_to_the_most_seeds(tmp_path: Pat
     settings |= {"objective": "predict", "n_target": 64000, "stop": {"prediction_sd": 1e-6}}
     repeat = chosen(tmp_path, pilot(), **settings)
     assert isinstance(repeat, Proposal)
-    assert repeat.seed == 2
+    assert repeat.run.seed == 2
     full = chosen(tmp_path, pilot(), **settings | {"policy": {"max_seeds": 2}})
     assert isinstance(full, Stop)
     assert full.kind == "exhausted"
@@ -107,16 +108,16 @@ def test_a_sweep_takes_every_policy_that_a_replay_takes(tmp_path: Path) -> None:
     for name in set(POLICIES) - {"grid"}:
         proposal = chosen(tmp_path, pilot(), policy={"name": name}, ladder={"start": 1000, "rungs": 6}, **asked)
         assert isinstance(proposal, Proposal)
-        assert proposal.n in (1000, 2000, 4000, 8000, 16_000, 32_000)
-        assert (proposal.n, proposal.seed) not in {(run.n, run.seed) for run in pilot()}
+        assert proposal.run.n in (1000, 2000, 4000, 8000, 16_000, 32_000)
+        assert proposal.run not in {each.run for each in pilot()}
         reasons.add(proposal.reason.split(":")[0])
     assert len(reasons) == len(POLICIES) - 1
 
 
 def test_two_fine_tunes_that_agree_by_luck_do_not_draw_the_law_to_them(tmp_path: Path) -> None:
     # given runs of two fine-tunes each, all on one line but one that is 3 % off, whose two happened to agree
-    def run(n: int, error: float, apart: float) -> Run:
-        return Run(ARM, n, 0, log(error), apart**2 / 4, 2, 1e-3, 1.0)
+    def run(n: int, error: float, apart: float) -> MeasuredRun:
+        return MeasuredRun(Run(ARM, n, 0), log(error), apart**2 / 4, 2)
 
     rows = [run(200, 0.218, 0.04), run(800, 0.2115, 0.0001), run(3200, 0.218, 0.06), run(6400, 0.218, 0.05)]
     config = sweep_of(tmp_path, simulated_sweep())
@@ -136,8 +137,8 @@ def test_the_noise_of_fine_tunes_is_learnt_from_all_arms_of_a_task(tmp_path: Pat
     plan = make_plan(config)
     here, there = plan.arms[0].name, plan.arms[1].name
     sizes = (200, 800, 3200)
-    rows = [Run(here, n, 0, log(law(n)), None, 1, 1e-3, 1.0) for n in sizes]
-    rows += [Run(there, n, 0, log(law(n)), 0.02**2 / 2, 2, 1e-3, 1.0) for n in sizes]
+    rows = [MeasuredRun(Run(here, n, 0), log(law(n)), None, 1) for n in sizes]
+    rows += [MeasuredRun(Run(there, n, 0), log(law(n)), 0.02**2 / 2, 2) for n in sizes]
 
     fits = learn(config, plan, rows, None).fits
 

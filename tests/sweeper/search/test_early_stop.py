@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from analysis.policy.runs import Run
 from sweeper.search.early_stop import EarlyStop
 from sweeper.stages.finetune import Looks
 from sweeper.stages.identity import Split, Trial
-from sweeper.study.arms import Arm
 
-ARM = Arm("plain", "mulclass", "small_resnet", "sinclass")
-OTHER = Arm("fixed", "mulclass", "small_resnet", "sinclass")
+ARM = "plain/mulclass/small_resnet/sinclass"
+OTHER = "fixed/mulclass/small_resnet/sinclass"
 
 
 @dataclass
@@ -24,8 +24,8 @@ class Tuned:
     config: dict[str, Any] = field(default_factory=dict)
 
 
-def trial(name: str, arm: Arm = ARM, split: Split = "validation", n: int = 100) -> Tuned:
-    return Tuned(name, {"trial": Trial(arm, n, 0, 0, {"lr": 0.1}, split, None)})
+def trial(name: str, arm: str = ARM, split: Split = "validation", n: int = 100) -> Tuned:
+    return Tuned(name, {"trial": Trial(Run(arm, n, 0), 0, {"lr": 0.1}, split, None)})
 
 
 def told(scheduler: EarlyStop, tuned: Tuned, error: float, percent: int = 25) -> str:

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from analysis.policy.runs import Run
 from sweeper.budget.ledger import Ledger
 from sweeper.cluster.failures import Failure
+from sweeper.config.tune import scope_of
 from sweeper.events.reporter import Reporter
 from sweeper.search.decision_log import read_decisions
 from sweeper.search.loop import Loop
 from sweeper.stages.identity import Trial
+from sweeper.stages.inventory import Inventory
 from sweeper.stages.prepare import Stages
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import append_event, read_events
@@ -58,24 +61,26 @@ def desk_of(tmp_path: Path, **changes: Any) -> Iterator[Desk]:
     ledger = Ledger(config.run_folder / "ledger.jsonl", config.budget, clock)
     ledger.start()
     reporter = Reporter("json")
-    stages = Stages(config, ArtifactStore(str(tmp_path / "store")), ledger, reporter, str(tmp_path), None)
-    loop = Loop(config, make_plan(config), stages, ledger, reporter, s=0, slots=2)
+    store = ArtifactStore(str(tmp_path / "store"))
+    inventory = Inventory(config, store)
+    stages = Stages(config, inventory, store, reporter, str(tmp_path), None)
+    loop = Loop(config, make_plan(config), inventory, stages, ledger, reporter, slots=2)
     yield Desk(loop, ledger, clock)
     loop.close()
 
 
 def test_a_run_is_tuned_then_repeated_then_in_the_table(desk: Desk) -> None:
     first = desk.next_trial()
-    assert (first.n, first.split) == (0, "validation")
+    assert (first.run.n, first.split) == (0, "validation")
 
     desk.loop.observed(first, {"error": 0.5, "seconds": 2.0})
     for _ in range(desk.loop.config.finetune.repeats):
         trial = desk.next_trial()
-        assert (trial.n, trial.split, trial.settings) == (0, "test", first.settings)
+        assert (trial.run.n, trial.split, trial.settings) == (0, "test", first.settings)
         desk.loop.observed(trial, {"error": 0.4, "seconds": 2.0})
 
     (run,) = desk.loop.runs()
-    assert (run.n, run.seed, run.error) == (0, first.seed, pytest.approx(0.4))
+    assert (run.run, run.error) == (first.run, pytest.approx(0.4))
     assert desk.ledger.by_stage()["finetune"]["device_s"] == pytest.approx(2.0 * (1 + run.repeats))
 
 
@@ -132,13 +137,13 @@ def test_decisions_of_another_study_are_not_carried_out_again(desk: Desk) -> Non
     decisions = desk.loop.config.run_folder / "decisions.jsonl"
     event = {"step": 1, "n": 16000, "seed": 0, "gain": 1.0, "cost": 1.0, "unit": "minutes", "reason": "another's"}
     arm = desk.loop.plan.arms[0].name
-    for study in ("an-older-recipe", desk.loop._studies[arm]):
+    for study in ("an-older-recipe", desk.loop._studies.current[arm]):
         append_event(decisions, event | {"arm": arm, "study": study, "reason": study})
     append_event(decisions, {"asm": arm})
 
-    (kept,) = read_decisions(decisions, desk.loop._studies)
+    (kept,) = read_decisions(decisions, desk.loop._studies, s=0)
 
-    assert kept.reason == desk.loop._studies[arm]
+    assert kept.reason == desk.loop._studies.current[arm]
 
 
 def test_a_fine_tune_that_fails_for_good_is_charged_and_its_run_not_tried_again(desk: Desk) -> None:
@@ -150,7 +155,7 @@ def test_a_fine_tune_that_fails_for_good_is_charged_and_its_run_not_tried_again(
     assert desk.ledger.measured("finetune") == [], "a failure is no measurement of what a fine-tune costs"
     for _ in range(6):
         trial = desk.next_trial()
-        assert (trial.arm, trial.n, trial.seed) != (failed.arm, failed.n, failed.seed)
+        assert trial.run != failed.run
         desk.loop.observed(trial, {"error": 0.4, "seconds": 2.0})
 
 
@@ -167,7 +172,7 @@ def test_a_grid_keeps_as_many_runs_under_way_as_the_config_says_from_its_beginni
             under_way.append(desk.next_trial())
             asked.append(under_way[-1])
 
-    assert len({(trial.arm.name, trial.n, trial.seed) for trial in asked}) == runs
+    assert len({trial.run for trial in asked}) == runs
 
 
 def test_what_was_decided_before_a_restart_is_decided_once(desk: Desk) -> None:
@@ -175,7 +180,8 @@ def test_what_was_decided_before_a_restart_is_decided_once(desk: Desk) -> None:
     decisions = desk.loop.config.run_folder / "decisions.jsonl"
     before = list(read_events(decisions))
 
-    again = Loop(desk.loop.config, desk.loop.plan, desk.loop.stages, desk.ledger, desk.loop.reporter, s=0, slots=2)
+    loop = desk.loop
+    again = Loop(loop.config, loop.plan, loop.inventory, loop.stages, desk.ledger, loop.reporter, slots=2)
     Desk(again, desk.ledger, desk.clock).next_trial()
     again.close()
 
@@ -218,12 +224,12 @@ def test_tuned_once_at_a_stated_size_an_arm_is_frozen_from_then_on(tmp_path: Pat
         seen = finished(desk, 2 * (3 + repeats) + repeats)
 
         # then its trials were all on the checkpoint of that size, which came first, and what won there is kept
-        tried = [t for t in seen if t.split == "validation" and t.n > 0]
-        assert [t.n for t in tried] == [2000] * 3
-        assert next(t.n for t in seen if t.n > 0) == 2000
+        tried = [t for t in seen if t.split == "validation" and t.run.n > 0]
+        assert [t.run.n for t in tried] == [2000] * 3
+        assert next(t.run.n for t in seen if t.run.n > 0) == 2000
         best = min(tried, key=lambda t: t.settings["lr"]).settings
-        tested = [t for t in seen if t.split == "test" and t.n > 0]
-        assert len({t.n for t in tested}) == 2
+        tested = [t for t in seen if t.split == "test" and t.run.n > 0]
+        assert len({t.run.n for t in tested}) == 2
         assert all(t.settings == best for t in tested)
 
 
@@ -233,7 +239,7 @@ def test_tuned_at_each_size_every_size_has_its_own_trials(tmp_path: Path) -> Non
         repeats = desk.loop.config.finetune.repeats
         seen = finished(desk, 3 * (2 + repeats))
 
-    tried = [t.n for t in seen if t.split == "validation"]
+    tried = [t.run.n for t in seen if t.split == "validation"]
     assert len(set(tried)) == 3
     assert all(tried.count(n) == 2 for n in tried)
 
@@ -245,9 +251,9 @@ def test_a_trial_stopped_early_is_in_the_table_with_its_share_and_costs_less(tmp
         desk.loop.observed(stopped, {"error": 0.1, "seconds": 2.0, "percent": 25})
 
         # then it is in the table as such, and a sweep taken up again does not choose it
-        (row,) = desk.loop.table.rows
+        (row,) = desk.loop.table.tried(scope_of(desk.loop.config.tune, stopped.run.arm, stopped.run.n))
         assert (row.split, row.share, row.error) == ("validation", 0.25, 0.1)
-        while (trial := desk.next_trial()).split == "validation" or trial.n != stopped.n:
+        while (trial := desk.next_trial()).split == "validation" or trial.run.n != stopped.run.n:
             desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
         assert trial.settings != stopped.settings
 
@@ -255,16 +261,16 @@ def test_a_trial_stopped_early_is_in_the_table_with_its_share_and_costs_less(tmp
 def test_controls_are_decided_after_the_pilot_and_stay_outside_the_fits(tmp_path: Path) -> None:
     controls = {"shuffled_labels": 4000, "seeds": 2}
     with desk_of(tmp_path, controls=controls, budget={"minutes": 10}) as desk:
-        planned = [(p.arm, p.n, p.seed) for p in desk.loop._planned]
+        planned = [p.run for p in desk.loop._planned]
         control = "plain/simulated-shuffled/small_resnet/simulated"
-        assert planned[-2:] == [(control, 4000, 0), (control, 4000, 1)]
+        assert planned[-2:] == [Run(control, 4000, 0), Run(control, 4000, 1)]
 
         # and the arm itself is run there too, or there would be nothing to compare with
-        assert ("plain/simulated/small_resnet/simulated", 4000, 0) in planned
+        assert Run("plain/simulated/small_resnet/simulated", 4000, 0) in planned
 
         finished(desk, len(planned) * desk.loop.config.finetune.repeats + 3)
 
-        done = {run.arm for run in desk.loop.runs()}
+        done = {each.run.arm for each in desk.loop.runs()}
         assert control in done
         assert list(desk.loop.knowledge().fits) == ["plain/simulated/small_resnet/simulated"]
 
@@ -278,8 +284,8 @@ def test_a_failed_fine_tune_is_tried_again_as_often_as_the_config_says_and_then_
 
     desk.loop.observed(trial, None, Failure("it broke"))
 
-    ((key, cause),) = desk.loop.failed.items()
-    assert (key.arm, key.n, key.seed) == (trial.arm, trial.n, trial.seed)
+    ((run, cause),) = desk.loop.failed.items()
+    assert run == trial.run
     assert cause.endswith("it broke")
 
 

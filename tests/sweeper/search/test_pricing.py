@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
+from analysis.policy.runs import Run
+from sweeper.budget.cost_model import Work
 from sweeper.budget.costs import Cost
 from sweeper.budget.ledger import Ledger
+from sweeper.budget.reservation import Reservation
 from sweeper.config.schema import Budget
 from sweeper.search.pricing import Pricing
-from sweeper.study.arms import Arm, RunKey, Work
-from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of
-
-ARM = Arm("plain", "mulclass", "small_resnet", "sinclass")
+from tests.sweeper.examples import ARM, real_sweep, simulated_sweep, sweep_of
 
 
 class NothingMade:
     """A store in which nothing is: every run renders its n images, but for those of the runs alongside it."""
 
-    def work(self, run: RunKey, alongside: Sequence[RunKey] = (), tuning_trials: int = 0) -> Work:
+    def work(self, run: Run, alongside: Sequence[Run] = (), tuning_trials: int = 0) -> Work:
         rendered = max((other.n for other in alongside), default=0)
         return Work(max(0, run.n - rendered), True, 1, tuning_trials)
 
@@ -30,23 +30,23 @@ class NothingMade:
 def priced(tmp_path: Path, **caps: float) -> Pricing:
     config = sweep_of(tmp_path, real_sweep(budget=caps))
     ledger = Ledger(tmp_path / "ledger.jsonl", Budget(**caps))
-    stages: Any = NothingMade()
-    return Pricing(config, ledger, stages, 2.0, lambda key: 0)
+    inventory: Any = NothingMade()
+    return Pricing(config, ledger, inventory, 2.0, lambda run: 0)
 
 
 def test_images_that_a_run_alongside_renders_cost_nothing_again(tmp_path: Path) -> None:
     pricing = priced(tmp_path, usd=100)
-    alone, repeat = pricing.of(RunKey(ARM, 8000, 0)), pricing.of(RunKey(ARM, 8000, 1), [RunKey(ARM, 8000, 0)])
-    smaller = pricing.of(RunKey(ARM, 4000, 1), [RunKey(ARM, 8000, 0)])
+    alone, repeat = pricing.of(Run(ARM, 8000, 0)), pricing.of(Run(ARM, 8000, 1), [Run(ARM, 8000, 0)])
+    smaller = pricing.of(Run(ARM, 4000, 1), [Run(ARM, 8000, 0)])
     assert repeat == smaller < alone
-    offer = pricing.offers([RunKey(ARM, 8000, 0)])
-    assert (offer(RunKey(ARM, 8000, 1)), offer(RunKey(ARM, 4000, 1))) == (repeat, smaller)
-    assert offer(RunKey(ARM, 16_000, 0)) > repeat
+    offer = pricing.offers([Run(ARM, 8000, 0)])
+    assert (offer(Run(ARM, 8000, 1)), offer(Run(ARM, 4000, 1))) == (repeat, smaller)
+    assert offer(Run(ARM, 16_000, 0)) > repeat
 
 
 def test_a_run_that_no_cap_lets_be_reserved_is_out_of_reach_and_a_cheaper_one_is_not(tmp_path: Path) -> None:
     # given dollars for anything, but device-hours for small runs only
-    small, large = RunKey(ARM, 1000, 0), RunKey(ARM, 1_000_000, 0)
+    small, large = Run(ARM, 1000, 0), Run(ARM, 1_000_000, 0)
     pricing = priced(tmp_path, usd=1e6, device_hours=3)
 
     # then the policy, which pays in dollars, hears that the large one cannot be had
@@ -58,19 +58,19 @@ def test_a_run_that_no_cap_lets_be_reserved_is_out_of_reach_and_a_cheaper_one_is
 
 
 def test_without_caps_everything_can_be_had(tmp_path: Path) -> None:
-    assert isfinite(priced(tmp_path).offers()(RunKey(ARM, 20_000_000, 0)))
+    assert isfinite(priced(tmp_path).offers()(Run(ARM, 20_000_000, 0)))
 
 
 def test_what_was_measured_on_a_device_prices_the_next_run_on_it(tmp_path: Path) -> None:
     config = sweep_of(tmp_path, real_sweep())
     ledger = Ledger(tmp_path / "ledger.jsonl", Budget())
-    stages: Any = NothingMade()
-    pricing = Pricing(config, ledger, stages, 2.0, lambda key: 0)
-    guessed = pricing.estimates(RunKey(ARM, 1000, 0))["render"]
+    inventory: Any = NothingMade()
+    pricing = Pricing(config, ledger, inventory, 2.0, lambda run: 0)
+    guessed = pricing.estimates(Run(ARM, 1000, 0))["render"]
 
     ledger.charge("render", "a run", Cost(10 * guessed.expected.wall_s, 1.0, 0.0), 1000)
 
-    learnt = pricing.estimates(RunKey(ARM, 1000, 0))["render"]
+    learnt = pricing.estimates(Run(ARM, 1000, 0))["render"]
     assert (guessed.source, learnt.source) == ("guess", "measured")
     assert learnt.expected.wall_s == pytest.approx(10 * guessed.expected.wall_s)
     assert learnt.low.usd < learnt.expected.usd < learnt.high.usd
@@ -79,13 +79,13 @@ def test_what_was_measured_on_a_device_prices_the_next_run_on_it(tmp_path: Path)
 def test_what_is_reserved_for_simulated_fine_tunes_covers_what_they_are_charged(tmp_path: Path) -> None:
     """They hold as many cores side by side as there are slots: one core reserved would let a cap be passed."""
     config, ledger = sweep_of(tmp_path, simulated_sweep()), Ledger(tmp_path / "ledger.jsonl", Budget(usd=100))
-    stages: Any = NothingMade()
-    pricing, key = Pricing(config, ledger, stages, 4.0, lambda key: 0), RunKey(ARM, 0, 0)
+    inventory: Any = NothingMade()
+    pricing, run = Pricing(config, ledger, inventory, 4.0, lambda run: 0), Run(ARM, 0, 0)
 
     # given fine-tunes of two seconds in all, when the next is reserved by what they took
-    pricing.settle_finetunes({}, key, 2.0, 1, 1)
+    pricing.settle_finetunes(Reservation(ledger, run.what, {}), 2.0, 1, 1)
     charged = ledger.spent()
-    high = pricing.estimates(key)["finetune"].high
+    high = pricing.estimates(run)["finetune"].high
 
     # then neither dollars nor device-seconds are short
     assert charged.device_s == pytest.approx(2.0)

@@ -12,6 +12,7 @@ from statistics import fmean
 
 import pytest
 
+from analysis.policy.runs import Run
 from sweeper.commands.check import check
 from sweeper.config.load import load_config
 from sweeper.config.schema import SweepConfig
@@ -36,7 +37,7 @@ def errors(config: SweepConfig, arm: Arm, settings: Settings, split: Split) -> I
     """The errors of a setting: one on the folds, or one a repeat on the test split."""
     store = ArtifactStore("unused")
     for repeat in range(config.finetune.repeats if split == "test" else 1):
-        trial = Trial(arm, 0, 0, repeat, settings, split, None)
+        trial = Trial(Run(arm.name, 0, 0), repeat, settings, split, None)
         yield _measured_error(config, store, trial, lambda error, percent: None)
 
 

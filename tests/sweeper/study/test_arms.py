@@ -13,14 +13,14 @@ import pytest
 from analysis import fit_laws
 from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.runs import Run
-from sweeper.budget.cost_model import CostModel
+from sweeper.budget.cost_model import CostModel, Work
 from sweeper.budget.costs import Cost
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.search.decisions import FEWEST_SIZES, choose, learn, opening, priced_anew
-from sweeper.study.arms import Work, make_plan
+from sweeper.study.arms import Arm, make_plan
 from sweeper.study.recipes import resolve_recipe
-from sweeper.study.results import Run as MeasuredRun
+from sweeper.study.results import MeasuredRun
 from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of
 
 LADDER = [100, 200, 400, 800, 1600]
@@ -47,7 +47,7 @@ def test_arms_are_every_combination_and_each_has_its_reference(tmp_path: Path) -
     assert not any(arm.is_reference for arm in plan.arms)
     assert [arm.name for arm in plan.references] == ["none/none/small_resnet/sinclass", "none/none/resnet18/sinclass"]
     assert all(arm.is_reference for arm in plan.references)
-    assert all(plan.arm(arm.name) == arm for arm in (*plan.arms, *plan.references))
+    assert all(Arm.named(arm.name) == arm for arm in (*plan.arms, *plan.references))
 
 
 def test_the_ladder_is_geometric_unless_its_sizes_are_listed(tmp_path: Path) -> None:
@@ -142,10 +142,12 @@ def test_the_opening_is_the_references_then_three_sizes_an_arm_the_largest_first
     proposals = opening(config, plan, by_size, by_size, "$")
 
     references, pilot = proposals[:3], proposals[3:]
-    assert [(p.arm, p.n, p.seed) for p in references] == [("none/none/small_resnet/sinclass", 0, i) for i in range(3)]
-    assert [p.arm for p in pilot] == [plan.arms[0].name] * 3 + [plan.arms[1].name] * 3
+    assert [(p.run.arm, p.run.n, p.run.seed) for p in references] == [
+        ("none/none/small_resnet/sinclass", 0, i) for i in range(3)
+    ]
+    assert [p.run.arm for p in pilot] == [plan.arms[0].name] * 3 + [plan.arms[1].name] * 3
     for arm in plan.arms:
-        sizes = [p.n for p in pilot if p.arm == arm.name]
+        sizes = [p.run.n for p in pilot if p.run.arm == arm.name]
         assert len(sizes) == FEWEST_SIZES
         assert sizes == sorted(set(sizes), reverse=True)
         assert set(sizes) <= set(LADDER)
@@ -179,7 +181,7 @@ def test_a_sweep_that_goes_on_has_the_opening_it_began_with_whatever_runs_cost_b
 def measured(arm: str, sizes: Sequence[int], noise: float = 0.02) -> list[MeasuredRun]:
     draws = np.random.default_rng(0).standard_normal(len(sizes))
     errors = [(2 * n**-0.5 + 0.1) * float(np.exp(noise * draw)) for n, draw in zip(sizes, draws, strict=True)]
-    return [MeasuredRun(arm, n, 0, float(np.log(e)), None, 1, 2e-3, 1.0) for n, e in zip(sizes, errors, strict=True)]
+    return [MeasuredRun(Run(arm, n, 0), float(np.log(e)), None, 1) for n, e in zip(sizes, errors, strict=True)]
 
 
 @pytest.fixture
@@ -200,7 +202,7 @@ def test_a_law_is_fitted_from_three_sizes_on_and_without_the_reference(config: S
     plan = make_plan(config)
     first, second = (arm.name for arm in plan.arms)
     runs = measured(first, [100, 200, 800]) + measured(second, [100, 200]) + measured(first, [1600])
-    runs.append(MeasuredRun(second, 0, 0, -0.1, None, 1, 2e-3, 1.0))
+    runs.append(MeasuredRun(Run(second, 0, 0), -0.1, None, 1))
 
     known = learn(config, plan, runs, None)
 
@@ -216,7 +218,9 @@ def test_arms_pool_d_with_those_of_the_same_backbone_only(tmp_path: Path) -> Non
     plan = make_plan(config)
     runs = [run for arm in plan.arms for run in measured(arm.name, [100, 200, 800])]
     columns = {
-        arm.name: tuple(zip(*((r.n, r.error, r.variance or 0.0) for r in runs if r.arm == arm.name), strict=True))
+        arm.name: tuple(
+            zip(*((r.run.n, r.error, r.variance or 0.0) for r in runs if r.run.arm == arm.name), strict=True)
+        )
         for arm in plan.arms
     }
 
@@ -235,8 +239,8 @@ def test_the_next_run_is_on_the_ladder_affordable_and_has_its_reason(single: Swe
     decision = decide(single, measured(arm, [100, 200, 800]), budget_left=5)
 
     assert isinstance(decision, Proposal)
-    assert decision.arm == arm
-    assert decision.n in LADDER
+    assert decision.run.arm == arm
+    assert decision.run.n in LADDER
     assert decision.cost <= 5
     assert arm in decision.reason
 
@@ -255,7 +259,7 @@ def test_an_arm_whose_pilot_failed_gets_another_size(single: SweepConfig) -> Non
     decision = decide(single, measured(arm, [100, 200]), budget_left=5)
 
     assert isinstance(decision, Proposal)
-    assert decision.n not in (100, 200)
+    assert decision.run.n not in (100, 200)
     assert "too few sizes for a law" in decision.reason
 
 
@@ -283,11 +287,11 @@ def test_a_grid_runs_every_size_of_every_arm_once_and_ends(tmp_path: Path, seed:
     config = sweep_of(tmp_path, real_sweep(ladder={"sizes": LADDER}), "policy.name=grid", f"seed={seed}")
     plan = make_plan(config)
 
-    runs = [p for p in opening(config, plan, by_size, by_size, "$") if p.n > 0]
+    runs = [p for p in opening(config, plan, by_size, by_size, "$") if p.run.n > 0]
     rows = [row for arm in plan.arms for row in measured(arm.name, LADDER)]
     then = decide(config, rows, budget_left=100)
 
-    assert sorted((p.arm, p.n) for p in runs) == sorted((arm.name, n) for arm in plan.arms for n in LADDER)
-    assert {p.seed for p in runs} == {seed}
+    assert sorted((p.run.arm, p.run.n) for p in runs) == sorted((arm.name, n) for arm in plan.arms for n in LADDER)
+    assert {p.run.seed for p in runs} == {seed}
     assert isinstance(then, Stop)
     assert then.kind == "exhausted"

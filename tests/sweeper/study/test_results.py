@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
+from sweeper.stages.identity import studies
 from sweeper.study.results import discard_damaged, read, runs, write
-from tests.sweeper.examples import ARM, STUDY, real_sweep, row
+from sweeper.study.studies import Studies
+from tests.sweeper.examples import ARM, STUDIES, real_sweep, row
+
+
+def studies_of(**changes: Any) -> Studies:
+    return studies(SweepConfig.model_validate(real_sweep(**changes)))
 
 
 def test_rows_come_back_as_written_in_order(tmp_path: Path) -> None:
@@ -21,7 +29,7 @@ def test_rows_come_back_as_written_in_order(tmp_path: Path) -> None:
     for observation in (later, tried, earlier):
         write(tmp_path, observation)
 
-    assert read(tmp_path, STUDY) == [earlier, tried, later]
+    assert read(tmp_path, STUDIES) == [earlier, tried, later]
 
 
 def test_writing_a_row_twice_changes_nothing(tmp_path: Path) -> None:
@@ -30,15 +38,15 @@ def test_writing_a_row_twice_changes_nothing(tmp_path: Path) -> None:
     write(tmp_path, row())
 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert read(tmp_path, STUDY) == [row()]
+    assert read(tmp_path, STUDIES) == [row()]
 
 
 def test_a_part_that_was_never_finished_is_not_read(tmp_path: Path) -> None:
     write(tmp_path, row())
     (tmp_path / f".{row(repeat=1).file_name}.1234").write_bytes(b"PAR1 half of a part")
 
-    assert read(tmp_path, STUDY) == [row()]
-    assert read(tmp_path / "absent", STUDY) == []
+    assert read(tmp_path, STUDIES) == [row()]
+    assert read(tmp_path / "absent", STUDIES) == []
 
 
 def test_no_flipped_byte_is_ever_read_as_another_result(tmp_path: Path) -> None:
@@ -49,7 +57,7 @@ def test_no_flipped_byte_is_ever_read_as_another_result(tmp_path: Path) -> None:
     for place in range(0, len(whole), 7):
         part.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
         # Some bytes of a part mean nothing; the row is as it was, or it is not there.
-        assert read(tmp_path, STUDY) in ([], [row()]), f"byte {place}"
+        assert read(tmp_path, STUDIES) in ([], [row()]), f"byte {place}"
 
     part.write_bytes(whole[:-1])
     assert discard_damaged(tmp_path) == 1
@@ -69,14 +77,14 @@ def test_every_fine_tune_has_a_part_of_its_own(tmp_path: Path) -> None:
     for observation in rows:
         write(tmp_path, observation)
 
-    assert len(read(tmp_path, STUDY)) == len(rows)
+    assert len(read(tmp_path, STUDIES)) == len(rows)
 
 
 def test_rows_of_another_recipe_or_data_set_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, row())
 
-    assert read(tmp_path, SweepConfig.model_validate(real_sweep(finetune={"fraction": 0.5}))) == []
-    assert read(tmp_path, SweepConfig.model_validate(real_sweep(budget={"minutes": 3}))) == [row()]
+    assert read(tmp_path, studies_of(finetune={"fraction": 0.5})) == []
+    assert read(tmp_path, studies_of(budget={"minutes": 3})) == [row()]
 
 
 def test_a_run_is_the_mean_of_its_repeats_log_errors_with_the_variance_of_that_mean() -> None:
@@ -90,8 +98,8 @@ def test_a_run_is_the_mean_of_its_repeats_log_errors_with_the_variance_of_that_m
     mean = sum(logs) / 3
     assert three.error == pytest.approx((0.2 * 0.3 * 0.25) ** (1 / 3))
     assert three.variance == pytest.approx(sum((log - mean) ** 2 for log in logs) / 2 / 3)
-    assert (three.repeats, three.cost) == (3, 21.0)
-    assert (single.seed, single.error, single.variance) == (1, pytest.approx(0.4), None)
+    assert (three.repeats, three.run) == (3, Run(ARM, 200, 0, 600))
+    assert (single.run.seed, single.error, single.variance) == (1, pytest.approx(0.4), None)
 
 
 def test_a_perfect_run_has_a_finite_log_error() -> None:
