@@ -12,7 +12,7 @@ from analysis.policy.objectives import Expected
 from analysis.policy.proposal import Proposal
 from analysis.policy.runs import Run
 from sweeper.search.decision_log import DecisionLog, learning_events
-from sweeper.search.decisions import goals_of, learn
+from sweeper.search.knowledge import goals_of, learn
 from sweeper.stages.identity import studies
 from sweeper.storage.json_lines import read_events
 from sweeper.study.arms import make_plan

@@ -13,7 +13,8 @@ from analysis.policy.registry import POLICIES
 from analysis.policy.runs import Run
 from sweeper.config.schema import Ladder
 from sweeper.errors import BadInput
-from sweeper.search.decisions import choose, goals_of, learn
+from sweeper.search.decisions import choose
+from sweeper.search.knowledge import goals_of, learn
 from sweeper.study.arms import make_plan
 from sweeper.study.results import MeasuredRun
 from tests.sweeper.examples import simulated_sweep, sweep_of

@@ -79,7 +79,7 @@ def test_a_run_is_tuned_then_repeated_then_in_the_table(desk: Desk) -> None:
         assert (trial.run.n, trial.split, trial.settings) == (0, "test", first.settings)
         desk.loop.observed(trial, {"error": 0.4, "seconds": 2.0})
 
-    (run,) = desk.loop.runs()
+    (run,) = desk.loop.table.runs
     assert (run.run, run.error) == (first.run, pytest.approx(0.4))
     assert desk.ledger.by_stage()["finetune"]["device_s"] == pytest.approx(2.0 * (1 + run.repeats))
 
@@ -100,7 +100,7 @@ def test_a_run_that_is_under_way_when_the_budget_is_used_up_is_given_up_and_can_
 
     # and what comes in too late does no harm
     desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
-    assert desk.loop.runs() == []
+    assert desk.loop.table.runs == []
 
 
 def test_fine_tunes_under_way_count_against_a_cap_of_dollars(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_a_trial_stopped_early_is_in_the_table_with_its_share_and_costs_less(tmp
 def test_controls_are_decided_after_the_pilot_and_stay_outside_the_fits(tmp_path: Path) -> None:
     controls = {"shuffled_labels": 4000, "seeds": 2}
     with desk_of(tmp_path, controls=controls, budget={"minutes": 10}) as desk:
-        planned = [p.run for p in desk.loop._planned]
+        planned = [p.run for p in desk.loop.decider._planned]
         control = "plain/simulated-shuffled/small_resnet/simulated"
         assert planned[-2:] == [Run(control, 4000, 0), Run(control, 4000, 1)]
 
@@ -270,9 +270,9 @@ def test_controls_are_decided_after_the_pilot_and_stay_outside_the_fits(tmp_path
 
         finished(desk, len(planned) * desk.loop.config.finetune.repeats + 3)
 
-        done = {each.run.arm for each in desk.loop.runs()}
+        done = {each.run.arm for each in desk.loop.table.runs}
         assert control in done
-        assert list(desk.loop.knowledge().fits) == ["plain/simulated/small_resnet/simulated"]
+        assert list(desk.loop.decider.knowledge().fits) == ["plain/simulated/small_resnet/simulated"]
 
 
 def test_a_failed_fine_tune_is_tried_again_as_often_as_the_config_says_and_then_its_cause_is_told(desk: Desk) -> None:
@@ -308,7 +308,7 @@ def test_the_time_of_an_attempt_that_was_lost_with_its_node_is_paid_for(desk: De
     for _ in range(made):
         desk.loop.observed(desk.next_trial(), {"error": 0.4, "seconds": 2.0})
 
-    assert len(desk.loop.runs()) == 1
+    assert len(desk.loop.table.runs) == 1
     assert desk.ledger.by_stage()["finetune"]["device_s"] == pytest.approx(5.0 + 2.0 * made)
 
 

@@ -17,7 +17,7 @@ from sweeper.commands.check import check
 from sweeper.config.load import load_config
 from sweeper.config.schema import SweepConfig
 from sweeper.search.tuning import Settings, Tried, Tuning
-from sweeper.stages.finetune import _measured_error
+from sweeper.stages.finetune import _measured_error, finetuning_of
 from sweeper.stages.identity import Split, Trial, in_words
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.study.arms import Arm, make_plan
@@ -35,10 +35,10 @@ CONFIG = Path(__file__).parents[3] / "configs" / "tuning.yaml"
 
 def errors(config: SweepConfig, arm: Arm, settings: Settings, split: Split) -> Iterator[float]:
     """The errors of a setting: one on the folds, or one a repeat on the test split."""
-    store = ArtifactStore("unused")
+    job = finetuning_of(config, ArtifactStore("unused"))
     for repeat in range(config.finetune.repeats if split == "test" else 1):
         trial = Trial(Run(arm.name, 0, 0), repeat, settings, split, None)
-        yield _measured_error(config, store, trial, lambda error, percent: None)
+        yield _measured_error(job, trial, lambda error, percent: None)
 
 
 def untuned_and_tuned(*overrides: str) -> tuple[float, float]:

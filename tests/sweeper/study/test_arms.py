@@ -17,7 +17,8 @@ from sweeper.budget.cost_model import CostModel, Work
 from sweeper.budget.costs import Cost
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
-from sweeper.search.decisions import FEWEST_SIZES, choose, learn, opening, priced_anew
+from sweeper.search.decisions import choose, opening, priced_anew
+from sweeper.search.knowledge import FEWEST_SIZES, learn
 from sweeper.study.arms import Arm, make_plan
 from sweeper.study.recipes import resolve_recipe
 from sweeper.study.results import MeasuredRun
