@@ -37,15 +37,10 @@ class ArmState:
         """How often each size has been run."""
         return Counter(run.n for run in self.done)
 
-    @cached_property
-    def next_seeds(self) -> dict[int, int]:
-        """For each size that has been run, the smallest seed above all it has had."""
-        seeds: dict[int, int] = {}
-        for run in self.done:
-            seeds[run.n] = max(seeds.get(run.n, 0), run.seed + 1)
-        return seeds
 
-
-def next_seed(arm: str, n: int, runs: Sequence[Run]) -> int:
-    """The smallest seed above all that (arm, n) has in `runs`."""
-    return max((run.seed for run in runs if (run.arm, run.n) == (arm, n)), default=-1) + 1
+def next_seeds(arms: Sequence[ArmState], pending: Sequence[Run]) -> Counter[tuple[str, int]]:
+    """For each (arm, n) that has a run, finished or pending, the smallest seed above all it has had; 0 elsewhere."""
+    seeds: Counter[tuple[str, int]] = Counter()
+    for run in (*(run for state in arms for run in state.done), *pending):
+        seeds[run.arm, run.n] = max(seeds[run.arm, run.n], run.seed + 1)
+    return seeds
