@@ -1,7 +1,7 @@
 """Inference, policy, verdicts and reports; numpy, scipy, matplotlib and jinja2 only, no ray and no torch."""
 
 from analysis.estimator.fit import Estimate, LawFit, fit_law, fit_laws
-from analysis.estimator.posterior import Prior
+from analysis.estimator.prior import Prior
 from analysis.laws import LawSamples
 
 __all__ = ["Estimate", "LawFit", "LawSamples", "Prior", "fit_law", "fit_laws"]

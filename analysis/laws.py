@@ -71,30 +71,6 @@ def full_law_gradient(n: ArrayLike, s: ArrayLike, alpha: float, beta: float, gam
     )
 
 
-def power_law_error(n: ArrayLike, alpha: ArrayLike, D: ArrayLike) -> Floats:
-    """The pure power law error(n) = D n^-alpha: equation (1) with no transfer gap (C = 0)."""
-    return law_error(n, alpha, 0.0, D)
-
-
-def power_law_gradient(n: ArrayLike, alpha: float, D: float) -> Floats:
-    """Gradient of the pure power law in (alpha, D); shape n.shape + (2,)."""
-    return law_gradient(n, alpha, 0.0, D)[..., [0, 2]]
-
-
-def gap_by_size(parameters: ArrayLike, C1: ArrayLike, kappa: ArrayLike) -> Floats:
-    """The transfer gap against the size of the model, C = C1 P^-kappa (the paper's figure 4).
-
-    P > 0 in any unit, such as millions of parameters; C1 is the gap at P = 1.
-    """
-    return np.asarray(C1) * np.asarray(parameters, float) ** -np.asarray(kappa)
-
-
-def gap_by_size_gradient(parameters: ArrayLike, C1: float, kappa: float) -> Floats:
-    """Gradient of `gap_by_size` in (C1, kappa); shape parameters.shape + (2,)."""
-    size = np.asarray(parameters, float)
-    return np.stack([size**-kappa, -C1 * size**-kappa * np.log(size)], axis=-1)
-
-
 @dataclass(frozen=True, eq=False)
 class LawSamples:
     """Joint draws of law (1) and of the run noise: arrays of shape (draws,).

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.estimator.least_squares import LeastSquares, Space, least_squares
+from analysis.estimator.likelihood import arm_data
 from analysis.estimator.observations import Observed, check_runs, name_arm
 from analysis.estimator.outliers import outlier_chances, outlier_parts
 from analysis.estimator.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, with_shared_noise
-from analysis.estimator.posterior import ALPHA_RANGE, LogRatio, Prior, arm_data, arm_parts, draw, fit_grids
+from analysis.estimator.posterior import ALPHA_RANGE, LogRatio, arm_parts, draw, fit_grids
+from analysis.estimator.prior import Prior
 from analysis.laws import Floats, LawSamples, law_error
 
 Method = Literal["posterior", "nls"]

@@ -25,7 +25,8 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.special import log_expit, logsumexp
 
-from analysis.estimator.posterior import ALPHA_RANGE, ArmData, Grid, LogRatio
+from analysis.estimator.likelihood import ArmData
+from analysis.estimator.posterior import ALPHA_RANGE, Grid, LogRatio
 from analysis.estimator.prior import Prior
 from analysis.laws import Floats, LawSamples
 

@@ -30,11 +30,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
 
-from analysis.estimator.likelihood import ArmData, Weights, arm_data, misfit, weigh
+from analysis.estimator.likelihood import ArmData, Weights, misfit, weigh
 from analysis.estimator.prior import Noise, Prior
 from analysis.laws import Floats, LawSamples
-
-__all__ = ["ArmData", "Grid", "Part", "Prior", "arm_data", "arm_parts", "best_law", "draw", "fit_grids"]
 
 ROWS, COLUMNS = 32, 24
 DRAWS = 4000

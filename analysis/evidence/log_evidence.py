@@ -12,8 +12,9 @@ from zlib import crc32
 import numpy as np
 from scipy.special import logsumexp
 
+from analysis.estimator.likelihood import ArmData, arm_data
 from analysis.estimator.pooling import FEWEST_ARMS, log_gain
-from analysis.estimator.posterior import COLUMNS, ArmData, Grid, arm_data, arm_parts, draw, fit_grids
+from analysis.estimator.posterior import COLUMNS, Grid, arm_parts, draw, fit_grids
 from analysis.estimator.prior import Prior
 from analysis.laws import LawSamples
 from analysis.paper.recorded import Curve

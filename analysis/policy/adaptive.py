@@ -7,8 +7,7 @@ runs and batch members chosen before are conditioned on, which is what spreads c
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ from analysis.policy.belief import Belief, belief_of
 from analysis.policy.goals import DEFAULT_TERMS, Terms
 from analysis.policy.objectives import Aim, aims
 from analysis.policy.proposal import Cost, Proposal
-from analysis.policy.runs import ArmState, Run
+from analysis.policy.runs import ArmState, Run, next_seeds
 from analysis.policy.stopping import still_open
 
 
@@ -67,7 +66,7 @@ def propose(
         if state.arm in open_ and (state.arm not in candidates or candidates[state.arm])
     ]
     taken, chosen, left = list(pending), list[Proposal](), terms.budget_left
-    seeds = _next_seeds(pending)
+    seeds = next_seeds(arms, pending)
     ties = np.random.default_rng(seed).permutation(sum(len(option.places) for option in options)).tolist()
     while len(chosen) < k:
         worths = list(_worths(options, ties, cost, taken, seeds, left))
@@ -75,7 +74,7 @@ def propose(
             break
         _, _, price, option, at = max(worths, key=lambda worth: worth[:2])
         run = _run(option, at, seeds)
-        again = run.n in option.belief.state.times or (run.arm, run.n) in seeds
+        again = (run.arm, run.n) in seeds
         proposal = _proposal(option, at, run, price, Terms(terms.goals, left, terms.unit), again=again)
         chosen.append(proposal)
         taken.append(run)
@@ -115,17 +114,7 @@ def _worths(
 
 def _run(option: _Option, at: int, seeds: Mapping[tuple[str, int], int]) -> Run:
     n = option.belief.sizes[option.places[at]]
-    state = option.belief.state
-    had = [seed for seed in (state.next_seeds.get(n), seeds.get((option.arm, n))) if seed is not None]
-    return Run(option.arm, n, max(had, default=state.first_seed), state.s)
-
-
-def _next_seeds(runs: Iterable[Run]) -> dict[tuple[str, int], int]:
-    """For each (arm, n) the smallest seed above all that these runs have."""
-    seeds: dict[tuple[str, int], int] = defaultdict(int)
-    for run in runs:
-        seeds[run.arm, run.n] = max(seeds[run.arm, run.n], run.seed + 1)
-    return seeds
+    return option.belief.state.next_run(n, seeds)
 
 
 def _proposal(option: _Option, at: int, run: Run, price: float, terms: Terms, *, again: bool) -> Proposal:

@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.policy.goals import DEFAULT_TERMS, Terms
 from analysis.policy.proposal import Cost, Policy, Proposal
-from analysis.policy.runs import ArmState, Run
+from analysis.policy.runs import ArmState, Run, next_seeds
 
 # A run with its price.
 Priced = tuple[Run, float]
@@ -36,8 +36,9 @@ def greedy_policy(why: str, prepare: Prepare) -> Policy:
     ) -> list[Proposal]:
         pick = prepare(arms, candidates, pending, seed)
         taken, chosen, budget_left = list(pending), list[Proposal](), terms.budget_left
+        seeds = next_seeds(arms, pending)
         while len(chosen) < k:
-            runs = [state.next_run(n, taken) for state in arms for n in candidates[state.arm]]
+            runs = [state.next_run(n, seeds) for state in arms for n in candidates[state.arm]]
             priced = [(run, cost(run, taken)) for run in runs]
             affordable = [(run, price) for run, price in priced if price <= budget_left]
             if not affordable:
@@ -47,6 +48,7 @@ def greedy_policy(why: str, prepare: Prepare) -> Policy:
             named = f"{why}: {run.arm}, n = {run.n:,}"
             chosen.append(Proposal(run, None, price, terms.unit, named, budget_left))
             taken.append(run)
+            seeds[run.arm, run.n] = run.seed + 1
         return chosen
 
     return propose

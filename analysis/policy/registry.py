@@ -8,7 +8,7 @@ from typing import Literal
 
 from analysis.policy.adaptive import propose
 from analysis.policy.baselines import propose_cheapest, propose_grid, propose_random
-from analysis.policy.optimality import propose_d_optimal, propose_prediction_error, propose_v_optimal
+from analysis.policy.optimality import propose_d_optimal, propose_v_optimal
 from analysis.policy.proposal import Policy
 
 OURS = "adaptive"
@@ -41,6 +41,7 @@ POLICIES: Mapping[str, NamedPolicy] = {
         NamedPolicy("cheapest", propose_cheapest, "smallest"),
         NamedPolicy("d_optimal", propose_d_optimal, "pilot"),
         NamedPolicy("v_optimal", propose_v_optimal, "pilot"),
-        NamedPolicy("prediction_error", propose_prediction_error, "pilot"),
+        # The name in configs of before: with one optimum of least squares the criterion is V-optimality.
+        NamedPolicy("prediction_error", propose_v_optimal, "pilot"),
     )
 }

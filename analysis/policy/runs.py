@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,15 +47,14 @@ class ArmState:
         """How often each size has been run."""
         return Counter(run.n for run in self.done)
 
-    @cached_property
-    def next_seeds(self) -> dict[int, int]:
-        """For each size that has been run, the smallest seed above all it has had."""
-        seeds: dict[int, int] = {}
-        for run in self.done:
-            seeds[run.n] = max(seeds.get(run.n, 0), run.seed + 1)
-        return seeds
+    def next_run(self, n: int, seeds: Mapping[tuple[str, int], int]) -> Run:
+        """A further run at n; `seeds`: of `next_seeds`."""
+        return Run(self.arm, n, seeds.get((self.arm, n), self.first_seed), self.s)
 
-    def next_run(self, n: int, beside: Sequence[Run] = ()) -> Run:
-        """A further run at n, with the smallest seed above all that it has had, those `beside` included."""
-        seeds = [run.seed for run in (*self.done, *beside) if (run.arm, run.n) == (self.arm, n)]
-        return Run(self.arm, n, max(seeds) + 1 if seeds else self.first_seed, self.s)
+
+def next_seeds(arms: Sequence[ArmState], pending: Sequence[Run]) -> dict[tuple[str, int], int]:
+    """For each (arm, n) that has a run, finished or pending, the smallest seed above all it has had."""
+    seeds: dict[tuple[str, int], int] = {}
+    for run in (*(run for state in arms for run in state.done), *pending):
+        seeds[run.arm, run.n] = max(seeds.get((run.arm, run.n), 0), run.seed + 1)
+    return seeds

@@ -19,22 +19,8 @@ from analysis.report.plots import (
     learning_figure,
     spending_figure,
 )
-from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend, Tuned
+from analysis.report.records import ReportData
 from analysis.report.tables import page_tables
-from analysis.verdict.shuffled_labels import Control
-
-__all__ = [
-    "ContactSheet",
-    "Control",
-    "Decision",
-    "Observation",
-    "Reference",
-    "ReportData",
-    "StageSpend",
-    "Tuned",
-    "render_html",
-    "write_report",
-]
 
 
 @dataclass(frozen=True, eq=False)

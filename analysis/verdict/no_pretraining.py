@@ -14,15 +14,12 @@ from analysis.laws import Floats
 class Comparison:
     """The arm's mean error at n, by its law, against no pre-training; errors in (0, 1].
 
-    `saved`: how much lower the arm's error is (negative: higher), with its 95% interval;
-    `probability`: that it is lower at all.
+    `probability`: that the arm's error is lower. `sentence`: by how much, with the 95% interval.
     """
 
     n: int
     error: float
     reference: float
-    saved: float
-    saved_interval: tuple[float, float]
     probability: float
     sentence: str
 
@@ -36,10 +33,8 @@ def compare(fit: LawFit, n: int, reference_errors: tuple[float, ...]) -> Compari
     saved = none - arm
     low, high = (float(x) for x in np.quantile(saved, [0.025, 0.975]))
     probability = float((saved > 0).mean())
-    mean = float(saved.mean())
-    return Comparison(
-        n, float(arm.mean()), float(none.mean()), mean, (low, high), probability, _say(n, mean, low, high)
-    )
+    sentence = _say(n, float(saved.mean()), low, high)
+    return Comparison(n, float(arm.mean()), float(none.mean()), probability, sentence)
 
 
 def _say(n: int, saved: float, low: float, high: float) -> str:

@@ -16,7 +16,6 @@ Label = Literal["render more", "change the rendering", "good enough", "not ident
 _MORE_RUNS = "More runs are needed before money is spent on either."
 # Of runs whose errors are all at least this the metric is at its floor, whatever the renders are worth.
 NOTHING_LEARNT = 0.99
-LABELS: tuple[Label, ...] = ("render more", "change the rendering", "good enough", "not identified yet")
 
 
 @dataclass(frozen=True)

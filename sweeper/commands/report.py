@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.report.write import ContactSheet, Control, Decision, Observation, Reference, ReportData, StageSpend, Tuned
+from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend, Tuned
 from analysis.report.write import write_report as write_page
+from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import Verdict
 from render_actors.actor import SHARD_FILE
 from render_actors.export.contact_sheet import contact_sheet

@@ -7,12 +7,8 @@ from analysis.laws import (
     LawSamples,
     full_law_error,
     full_law_gradient,
-    gap_by_size,
-    gap_by_size_gradient,
     law_error,
     law_gradient,
-    power_law_error,
-    power_law_gradient,
 )
 
 
@@ -29,7 +25,6 @@ def test_gradient_agrees_with_finite_differences(alpha: float, C: float, D: floa
 def test_law_falls_from_d_plus_c_towards_c() -> None:
     assert law_error(1, 0.5, 0.1, 0.3) == pytest.approx(0.4)
     assert law_error(1e12, 0.5, 0.1, 0.3) == pytest.approx(0.1, abs=1e-6)
-    assert power_law_error(100, 0.5, 0.3) == pytest.approx(0.03)
 
 
 def test_full_law_at_fixed_s_is_law_one() -> None:
@@ -62,16 +57,6 @@ def test_gradient_of_the_full_law_agrees_with_finite_differences(values: tuple[f
         axis=-1,
     )
     np.testing.assert_allclose(full_law_gradient(n, s, *values[:4]), numeric, rtol=1e-5, atol=1e-7)
-
-
-def test_gradients_of_the_power_laws_agree_with_finite_differences() -> None:
-    x, step = np.array([11.4, 23.9, 58.5]), 1e-6
-    for law, gradient, at in (
-        (lambda a, b: power_law_error(x, a, b), power_law_gradient(x, 0.3, 0.9), np.array([0.3, 0.9])),
-        (lambda a, b: gap_by_size(x, a, b), gap_by_size_gradient(x, 0.9, 0.05), np.array([0.9, 0.05])),
-    ):
-        numeric = np.stack([(law(*(at + step * e)) - law(*(at - step * e))) / (2 * step) for e in np.eye(2)], axis=-1)
-        np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-9)
 
 
 def test_irreducible_error_is_what_no_amount_of_real_data_removes() -> None:

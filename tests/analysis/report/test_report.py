@@ -12,20 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from analysis import fit_laws
-from analysis.report.write import (
-    ContactSheet,
-    Control,
-    Decision,
-    Observation,
-    Reference,
-    ReportData,
-    StageSpend,
-    Tuned,
-    draw_figures,
-    render_html,
-    write_report,
-)
+from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend, Tuned
+from analysis.report.write import draw_figures, render_html, write_report
 from analysis.verdict.no_pretraining import compare
+from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import verdict
 from tests.analysis.evidence.truths import observe
 
