@@ -5,7 +5,6 @@ Lines go to stderr; JSON lines (`--json`) to stdout. Workers of a Ray job report
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -14,6 +13,8 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from sweeper.storage.strict_json import dumps
 
 Mode = Literal["auto", "json"]
 
@@ -101,15 +102,11 @@ class Reporter:
             self._live.remove_task(bar)
 
     def _print(self, name: str, text: str, fields: dict[str, Any]) -> None:
-        seconds = round(time.monotonic() - self._started, 1)
+        seconds, money = round(time.monotonic() - self._started, 1), self._money()
         if self._json:
-            print(
-                json.dumps({"event": name, "t": seconds, "text": text, "money": self._money(), **fields}),
-                file=self._out,
-                flush=True,
-            )
+            line = dumps({"event": name, "t": seconds, "text": text, "money": money, **fields})
+            print(line, file=self._out, flush=True)
             return
-        money = self._money()
         self._console.print(f"[{seconds:6.0f} s] {text}{'  | ' + money if money else ''}", markup=False)
 
 

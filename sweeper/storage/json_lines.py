@@ -10,6 +10,7 @@ from typing import Any
 
 from sweeper.storage.filesystem import full_disk_is_said
 from sweeper.storage.run_folder import keep
+from sweeper.storage.strict_json import dumps
 
 
 def append_event(path: Path, event: dict[str, Any]) -> None:
@@ -19,7 +20,7 @@ def append_event(path: Path, event: dict[str, Any]) -> None:
         if stream.tell() > 0:
             stream.seek(-1, os.SEEK_END)
             cut_short = stream.read(1) != b"\n"
-        stream.write(b"\n" * cut_short + json.dumps(event).encode() + b"\n")
+        stream.write(b"\n" * cut_short + dumps(event).encode() + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
     keep(path)
