@@ -205,7 +205,7 @@ class RetryingFileSystem:
                 raise
             except OSError as error:
                 cause = _one_line(error)
-                if error.errno == errno.ENOSPC or "No space left" in cause:
+                if _is_full_disk(error):
                     full = f"{self.redacted}/{path}: cannot be {done}: the disk is full; free some space"
                     raise StorageError(full) from None
                 if self.is_local:
@@ -228,7 +228,7 @@ def full_disk_as_storage_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC or "No space left" in str(error):
+        if _is_full_disk(error):
             raise StorageError(f"{path}: cannot be written: the disk is full; free some space") from None
         raise
 
@@ -255,6 +255,11 @@ def _s3_with_fewer_tries(s3: fs.S3FileSystem) -> fs.S3FileSystem:
     given = {name: value for name, value in options.items() if value not in ("", None)}
     given |= {"connect_timeout": CONNECT_S, "request_timeout": REQUEST_S, "allow_delayed_open": True}
     return fs.S3FileSystem(**given, retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=CLIENT_TRIES))
+
+
+def _is_full_disk(error: OSError) -> bool:
+    # pyarrow sets no errno.
+    return error.errno == errno.ENOSPC or "No space left" in str(error)
 
 
 def _one_line(error: BaseException) -> str:
