@@ -1,4 +1,4 @@
-"""What a lost node looks like in Ray's exceptions, for all who try again what went with its node.
+"""What a lost node looks like in Ray's exceptions; work that was lost with its node is retried and has not failed.
 
 This is the one list: the render pool reads it, and so does `sweeper.cluster.failures`. It lives here because
 `render_actors` imports nothing of `sweeper`.
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from ray.exceptions import NodeDiedError, RayActorError
 
-# Nodes may be lost again and again where they are cheap; a cluster that loses every one of them is no cluster.
+# Cheap nodes may be lost often. More losses than this count as failures: the cluster is unusable.
 MOST_LOSSES = 100
 
-# Ray puts the death of a node into words only, also where Ray Train has wrapped them. Who loses the connection to an
-# actor hears that it is unavailable before anybody knows that its node is dead.
+# Ray tells of most deaths of nodes in its messages alone, which Ray Train copies into its own. A lost connection to an
+# actor is first reported as "unavailable", before Ray knows that the node is dead.
 _SIGNS = re.compile(
     r"node has died|node it was running on is dead|node (was|were) preempted|by node preemption"
     r"|actor is temporarily unavailable"
@@ -24,12 +24,12 @@ _WRAPPED = ("__cause__", "cause", "controller_failure", "health_check_failure")
 
 
 def is_lost_node(error: BaseException) -> bool:
-    """Whether an exception of Ray says that a node is gone, and the work with it: that is not the work's fault."""
+    """Whether an exception of Ray says that the work was lost with its node."""
     return any(_tells_of_it(each) for each in wrapped(error)) or bool(_SIGNS.search(str(error)))
 
 
 def wrapped(error: BaseException) -> Iterator[BaseException]:
-    """An exception and all those that it wraps, the outermost first; Ray Train keeps one for each failed worker."""
+    """An exception and all that it wraps, the outermost first; Ray Train's wrap one for each failed worker."""
     seen: set[int] = set()
     left = [error]
     while left:

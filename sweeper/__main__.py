@@ -1,4 +1,4 @@
-"""The command line. What is heavy is imported in the commands, after the config is found sound: mistakes show at once.
+"""The command line. Commands import heavy modules only after the config is checked, so mistakes show at once.
 
 Exit codes: 0 done, 2 bad input, 3 stopped by budget before a verdict, 1 anything else."""
 
@@ -52,7 +52,7 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
     reporter = Reporter("json" if json else "auto")
     try:
         end_on_sigterm()
-        # Ray prints what it hears of dead workers and full nodes, amid the JSON lines.
+        # Ray prints messages about dead workers and full nodes, which must not mix with the JSON lines.
         with redirect_stdout(sys.stderr):
             outcome = run_sweep(loaded, reporter)
     except (KeyboardInterrupt, SystemExit):
@@ -68,9 +68,9 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
 def status(run: RunFolder) -> None:
     """Spend, stages, fits, verdicts and the next proposal of a sweep."""
     from sweeper.config.load import load_run_config
-    from sweeper.storage.run_folder import seen
+    from sweeper.storage.run_folder import fetched_run_folder
 
-    folder = seen(run)
+    folder = fetched_run_folder(run)
     load_run_config(folder)
     from sweeper.commands.status import describe
 
@@ -81,9 +81,9 @@ def status(run: RunFolder) -> None:
 def report(run: RunFolder) -> None:
     """Write report.html, figures and tables of a sweep anew."""
     from sweeper.config.load import load_run_config
-    from sweeper.storage.run_folder import seen
+    from sweeper.storage.run_folder import fetched_run_folder
 
-    folder = seen(run)
+    folder = fetched_run_folder(run)
     load_run_config(folder)
     from sweeper.commands.report import write_report
 
@@ -128,13 +128,13 @@ def complexity(
 
     loaded = load_config(config, overrides or ())
     from sweeper.commands.complexity import RESULTS, measure
-    from sweeper.commands.driver import driven
-    from sweeper.storage.run_folder import keep_all
+    from sweeper.commands.driver import exclusive_run_folder
+    from sweeper.storage.run_folder import sync_all
 
-    with driven(loaded) as folder:
+    with exclusive_run_folder(loaded) as folder:
         for line in measure(loaded, folder, images, checkpoint):
             print(line)
-        keep_all(folder, RESULTS)
+        sync_all(folder, RESULTS)
 
 
 @app.command()
@@ -228,7 +228,7 @@ def main() -> None:
         code = 1
     sys.stderr.flush()
     sys.stdout.flush()
-    # Threads of an interrupted stage must not keep the process alive.
+    # Threads of an interrupted stage would keep the process alive.
     os._exit(code)
 
 

@@ -5,7 +5,6 @@ To add a bench: a file with a function (data_root) -> figures, and its line in B
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from sweeper.errors import BadInput
+from sweeper.storage.strict_json import dumps
 
 # Name of the bench, and the function that measures it; imported when it is asked for.
 BENCHES = {
@@ -57,7 +57,7 @@ def as_json(name: str, figures: dict[str, Figure]) -> str:
         key: {"value": f.value, "reference": f.reference, "ratio": _ratio(f), "unit": f.unit}
         for key, f in figures.items()
     }
-    return json.dumps({"bench": name, "machine": machine, "figures": shown})
+    return dumps({"bench": name, "machine": machine, "figures": shown})
 
 
 def as_text(name: str, figures: dict[str, Figure]) -> str:

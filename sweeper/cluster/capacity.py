@@ -1,4 +1,4 @@
-"""Waiting for nodes: what Ray has, what an autoscaler is asked for, and how long too few nodes are borne."""
+"""The nodes that Ray has: waiting for enough of them, asking an autoscaler, ending a sweep that has too few."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sweeper.errors import BadInput
 # How often the nodes are counted while a sweep runs.
 LOOK_S = 5.0
 
-# How long a node of a cloud takes to come: some minutes.
+# How long a cloud takes to start a node.
 NODE_START_S = 240.0
 
 
@@ -25,12 +25,12 @@ def nodes_now() -> list[dict[str, float]]:
 
 
 def ask_for(needed: Sequence[Need]) -> None:
-    """Ask an autoscaler, where there is one, to keep nodes for this; nothing takes an earlier asking back."""
+    """Ask an autoscaler, where there is one, to keep nodes for this, in place of what was asked before."""
     request_resources(bundles=[{n.kind: n.each} for n in needed if n.each > 0 for _ in range(n.count)])
 
 
 def await_capacity(config: SweepConfig, wait_s: float, say: Callable[[str], None]) -> None:
-    """Wait until the nodes could run every stage, asking an autoscaler for them; raises BadInput after `wait_s`."""
+    """Wait until the nodes hold every stage, asking an autoscaler for them; raises BadInput after `wait_s` seconds."""
     needed = needs(config)
     short = shortage(needed, nodes_now())
     if short is not None and wait_s > 0:
@@ -43,8 +43,8 @@ def await_capacity(config: SweepConfig, wait_s: float, say: Callable[[str], None
             short = shortage(needed, nodes_now())
     finally:
         if wait_s > 0:
-            # What was asked for, also by a driver that was killed, would be kept alive for ever; from here on the
-            # stages' own requests speak.
+            # A request stands until it is replaced, also that of a killed driver, and would keep the nodes alive for
+            # ever. From here on the stages' own requests count.
             ask_for([])
     if short is not None and wait_s > 0:
         short += f" or add nodes; waited {wait_s:g} s, the cluster has {nodes_in_words(nodes_now())}"
@@ -53,8 +53,8 @@ def await_capacity(config: SweepConfig, wait_s: float, say: Callable[[str], None
 
 
 class CapacityWatch:
-    """While a sweep runs: says that a stage under way has too few nodes, and ends the sweep after a set time; asks for
-    nodes a little before they are needed.
+    """Watches the nodes while a sweep runs: says when a running stage has too few, and ends the sweep after `wait_s`
+    seconds of it; asks an autoscaler for the nodes of the next stage before it begins.
     """
 
     def __init__(self, config: SweepConfig, wait_s: float, say: Callable[[str], None]) -> None:
@@ -63,9 +63,9 @@ class CapacityWatch:
         self._asked = False
 
     def look(self, under_way: Collection[str]) -> None:
-        """Count the nodes, now and then; raises RuntimeError where they have been too few for `wait_s`.
+        """Count the nodes, every LOOK_S seconds at most; raises RuntimeError where they were too few for `wait_s`.
 
-        `under_way`: the stages that want nodes now; those of others an autoscaler may have taken away.
+        `under_way`: the stages that run now. An autoscaler may have removed the nodes that only others need.
         """
         now = time.monotonic()
         if now - self._looked < LOOK_S:
@@ -85,13 +85,13 @@ class CapacityWatch:
             )
 
     def soon(self, stage: str, seconds: float) -> None:
-        """A stage begins in so many seconds: its nodes are asked for when that is how long they take to come."""
+        """A stage begins in so many seconds: ask for its nodes once that is less than a node takes to start."""
         if self._wait_s > 0 and not self._asked and seconds < NODE_START_S:
             self._asked = True
             ask_for([need for need in self._needs if need.stage == stage])
 
     def began(self) -> None:
-        """What was asked for is used by its stage from now on, and need not be kept after it."""
+        """The stage has begun: its own requests keep the nodes from now on, so ours is taken back."""
         if self._asked:
             self._asked = False
             ask_for([])

@@ -1,4 +1,4 @@
-"""Why a piece of work failed, and whether to try it again: lost nodes are not the work's fault, NaN stays NaN."""
+"""Why a piece of work failed, and whether to retry it: a lost node is no fault of the work, NaN stays NaN."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from render_actors.lost_nodes import MOST_LOSSES, is_lost_node, wrapped
 from sweeper.storage.artifacts import CorruptArtifactError
 from tasks.base import TaskError
 
-# How long Ray may take to find out that a node is gone.
+# How long Ray may take to notice that a node is gone.
 NOTICE_S = 30.0
 
-# Not "OOM": of every worker that died without a word Ray says that the kernel may have killed it for memory.
+# Not "OOM": Ray says of every worker that died without an error that the OOM killer may have ended it.
 _OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|running low on memory|due to memory pressure")
-# What another try would meet again. Of a fine-tune's exception Ray Tune hands on the traceback alone, with its name.
+# Another try would end in the same exception. Of a fine-tune's, Ray Tune hands on the traceback's text, which names it.
 _HOPELESS = (FloatingPointError, TaskError, CorruptArtifactError)
 _NAMES_HOPELESS = re.compile("|".join(rf"\b{kind.__name__}\b" for kind in _HOPELESS))
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The cause in one line; whether its node was lost; whether another try would end the same way; how long the
-    attempt had run.
+    """One failed attempt: its cause in one line, whether its node was lost, whether another try would end the same
+    way (`hopeless`), and how many seconds it had run.
     """
 
     cause: str
@@ -37,7 +37,7 @@ class Failure:
 
 
 class Retries:
-    """How often each piece of work has failed and has lost its node."""
+    """The retry policy: how often each piece of work may fail, and may lose its node."""
 
     def __init__(self, max_failures: int) -> None:
         self._most = max_failures
@@ -45,7 +45,7 @@ class Retries:
         self._losses: Counter[Hashable] = Counter()
 
     def again(self, work: Hashable, failure: Failure) -> bool:
-        """Whether to try this work again after one more failure."""
+        """Count one more failure of this work; whether to try it again."""
         if failure.hopeless:
             return False
         counted, most = (self._losses, MOST_LOSSES) if failure.lost_node else (self._failures, self._most)
@@ -54,7 +54,7 @@ class Retries:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What an exception of Ray says."""
+    """What an exception of Ray, or the text of one that Ray Tune wrote down, says."""
     text = str(error)
     lost = is_lost_node(error)
     if not lost and _OUT_OF_MEMORY.search(text):
@@ -69,15 +69,15 @@ def is_caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
 
 
 def nodes_alive() -> set[str]:
-    """The ids of the nodes that Ray takes to be alive."""
+    """The ids of the nodes that Ray believes to be alive."""
     return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 
 
 def lost_a_node(before: set[str]) -> bool:
-    """Whether one of these nodes is gone, or is found to be within NOTICE_S.
+    """Whether one of these nodes is gone, or is found to be gone within NOTICE_S seconds.
 
-    Workers that train together fail with each other: what is left of them speaks of a closed connection, long before
-    Ray knows that a node is gone.
+    Workers that train together fail together: the surviving ones report a closed connection long before Ray notices
+    that a node is gone.
     """
     deadline = time.monotonic() + NOTICE_S
     while not (gone := before - nodes_alive()) and len(before) > 1 and time.monotonic() < deadline:
@@ -86,6 +86,6 @@ def lost_a_node(before: set[str]) -> bool:
 
 
 def cause_of(failure: BaseException) -> str:
-    """One line of an exception: the last line that names an error, since Ray puts a worker's traceback into its own."""
+    """One line of an exception: the last that names an error, since Ray's messages contain the worker's traceback."""
     named = [line.strip() for line in str(failure).splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b", line)]
     return named[-1] if named else f"{type(failure).__name__}: {' '.join(str(failure).split())}"

@@ -1,4 +1,4 @@
-"""A pure function over many arguments, on all cores through Ray."""
+"""A parallel map of a pure function, on all cores or on a cluster, through Ray."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Result = TypeVar("Result")
 
 
 def in_parallel(function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], what: str) -> list[Result]:
-    """`function(*job)` for every job, in their order; a line on stderr for every tenth of them, naming `what`.
+    """`function(*job)` for every job, in order; every tenth part done prints a line on stderr that names `what`.
 
-    Runs on the cluster this process was submitted to (RAY_ADDRESS), or on this machine's cores.
+    Runs on the cluster that this process was submitted to (RAY_ADDRESS), or on this machine's cores.
     """
-    # What Ray prints of dead workers would stand amid a command's answer.
+    # Ray prints messages about dead workers, which must not mix with a command's answer.
     with redirect_stdout(sys.stderr):
         start_ray(os.environ.get("RAY_ADDRESS", "local"), logging_level="ERROR", log_to_driver=False)
         try:

@@ -1,4 +1,4 @@
-"""Starting or joining Ray, apart from all that runs on it: workers that only compute import nothing else."""
+"""Starting or joining Ray, in a file of its own: workers that only compute import nothing else of the cluster."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ray.exceptions import AuthenticationError
 
 from sweeper.errors import BadInput
 
-# How long a head may take to answer at all.
+# How long a cluster's head may take to answer.
 REACH_S = 10.0
 
 
 def start_ray(address: str, **settings: Any) -> None:
-    """Start or join Ray. Its own nodes have half a minute, which a busy machine may miss: three tries.
+    """Start or join Ray. A local node has half a minute to start, which a busy machine may miss: three tries.
 
     Raises BadInput where a cluster cannot be joined or a token is missing.
     """
@@ -44,7 +44,7 @@ def start_ray(address: str, **settings: Any) -> None:
 
 
 def _check_answers(address: str) -> None:
-    """Ray looks for a head that is not there for minutes. What is no HOST:PORT, as `auto`, is left to it."""
+    """Raise BadInput where no head answers: Ray would try for minutes. What is no HOST:PORT is left to Ray."""
     host, _, port = address.rpartition(":")
     if "/" in address or not port.isdigit():
         return

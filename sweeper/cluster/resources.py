@@ -1,4 +1,4 @@
-"""The CPUs and GPUs that the stages ask for, and whether nodes hold them: arithmetic that needs no Ray."""
+"""The CPUs and GPUs that each stage needs, and whether nodes hold them: arithmetic that imports no Ray."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sweeper.config.schema import SweepConfig
 
 @dataclass(frozen=True)
 class Need:
-    """`count` workers at the same time, each with these resources on one node; `key` sets the amount of `kind`."""
+    """`count` workers at the same time, each with `each` CPUs or GPUs (`kind`) on one node; `key` is the config key."""
 
     key: str
     kind: str
@@ -25,7 +25,7 @@ class Need:
 
 
 def needs(config: SweepConfig) -> list[Need]:
-    """The least that every stage must have at a time to go on at all."""
+    """The least that every stage must have at the same time to run at all."""
     pretrain, finetune = config.pretrain, config.finetune
     least = [Need("finetune.cpus", "CPU", finetune.cpus), Need("finetune.gpus", "GPU", finetune.gpus)]
     if config.is_simulated:
@@ -41,7 +41,7 @@ def needs(config: SweepConfig) -> list[Need]:
 
 
 def shortage(needed: Sequence[Need], nodes: Sequence[Mapping[str, float]]) -> str | None:
-    """In words, the first need that these nodes could not meet even if they were idle; None where they meet all."""
+    """In words, the first need that these nodes could not meet even when idle; None where they meet every one."""
     for need in needed:
         if need.each <= 0:
             continue
@@ -55,7 +55,7 @@ def shortage(needed: Sequence[Need], nodes: Sequence[Mapping[str, float]]) -> st
 
 
 def fit_together(needed: Sequence[Need], nodes: Sequence[Mapping[str, float]]) -> bool:
-    """Whether these nodes, were they idle, could hold all of this at the same time, each worker on one node."""
+    """Whether these nodes, when idle, hold all of this at the same time: first fit, the largest workers first."""
     for kind in {need.kind for need in needed}:
         left = [node.get(kind, 0.0) for node in nodes]
         each = [need.each for need in needed if need.kind == kind and need.each > 0 for _ in range(need.count)]
@@ -68,9 +68,9 @@ def fit_together(needed: Sequence[Need], nodes: Sequence[Mapping[str, float]]) -
 
 
 def finetunes_at_a_time(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -> float:
-    """How many fine-tunes these nodes hold side by side, one at least: GPUs may be fewer than the cores allow.
+    """How many fine-tunes these nodes hold at the same time, by CPUs and by GPUs; at least one.
 
-    What a fine-tune takes of the sweep's minutes is its own time over this number.
+    A fine-tune takes its own time divided by this number from the sweep's minutes.
     """
     asked = [("CPU", config.finetune.cpus), ("GPU", config.finetune.gpus)]
     held = (min(int(node.get(kind, 0.0) / each + 1e-9) for kind, each in asked if each > 0) for node in nodes)
@@ -78,7 +78,7 @@ def finetunes_at_a_time(config: SweepConfig, nodes: Sequence[Mapping[str, float]
 
 
 def nodes_in_words(nodes: Sequence[Mapping[str, float]]) -> str:
-    """The nodes in words: how many, with how many CPUs and GPUs in all."""
+    """In words: how many nodes, with how many CPUs and GPUs in all."""
     cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
     return f"{len(nodes)} node{'s' * (len(nodes) != 1)} with {cpus:g} CPUs and {gpus:g} GPUs"
 

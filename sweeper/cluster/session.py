@@ -1,4 +1,4 @@
-"""A Ray to run on, from start to shutdown, and the signals that end it."""
+"""A Ray session from start to shutdown, and the signal that ends it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ log = logging.getLogger("sweeper")
 
 @contextmanager
 def ray_session(config: SweepConfig, say: Callable[[str], None] = log.warning) -> Iterator[CapacityWatch]:
-    """A Ray to run on: the cluster this job was submitted to, or one of our own on this machine.
+    """A Ray to run on: the cluster that this job was submitted to, or one of our own on this machine.
 
-    `say` is told when nodes are waited for. Raises BadInput where the nodes cannot run every stage, on a cluster after
-    cluster.wait_s.
+    `say` is called with a line when nodes are waited for. Raises BadInput where the nodes cannot run every stage, on a
+    cluster after `cluster.wait_s` seconds.
     """
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     env = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}}
-    # A plain address could pick up a stale cluster of somebody else's.
+    # Ray's default address could join a stale cluster of another user.
     address = os.environ.get("RAY_ADDRESS", "local")
     start_ray(address, runtime_env=env, **quiet)
-    # Ray's own handler, which it sets on connecting, would abort the driver on the spot.
+    # Ray sets a handler of its own on connecting, which would abort the driver at once.
     end_on_sigterm()
     try:
-        # Nodes of our own are all there; a cluster's may be on their way.
+        # Local nodes are all there; a cluster's may still start.
         wait_s = 0.0 if address == "local" else config.cluster.wait_s
         await_capacity(config, wait_s, say)
         watch = CapacityWatch(config, wait_s, say)
@@ -49,6 +49,6 @@ def ray_session(config: SweepConfig, say: Callable[[str], None] = log.warning) -
 
 
 def end_on_sigterm() -> None:
-    """From now on SIGTERM ends the sweep as an interruption does: its spend written down, its lease given back."""
+    """From now on SIGTERM ends the sweep as Ctrl-C does: its spend is written down and its lease is released."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))

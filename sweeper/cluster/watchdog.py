@@ -1,4 +1,4 @@
-"""Ending a process that hangs, wherever it hangs."""
+"""A watchdog: ends a process that hangs, wherever it hangs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def ended_after(seconds: float) -> Iterator[Callable[[], None]]:
-    """End this process `seconds` from now, unless the body is done by then or has put the end off by what is yielded.
+def watchdog(seconds: float) -> Iterator[Callable[[], None]]:
+    """End this process after `seconds`, unless the body is done or calls what is yielded, which starts the time anew.
 
-    The clock is a thread of its own that needs no Python; it says on stderr where every thread hung.
+    The timer is a thread in C that needs no Python lock; it prints on stderr where every thread hung.
     """
 
-    def put_off() -> None:
+    def reset() -> None:
         faulthandler.dump_traceback_later(seconds, exit=True, file=2)
 
-    put_off()
+    reset()
     try:
-        yield put_off
+        yield reset
     finally:
         faulthandler.cancel_dump_traceback_later()

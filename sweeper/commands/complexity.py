@@ -21,6 +21,7 @@ from sweeper.stages.image_sets import setting_of, training_images
 from sweeper.stages.inventory import Inventory
 from sweeper.stages.render import found
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
+from sweeper.storage.strict_json import dumps
 from sweeper.study.arms import Arm, Plan, make_plan, run_seeds
 
 RESULTS = "complexity.json"
@@ -46,7 +47,7 @@ def measure(config: SweepConfig, folder: Path, images: int, checkpoint: Path | N
             raise BadInput(f"{arm.name}: {error}") from None
         results[arm.name] = vars(measured) | {"checkpoint": path.name if n is None else f"n = {n}"}
         yield f"{arm.name}: {measured}, seen by {results[arm.name]['checkpoint']}"
-    (folder / RESULTS).write_text(json.dumps(results, indent=1))
+    (folder / RESULTS).write_text(dumps(results, indent=1))
     yield f"compare these with each other, and with nothing but sets of {images} images and as many features"
 
 

@@ -16,7 +16,7 @@ LEAST_DISK_GB = 5
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at; `needed` where a sweep cannot do without it."""
+    """One thing that was looked at; `needed`: a sweep cannot run without it."""
 
     name: str
     ok: bool
@@ -60,7 +60,7 @@ def _ports() -> Check:
 
 
 def _blender() -> Check:
-    """Imported in a process of its own: a missing library would take this one down."""
+    """Imported in a process of its own: a missing library would crash this one."""
     code = "from render_actors.blender.renderer import blender_version; print(blender_version())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     lines = (done.stdout + done.stderr).strip().splitlines() or ["no output"]

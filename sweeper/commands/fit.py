@@ -11,7 +11,6 @@ are get named.
 from __future__ import annotations
 
 import csv
-import json
 import math
 import sys
 from collections import Counter
@@ -28,6 +27,7 @@ from analysis import Estimate, LawFit, Prior, fit_laws
 from analysis.estimator.observations import LEAST_ERROR, SIZES, Repeated, with_pooled_variance
 from analysis.verdict.verdict import Verdict, verdict
 from sweeper.errors import BadInput
+from sweeper.storage.strict_json import dumps
 
 ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task")
 _GROUP_COLUMNS = ("finetune_task", "backbone", "s")
@@ -247,16 +247,3 @@ def _refuse_twins(table: Path, names: Sequence[str]) -> None:
 
 def _named(arm: str) -> str:
     return f"arm {arm!r}" if arm else "the table"
-
-
-def dumps(value: Any) -> str:
-    """One line of JSON of dicts, lists, strings and numbers."""
-    return json.dumps(_finite(value), allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -20,7 +20,7 @@ from sweeper.search.pricing import Pricing
 from sweeper.stages.identity import studies
 from sweeper.stages.inventory import Inventory
 from sweeper.storage.artifacts import ArtifactStore
-from sweeper.storage.run_folder import seen
+from sweeper.storage.run_folder import fetched_run_folder
 from sweeper.study import results
 from sweeper.study.arms import Plan, make_plan
 
@@ -29,7 +29,7 @@ def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
     config, s = check(config)
     plan = make_plan(config, s)
-    rows = results.read(seen(config.place, missing_ok=True) / "results", studies(config, plan))
+    rows = results.read(fetched_run_folder(config.place, missing_ok=True) / "results", studies(config, plan))
     inventory, pricing = look_ahead(config, config.run_folder, rows)
     pilot = [look.run for look in _opening(config, plan, pricing)]
     grid = [run for run in pilot if run.n == 0]

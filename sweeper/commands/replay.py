@@ -18,8 +18,9 @@ from analysis.replay.pools import STANDARD_PRICES, Pool, PoolArm, every_run, rec
 from analysis.replay.replay import Rules
 from analysis.replay.scores import Question, Score, Spread, Trace, known_question, recorded_question, summarise, trace
 from sweeper.cluster.parallel import in_parallel
-from sweeper.commands.fit import Row, dumps, read_rows
+from sweeper.commands.fit import Row, read_rows
 from sweeper.errors import BadInput
+from sweeper.storage.strict_json import dumps
 
 # The paper's ladder, for a simulated law.
 LADDER = tuple(1000 * 2**i for i in range(7))

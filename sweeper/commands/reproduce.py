@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 
 from analysis.paper.page import write_reproduction
 from analysis.paper.recorded import read_paper
-from analysis.paper.tables import Cell, all_tables, fit_paper
+from analysis.paper.tables import all_tables, fit_paper
 from sweeper.errors import BadInput
+from sweeper.storage.strict_json import dumps
 
 
 def reproduce_paper(csv: Path, out: Path, *, as_json: bool) -> str:
@@ -24,11 +23,7 @@ def reproduce_paper(csv: Path, out: Path, *, as_json: bool) -> str:
     if not as_json:
         return f"{page}\n" + "\n".join(f"{out / 'tables' / table.name}.csv: {table.title}" for table in tables)
     shown = {
-        t.name: {"title": t.title, "note": t.note, "rows": [_row(t.columns, row) for row in t.rows]} for t in tables
+        t.name: {"title": t.title, "note": t.note, "rows": [dict(zip(t.columns, row, strict=True)) for row in t.rows]}
+        for t in tables
     }
-    return json.dumps({"page": str(page), "tables": shown})
-
-
-def _row(columns: tuple[str, ...], row: tuple[Cell, ...]) -> dict[str, Cell]:
-    pairs = zip(columns, row, strict=True)
-    return {name: None if isinstance(cell, float) and not math.isfinite(cell) else cell for name, cell in pairs}
+    return dumps({"page": str(page), "tables": shown})

@@ -13,11 +13,11 @@ from sweeper.cluster.capacity import nodes_now
 from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
 from sweeper.cluster.session import ray_session
 from sweeper.commands.check import check
-from sweeper.commands.driver import driven
+from sweeper.commands.driver import exclusive_run_folder
 from sweeper.commands.report import LEDGER, STOPPED, Outcome, write_report
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
-from sweeper.events.reporter import Board, Listener, Reporter
+from sweeper.events.reporter import Board, EventCallback, Reporter
 from sweeper.events.trackers import MLFLOW, TENSORBOARD, mlflow, ray_metrics, tensorboard
 from sweeper.search.experiment import run_experiment
 from sweeper.search.loop import Loop
@@ -27,8 +27,8 @@ from sweeper.stages.inventory import Inventory
 from sweeper.stages.prepare import Stages
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import append_event, read_events
-from sweeper.storage.run_folder import SCRATCH, keep, keep_all
-from sweeper.storage.uris import inside, is_uri, shown
+from sweeper.storage.run_folder import SCRATCH, sync, sync_all
+from sweeper.storage.uris import is_uri, joined_uri, redacted
 from sweeper.study import results
 from sweeper.study.arms import make_plan
 
@@ -42,7 +42,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
         if short is not None:
             raise BadInput(short)
     ArtifactStore(config.store).make_root()
-    with driven(config) as folder:
+    with exclusive_run_folder(config) as folder:
         ledger = Ledger(folder / LEDGER, config.budget)
         damaged = results.discard_damaged(folder / "results")
         if damaged or not already_stopped(config, folder):
@@ -53,8 +53,8 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
         else:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
         outcome = write_report(folder)
-        keep_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW)
-    where = shown(inside(config.place, "report.html")) if is_uri(config.place) else outcome.report
+        sync_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW)
+    where = redacted(joined_uri(config.place, "report.html")) if is_uri(config.place) else outcome.report
     reporter.event("report", f"report: {where}", path=str(where))
     return outcome
 
@@ -87,7 +87,7 @@ def write_config(config: SweepConfig, folder: Path) -> None:
     part = folder / f".config-{os.getpid()}"
     part.write_text(config.to_yaml())
     part.replace(folder / "config.yaml")
-    keep(folder / "config.yaml")
+    sync(folder / "config.yaml")
 
 
 def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> None:
@@ -95,9 +95,9 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
     folder = config.run_folder
     store = ArtifactStore(config.store, cache_gb=config.cache_gb)
     # Every node must reach it: a pre-training goes on from its last checkpoint wherever its workers are.
-    scratch = inside(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
+    scratch = joined_uri(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
     with ticking(ledger), ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
-        reporter.tell(*_listeners(config, ledger))
+        reporter.set_callbacks(*_trackers(config, ledger))
         slots = finetunes_at_a_time(config, nodes_now())
         # Beside the driver: another node may go, and would take the driver's view with it.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -111,7 +111,7 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         try:
             run_experiment(config, store, searcher, folder / SCRATCH, these.sweep)
         finally:
-            reporter.tell()
+            reporter.set_callbacks()
             loop.close()
     if loop.stop is None:
         raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
@@ -122,10 +122,10 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
     append_event(folder / STOPPED, stop)
 
 
-def _listeners(config: SweepConfig, ledger: Ledger) -> list[Listener]:
-    told = [ray_metrics(config.name, ledger)]
+def _trackers(config: SweepConfig, ledger: Ledger) -> list[EventCallback]:
+    trackers = [ray_metrics(config.name, ledger)]
     if config.log_to == "tensorboard":
-        told.append(tensorboard(config.run_folder, ledger))
+        trackers.append(tensorboard(config.run_folder, ledger))
     if config.log_to == "mlflow":
-        told.append(mlflow(config.run_folder, config.name, ledger))
-    return told
+        trackers.append(mlflow(config.run_folder, config.name, ledger))
+    return trackers

@@ -1,4 +1,4 @@
-"""How a sweep stands, in text: spend, fits, verdicts, and what it would do next."""
+"""`sweeper status`: a sweep so far, in text: spend, fits, verdicts, and what it would do next."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sweeper.search.decision_log import DECISIONS, read_decisions
 
 
 def describe(folder: Path) -> str:
-    """Text of `sweeper status`; raises BadInput where the folder is none of a sweep."""
+    """Text of `sweeper status`; raises BadInput where the folder is not the run folder of a sweep."""
     record = read_record(folder)
     return "\n".join([*_head(record), *_stages(record), *_arms(record), *_next(record)])
 
 
 def verdict_lines(outcome: Outcome) -> Iterator[str]:
-    """The end of `sweeper run`: why it stopped, the verdict of each arm, and where the report is."""
+    """The last lines of `sweeper run`: why it stopped, the verdict of each arm, and where the report is."""
     yield f"stopped: {outcome.stop_reason}"
     for arm, verdict in outcome.verdicts.items():
         yield f"{arm}: {verdict.label} (probability {verdict.probability:.2f}). {verdict.sentence}"

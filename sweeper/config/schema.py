@@ -17,7 +17,7 @@ from sweeper.config.budget import Budget, Prices
 from sweeper.config.render import Render, Rendering
 from sweeper.config.tune import Tune
 from sweeper.config.types import CLOSED, Count, Fraction, Name, Names, Number, Positive
-from sweeper.storage.uris import checked, is_uri, working_copy
+from sweeper.storage.uris import checked_uri, is_uri, local_copy
 
 SIMULATED = "simulated"
 
@@ -243,7 +243,7 @@ class SweepConfig(Model):
     @field_validator("output", "store")
     @classmethod
     def _place(cls, place: str | None) -> str | None:
-        return None if place is None else checked(place)
+        return None if place is None else checked_uri(place)
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepConfig:
@@ -289,7 +289,7 @@ class SweepConfig(Model):
     @property
     def run_folder(self) -> Path:
         """Where results, ledger, decisions and report go; where `output` is on storage, the working copy."""
-        return working_copy(self.place) if is_uri(self.place) else Path(self.place)
+        return local_copy(self.place) if is_uri(self.place) else Path(self.place)
 
     @property
     def place(self) -> str:

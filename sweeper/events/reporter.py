@@ -1,11 +1,10 @@
-"""What the user sees while a sweep runs: one line an event, a live line on a terminal, JSON lines for machines.
+"""What the user sees while a sweep runs: a line for each event, progress bars on a terminal, JSON lines for machines.
 
-Lines go to stderr; JSON lines (`--json`) to stdout. Workers of a Ray job report through a small actor.
+Lines go to stderr, JSON lines (`--json`) to stdout. Ray workers report their progress through a small actor.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -15,21 +14,23 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from sweeper.storage.strict_json import dumps
+
 Mode = Literal["auto", "json"]
 
-# Is told the name and the figures of every event, and of progress under the name "progress".
-Listener = Callable[[str, dict[str, Any]], None]
+# Called with the name and the fields of every event; progress is an event named "progress".
+EventCallback = Callable[[str, dict[str, Any]], None]
 
-# Without a terminal a stage that goes on says so this often.
+# Seconds between two lines of progress of one stage, where there is no terminal.
 QUIET_S = 10.0
 
 
 class Reporter:
-    """Events of one sweep. Thread-safe: stages run side by side."""
+    """Events of one sweep, as lines and to callbacks. Thread-safe: stages run side by side."""
 
     def __init__(self, mode: Mode = "auto", money: Callable[[], str] | None = None) -> None:
         self._json = mode == "json"
-        # As it is now: what others print later on may be sent elsewhere.
+        # Kept, since a command redirects stdout for what libraries print.
         self._out = sys.stdout
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._money = money or (lambda: "")
@@ -37,7 +38,7 @@ class Reporter:
         self._started = time.monotonic()
         self._said: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
-        self._listeners: list[Listener] = []
+        self._callbacks: list[EventCallback] = []
         self._live: Progress | None = None
         if not self._json and self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
@@ -45,34 +46,34 @@ class Reporter:
             self._live.start()
 
     def close(self) -> None:
-        """Put the terminal back."""
+        """End the progress bars."""
         if self._live is not None:
             self._live.stop()
 
     def with_money(self, money: Callable[[], str]) -> None:
-        """Say what was spent and what is left at the end of each line."""
+        """End each line with this text: what was spent and what is left."""
         self._money = money
 
-    def tell(self, *listeners: Listener) -> None:
-        """Tell these of everything from now on, and nobody else."""
-        self._listeners = list(listeners)
+    def set_callbacks(self, *callbacks: EventCallback) -> None:
+        """Call these for every event from now on, in place of those set before."""
+        self._callbacks = list(callbacks)
 
     def event(self, name: str, text: str, **fields: Any) -> None:
-        """One thing that happened, in words, with its figures for machines."""
+        """Report one event: `text` for the user, `name` and `fields` for machines and callbacks."""
         with self._lock:
             self._finish_bar(fields.get("stage"), fields.get("what"))
             self._print(name, text, fields)
-            for listener in self._listeners:
-                listener(name, fields)
+            for callback in self._callbacks:
+                callback(name, fields)
 
     def progress(self, stage: str, what: str, done: float, total: float, rate: float, unit: str) -> None:
-        """How far a stage is: `done` of `total` units, `rate` a second."""
+        """Report how far a stage is: `done` of `total` units, `rate` units a second."""
         key = f"{stage} {what}"
         speed = f"{done:.0f}/{total:.0f} {unit}, {rate:{'.0f' if rate >= 10 else '.2g'}} {unit}/s"
         fields = {"stage": stage, "what": what, "done": done, "total": total, "rate": rate, "unit": unit}
         with self._lock:
-            for listener in self._listeners:
-                listener("progress", fields)
+            for callback in self._callbacks:
+                callback("progress", fields)
             if self._live is not None:
                 if key not in self._bars:
                     self._bars[key] = self._live.add_task(key, total=total, rate="")
@@ -85,7 +86,7 @@ class Reporter:
             self._print("progress", f"{key}: {speed}", fields)
 
     def counter(self, stage: str, what: str, total: float, unit: str) -> Callable[[int, float], None]:
-        """A function that is told of units as they are done (and the seconds they took), and shows how far it is."""
+        """A function (units just done, seconds they took) that reports the progress of a stage."""
         started, done = time.monotonic(), 0
 
         def count(units: int, _: float) -> None:
@@ -101,20 +102,16 @@ class Reporter:
             self._live.remove_task(bar)
 
     def _print(self, name: str, text: str, fields: dict[str, Any]) -> None:
-        seconds = round(time.monotonic() - self._started, 1)
+        seconds, money = round(time.monotonic() - self._started, 1), self._money()
         if self._json:
-            print(
-                json.dumps({"event": name, "t": seconds, "text": text, "money": self._money(), **fields}),
-                file=self._out,
-                flush=True,
-            )
+            line = dumps({"event": name, "t": seconds, "text": text, "money": money, **fields})
+            print(line, file=self._out, flush=True)
             return
-        money = self._money()
         self._console.print(f"[{seconds:6.0f} s] {text}{'  | ' + money if money else ''}", markup=False)
 
 
 class Board:
-    """Where Ray workers leave their latest progress for the driver to read; run as an actor."""
+    """Holds the latest progress of each Ray worker until the driver reads it; run as an actor."""
 
     def __init__(self) -> None:
         self._latest: dict[str, tuple[str, str, float, float, float, str]] = {}

@@ -1,4 +1,4 @@
-"""What a sweep tells those who watch it from outside: Ray's metrics, for Prometheus, TensorBoard's files, MLflow."""
+"""Experiment trackers, as callbacks of the reporter: Ray's metrics (for Prometheus), TensorBoard's files, MLflow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ray.util.metrics import Counter, Gauge
 
 from sweeper.budget.ledger import Ledger
 from sweeper.errors import BadInput
-from sweeper.events.reporter import Listener
+from sweeper.events.reporter import EventCallback
 
 log = logging.getLogger("sweeper")
 
@@ -21,15 +21,15 @@ TENSORBOARD = "tensorboard"
 MLFLOW = "mlruns"
 
 
-def ray_metrics(sweep: str, ledger: Ledger) -> Listener:
-    """Runs observed, images/s and spend as metrics of Ray, by sweep; needs a Ray that has been started."""
+def ray_metrics(sweep: str, ledger: Ledger) -> EventCallback:
+    """Runs observed, images/s and spend as Ray metrics with the sweep as tag; Ray must have been started."""
     tags = {"sweep": sweep}
     runs = Counter("sweeper_runs", "Runs observed by this driver.", tag_keys=("sweep",))
     speed = Gauge("sweeper_images_per_s", "Images rendered or trained on a second.", tag_keys=("sweep", "stage"))
     usd = Gauge("sweeper_usd", "Dollars spent over all restarts.", tag_keys=("sweep",))
     device_s = Gauge("sweeper_device_seconds", "Device-seconds spent over all restarts.", tag_keys=("sweep",))
 
-    def told(event: str, fields: dict[str, Any]) -> None:
+    def on_event(event: str, fields: dict[str, Any]) -> None:
         if event == "progress" and fields["unit"] == "images":
             speed.set(fields["rate"], tags | {"stage": fields["stage"]})
         elif event == "observed":
@@ -38,21 +38,21 @@ def ray_metrics(sweep: str, ledger: Ledger) -> Listener:
         usd.set(spent.usd, tags)
         device_s.set(spent.device_s, tags)
 
-    return told
+    return on_event
 
 
-def tensorboard(folder: Path, ledger: Ledger) -> Listener:
-    """The error of each run at its n, by arm, and the dollars spent by then, in the run folder's `tensorboard`."""
+def tensorboard(folder: Path, ledger: Ledger) -> EventCallback:
+    """The error of each run at step n, by arm, and the dollars spent by then, in the run folder's `tensorboard`."""
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.summary import scalar
 
     (folder / TENSORBOARD).mkdir(parents=True, exist_ok=True)
-    # The writer below SummaryWriter: that one's thread may still hold what was added when the driver ends.
+    # Not SummaryWriter: its thread may still hold events when the driver ends.
     writer = EventsWriter(str(folder / TENSORBOARD / "events"))
     runs = 0
 
-    def told(event: str, fields: dict[str, Any]) -> None:
+    def on_event(event: str, fields: dict[str, Any]) -> None:
         nonlocal runs
         if event != "observed":
             return
@@ -62,28 +62,28 @@ def tensorboard(folder: Path, ledger: Ledger) -> Listener:
             writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(tag, value)))
         writer.flush()
 
-    return told
+    return on_event
 
 
 def check_mlflow() -> None:
-    """Raises BadInput where MLflow is not installed: before anything is spent."""
+    """Raises BadInput where MLflow is not installed; asked before anything is spent."""
     if importlib.util.find_spec("mlflow") is None:
         raise BadInput("log_to: mlflow is not installed; install mlflow-skinny on the driver, or leave it out")
 
 
-def mlflow(folder: Path, sweep: str, ledger: Ledger) -> Listener:
+def mlflow(folder: Path, sweep: str, ledger: Ledger) -> EventCallback:
     """Each run as a run of the MLflow experiment `sweep`: its arm, n and seed, its error, the dollars spent by then.
 
-    Goes to the server of MLFLOW_TRACKING_URI; without one, into files in the run folder's `mlruns`.
+    Runs go to the server of MLFLOW_TRACKING_URI; without one, into files in the run folder's `mlruns`.
     """
-    # Its file store is refused where this is not said.
+    # MLflow refuses its file store without this.
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or (folder.absolute() / MLFLOW).as_uri())
 
-    def note(fields: dict[str, Any]) -> None:
+    def log_run(fields: dict[str, Any]) -> None:
         known = client.get_experiment_by_name(sweep)
         experiment = known.experiment_id if known else client.create_experiment(sweep)
         name = f"{fields['arm']} n={fields['n']} seed={fields['seed']}"
@@ -94,13 +94,13 @@ def mlflow(folder: Path, sweep: str, ledger: Ledger) -> Listener:
         client.log_metric(run, "spent_usd", ledger.spent().usd)
         client.set_terminated(run)
 
-    def told(event: str, fields: dict[str, Any]) -> None:
+    def on_event(event: str, fields: dict[str, Any]) -> None:
         if event != "observed":
             return
         try:
-            note(fields)
+            log_run(fields)
         except MlflowException as error:
-            # The results are in the table; who only watches may not end a sweep.
+            # The results are in the table: a tracker must not end a sweep.
             log.warning("mlflow: run of %s n=%s not logged: %s", fields["arm"], fields["n"], error)
 
-    return told
+    return on_event

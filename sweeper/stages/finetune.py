@@ -18,7 +18,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from sweeper.cluster.watchdog import ended_after
+from sweeper.cluster.watchdog import watchdog
 from sweeper.config.schema import Finetune, SimulatedArm, SweepConfig
 from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
@@ -77,7 +77,7 @@ def finetune_trial(params: dict[str, Any], *, job: Finetuning) -> None:
     def on_the_way(error: float, percent: int) -> None:
         tune.report({"error": error, PERCENT: percent, "seconds": time.monotonic() - started} | held)
 
-    with ended_after(job.settings.timeout_s):
+    with watchdog(job.settings.timeout_s):
         error = _simulated_error(job.simulated, trial) if job.simulated else _measured_error(job, trial, on_the_way)
     seconds = time.monotonic() - started
     with tempfile.TemporaryDirectory() as empty:

@@ -16,7 +16,7 @@ from sweeper.budget.cost_model import TRAIN_START_S
 from sweeper.budget.costs import GPU, cost_of
 from sweeper.budget.devices import device_type
 from sweeper.budget.reservation import Reservation
-from sweeper.cluster.admission import Room, Take
+from sweeper.cluster.admission import Admission, Admit
 from sweeper.cluster.capacity import CapacityWatch, nodes_now
 from sweeper.cluster.failures import is_caused_by
 from sweeper.cluster.resources import needs
@@ -55,13 +55,13 @@ class Stages:
         self._config, self._inventory, self._store = config, inventory, store
         self._reporter, self._scratch, self._board = reporter, scratch, board
         self._watch = watch
-        self._room = Room(nodes_now, needs(config))
+        self._admission = Admission(nodes_now, needs(config))
         self._closed = threading.Event()
 
     def pass_on_progress(self, finetuning: bool) -> None:
         """Show what Ray's workers have posted since the last call, and look whether nodes are left for them."""
         if self._watch is not None:
-            self._watch.look(self._room.stages() | ({"finetune"} if finetuning else set()))
+            self._watch.look(self._admission.running_stages() | ({"finetune"} if finetuning else set()))
         if self._board is not None:
             for stage, what, done, total, rate, unit in ray.get(self._board.take.remote()):
                 self._reporter.progress(stage, what, done, total, rate, unit)
@@ -70,23 +70,23 @@ class Stages:
         """Render and pre-train what a run lacks; its checkpoint, or None for one that needs none."""
         if not self._inventory.needs_checkpoint(run):
             return None
-        with self._room.place() as take:
+        with self._admission.turn() as admit:
             self._require_open()
             checkpoint = self._inventory.checkpoint(run)
             if checkpoint is None:
                 try:
-                    checkpoint = self._make(run, reserved, take)
+                    checkpoint = self._make(run, reserved, admit)
                 except Exception as error:
                     if not is_caused_by(error, CorruptArtifactError):
                         raise
                     # It was withdrawn where it was read: what is missing now is made again.
-                    checkpoint = self._make(run, reserved, take)
+                    checkpoint = self._make(run, reserved, admit)
             reserved.refund("render", "pretrain")
         return checkpoint
 
-    def _make(self, run: Run, reserved: Reservation, take: Take) -> Manifest:
-        training, validation = self._render(run, reserved, take)
-        take("pretrain", artifact_key(self._inventory.identities.checkpoint(run)))
+    def _make(self, run: Run, reserved: Reservation, admit: Admit) -> Manifest:
+        training, validation = self._render(run, reserved, admit)
+        admit("pretrain", artifact_key(self._inventory.identities.checkpoint(run)))
         self._require_open()
         # Arms that differ in their fine-tuning task only share it: another may have made it by now.
         return self._inventory.checkpoint(run) or self._pretrain(run, training, validation, reserved)
@@ -99,12 +99,12 @@ class Stages:
         if self._closed.is_set():
             raise InterruptedSweep("the sweep has ended")
 
-    def _render(self, run: Run, reserved: Reservation, take: Take) -> list[list[Manifest]]:
+    def _render(self, run: Run, reserved: Reservation, admit: Admit) -> list[list[Manifest]]:
         """The shards of a run's training and validation images, the missing ones rendered in one go."""
         sets, render, rendering = self._inventory.image_sets(run), self._config.render, Arm.named(run.arm).rendering
         absent = missing_images(sets, self._store)
         if absent:
-            take("render", rendering)
+            admit("render", rendering)
             self._require_open()
             absent = missing_images(sets, self._store)
         what = f"{rendering} n={run.n}"

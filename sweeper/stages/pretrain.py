@@ -20,13 +20,13 @@ from render_actors.setting.classes import class_names
 from render_actors.shards.arrays import load_arrays
 from render_actors.shards.keypoints import class_keypoints
 from sweeper.cluster.failures import Retries, failure_of, lost_a_node, nodes_alive
-from sweeper.cluster.watchdog import ended_after
+from sweeper.cluster.watchdog import watchdog
 from sweeper.config.schema import Pretrain
 from sweeper.stages.image_sets import ImageSet
 from sweeper.stages.training_labels import arrays_for, labelled_set
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.storage.cache import trim_folders
-from sweeper.storage.filesystem import Storage
+from sweeper.storage.filesystem import RetryingFileSystem
 from sweeper.study.arms import Arm
 from sweeper.study.recipes import resolve_recipe
 from tasks.recipes.recipe import Recipe
@@ -70,7 +70,7 @@ def pretrain(job: Pretraining, scratch: str) -> Manifest:
     a path or URI that every node reaches.
     """
     settings = job.settings
-    name, place = f"pretrain-{artifact_key(job.identity)}", Storage(scratch)
+    name, place = f"pretrain-{artifact_key(job.identity)}", RetryingFileSystem(scratch)
     resources = {"CPU": settings.cpus_per_worker} | ({"GPU": 1.0} if settings.gpu else {})
     retries = Retries(settings.max_failures)
     while True:
@@ -143,7 +143,7 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
         ray.train.report({"step": step}, checkpoint=checkpoint)
 
     # Each look at the progress puts the end off; a worker that makes none is ended, and tried again.
-    with tempfile.TemporaryDirectory() as folder, ended_after(settings.stall_s) as still_alive:
+    with tempfile.TemporaryDirectory() as folder, watchdog(settings.stall_s) as still_alive:
         _restore(Path(folder) / "progress")
         try:
             result = train(

@@ -1,8 +1,8 @@
-"""The content-addressed store of what stages leave, on any file system pyarrow.fs reaches.
+"""The content-addressed artifact store, on any storage that pyarrow.fs reaches.
 
-An artifact is a folder named by a hash of everything that determines its content. Its files are uploaded
-first, under a name no reader looks for; the manifest, with a checksum of each file, is written last. So a
-folder without a manifest is nothing, and a file that does not match its manifest is found before it is used.
+An artifact is a folder named by a hash of everything that determines its content. Its files are uploaded first, under a
+name that no reader looks for. The manifest, with a checksum of each file, is written last. So a folder without a
+manifest does not count, and a file that differs from its manifest is found before it is used.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Any
 
 from sweeper.errors import BadInput
 from sweeper.storage.cache import FileCache, MismatchError, file_sha256
-from sweeper.storage.filesystem import Storage
+from sweeper.storage.filesystem import RetryingFileSystem
 from sweeper.storage.uris import is_uri
 
 log = logging.getLogger("sweeper")
 
 MANIFEST = "manifest.json"
 
-# The file of a pre-training's artifact: the backbone's tensors by name.
+# The file in a pre-training's artifact: the backbone's tensors by name.
 MODEL_FILE = "model.pt"
 
-# What a node keeps of a remote store, where the config says nothing.
+# Cache of a remote store on each node, in GB, where the config says nothing.
 CACHE_GB = 50.0
 
 
@@ -41,7 +41,7 @@ class CorruptArtifactError(Exception):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an artifact is: its identity, its files with checksums, and what was measured while making it."""
+    """One artifact: its identity, its files with checksums and sizes, and what was measured while it was made."""
 
     key: str
     identity: dict[str, Any]
@@ -51,7 +51,7 @@ class Manifest:
 
     @property
     def stage(self) -> str:
-        """The stage that made it: render, pretrain or finetune."""
+        """The stage that made it: render, settle, pretrain or finetune."""
         return str(self.identity["stage"])
 
 
@@ -62,18 +62,18 @@ def artifact_key(identity: dict[str, Any]) -> str:
 
 
 class ArtifactStore:
-    """Artifacts under one URI (a local path, `s3://...`, `gs://...`); safe to send to Ray workers.
+    """Artifacts under one URI (a local path, `s3://...`, `gs://...`). It can be pickled to Ray workers.
 
-    A local store is read in place. Files of a remote one are fetched to `cache`, once a node and up to `cache_gb`, and
-    verified. Methods raise StorageError where the storage cannot be reached or refuses.
+    A local store is read in place. Files of a remote one are downloaded to `cache`, once a node and up to `cache_gb`
+    GB, and verified. Methods raise StorageError where the storage cannot be reached or refuses.
     """
 
     def __init__(
         self, uri: str, cache: str | None = None, cache_gb: float = CACHE_GB, *, look_only: bool = False
     ) -> None:
-        """`look_only`: what is damaged is left where it is, not withdrawn."""
-        self._storage = Storage(uri)
-        self.uri = self._storage.uri
+        """`look_only`: damaged artifacts are left as they are, not withdrawn."""
+        self._files = RetryingFileSystem(uri)
+        self.uri = self._files.uri
         self._cache_gb, self._look_only = cache_gb, look_only
         folder = Path(cache) if cache else Path(tempfile.gettempdir()) / "sweeper-artifacts"
         self._cache = FileCache(folder, int(cache_gb * 1e9))
@@ -87,14 +87,14 @@ class ArtifactStore:
         return ArtifactStore, (self.uri, str(self._cache.folder), self._cache_gb)
 
     def make_root(self) -> None:
-        """Make the store's folder; raises BadInput where that cannot be. Looking into a store makes nothing."""
-        self._storage.make_root()
+        """Make the store's folder, which reading never does; raises BadInput where it cannot be made."""
+        self._files.make_root()
 
     def find(self, identity: dict[str, Any]) -> Manifest | None:
-        """The manifest of a finished artifact, or None; a damaged one is withdrawn, and said so."""
+        """The manifest of a finished artifact, or None. A damaged manifest is withdrawn with a warning."""
         key, stage = artifact_key(identity), str(identity["stage"])
         try:
-            content = json.loads(self._storage.read(f"{stage}/{key}/{MANIFEST}"))
+            content = json.loads(self._files.read(f"{stage}/{key}/{MANIFEST}"))
             checksum = content.pop("sha256")
             if checksum != artifact_key(content) or content["key"] != key:
                 raise ValueError("checksum")
@@ -107,16 +107,16 @@ class ArtifactStore:
             return None
 
     def find_sound(self, identity: dict[str, Any]) -> Manifest | None:
-        """As `find`, and every file is there and whole; a damaged artifact is withdrawn, and said so.
+        """As `find`, and every file is there and whole. A damaged artifact is withdrawn with a warning.
 
-        Files of a local store are compared with their checksums; those of a remote one by their sizes, and with their
-        checksums where they are read: whoever only asks what is there must not fetch it all.
+        Files of a local store are compared by checksum. Files of a remote store are compared by size here and by
+        checksum when they are read: to ask what is there must not download everything.
         """
         manifest = self.find(identity)
         if manifest is None:
             return None
         try:
-            if self._storage.is_local:
+            if self._files.is_local:
                 for name in manifest.files:
                     self.path(manifest, name)
             else:
@@ -127,8 +127,8 @@ class ArtifactStore:
         return manifest
 
     def keys(self, stage: str) -> set[str]:
-        """The keys of a stage's finished artifacts, from one listing; what is in them is not looked at."""
-        names = (entry.name for entry in self._storage.entries(stage))
+        """The keys of a stage's finished artifacts, from one listing; their content is not verified."""
+        names = (entry.name for entry in self._files.entries(stage))
         return {name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}")}
 
     def commit(self, identity: dict[str, Any], folder: Path, metrics: dict[str, Any] | None = None) -> Manifest:
@@ -138,30 +138,30 @@ class ArtifactStore:
         files = {}
         for source in sorted(p for p in Path(folder).iterdir() if p.is_file()):
             files[source.name] = {"sha256": file_sha256(source), "bytes": source.stat().st_size}
-            self._storage.upload(source, f"{stage}/{key}/{attempt}/{source.name}")
+            self._files.upload(source, f"{stage}/{key}/{attempt}/{source.name}")
         manifest = Manifest(key, identity, attempt, files, metrics or {})
         existing = self.find(identity)
         if existing is not None:
-            self._storage.delete_folder(f"{stage}/{key}/{attempt}")
+            self._files.delete_folder(f"{stage}/{key}/{attempt}")
             return existing
         content = asdict(manifest)
         text = json.dumps({"sha256": artifact_key(content)} | content, indent=1)
-        self._storage.write(f"{stage}/{key}/{MANIFEST}", text.encode())
+        self._files.write(f"{stage}/{key}/{MANIFEST}", text.encode())
         return manifest
 
     def path(self, manifest: Manifest, name: str) -> Path:
-        """A verified local copy of one file; raises CorruptArtifactError, and withdraws the artifact, on a mismatch."""
+        """A verified local copy of one file; on a mismatch withdraws the artifact and raises CorruptArtifactError."""
         remote = f"{manifest.stage}/{manifest.key}/{manifest.attempt}/{name}"
         try:
-            if self._storage.is_local:
-                return self._verified_in_place(Path(self._storage.at(remote)), manifest.files[name]["sha256"])
+            if self._files.is_local:
+                return self._verified_in_place(Path(self._files.at(remote)), manifest.files[name]["sha256"])
             size, sha256 = manifest.files[name]["bytes"], manifest.files[name]["sha256"]
-            return self._cache.get(remote, size, sha256, lambda target: self._storage.download(remote, target))
+            return self._cache.get(remote, size, sha256, lambda target: self._files.download(remote, target))
         except (MismatchError, FileNotFoundError):
             raise self._corrupt(manifest, f"{name} does not match its checksum") from None
 
     def withdraw(self, manifest: Manifest) -> None:
-        """Forget an artifact, so that it is made again."""
+        """Remove an artifact, so that it is made again."""
         if self._look_only:
             return
         for name in manifest.files:
@@ -176,7 +176,7 @@ class ArtifactStore:
         return path
 
     def _compare_sizes(self, manifest: Manifest) -> None:
-        there = {entry.name: entry.bytes for entry in self._storage.entries(f"{manifest.stage}/{manifest.key}")}
+        there = {entry.name: entry.bytes for entry in self._files.entries(f"{manifest.stage}/{manifest.key}")}
         for name, file in manifest.files.items():
             if there.get(f"{manifest.attempt}/{name}") != file["bytes"]:
                 raise self._corrupt(manifest, f"{name} is missing or cut short")
@@ -188,8 +188,8 @@ class ArtifactStore:
         )
 
     def _remove(self, stage: str, key: str) -> None:
-        """The manifest goes first, so that nobody reads what is left. Who only looks leaves all as it is."""
+        """Remove the manifest first, so that nobody reads what is left; with `look_only` remove nothing."""
         if self._look_only:
             return
-        self._storage.delete(f"{stage}/{key}/{MANIFEST}")
-        self._storage.delete_folder(f"{stage}/{key}")
+        self._files.delete(f"{stage}/{key}/{MANIFEST}")
+        self._files.delete_folder(f"{stage}/{key}")

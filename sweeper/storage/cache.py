@@ -1,7 +1,7 @@
-"""Files fetched from a storage, kept on a node's disk: bounded in size, shared by its processes, verified.
+"""A cache of files from storage on a node's disk: bounded in size, shared by processes, verified by checksum.
 
-A file that a process has asked for is pinned by a shared lock, which the kernel gives back when the process ends. What
-is not pinned goes, the longest unused first, when there is no room for the next file.
+A file that a process has asked for is pinned by a shared lock, which the kernel releases when the process ends. Where
+the next file needs space, files that are not pinned are removed, the least recently used first.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import BinaryIO
 
 from sweeper.storage.filesystem import StorageError
 
-# Files that one process keeps from being removed: those it asked for last.
+# How many files one process pins: those it asked for last.
 PINNED = 64
 
-# Decoded folders that somebody has just asked for are about to be opened.
+# A decoded folder that was used this recently may be about to be opened, and is not removed.
 JUST_USED_S = 600.0
 
 
@@ -32,7 +32,7 @@ class MismatchError(Exception):
 
 
 class FileCache:
-    """Copies under `folder`, of `limit` bytes at most in all."""
+    """Copies of files under `folder`, at most `limit` bytes in all."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
@@ -40,9 +40,10 @@ class FileCache:
         self._verified: set[str] = set()
 
     def get(self, name: str, size: int, sha256: str, fetch: Callable[[Path], None]) -> Path:
-        """The copy of a file, fetched if it is not there or is damaged: once a node, whoever asks.
+        """The local copy of a file of `size` bytes; where it is missing or damaged, `fetch(target)` downloads it.
 
-        Raises MismatchError where what was fetched twice is not what it should be, StorageError where there is no room.
+        A node downloads a file once, whichever process asks. Raises MismatchError where two downloads have another
+        checksum, StorageError where the cache has no space.
         """
         path = self.folder / name
         with _locked(self.folder / ".locks" / hashlib.sha256(name.encode()).hexdigest()[:2]):
@@ -63,7 +64,7 @@ class FileCache:
         except FileNotFoundError:
             return False
         fcntl.flock(pin, fcntl.LOCK_SH)
-        # Between opening and locking, it may have been removed to make room.
+        # Another process may have removed it between opening and locking.
         if path.exists() and (name in self._verified or file_sha256(path) == sha256):
             self._pins.append(pin)
             return True
@@ -75,7 +76,7 @@ class FileCache:
         pin = self._reserve(part, size)
         try:
             for _ in range(2):
-                # A network may flip bits too: a second look tells whether the storage has them wrong.
+                # A network may flip bits too; if a second download differs as well, the stored file is damaged.
                 fetch(part)
                 if file_sha256(part) == sha256:
                     part.replace(path)
@@ -88,10 +89,10 @@ class FileCache:
             raise
 
     def _reserve(self, part: Path, size: int) -> BinaryIO:
-        """An empty file that counts with its later size, pinned, once there is room for it."""
+        """A pinned, sparse file of the final size, which reserves its space in the cache."""
         with _locked(self.folder / ".locks" / "room"):
             if not self._make_room(size):
-                # Our own pins are a courtesy to ourselves; those of others are not ours to break.
+                # Our own pins may go; those of other processes may not.
                 self._pins.clear()
                 if not self._make_room(size):
                     raise StorageError(
@@ -116,9 +117,9 @@ class FileCache:
 
 
 def trim_folders(root: Path, limit: int) -> None:
-    """Remove sub-folders, the longest unused first, until they hold `limit` bytes at most; the just used ones stay.
+    """Remove sub-folders, the least recently used first, until the rest holds `limit` bytes; just used ones stay.
 
-    What a process has mapped into memory stays readable for it.
+    Files that a process has mapped into memory stay readable for it.
     """
     if not root.is_dir():
         return

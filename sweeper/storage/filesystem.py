@@ -1,7 +1,7 @@
-"""Files under one URI, on any file system pyarrow.fs reaches, with what networks do to them.
+"""A file system rooted at one URI, on any storage that pyarrow.fs reaches, with retries.
 
-A remote call that fails in passing (throttling, 5xx, a connection cut) is tried again, a bounded number of times; one
-that waiting will not mend (credentials, a missing bucket) fails at once. Both end in one line that names the place.
+A remote call that fails for a moment (throttling, 5xx, a cut connection) is retried a bounded number of times. One that
+waiting will not mend (credentials, a missing bucket) fails at once. Both end in one line that names the URI.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sweeper.errors import BadInput
-from sweeper.storage.uris import is_uri, shown
+from sweeper.storage.uris import is_uri, redacted
 
 log = logging.getLogger("sweeper")
 
 Answer = TypeVar("Answer")
 
-# The S3 client tries three times by itself before it reports a failure; then we wait 0.5, 1, 2, 4, 8 seconds.
+# The S3 client tries three times by itself before it reports a failure. Between our own tries: 0.5, 1, 2, 4, 8 seconds.
 CLIENT_TRIES = 3
 TRIES = 6
 FIRST_WAIT_S = 0.5
 CONNECT_S, REQUEST_S = 5.0, 20.0
 
-# Google's client would try for a quarter of an hour.
+# Google's client would retry for a quarter of an hour.
 GOOGLE_TRIES = timedelta(seconds=5)
 
-# Parts of the error messages of storages: what the user has to mend, and how.
-FOR_THE_USER = {
+# A part of a storage's error message, in lower case, and what the user has to mend.
+REMEDIES = {
     "expired": "the credentials have expired: renew them",
     "access_denied": "access is denied: check the credentials and their rights",
     "access denied": "access is denied: check the credentials and their rights",
@@ -50,11 +50,11 @@ FOR_THE_USER = {
     "invalidtoken": "the credentials are unknown: check them",
     "signature_does_not_match": "the secret key is wrong: check the credentials",
     "no_such_bucket": "there is no such bucket: make it, or correct the name",
-    # An answer without a body, to the request for a file's size.
+    # The answer to a request for a file's size has no body.
     "http status 400": "the request is refused: renew or check the credentials",
     "http status 403": "the request is refused: renew or check the credentials",
     "not found. to create buckets": "there is no such bucket: make it, or correct the name",
-    # Google's.
+    # Of Google.
     "could not create a oauth2 access token": "no credentials are found, or they are refused: log in, or renew them",
     "unauthenticated": "the credentials are refused: renew or check them",
     "permission_denied": "access is denied: check the credentials and their rights",
@@ -62,22 +62,22 @@ FOR_THE_USER = {
 
 
 class StorageError(RuntimeError):
-    """A storage could not be read or written: one line with the place, the cause and what to do."""
+    """A storage could not be read or written: one line with the URI, the cause and what to do."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file on storage: its name below the folder that was listed, its bytes, and the storage's own time (ns)."""
+    """A file on storage: its name below the listed folder, its size in bytes, and the storage's own time in ns."""
 
     name: str
     bytes: int
     changed_ns: int
 
 
-class Storage:
-    """A folder named by a URI or a local path; paths given to its methods are relative to it. Travels to Ray workers.
+class RetryingFileSystem:
+    """A folder named by a URI or a local path; the paths its methods take are relative to it. It can be pickled.
 
-    Methods raise FileNotFoundError for what is not there, and StorageError for what cannot be done.
+    Methods raise FileNotFoundError for a missing file, and StorageError where a call fails for good.
     """
 
     def __init__(self, uri: str) -> None:
@@ -85,16 +85,16 @@ class Storage:
         try:
             filesystem, self.root = fs.FileSystem.from_uri(self.uri)
         except (OSError, pa.ArrowInvalid) as error:
-            raise BadInput(f"storage {self.shown}: cannot be opened: {_one_line(error)}") from None
-        self.filesystem = _patient(filesystem)
+            raise BadInput(f"storage {self.redacted}: cannot be opened: {_one_line(error)}") from None
+        self.filesystem = _with_fewer_tries(filesystem)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Storage, (self.uri,)
+        return RetryingFileSystem, (self.uri,)
 
     @property
-    def shown(self) -> str:
-        """The place as it may be told to anybody: without options and keys."""
-        return shown(self.uri)
+    def redacted(self) -> str:
+        """The URI as it may be logged: without options and keys."""
+        return redacted(self.uri)
 
     @property
     def is_local(self) -> bool:
@@ -104,9 +104,9 @@ class Storage:
     def make_root(self) -> None:
         """Make the folder; raises BadInput where that cannot be."""
         try:
-            self._try("made", "", self._make_root)
+            self._retried("made", "", self._make_root)
         except (OSError, StorageError) as error:
-            raise BadInput(f"storage {self.shown}: cannot be opened for writing: {_one_line(error)}") from None
+            raise BadInput(f"storage {self.redacted}: cannot be opened for writing: {_one_line(error)}") from None
 
     def read(self, path: str) -> bytes:
         """The bytes of a small file."""
@@ -115,12 +115,11 @@ class Storage:
             with self.filesystem.open_input_stream(self.at(path)) as stream:
                 return bytes(stream.read())
 
-        return self._try("read", path, read)
+        return self._retried("read", path, read)
 
     def write(self, path: str, content: bytes) -> None:
-        """Write a small file, whole or not at all: a part is never seen under its name."""
-
-        self._try("written", path, lambda: self._send(io.BytesIO(content), path))
+        """Write a small file, whole or not at all: nobody reads a part of it under its name."""
+        self._retried("written", path, lambda: self._send(io.BytesIO(content), path))
 
     def upload(self, source: Path, path: str) -> None:
         """Copy a local file, whole or not at all."""
@@ -129,7 +128,7 @@ class Storage:
             with source.open("rb") as stream:
                 self._send(stream, path)
 
-        self._try("written", path, upload)
+        self._retried("written", path, upload)
 
     def download(self, path: str, target: Path) -> None:
         """Copy a file to a local one."""
@@ -140,7 +139,7 @@ class Storage:
                 shutil.copyfileobj(read, write, 1 << 20)
                 write.truncate()
 
-        self._try("read", path, download)
+        self._retried("read", path, download)
 
     def entries(self, folder: str = "") -> list[Entry]:
         """The files in a folder and in all folders in it; none where there is no such folder."""
@@ -151,11 +150,11 @@ class Storage:
             files = [info for info in found if info.type == fs.FileType.File]
             return [Entry(i.path.removeprefix(root).lstrip("/"), i.size, i.mtime_ns or 0) for i in files]
 
-        return self._try("listed", folder, entries)
+        return self._retried("listed", folder, entries)
 
     def entry(self, path: str) -> Entry:
         """One file; raises FileNotFoundError."""
-        info = self._try("looked at", path, lambda: self.filesystem.get_file_info(self.at(path)))
+        info = self._retried("looked at", path, lambda: self.filesystem.get_file_info(self.at(path)))
         if info.type != fs.FileType.File:
             raise FileNotFoundError(self.at(path))
         return Entry(path, info.size, info.mtime_ns or 0)
@@ -163,12 +162,12 @@ class Storage:
     def delete(self, path: str) -> None:
         """Remove a file, if it is there."""
         with contextlib.suppress(FileNotFoundError):
-            self._try("deleted", path, lambda: self.filesystem.delete_file(self.at(path)))
+            self._retried("deleted", path, lambda: self.filesystem.delete_file(self.at(path)))
 
     def delete_folder(self, path: str) -> None:
         """Remove a folder and all in it, if it is there."""
         with contextlib.suppress(FileNotFoundError):
-            self._try("deleted", path, lambda: self.filesystem.delete_dir(self.at(path)))
+            self._retried("deleted", path, lambda: self.filesystem.delete_dir(self.at(path)))
 
     def at(self, path: str) -> str:
         """The path as `filesystem` knows it."""
@@ -197,8 +196,8 @@ class Storage:
                 Path(target).unlink(missing_ok=True)
             raise
 
-    def _try(self, done: str, path: str, call: Callable[[], Answer]) -> Answer:
-        """The answer of a call; what fails in passing is tried again."""
+    def _retried(self, done: str, path: str, call: Callable[[], Answer]) -> Answer:
+        """The answer of a call, retried as the module says. `done` names it in messages: "read", "written"."""
         for attempt in range(TRIES):
             try:
                 return call()
@@ -206,36 +205,38 @@ class Storage:
                 raise
             except OSError as error:
                 cause = _one_line(error)
-                if error.errno == errno.ENOSPC or "No space left" in cause:
-                    full = f"{self.shown}/{path}: cannot be {done}: the disk is full; free some space"
+                if _is_full_disk(error):
+                    full = f"{self.redacted}/{path}: cannot be {done}: the disk is full; free some space"
                     raise StorageError(full) from None
                 if self.is_local:
                     raise
-                remedy = next((text for sign, text in FOR_THE_USER.items() if sign in cause.lower()), None)
+                remedy = next((text for sign, text in REMEDIES.items() if sign in cause.lower()), None)
                 if remedy is not None:
-                    raise StorageError(f"{self.shown}/{path}: cannot be {done}: {remedy} ({cause})") from None
+                    raise StorageError(f"{self.redacted}/{path}: cannot be {done}: {remedy} ({cause})") from None
                 if attempt + 1 == TRIES:
-                    raise StorageError(f"{self.shown}/{path}: cannot be {done} after {TRIES} tries: {cause}") from None
-                # At random, or a hundred workers that were throttled together would come back together.
+                    raise StorageError(
+                        f"{self.redacted}/{path}: cannot be {done} after {TRIES} tries: {cause}"
+                    ) from None
+                # A random wait: a hundred workers that were throttled together must not come back together.
                 time.sleep(FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.5))
         raise AssertionError("unreachable")
 
 
 @contextmanager
-def full_disk_is_said(path: Path) -> Iterator[None]:
-    """Turn a disk that is full while a local file is written into one line: StorageError."""
+def full_disk_as_storage_error(path: Path) -> Iterator[None]:
+    """Raise StorageError, one line, where the disk fills up while a local file is written."""
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC or "No space left" in str(error):
+        if _is_full_disk(error):
             raise StorageError(f"{path}: cannot be written: the disk is full; free some space") from None
         raise
 
 
-def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
-    """The same file system, with fewer tries of its own where it is remote: ours come after them."""
+def _with_fewer_tries(filesystem: fs.FileSystem) -> fs.FileSystem:
+    """The same file system; a remote one retries less by itself, since ours follow."""
     if isinstance(filesystem, fs.S3FileSystem):
-        return _patient_s3(filesystem)
+        return _s3_with_fewer_tries(filesystem)
     if isinstance(filesystem, fs.GcsFileSystem):
         _, (options,) = filesystem.__reduce__()
         given = {name: value for name, value in options.items() if value not in ("", None)}
@@ -243,8 +244,8 @@ def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
     return filesystem
 
 
-def _patient_s3(s3: fs.S3FileSystem) -> fs.S3FileSystem:
-    """With fewer tries of its own, which no URI can ask for: there they take half a minute.
+def _s3_with_fewer_tries(s3: fs.S3FileSystem) -> fs.S3FileSystem:
+    """No URI can set the client's own retries, which take half a minute: they are set here.
 
     Small files are sent in one request.
     """
@@ -256,6 +257,11 @@ def _patient_s3(s3: fs.S3FileSystem) -> fs.S3FileSystem:
     return fs.S3FileSystem(**given, retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=CLIENT_TRIES))
 
 
+def _is_full_disk(error: OSError) -> bool:
+    # pyarrow sets no errno.
+    return error.errno == errno.ENOSPC or "No space left" in str(error)
+
+
 def _one_line(error: BaseException) -> str:
-    # Google's client adds all that it knows.
+    # Google's client appends its whole state to the message.
     return " ".join(str(error).partition(" error_info=")[0].split())

@@ -1,8 +1,8 @@
-"""One driver a run folder on storage: a lease that its holder renews and that expires when it no longer does.
+"""A lease on a run folder on storage, so that one driver writes it: renewed by its holder, expired without.
 
-Storages have no locks, and the clocks of machines differ. So: a driver first writes that it asks, and only then looks
-who else asks or holds; of two that come together, one at least sees the other. Ages are differences of the storage's
-own times. A holder that could not renew in time stops writing before anybody else may begin.
+Object storages have no locks, and the clocks of machines differ. So a driver first writes a request (`.asks`) and then
+lists who else requests or holds: of two that come together, at least one sees the other. Ages are differences of the
+storage's own times. A holder that cannot renew in time stops writing before anybody else may begin.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ import time
 import uuid
 
 from sweeper.errors import BadInput
-from sweeper.storage.filesystem import Entry, Storage, StorageError
+from sweeper.storage.filesystem import Entry, RetryingFileSystem, StorageError
 
 LEASE_S = 60.0
 FOLDER = "lease"
 
 
 class LeaseLostError(RuntimeError):
-    """This driver could not renew its lease in time: another one may have begun."""
+    """This driver could not renew its lease in time, and another one may have begun."""
 
 
 class Lease:
-    """The right to write a run folder. `seconds`: how long it outlives a driver that was killed."""
+    """The right to write a run folder. `seconds`: how long the lease of a killed driver stays valid."""
 
-    def __init__(self, place: Storage, seconds: float | None = None) -> None:
-        self._place, self._seconds = place, seconds or LEASE_S
+    def __init__(self, files: RetryingFileSystem, seconds: float | None = None) -> None:
+        self._files, self._seconds = files, seconds or LEASE_S
         self._id = uuid.uuid4().hex[:12]
         self._content = json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode()
         self._renewed: float | None = None
@@ -38,30 +38,30 @@ class Lease:
         self._keeper: threading.Thread | None = None
 
     def acquire(self) -> None:
-        """Wait for a dead driver's lease to expire, then hold it; raises BadInput where its holder is alive."""
+        """Take the lease, once a dead driver's has expired; raises BadInput where its holder is alive."""
         seen: dict[str, int] = {}
         while True:
             asked = time.monotonic()
-            self._place.write(self._name("asks"), self._content)
+            self._files.write(self._name("asks"), self._content)
             others = self._others()
             if others is not None and not others:
                 self._hold(asked)
                 return
-            self._place.delete(self._name("asks"))
+            self._files.delete(self._name("asks"))
             for other in others or []:
                 if other.name.endswith(".holds") and seen.setdefault(other.name, other.changed_ns) != other.changed_ns:
                     raise BadInput(
-                        f"run folder {self._place.shown}: another sweep is running on it ({self._who(other)}); "
+                        f"run folder {self._files.redacted}: another sweep is running on it ({self._who(other)}); "
                         f"wait, or set output=FOLDER"
                     )
-            # At random, or two that asked together would do so for ever.
+            # A random wait: two drivers that asked together must not do so for ever.
             time.sleep(self._seconds / 12 * random.uniform(0.5, 1.5))
 
     def check(self) -> None:
         """Raises LeaseLostError where another driver may hold the folder by now."""
         if self._renewed is None or time.monotonic() - self._renewed > 0.75 * self._seconds:
             raise LeaseLostError(
-                f"run folder {self._place.shown}: its lease could not be renewed for {0.75 * self._seconds:g} s and "
+                f"run folder {self._files.redacted}: its lease could not be renewed for {0.75 * self._seconds:g} s and "
                 "another driver may have begun; run the same command again to go on"
             )
 
@@ -69,19 +69,19 @@ class Lease:
         """Let the next driver begin at once."""
         self._ended.set()
         if self._keeper is not None:
-            # A renewal under way would put back what is removed here.
+            # A renewal under way would write again what is removed here.
             self._keeper.join()
         if self._renewed is not None:
             self._renewed = None
-            self._place.delete(self._name("holds"))
+            self._files.delete(self._name("holds"))
 
     def _hold(self, asked: float) -> None:
-        self._place.write(self._name("holds"), self._content)
-        self._place.delete(self._name("asks"))
+        self._files.write(self._name("holds"), self._content)
+        self._files.delete(self._name("asks"))
         self._renewed = asked
-        for old in self._place.entries(FOLDER):
+        for old in self._files.entries(FOLDER):
             if self._id not in old.name:
-                self._place.delete(f"{FOLDER}/{old.name}")
+                self._files.delete(f"{FOLDER}/{old.name}")
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         self._keeper.start()
 
@@ -89,35 +89,35 @@ class Lease:
         while not self._ended.wait(self._seconds / 5):
             began = time.monotonic()
             try:
-                # Whoever found this lease expired has removed it.
-                self._place.entry(self._name("holds"))
+                # A driver that found this lease expired has removed it.
+                self._files.entry(self._name("holds"))
                 self.check()
-                self._place.write(self._name("holds"), self._content)
+                self._files.write(self._name("holds"), self._content)
             except (FileNotFoundError, LeaseLostError):
                 self._renewed = None
                 return
             except StorageError:
-                # Tried again at the next turn; `check` says when it is too late.
+                # The next round tries again; `check` says when it is too late.
                 continue
             if not self._ended.is_set():
                 self._renewed = began
 
     def _others(self) -> list[Entry] | None:
-        """Who else asks or holds, and has said so within the lease's time before we asked.
+        """The entries of other drivers that are no older than the lease's time, counted from our request.
 
-        None: our asking is gone, for whoever begins to hold removes what it finds; then we have not asked.
+        None where our request is gone: a driver that takes the lease removes the requests it finds.
         """
-        entries = self._place.entries(FOLDER)
+        entries = self._files.entries(FOLDER)
         now = next((entry.changed_ns for entry in entries if entry.name == f"{self._id}.asks"), None)
         if now is None:
             return None
-        # The storage may tell times in whole seconds.
+        # A storage may keep times in whole seconds.
         old = now - (self._seconds + 1) * 1e9
         return [entry for entry in entries if self._id not in entry.name and entry.changed_ns > old]
 
     def _who(self, other: Entry) -> str:
         try:
-            said = json.loads(self._place.read(f"{FOLDER}/{other.name}"))
+            said = json.loads(self._files.read(f"{FOLDER}/{other.name}"))
             return f"process {said['process']} on {said['host']}"
         except (FileNotFoundError, ValueError, KeyError):
             return "it has just ended"

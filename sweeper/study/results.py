@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from analysis.estimator.observations import log_errors
 from analysis.policy.runs import Run
-from sweeper.storage.filesystem import full_disk_is_said
-from sweeper.storage.run_folder import discard, keep
+from sweeper.storage.filesystem import full_disk_as_storage_error
+from sweeper.storage.run_folder import remove, sync
 from sweeper.study.arms import Arm
 from sweeper.study.studies import Studies
 
@@ -112,13 +112,13 @@ def write(folder: Path, observation: Observation) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}")
     row = asdict(observation)
     table = pa.Table.from_pylist([row]).replace_schema_metadata({"sha256": _checksum(row)})
-    with full_disk_is_said(target):
+    with full_disk_as_storage_error(target):
         try:
             pq.write_table(table, part)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
-    keep(target)
+    sync(target)
 
 
 def read(folder: Path, studies: Studies) -> list[Observation]:
@@ -142,7 +142,7 @@ def discard_damaged(folder: Path) -> int:
     damaged = [part for part in folder.glob("*.parquet") if _row(part) is None]
     for part in damaged:
         log.warning("results part %s is damaged; it is measured anew", part)
-        discard(part)
+        remove(part)
     return len(damaged)
 
 

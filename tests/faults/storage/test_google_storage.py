@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sweeper.errors import BadInput
-from sweeper.storage import filesystem as storage
-from sweeper.storage.filesystem import Storage, StorageError
+from sweeper.storage import filesystem
+from sweeper.storage.filesystem import RetryingFileSystem, StorageError
 
 
 class Refusing(ThreadingHTTPServer):
@@ -56,7 +56,7 @@ def test_a_mistyped_bucket_is_refused_and_not_made(refusing: Refusing, monkeypat
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "somebody-s")
 
     with pytest.raises(BadInput, match=r"gs://sweeps/store: .*there is no such bucket"):
-        Storage(uri(refusing.server_port)).make_root()
+        RetryingFileSystem(uri(refusing.server_port)).make_root()
 
     assert set(refusing.asked) == {"GET"}
 
@@ -65,7 +65,7 @@ def test_who_may_not_is_told_so_at_once(refusing: Refusing) -> None:
     refusing.status = 403
 
     with pytest.raises(StorageError, match=r"access is denied: check the credentials") as raised:
-        Storage(uri(refusing.server_port)).write("ledger.jsonl", b"one")
+        RetryingFileSystem(uri(refusing.server_port)).write("ledger.jsonl", b"one")
 
     assert "\n" not in str(raised.value)
     assert len(refusing.asked) == 1
@@ -74,10 +74,10 @@ def test_who_may_not_is_told_so_at_once(refusing: Refusing) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_an_endpoint_where_nobody_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "TRIES", 2)
-    monkeypatch.setattr(storage, "FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(filesystem, "TRIES", 2)
+    monkeypatch.setattr(filesystem, "FIRST_WAIT_S", 0.02)
 
     with pytest.raises(StorageError, match=r"cannot be read after 2 tries: .*Could not connect") as raised:
-        Storage(uri(1)).read("ledger.jsonl")
+        RetryingFileSystem(uri(1)).read("ledger.jsonl")
 
     assert len(str(raised.value)) < 500

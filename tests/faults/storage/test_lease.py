@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from sweeper.errors import BadInput
-from sweeper.storage.filesystem import Entry, Storage
+from sweeper.storage.filesystem import Entry, RetryingFileSystem
 from sweeper.storage.lease import Lease, LeaseLostError
 from tests.faults.storage.s3_server import S3Server
 
@@ -21,12 +21,12 @@ SECONDS = 8.0
 
 
 @pytest.fixture
-def place(s3: S3Server) -> Storage:
-    return Storage(s3.uri("run"))
+def place(s3: S3Server) -> RetryingFileSystem:
+    return RetryingFileSystem(s3.uri("run"))
 
 
 @contextmanager
-def holding(place: Storage) -> Iterator[Lease]:
+def holding(place: RetryingFileSystem) -> Iterator[Lease]:
     lease = Lease(place, SECONDS)
     lease.acquire()
     try:
@@ -40,7 +40,7 @@ def die(lease: Lease) -> None:
     lease._ended.set()
 
 
-def test_a_second_driver_is_refused_while_the_first_is_alive(place: Storage) -> None:
+def test_a_second_driver_is_refused_while_the_first_is_alive(place: RetryingFileSystem) -> None:
     with holding(place) as first:
         began = time.monotonic()
         with pytest.raises(BadInput, match=r"another sweep is running on it \(process \d+ on .*\)"):
@@ -49,7 +49,7 @@ def test_a_second_driver_is_refused_while_the_first_is_alive(place: Storage) -> 
         first.check()
 
 
-def test_a_lease_that_was_released_is_free_at_once(place: Storage) -> None:
+def test_a_lease_that_was_released_is_free_at_once(place: RetryingFileSystem) -> None:
     with holding(place):
         pass
     began = time.monotonic()
@@ -61,7 +61,7 @@ def test_a_lease_that_was_released_is_free_at_once(place: Storage) -> None:
 
 
 def test_who_asks_while_another_begins_to_hold_is_refused_like_anybody(
-    place: Storage, monkeypatch: pytest.MonkeyPatch
+    place: RetryingFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given one that has looked and found nobody, and holds from now on, tidying up what lies there,
     first, second, look = Lease(place, SECONDS), Lease(place, SECONDS), place.entries
@@ -80,7 +80,7 @@ def test_who_asks_while_another_begins_to_hold_is_refused_like_anybody(
     first.release()
 
 
-def test_a_dead_driver_s_lease_expires_and_the_dead_may_not_write_again(place: Storage) -> None:
+def test_a_dead_driver_s_lease_expires_and_the_dead_may_not_write_again(place: RetryingFileSystem) -> None:
     with holding(place) as dead:
         die(dead)
         began = time.monotonic()
@@ -94,7 +94,7 @@ def test_a_dead_driver_s_lease_expires_and_the_dead_may_not_write_again(place: S
                 dead.check()
 
 
-def test_of_many_that_come_at_once_one_holds_at_a_time(place: Storage) -> None:
+def test_of_many_that_come_at_once_one_holds_at_a_time(place: RetryingFileSystem) -> None:
     inside, most, refused = [], [], []
 
     def drive() -> None:
@@ -118,7 +118,7 @@ def test_of_many_that_come_at_once_one_holds_at_a_time(place: Storage) -> None:
 
 
 def test_a_driver_whose_storage_is_gone_for_too_long_stops_writing(s3: S3Server) -> None:
-    with holding(Storage(s3.uri("run"))) as lease:
+    with holding(RetryingFileSystem(s3.uri("run"))) as lease:
         s3.fail("expired")
         time.sleep(SECONDS)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import BadInput
-from sweeper.storage import filesystem as storage
+from sweeper.storage import filesystem
 from sweeper.storage.artifacts import ArtifactStore, CorruptArtifactError
-from sweeper.storage.filesystem import Storage, StorageError
+from sweeper.storage.filesystem import RetryingFileSystem, StorageError
 from tests.faults.storage.s3_server import Kind, S3Server
 
 IDENTITY = {"stage": "pretrain", "n": 200}
@@ -21,7 +21,7 @@ MODEL = bytes(range(256)) * 64
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same tries, with shorter waits between them."""
-    monkeypatch.setattr(storage, "FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(filesystem, "FIRST_WAIT_S", 0.02)
 
 
 @pytest.fixture
@@ -160,11 +160,11 @@ def test_a_file_cut_short_on_the_storage_is_found_without_reading_it(
 def test_what_a_user_may_see_of_a_uri_holds_no_keys() -> None:
     uri = "s3://key:secret@sweeps/store?endpoint_override=127.0.0.1:1&scheme=http"
 
-    assert Storage(uri).shown == "s3://sweeps/store"
+    assert RetryingFileSystem(uri).redacted == "s3://sweeps/store"
 
 
 def test_a_small_file_is_replaced_whole(s3: S3Server) -> None:
-    place = Storage(s3.uri("run"))
+    place = RetryingFileSystem(s3.uri("run"))
     place.write("ledger.jsonl", b"one\n")
     s3.fail("cut", times=1, method="PUT")
 

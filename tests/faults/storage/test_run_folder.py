@@ -10,11 +10,9 @@ from sweeper.budget.costs import Cost
 from sweeper.budget.ledger import Ledger
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
-from sweeper.storage import filesystem as storage
-from sweeper.storage import lease
-from sweeper.storage import uris as places
+from sweeper.storage import filesystem, lease, uris
 from sweeper.storage.filesystem import StorageError
-from sweeper.storage.run_folder import held, seen
+from sweeper.storage.run_folder import fetched_run_folder, locked_run_folder, sync
 from sweeper.study import results
 from tests.faults.storage.s3_server import S3Server
 from tests.sweeper.examples import STUDIES, STUDY, row
@@ -22,14 +20,14 @@ from tests.sweeper.examples import STUDIES, STUDY, row
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(filesystem, "FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(lease, "LEASE_S", 6.0)
 
 
 def move_to(monkeypatch: pytest.MonkeyPatch, disk: Path) -> None:
     """Be another machine: its disk is empty."""
     disk.mkdir()
-    monkeypatch.setattr(places.tempfile, "gettempdir", lambda: str(disk))
+    monkeypatch.setattr(uris.tempfile, "gettempdir", lambda: str(disk))
 
 
 def test_another_machine_goes_on_with_ledger_and_results(
@@ -37,7 +35,7 @@ def test_another_machine_goes_on_with_ledger_and_results(
 ) -> None:
     # given a sweep that has reserved, spent and observed
     move_to(monkeypatch, tmp_path / "first")
-    with held(s3.uri("runs/x")) as folder:
+    with locked_run_folder(s3.uri("runs/x")) as folder:
         ledger = Ledger(folder / "ledger.jsonl", STUDY.budget)
         ledger.start()
         reserved = ledger.reserve("a run", {"finetune": (Cost(1, 1, 2.0), 1), "render": (Cost(1, 1, 4.0), 10)})
@@ -48,7 +46,7 @@ def test_another_machine_goes_on_with_ledger_and_results(
 
     # when another machine goes on
     move_to(monkeypatch, tmp_path / "second")
-    with held(s3.uri("runs/x")) as folder:
+    with locked_run_folder(s3.uri("runs/x")) as folder:
         assert folder.is_relative_to(tmp_path / "second")
         again = Ledger(folder / "ledger.jsonl", STUDY.budget)
 
@@ -59,7 +57,7 @@ def test_another_machine_goes_on_with_ledger_and_results(
 
 
 def test_a_reservation_that_cannot_be_written_down_is_none(s3: S3Server) -> None:
-    with held(s3.uri("runs/x")) as folder:
+    with locked_run_folder(s3.uri("runs/x")) as folder:
         ledger = Ledger(folder / "ledger.jsonl", STUDY.budget)
         ledger.start()
         s3.fail("broken", method="PUT", path="ledger.jsonl")
@@ -70,27 +68,25 @@ def test_a_reservation_that_cannot_be_written_down_is_none(s3: S3Server) -> None
 
 
 def test_what_a_machine_knew_before_gives_way_to_what_is_on_storage(s3: S3Server) -> None:
-    with held(s3.uri("runs/x")) as folder:
+    with locked_run_folder(s3.uri("runs/x")) as folder:
         Ledger(folder / "ledger.jsonl", STUDY.budget).start()
         kept = (folder / "ledger.jsonl").read_text()
     (folder / "ledger.jsonl").write_text("what a dead driver could not send\n")
     (folder / "results").mkdir()
     (folder / "results" / "stray.parquet").write_bytes(b"of another time")
 
-    with held(s3.uri("runs/x")) as folder:
+    with locked_run_folder(s3.uri("runs/x")) as folder:
         assert (folder / "ledger.jsonl").read_text() == kept
         assert not (folder / "results" / "stray.parquet").exists()
 
 
 def test_looking_at_a_run_disturbs_neither_its_driver_nor_its_files(s3: S3Server) -> None:
-    with held(s3.uri("runs/x")) as folder:
+    with locked_run_folder(s3.uri("runs/x")) as folder:
         (folder / "config.yaml").write_text(STUDY.to_yaml())
-        from sweeper.storage.run_folder import keep
-
-        keep(folder / "config.yaml")
+        sync(folder / "config.yaml")
         before = s3.objects()
 
-        shown = seen(s3.uri("runs/x"))
+        shown = fetched_run_folder(s3.uri("runs/x"))
 
         assert shown != folder
         assert (shown / "config.yaml").read_text() == STUDY.to_yaml()
@@ -99,17 +95,17 @@ def test_looking_at_a_run_disturbs_neither_its_driver_nor_its_files(s3: S3Server
 
 def test_looking_where_nothing_is_says_so(s3: S3Server) -> None:
     with pytest.raises(BadInput, match=r"s3://sweeps/runs/none: not a run folder"):
-        seen(s3.uri("runs/none"))
+        fetched_run_folder(s3.uri("runs/none"))
 
 
 def test_looking_at_a_storage_that_cannot_be_read_is_the_user_s_to_mend(s3: S3Server) -> None:
     s3.fail("expired")
 
     with pytest.raises(BadInput, match="the credentials have expired: renew them"):
-        seen(s3.uri("runs/x"))
+        fetched_run_folder(s3.uri("runs/x"))
 
 
 def test_a_run_folder_on_a_local_disk_is_used_as_it_is(tmp_path: Path) -> None:
-    with held(str(tmp_path / "run")) as folder:
+    with locked_run_folder(str(tmp_path / "run")) as folder:
         assert folder == tmp_path / "run"
     assert SweepConfig.model_validate(STUDY.model_dump() | {"output": str(tmp_path)}).run_folder == tmp_path

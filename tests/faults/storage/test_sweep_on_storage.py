@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import BufferReader
 
-from sweeper.storage.filesystem import Storage
+from sweeper.storage.filesystem import RetryingFileSystem
 from sweeper.storage.lease import Lease
 from tests.faults import sweeps
 from tests.faults.storage.s3_server import S3Server
@@ -70,7 +70,7 @@ def test_a_driver_that_is_told_to_end_saves_within_seconds(s3: S3Server, tmp_pat
 
 
 def test_a_second_driver_is_refused_while_the_first_is_alive(s3: S3Server, tmp_path: Path) -> None:
-    storage = Storage(s3.uri("runs/x"))
+    storage = RetryingFileSystem(s3.uri("runs/x"))
     storage.make_root()
     lease = Lease(storage)
     lease.acquire()

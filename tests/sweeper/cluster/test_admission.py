@@ -15,11 +15,11 @@ import pytest
 
 from sweeper.budget.ledger import Ledger
 from sweeper.budget.reservation import Reservation
-from sweeper.cluster.admission import Room
+from sweeper.cluster.admission import Admission
 from sweeper.cluster.resources import Need
 from sweeper.config.schema import Budget
 from sweeper.events.reporter import Reporter
-from sweeper.stages import prepare as stages
+from sweeper.stages import prepare
 from sweeper.stages.inventory import Inventory
 from sweeper.stages.prepare import Stages
 from sweeper.storage.artifacts import ArtifactStore
@@ -42,7 +42,7 @@ def comes(moment: Callable[[], bool]) -> bool:
 class Runs:
     """Runs that are in a room until they are told to go on."""
 
-    room: Room
+    admission: Admission
     inside: list[str] = field(default_factory=list)
     told: dict[str, threading.Event] = field(default_factory=dict)
 
@@ -52,16 +52,16 @@ class Runs:
             self.told[f"{name} {stage}"] = threading.Event()
 
         def run() -> None:
-            with self.room.place() as take:
+            with self.admission.turn() as admit:
                 for stage, what in works:
-                    take(stage, what)
+                    admit(stage, what)
                     self.inside.append(f"{name} {stage}")
                     self.told[f"{name} {stage}"].wait(PATIENCE_S)
                     self.inside.remove(f"{name} {stage}")
 
-        waiting = len(self.room._waiting) + len(self.room._inside)
+        waiting = len(self.admission._waiting) + len(self.admission._running)
         threading.Thread(target=run, daemon=True).start()
-        assert comes(lambda: len(self.room._waiting) + len(self.room._inside) > waiting)
+        assert comes(lambda: len(self.admission._waiting) + len(self.admission._running) > waiting)
 
     def go_on(self, name: str) -> None:
         self.told[name].set()
@@ -69,7 +69,7 @@ class Runs:
 
 
 def test_on_few_nodes_one_run_goes_from_its_first_stage_to_its_last_before_the_next() -> None:
-    runs = Runs(Room(lambda: [{"CPU": 4.0}], NEEDS))
+    runs = Runs(Admission(lambda: [{"CPU": 4.0}], NEEDS))
     runs.begin("a", ("render", "x"), ("pretrain", "x1"))
     runs.begin("b", ("render", "y"))
     assert runs.inside == ["a render"]
@@ -82,17 +82,17 @@ def test_on_few_nodes_one_run_goes_from_its_first_stage_to_its_last_before_the_n
 
 
 def test_on_more_nodes_one_run_renders_while_another_trains_and_a_fine_tune_has_room() -> None:
-    runs = Runs(Room(lambda: [{"CPU": 3.0}, {"CPU": 2.0}], NEEDS))
+    runs = Runs(Admission(lambda: [{"CPU": 3.0}, {"CPU": 2.0}], NEEDS))
     runs.begin("a", ("pretrain", "x1"))
     runs.begin("b", ("render", "y"))
     runs.begin("c", ("render", "z"))
 
     assert comes(lambda: sorted(runs.inside) == ["a pretrain", "b render"])
-    assert runs.room.stages() == {"render", "pretrain"}
+    assert runs.admission.running_stages() == {"render", "pretrain"}
 
 
 def test_nothing_is_made_twice_at_a_time_and_who_waits_for_it_keeps_nobody_waiting() -> None:
-    runs = Runs(Room(lambda: [{"CPU": 100.0}], NEEDS))
+    runs = Runs(Admission(lambda: [{"CPU": 100.0}], NEEDS))
     runs.begin("a", ("render", "x"))
     runs.begin("b", ("render", "x"))
     runs.begin("c", ("render", "y"))
@@ -104,7 +104,7 @@ def test_nothing_is_made_twice_at_a_time_and_who_waits_for_it_keeps_nobody_waiti
 
 def test_who_needs_much_is_not_passed_by_for_ever() -> None:
     needs = [Need("render.actors", "CPU", 1, 1), Need("pretrain.workers", "CPU", 1, 4)]
-    runs = Runs(Room(lambda: [{"CPU": 4.0}], needs))
+    runs = Runs(Admission(lambda: [{"CPU": 4.0}], needs))
     runs.begin("a", ("render", "x"))
     runs.begin("b", ("pretrain", "y1"))
     runs.begin("c", ("render", "z"))
@@ -115,17 +115,17 @@ def test_who_needs_much_is_not_passed_by_for_ever() -> None:
 
 
 def test_who_still_looks_up_what_is_there_is_not_overtaken() -> None:
-    room = Room(lambda: [{"CPU": 2}], NEEDS)
-    runs = Runs(room)
+    admission = Admission(lambda: [{"CPU": 2}], NEEDS)
+    runs = Runs(admission)
 
     # given an earlier run that has not said yet what it lacks
-    with room.place() as take:
+    with admission.turn() as admit:
         runs.begin("later", ("pretrain", "b"))
         time.sleep(0.1)
         assert runs.inside == []
 
         # when it has, then it is first
-        take("pretrain", "a")
+        admit("pretrain", "a")
         assert runs.inside == []
 
     # and the other after it
@@ -136,7 +136,7 @@ def test_who_still_looks_up_what_is_there_is_not_overtaken() -> None:
 def test_nodes_that_come_let_in_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweeper.cluster.admission.LOOK_S", 0.02)
     nodes = [{"CPU": 2.0}]
-    runs = Runs(Room(lambda: nodes, NEEDS))
+    runs = Runs(Admission(lambda: nodes, NEEDS))
     runs.begin("a", ("pretrain", "x1"))
     runs.begin("b", ("render", "y"))
     assert runs.inside == ["a pretrain"]
@@ -160,10 +160,10 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
         state.done.wait(PATIENCE_S)
         return SimpleNamespace(metrics=metrics)
 
-    monkeypatch.setattr(stages, "nodes_now", lambda: state.nodes)
-    monkeypatch.setattr(stages, "missing_images", lambda *told: 100)
-    monkeypatch.setattr(stages, "ensure_rendered", render)
-    monkeypatch.setattr(stages, "pretrain", pretrain)
+    monkeypatch.setattr(prepare, "nodes_now", lambda: state.nodes)
+    monkeypatch.setattr(prepare, "missing_images", lambda *told: 100)
+    monkeypatch.setattr(prepare, "ensure_rendered", render)
+    monkeypatch.setattr(prepare, "pretrain", pretrain)
     yield state
     state.done.set()
 

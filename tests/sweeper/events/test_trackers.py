@@ -33,7 +33,7 @@ def scalars(folder: Path) -> list[tuple[str, int, float]]:
 
 def test_tensorboard_has_each_runs_error_at_its_n_and_the_spend(tmp_path: Path) -> None:
     reporter, ledger = Reporter("json"), Ledger(tmp_path / "ledger.jsonl", Budget())
-    reporter.tell(tensorboard(tmp_path, ledger))
+    reporter.set_callbacks(tensorboard(tmp_path, ledger))
 
     reporter.event("observed", "a run", arm="plain/simulated", n=1000, seed=0, error=0.25)
     reporter.event("decided", "nothing that has an error", arm="plain/simulated", n=2000)
@@ -51,7 +51,7 @@ def test_mlflows_file_store_has_each_run_with_its_error_and_the_spend(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     reporter, ledger = Reporter("json"), Ledger(tmp_path / "ledger.jsonl", Budget())
-    reporter.tell(mlflow(tmp_path, "toy", ledger))
+    reporter.set_callbacks(mlflow(tmp_path, "toy", ledger))
 
     for n, error in ((1000, 0.25), (2000, 0.2)):
         reporter.event("observed", "a run", arm="plain/simulated", n=n, seed=0, error=error)
@@ -87,8 +87,8 @@ def test_logging_to_what_is_not_installed_is_refused_before_anything_is_spent(
 
 def test_who_is_no_longer_told_hears_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     reporter, heard = Reporter("json"), []
-    reporter.tell(lambda event, fields: heard.append(event))
+    reporter.set_callbacks(lambda event, fields: heard.append(event))
     reporter.progress("render", "plain", 1, 2, 3.0, "images")
-    reporter.tell()
+    reporter.set_callbacks()
     reporter.event("observed", "a run")
     assert heard == ["progress"]
