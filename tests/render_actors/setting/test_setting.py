@@ -68,7 +68,7 @@ def values_of(name: str, folder: Path) -> dict[str, Any]:
         code.write_text("def scene(setting, seed, index):\n    return []\n")
         return {"source": Source("function", f"{code}:scene", ("cat",)), "texture": "without"}
     numbers = {"resolution": 128, "samples": 16, "classes": 40, "max_objects": 10, "poses_per_scene": 2}
-    return {
+    more: dict[str, dict[str, Any]] = {
         "default": {},
         "one object": {"appearance": "single", "light": "fix", "background": "fix"},
         "texture-less": {"texture": "without", "classes": 173},
@@ -78,7 +78,8 @@ def values_of(name: str, folder: Path) -> dict[str, Any]:
         "light": {"size_jitter": False, "light_strength": (0.5, 2.0), "min_visible_share": 0.01},
         "labels": {"labels": ("masks", "classes", "depth", "masks", "poses")},
         "gpu": {"device": "cuda"},
-    }[name]
+    }
+    return more[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
