@@ -25,19 +25,6 @@ NO_BOX = -1
 # of a row of keypoint labels: the object's own numbers, then those of each keypoint (tasks/data/keypoint_labels.py)
 OBJECT_COLUMNS, KEYPOINT_COLUMNS = 6, 4
 
-# name -> the module that defines it in its TASKS table, and the labels it learns from; a new task is one line here and
-# one record there
-_HOMES: dict[str, tuple[str, LabelKind]] = {
-    "mulclass": ("tasks.classification", "class_set"),
-    "sinclass": ("tasks.classification", "class_index"),
-    "objdet": ("tasks.detection", "boxes"),
-    "insseg": ("tasks.detection", "instances"),
-    "semseg": ("tasks.segmentation", "semantic"),
-    "normal": ("tasks.geometry", "normals"),
-    "depth": ("tasks.geometry", "depth"),
-    "keypoint": ("tasks.keypoints", "keypoints"),
-}
-
 # kind -> element type and the shape of one image's label; letters stand for any size
 _FORMS: dict[LabelKind, tuple[type, str]] = {
     "class_index": (np.integer, ""),
@@ -129,6 +116,55 @@ class ArraySet:
         return ArraySet(self.images[indices], self.labels[indices], self.class_names, self.kind, self.keypoint_names)
 
 
+@dataclass(frozen=True)
+class TaskFacts:
+    """What is known of a task without loading it, and so without torch.
+
+    home: the module that has it in its table TASKS. label_kind: the labels that it learns from. needs: what the
+    backbone must have for it. dilated: whether the backbone is to keep its last maps fine, by dilation, where it can
+    (DeepLabV3).
+    """
+
+    name: str
+    home: str
+    label_kind: LabelKind
+    needs: Needs = "maps"
+    dilated: bool = False
+
+
+# a new task is one line here and one record in its home
+_FACTS = {
+    known.name: known
+    for known in (
+        TaskFacts("mulclass", "tasks.classification", "class_set"),
+        TaskFacts("sinclass", "tasks.classification", "class_index"),
+        TaskFacts("objdet", "tasks.detection", "boxes", needs="pyramid"),
+        TaskFacts("insseg", "tasks.detection", "instances", needs="pyramid"),
+        TaskFacts("semseg", "tasks.segmentation", "semantic", dilated=True),
+        TaskFacts("normal", "tasks.geometry", "normals", dilated=True),
+        TaskFacts("depth", "tasks.geometry", "depth", dilated=True),
+        TaskFacts("keypoint", "tasks.keypoints", "keypoints", needs="pyramid"),
+    )
+}
+
+
+def task_names() -> tuple[str, ...]:
+    """All known task names, in alphabetical order."""
+    return tuple(sorted(_FACTS))
+
+
+def task_facts(name: str) -> TaskFacts:
+    """What is known of the task called `name`; TaskError (a ValueError) listing the known names for another."""
+    if name not in _FACTS:
+        raise TaskError(f"unknown task {name!r}; known tasks: {', '.join(task_names())}")
+    return _FACTS[name]
+
+
+def label_kind(name: str) -> LabelKind:
+    """The labels that a task learns from, without loading it; TaskError (a ValueError) for an unknown name."""
+    return task_facts(name).label_kind
+
+
 def _whole_batch(predictions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     return predictions.cpu(), labels.cpu()
 
@@ -144,22 +180,27 @@ class Task:
     loss(predictions, labels): scalar tensor to minimise.
     metric(evidence): score in [0, 1], higher is better, from the evidence of the batches of a whole set.
     evidence(predictions, labels): what the metric needs of one batch, on the CPU; both as they are unless it is given.
-    dilated: whether the backbone is to keep its last maps fine, by dilation, where it can (DeepLabV3).
-    needs: what the backbone must have for this task.
     valid(labels): the share, in [0, 1], of a batch that its loss is the mean over, for a loss that leaves some out, so
     that parts of a batch are weighed by what they hold; without it they are weighed by their images.
     """
 
-    name: str
-    label_kind: LabelKind
+    facts: TaskFacts
     metric_name: str
     head: Callable[..., nn.Module]
     loss: Callable[[Any, Tensor], Tensor]
     metric: Callable[[Iterable[tuple[Tensor, ...]]], float]
     evidence: Callable[[Tensor, Tensor], tuple[Tensor, ...]] = _whole_batch
-    dilated: bool = False
-    needs: Needs = "maps"
     valid: Callable[[Tensor], Tensor] | None = None
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.facts.name
+
+    @property
+    def label_kind(self) -> LabelKind:
+        """The labels that it learns from."""
+        return self.facts.label_kind
 
     def check(self, data: ArraySet) -> None:
         """Raise TaskError unless `data` is a non-empty set with this task's kind of labels."""
@@ -169,23 +210,7 @@ class Task:
             raise TaskError(f"{self.name} needs {self.label_kind} labels, the data set has {data.label_kind}")
 
 
-def task_names() -> tuple[str, ...]:
-    """All known task names, in alphabetical order."""
-    return tuple(sorted(_HOMES))
-
-
-def label_kind(name: str) -> LabelKind:
-    """The labels that a task learns from, without loading it; TaskError (a ValueError) for an unknown name."""
-    return _home(name)[1]
-
-
 def task(name: str) -> Task:
-    """The task called `name`; TaskError (a ValueError) listing the known names otherwise."""
-    found: Task = importlib.import_module(_home(name)[0]).TASKS[name]
+    """The task called `name`, which loads torch; TaskError (a ValueError) listing the known names otherwise."""
+    found: Task = importlib.import_module(task_facts(name).home).TASKS[name]
     return found
-
-
-def _home(name: str) -> tuple[str, LabelKind]:
-    if name not in _HOMES:
-        raise TaskError(f"unknown task {name!r}; known tasks: {', '.join(task_names())}")
-    return _HOMES[name]

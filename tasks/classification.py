@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.base import Task, TaskError
+from tasks.base import Task, TaskError, task_facts
 
 
 class PooledLinear(nn.Module):
@@ -65,6 +65,6 @@ def _class_index_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 TASKS = {
-    "mulclass": Task("mulclass", "class_set", "mAP", PooledLinear, _class_set_loss, mean_average_precision),
-    "sinclass": Task("sinclass", "class_index", "top-1", PooledLinear, _class_index_loss, top1),
+    "mulclass": Task(task_facts("mulclass"), "mAP", PooledLinear, _class_set_loss, mean_average_precision),
+    "sinclass": Task(task_facts("sinclass"), "top-1", PooledLinear, _class_index_loss, top1),
 }

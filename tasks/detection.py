@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tasks.base import NO_BOX, Task, TaskError
+from tasks.base import NO_BOX, Task, TaskError, task_facts
 
 _PYRAMID_WIDTH = 256
 # torchvision's: the side of the map that a box head reads, and numbers of a region for each of the pyramid's maps
@@ -232,6 +232,6 @@ def _mask_rcnn(channels: Sequence[int], outputs: int) -> nn.Module:
 
 
 TASKS = {
-    "objdet": Task("objdet", "boxes", "mmAP", _faster_rcnn, sum_of_losses, box_precision, needs="pyramid"),
-    "insseg": Task("insseg", "instances", "mask mmAP", _mask_rcnn, sum_of_losses, mask_precision, needs="pyramid"),
+    "objdet": Task(task_facts("objdet"), "mmAP", _faster_rcnn, sum_of_losses, box_precision),
+    "insseg": Task(task_facts("insseg"), "mask mmAP", _mask_rcnn, sum_of_losses, mask_precision),
 }

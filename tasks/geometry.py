@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.base import Task, TaskError
+from tasks.base import Task, TaskError, task_facts
 from tasks.segmentation import DeepLab
 
 _CLOSE_FACTOR = 1.25
@@ -90,17 +90,13 @@ def close_share(batches: Iterable[tuple[Tensor, ...]]) -> float:
 
 TASKS = {
     "normal": Task(
-        "normal",
-        "normals",
+        task_facts("normal"),
         "1 - angle / 180 deg",
         _head,
         _normal_loss,
         angular_agreement,
         _angles,
-        dilated=True,
         valid=_valid_normals,
     ),
-    "depth": Task(
-        "depth", "depth", "delta-1", _head, _depth_loss, close_share, _within, dilated=True, valid=_valid_depths
-    ),
+    "depth": Task(task_facts("depth"), "delta-1", _head, _depth_loss, close_share, _within, valid=_valid_depths),
 }

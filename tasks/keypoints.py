@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from tasks.base import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, Task, TaskError
+from tasks.base import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, Task, TaskError, task_facts
 from tasks.detection import BOX_FIELDS, RegionHead, Target, box_heads, pyramid_width, sum_of_losses
 
 # torchvision's head; behind a narrow backbone it would be nearly all of the work
@@ -126,8 +126,4 @@ def keypoint_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
     return float(evaluation.stats[0])
 
 
-TASKS = {
-    "keypoint": Task(
-        "keypoint", "keypoints", "keypoint AP", _keypoint_rcnn, sum_of_losses, keypoint_precision, needs="pyramid"
-    )
-}
+TASKS = {"keypoint": Task(task_facts("keypoint"), "keypoint AP", _keypoint_rcnn, sum_of_losses, keypoint_precision)}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.base import IGNORED, Task, TaskError
+from tasks.base import IGNORED, Task, TaskError, task_facts
 
 _AUXILIARY_WEIGHT = 0.5
 # torchvision's
@@ -98,4 +98,4 @@ def mean_iou(confusions: Iterable[tuple[Tensor, ...]]) -> float:
     return float((both[either > 0] / either[either > 0]).mean())
 
 
-TASKS = {"semseg": Task("semseg", "semantic", "mIoU", _head, _loss, mean_iou, _confusion, dilated=True, valid=_valid)}
+TASKS = {"semseg": Task(task_facts("semseg"), "mIoU", _head, _loss, mean_iou, _confusion, valid=_valid)}

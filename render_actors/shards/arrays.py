@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
-import os
-import shutil
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render_actors.labels import RenderedImage
-from render_actors.setting.digests import file_digest
 from render_actors.shards.format import decode_png, image_of_row, read_rows
 from render_actors.shards.keypoints import projection
+from tasks.data.readers.whole_folder import decoded_once
 
-log = logging.getLogger("sweeper")
-
-_CHECKSUMS = "sha256.json"
+# Raise when a decoded folder holds something else, so that no old one is read.
+_DECODING = "2"
 
 
 @dataclass(frozen=True)
@@ -81,50 +74,18 @@ def load_arrays(
 
     shard_paths are asked for one by one, and only where they must be decoded.
     labels: which of LABEL_ARRAYS to give besides images and class sets. cache_key names the shards' content (for
-    example a hash of their manifests). Two processes may ask at once: each decodes into a folder of its own, and the
-    first rename wins. Raises ValueError when the shards hold fewer than n images or lack a label, CorruptShardError for
-    a damaged one.
+    example a hash of their manifests). Of two processes that ask at once, the first one's work is kept. Raises
+    ValueError when the shards hold fewer than n images or lack a label, CorruptShardError for a damaged one.
     """
     if n < 1:
         raise ValueError(f"rendered arrays: n = {n}; ask for 1 image or more")
     unknown = [label for label in labels if label not in LABEL_ARRAYS]
     if unknown:
         raise ValueError(f"rendered arrays: unknown label {unknown[0]!r}; choose from {', '.join(LABEL_ARRAYS)}")
-    folder = cache_dir / "-".join([cache_key, str(n), *sorted(set(labels))])
-    if folder.is_dir() and not _is_whole(folder):
-        log.warning("decoded images %s are damaged; decoding them again", folder)
-        # Renamed first: of two processes that notice, one removes it.
-        with contextlib.suppress(OSError):
-            damaged = cache_dir / f".damaged-{uuid.uuid4().hex}"
-            os.rename(folder, damaged)
-            shutil.rmtree(damaged, ignore_errors=True)
-    if not folder.is_dir():
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        making = cache_dir / f".making-{uuid.uuid4().hex}"
-        try:
-            making.mkdir()
-            _decode_into(making, shard_paths, n, labels)
-            (making / _CHECKSUMS).write_text(json.dumps(_checksums(making)))
-            os.rename(making, folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+    folder = cache_dir / "-".join([cache_key, _DECODING, str(n), *sorted(set(labels))])
+    decoded_once(folder, lambda partial: _decode_into(partial, shard_paths, n, labels), verify=True)
     names = ("images", "class_sets", *labels)
     return RenderedArrays(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names})
-
-
-def _checksums(folder: Path) -> dict[str, str]:
-    return {file.name: file_digest(file) for file in folder.glob("*.npy")}
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether every array is, to the byte, what was decoded."""
-    try:
-        return bool(json.loads((folder / _CHECKSUMS).read_text()) == _checksums(folder))
-    except (OSError, ValueError):
-        return False
 
 
 def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequence[str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-Box = tuple[float, float, float, float]
-_NUMBERS = (int, float)
+from tasks.data.readers.coco_list import Box, are_numbers, box_of, not_coco, read_list
+
+_LIST = "annotations.json"
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class CocoObject:
 
 def coco_names(folder: Path) -> tuple[str, ...]:
     """Names of the categories by id. Raises ValueError naming the file where it cannot be read."""
-    return tuple(_categories(folder, _content(folder)).values())
+    return read_list(folder / _LIST).names
 
 
 def coco_objects(folder: Path, classes: int) -> list[tuple[Path, tuple[CocoObject, ...]]]:
@@ -40,25 +39,14 @@ def coco_objects(folder: Path, classes: int) -> list[tuple[Path, tuple[CocoObjec
 
     Raises ValueError naming the file where it says what cannot be, or has more categories than `classes`.
     """
-    content = _content(folder)
-    categories = _categories(folder, content)
-    if len(categories) > classes:
-        raise _wrong(folder, f"has {len(categories)} categories, class_names lists {classes}; list every one")
-    class_ids = {category: k for k, category in enumerate(categories)}
-    files = _by_id(folder, content["images"], "image", "file_name")
-    found: dict[int, list[CocoObject]] = {image: [] for image in files}
-    for position, annotation in enumerate(content["annotations"]):
-        name = f"annotation {annotation.get('id', position) if isinstance(annotation, dict) else position}"
-        if not isinstance(annotation, dict):
-            raise _wrong(folder, f"{name} is no object")
-        if annotation.get("iscrowd"):
-            continue
-        for key, known in (("image_id", found), ("category_id", class_ids)):
-            number = annotation.get(key)
-            if not isinstance(number, int) or number not in known:
-                raise _wrong(folder, f"{name} has {key} {number!r}, which is not listed; mend or remove it")
-        found[annotation["image_id"]].append(_object(folder, name, annotation, class_ids[annotation["category_id"]]))
-    return [(folder / "images" / files[image], tuple(objects)) for image, objects in found.items()]
+    listed = read_list(folder / _LIST)
+    known = len(listed.categories)
+    if known > classes:
+        raise ValueError(f"{listed.file}: has {known} categories, class_names lists {classes}; list every one")
+    return [
+        (folder / "images" / image.file_name, tuple(_object(listed.file, *one) for one in image.objects))
+        for image in listed.images
+    ]
 
 
 def paint(canvas: Image.Image, thing: CocoObject, number: int, image: Path) -> None:
@@ -77,70 +65,32 @@ def paint(canvas: Image.Image, thing: CocoObject, number: int, image: Path) -> N
         draw.rectangle((x, y, max(x, x + width - 1), max(y, y + height - 1)), fill=number)
 
 
-def _wrong(folder: Path, what: str) -> ValueError:
-    return ValueError(f"{folder / 'annotations.json'}: {what}")
-
-
-def _content(folder: Path) -> dict[str, list[Any]]:
-    path = folder / "annotations.json"
-    try:
-        found = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise ValueError(f"{path} is not there; a COCO folder holds annotations.json and images/") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is not COCO: {type(error).__name__} {error}") from None
-    keys = ("images", "annotations", "categories")
-    if not isinstance(found, dict) or any(not isinstance(found.get(key), list) for key in keys):
-        raise ValueError(f"{path} is not COCO: it needs the lists {', '.join(keys)}")
-    return {key: found[key] for key in keys}
-
-
-def _categories(folder: Path, content: dict[str, list[Any]]) -> dict[int, str]:
-    return _by_id(folder, content["categories"], "category", "name")
-
-
-def _by_id(folder: Path, entries: list[Any], what: str, key: str) -> dict[int, str]:
-    """What entries say under `key`, by their ids in order."""
-    found: dict[int, str] = {}
-    for position, entry in enumerate(entries):
-        number, said = (entry.get("id"), entry.get(key)) if isinstance(entry, dict) else (None, None)
-        if not isinstance(number, int) or not isinstance(said, str) or not said:
-            raise _wrong(folder, f"{what} number {position + 1} needs an id (a whole number) and a {key}")
-        if number in found:
-            raise _wrong(folder, f"{what} id {number} stands there twice")
-        found[number] = said
-    return dict(sorted(found.items()))
-
-
-def _object(folder: Path, name: str, annotation: dict[str, Any], class_id: int) -> CocoObject:
-    box, outline = annotation.get("bbox"), annotation.get("segmentation")
-    if box and not (_are_numbers(box) and len(box) == 4 and min(box[2:]) >= 0):
-        raise _wrong(folder, f"{name} has bbox {box!r}; give x, y, width, height in px")
+def _object(file: Path, class_id: int, annotation: dict[str, Any]) -> CocoObject:
+    name = f"annotation {annotation['id']}"
+    box, outline = box_of(file, annotation), annotation.get("segmentation")
+    if box and min(box[2:]) < 0:
+        raise not_coco(file, f"{name} has bbox {list(box)!r}; give x, y, width, height in px")
     if not outline:
         if not box:
-            raise _wrong(folder, f"{name} has neither bbox nor segmentation; give one")
-        return CocoObject(class_id, tuple(box))
+            raise not_coco(file, f"{name} has neither bbox nor segmentation; give one")
+        return CocoObject(class_id, box)
     if isinstance(outline, dict):
-        size, runs = _runs(folder, name, outline)
-        return CocoObject(class_id, tuple(box) if box else _box_of_runs(runs, size), runs=runs, size=size)
+        size, runs = _runs(file, name, outline)
+        return CocoObject(class_id, box or _box_of_runs(runs, size), runs=runs, size=size)
     if not isinstance(outline, list) or any(
-        not _are_numbers(polygon) or len(polygon) < 6 or len(polygon) % 2 for polygon in outline
+        not are_numbers(polygon) or len(polygon) < 6 or len(polygon) % 2 for polygon in outline
     ):
-        raise _wrong(folder, f"{name} has a polygon that is not x, y, x, y, ... of three points or more; mend it")
+        raise not_coco(file, f"{name} has a polygon that is not x, y, x, y, ... of three points or more")
     polygons = tuple(tuple(float(value) for value in polygon) for polygon in outline)
-    return CocoObject(class_id, tuple(box) if box else _box_of_polygons(polygons), polygons)
+    return CocoObject(class_id, box or _box_of_polygons(polygons), polygons)
 
 
-def _are_numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(v, _NUMBERS) and math.isfinite(v) for v in values)
-
-
-def _runs(folder: Path, name: str, outline: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, ...]]:
+def _runs(file: Path, name: str, outline: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, ...]]:
     if isinstance(outline.get("counts"), str):
-        raise _wrong(folder, f"{name} has a compressed run length; write polygons or uncompressed counts")
+        raise not_coco(file, f"{name} has a compressed run length; write polygons or uncompressed counts")
     size, runs = _whole(outline.get("size")), _whole(outline.get("counts"))
     if len(size) != 2 or not runs or sum(runs) != size[0] * size[1]:
-        raise _wrong(folder, f"{name} has run lengths that do not add up to their size (height, width); mend them")
+        raise not_coco(file, f"{name} has run lengths that do not add up to their size (height, width)")
     return (size[0], size[1]), runs
 
 

@@ -18,13 +18,13 @@ from render_actors.labels import MOST_NUMBERS, RenderedImage
 from render_actors.setting.source import Kind, Source
 from render_actors.sources.coco_folder import coco_names, coco_objects, paint
 from render_actors.sources.function import Picture, labelled
+from tasks.data.readers.images import class_folders, class_numbers, images_in, opened, paired
 
 if TYPE_CHECKING:
     from render_actors.setting.setting import RenderSetting
 
 FIRST_HELD_OUT_SCENE = 10_000_000
 HELD_OUT_SHARE = 0.1
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def folder_classes(kind: Kind, folder: Path) -> tuple[str, ...]:
     """
     if kind == "coco":
         return coco_names(folder)
-    names = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
+    names = class_folders(folder)
     if kind != "imagefolder" or not names:
         raise ValueError(f"{folder}: gives no class names; list them as class_names")
     return names
@@ -82,22 +82,11 @@ def _entries(source: Source) -> tuple[_Entry, ...]:
         return tuple(
             _Entry(path, class_id)
             for class_id, name in enumerate(source.class_names)
-            for path in _images_in(folder / name)
+            for path in images_in(folder / name)
         )
     if source.kind == "masks":
-        masks = {path.stem: path for path in _images_in(folder / "masks")}
-        images = _images_in(folder / "images")
-        bare = [path for path in images if path.stem not in masks]
-        if bare:
-            raise ValueError(f"{folder}: images/{bare[0].name} has no mask; add masks/{bare[0].stem}.png")
-        return tuple(_Entry(path, masks[path.stem]) for path in images)
+        return tuple(_Entry(image, mask) for image, mask in paired(images_in(folder / "images"), folder / "masks"))
     return tuple(_Entry(image, objects) for image, objects in coco_objects(folder, len(source.class_names)))
-
-
-def _images_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder; the images are looked for in it")
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
 
 
 def _square(image: Image.Image, side: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
@@ -108,29 +97,17 @@ def _square(image: Image.Image, side: int, resampling: Image.Resampling) -> NDAr
     return np.array(cropped.resize((side, side), resampling), dtype=np.uint8)
 
 
-def _opened(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    # Pillow says that a PNG is broken by a SyntaxError.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read as an image ({error}); remove or mend it") from None
-
-
 def _rgb(image: Image.Image, side: int) -> NDArray[np.uint8]:
     return _square(image.convert("RGB"), side, Image.Resampling.BILINEAR)
 
 
 def _read_class_folder(entry: _Entry, side: int, source: Source) -> Picture:
     # The whole image is its object: this kind of source gives the label "classes" only.
-    return Picture(_rgb(_opened(entry.image), side), np.ones((side, side), np.uint8), [entry.labels])
+    return Picture(_rgb(opened(entry.image), side), np.ones((side, side), np.uint8), [entry.labels])
 
 
 def _read_masks(entry: _Entry, side: int, source: Source) -> Picture:
-    image, mask = _opened(entry.image), _opened(entry.labels)
-    if mask.mode not in ("L", "P"):
-        raise ValueError(f"{entry.labels} is a mask of mode {mask.mode}; give one 8-bit channel of class numbers")
+    image, mask = opened(entry.image), class_numbers(entry.labels)
     if mask.size != image.size:
         raise ValueError(f"{entry.labels} is {mask.size} px, {entry.image} is {image.size}; give a mask of its size")
     classes = _square(mask, side, Image.Resampling.NEAREST)
@@ -144,7 +121,7 @@ def _read_masks(entry: _Entry, side: int, source: Source) -> Picture:
 
 
 def _read_coco(entry: _Entry, side: int, source: Source) -> Picture:
-    image = _opened(entry.image)
+    image = opened(entry.image)
     # Small objects are painted last, over large ones; 8 bits number the 255 largest.
     objects = sorted(entry.labels, key=lambda thing: -thing.box[2] * thing.box[3])[:MOST_NUMBERS]
     canvas = Image.new("L", image.size)

@@ -18,7 +18,7 @@ import torch
 
 from tasks.base import TaskError, task, task_names
 from tasks.data.drawn import shapes
-from tasks.models.backbones import backbone_names, check_pair
+from tasks.models.backbone_facts import backbone_names, check_pair
 from tasks.models.transfer import seeded_model
 from tasks.recipes.recipe import Recipe
 from tasks.recipes.registry import recipe
@@ -32,7 +32,7 @@ def cell(backbone: str, name: str, steps: int | None, test_images: int, device: 
     """Metric on held-out images before -> after the training, of detectors after it; `error` where it cannot work."""
     learnt = task(name)
     try:
-        check_pair(backbone, learnt, SIDE_PX)
+        check_pair(backbone, learnt.facts, SIDE_PX)
     except TaskError:
         return "error"
     training = shapes(TRAINING, SIDE_PX, SEED, learnt.label_kind)
@@ -42,7 +42,7 @@ def cell(backbone: str, name: str, steps: int | None, test_images: int, device: 
     def score() -> str:
         return f"{evaluate(model, learnt, test, device=device, batch_size=BATCH):.2f}"
 
-    before = "" if learnt.needs == "pyramid" else f"{score()} "
+    before = "" if learnt.facts.needs == "pyramid" else f"{score()} "
     train(model, learnt, training, _cut(recipe(f"finetune-{name}-quick"), steps), seed=SEED, device=device)
     return f"{before}-> {score()}"
 

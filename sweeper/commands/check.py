@@ -16,7 +16,13 @@ from sweeper.events.trackers import check_mlflow
 from sweeper.stages.image_sets import setting_of
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.study.recipes import resolve_recipe
+from tasks.base import task_facts
+from tasks.data.catalogue import load_real
+from tasks.data.keypoint_labels import check_flip
+from tasks.data.sampling import folds, shows_anything, subset
+from tasks.models.backbone_facts import backbone_names, check_pair, needs_two_images
 from tasks.recipes.recipe import Recipe
+from tasks.training.shard import Shard
 
 
 def check(config: SweepConfig) -> tuple[SweepConfig, int]:
@@ -59,9 +65,6 @@ def _check_simulated(config: SweepConfig) -> None:
         raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
     named = [name for name in config.pretrain.backbones if name != SIMULATED]
     if named:
-        # Their names come with torch, which a simulated sweep can do without.
-        from tasks.models.backbones import backbone_names
-
         known = (SIMULATED, *backbone_names())
         unknown = [name for name in named if name not in known]
         if unknown:
@@ -70,16 +73,14 @@ def _check_simulated(config: SweepConfig) -> None:
 
 def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
     """The tasks of a stage, "pretrain" or "finetune", and their recipes."""
-    from tasks.base import label_kind, task
-
     recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
     for name in names:
         try:
-            task(name)
+            learnt = task_facts(name)
         except ValueError as error:
             raise BadInput(f"{stage}.tasks: {error}") from None
         resolved = resolve_recipe(stage, name, recipe)
-        if stage == "pretrain" and label_kind(name) == "keypoints":
+        if stage == "pretrain" and learnt.label_kind == "keypoints":
             _check_flip(stage, resolved, keypoints.NAMES)
         batch = resolved.batch_size
         if stage == "pretrain" and batch < config.pretrain.workers:
@@ -95,14 +96,10 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
 
 def _check_parts(stage: str, name: str, config: SweepConfig) -> None:
     """BadInput where batch norm would have one value a channel, because a model sees one small image at a time."""
-    from tasks.base import task
-    from tasks.models.backbones import needs_two_images
-    from tasks.training.batches import Shard
-
     pretrains = stage == "pretrain"
     workers = config.pretrain.workers if pretrains else 1
     resolution = config.render.resolution if pretrains else config.finetune_resolution
-    needing = [body for body in config.pretrain.backbones if needs_two_images(body, task(name), resolution)]
+    needing = [body for body in config.pretrain.backbones if needs_two_images(body, task_facts(name), resolution)]
     recipes = [("pretrain.recipe", config.pretrain.recipe)] if pretrains else _sized_recipes(config)
     for key, values in recipes if needing else ():
         recipe = resolve_recipe(stage, name, values)
@@ -126,8 +123,6 @@ def _sized_recipes(config: SweepConfig) -> list[tuple[str, dict[str, Any]]]:
 
 def _check_flip(stage: str, recipe: Recipe, names: Sequence[str]) -> None:
     """BadInput where a recipe mirrors keypoints that have no mirror image."""
-    from tasks.data.keypoint_labels import check_flip
-
     try:
         check_flip(recipe, names)
     except ValueError as error:
@@ -135,24 +130,17 @@ def _check_flip(stage: str, recipe: Recipe, names: Sequence[str]) -> None:
 
 
 def _check_backbones(config: SweepConfig) -> None:
-    from tasks.base import task
-    from tasks.models.backbones import check_pair
-
     for backbone in config.pretrain.backbones:
         for name in (*config.pretrain.tasks, *config.finetune.tasks):
             try:
-                check_pair(backbone, task(name), min(config.render.resolution, config.finetune_resolution))
+                check_pair(backbone, task_facts(name), min(config.render.resolution, config.finetune_resolution))
             except ValueError as error:
                 raise BadInput(f"pretrain.backbones: {error}") from None
 
 
 def _real_images(config: SweepConfig) -> tuple[str, int]:
     """The hash of the real images, and how many of them are trained on."""
-    from tasks.base import label_kind
-    from tasks.data.catalogue import load_real
-    from tasks.data.sampling import folds, shows_anything, subset
-
-    finetune, kinds = config.finetune, {name: label_kind(name) for name in config.finetune.tasks}
+    finetune, kinds = config.finetune, {name: task_facts(name).label_kind for name in config.finetune.tasks}
     if len(set(kinds.values())) > 1:
         raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
     options: dict[str, Any] = {

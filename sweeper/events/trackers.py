@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ray.util.metrics import Counter, Gauge
-
 from sweeper.budget.ledger import Ledger
 from sweeper.errors import BadInput
 from sweeper.events.reporter import EventCallback
@@ -23,6 +21,8 @@ MLFLOW = "mlruns"
 
 def ray_metrics(sweep: str, ledger: Ledger) -> EventCallback:
     """Runs observed, images/s and spend as Ray metrics with the sweep as tag; Ray must have been started."""
+    from ray.util.metrics import Counter, Gauge
+
     tags = {"sweep": sweep}
     runs = Counter("sweeper_runs", "Runs observed by this driver.", tag_keys=("sweep",))
     speed = Gauge("sweeper_images_per_s", "Images rendered or trained on a second.", tag_keys=("sweep", "stage"))

@@ -7,13 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.base import ArraySet, LabelKind, TaskError
-from tasks.data import catalogue as camvid
 from tasks.data import clothing, coco, fashion_mnist, image_folder, map_folder
 
 _IMAGE_FOLDER, _COCO, _MAPS = "imagefolder:", "coco:", "masks:"
 # full-scale sets by name: where they lie under data_root, and the class number that ADE20K ignores
 _FOLDERS = {"imagenet": f"{_IMAGE_FOLDER}imagenet", "coco": f"{_COCO}coco", "ade20k": f"{_MAPS}ADEChallengeData2016"}
 _ADE20K_IGNORES = 0
+# CamVid's 11 classes, and the class number that it ignores
+_CAMVID_NAMES = (
+    "sky",
+    "building",
+    "pole",
+    "road",
+    "pavement",
+    "tree",
+    "sign",
+    "fence",
+    "car",
+    "pedestrian",
+    "bicyclist",
+)
+_CAMVID_VOID = 11
 _NAMES = ("fashion-mnist", "clothing", "camvid", *_FOLDERS, f"{_IMAGE_FOLDER}PATH", f"{_COCO}PATH", f"{_MAPS}PATH")
 
 
@@ -71,7 +85,7 @@ def load_real(
         return RealData(*image_folder.load(folder, resolution, cache, verify=verify), source=source)
     names: tuple[str, ...] = ()
     if name == "camvid":
-        name, ignore_label, names = f"{_MAPS}camvid", camvid.VOID, camvid.CLASS_NAMES
+        name, ignore_label, names = f"{_MAPS}camvid", _CAMVID_VOID, _CAMVID_NAMES
     if name == "ade20k":
         ignore_label = _ADE20K_IGNORES
     reader, _, path = _FOLDERS.get(name, name).partition(":")
@@ -103,22 +117,3 @@ def _kinds_of(name: str) -> tuple[LabelKind, ...]:
     if f"{reader}{colon}" not in kinds or not path:
         raise TaskError(f"unknown data set {name!r}; known data sets: {', '.join(_NAMES)}")
     return kinds[f"{reader}{colon}"]
-
-
-CLASS_NAMES = (
-    "sky",
-    "building",
-    "pole",
-    "road",
-    "pavement",
-    "tree",
-    "sign",
-    "fence",
-    "car",
-    "pedestrian",
-    "bicyclist",
-)
-
-
-# the class number that does not count
-VOID = 11

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
+
+from tasks.data.readers.whole_folder import made_whole
 
 SOURCE = "https://github.com/alexeygrigorev/clothing-dataset-small"
 COMMIT = "11961516512414bf9f6c150a832cfd21b54a6b54"
@@ -42,22 +43,12 @@ def fetch_commit(source: str, commit: str, folder: Path) -> None:
 
     Raises OSError or subprocess.SubprocessError where git is missing, fails, or takes longer than 15 minutes.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with made_whole(folder) as partial:
         _git(partial, "init", "--quiet")
         _git(partial, "fetch", "--quiet", "--depth", "1", source, commit)
         # by id, not FETCH_HEAD: whatever the other side sent, only content with this checksum is checked out
         _git(partial, "checkout", "--quiet", "--detach", commit)
         shutil.rmtree(partial / ".git")
-        try:
-            os.rename(partial, folder)
-        except OSError:
-            # another process was first
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _git(folder: Path, *arguments: str) -> None:

@@ -6,7 +6,6 @@ Keypoints are read from annotations/person_keypoints_SPLIT.json, or any list who
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ import numpy as np
 
 from tasks.base import NO_BOX, ArraySet, LabelKind, TaskError
 from tasks.data import decoded
+from tasks.data.decoded import decode_all
 from tasks.data.keypoint_labels import padding, rows_of
-from tasks.data.letterbox import decode_all, label_map, photograph
+from tasks.data.letterbox import label_map, photograph
+from tasks.data.readers.coco_list import CocoImage, CocoList, are_numbers, box_of, not_coco, read_list
 
 KINDS: tuple[LabelKind, ...] = ("boxes", "instances", "class_set", "keypoints")
 _SPLITS = {"train": ("train",), "test": ("test", "val")}
@@ -117,76 +118,60 @@ def _file(folder: Path, choices: tuple[str, ...], kind: LabelKind) -> Path:
 
 
 def _read(file: Path, kind: LabelKind) -> _List:
-    split = _split_of(file)
-    folder = file.parents[1] / split
+    folder = file.parents[1] / _split_of(file)
     folder = folder if folder.is_dir() else file.parents[1] / "images"
-    try:
-        content = json.loads(file.read_text())
-        categories = sorted(content["categories"], key=lambda category: int(category["id"]))
-        number = {int(category["id"]): index for index, category in enumerate(categories)}
-        objects: dict[int, list[tuple[int, dict[str, Any]]]] = {int(image["id"]): [] for image in content["images"]}
-        for annotation in content["annotations"]:
-            width, height = _box_size(annotation)
-            if not annotation.get("iscrowd") and width > 0 and height > 0:
-                objects[int(annotation["image_id"])].append((number[int(annotation["category_id"])], annotation))
-        shown = [
-            _Photograph(folder / image["file_name"], *_image_size(image), tuple(objects[int(image["id"])]))
-            for image in sorted(content["images"], key=lambda image: int(image["id"]))
-        ]
-        names = tuple(str(category["name"]) for category in categories)
-    except (KeyError, TypeError, ValueError) as error:
-        raise TaskError(f"{file} is not COCO ({type(error).__name__}: {error}); write it again") from error
-    keypoints = _keypoint_names(file, categories) if kind == "keypoints" else ()
+    listed = read_list(file)
+    keypoints = _keypoint_names(listed) if kind == "keypoints" else ()
+    shown = tuple(_photograph(listed, image, folder) for image in listed.images)
     for item in shown if keypoints else ():
         _check_keypoints(file, item, len(keypoints))
-    return _List(file, names, keypoints, tuple(shown))
+    return _List(file, listed.names, keypoints, shown)
 
 
-def _image_size(image: dict[str, Any]) -> tuple[int, int]:
-    """Width and height of an image in a list; ValueError where it has none."""
-    width, height = int(image["width"]), int(image["height"])
+def _photograph(listed: CocoList, image: CocoImage, folder: Path) -> _Photograph:
+    """An image of the list with the objects that have an extent; TaskError where it or one of them has no size."""
+    try:
+        width, height = int(image.entry["width"]), int(image.entry["height"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise not_coco(listed.file, f"image {image.entry['id']} needs a width and a height") from None
     if min(width, height) < 1:
-        raise ValueError(f"image {image['id']} is {width} x {height} px")
-    return width, height
+        raise not_coco(listed.file, f"image {image.entry['id']} is {width} x {height} px")
+    objects = []
+    for number, annotation in image.objects:
+        box = box_of(listed.file, annotation)
+        if box is None:
+            raise not_coco(listed.file, f"annotation {annotation['id']} has no bbox")
+        if min(box[2:]) > 0:
+            objects.append((number, annotation))
+    return _Photograph(folder / image.file_name, width, height, tuple(objects))
 
 
-def _box_size(annotation: dict[str, Any]) -> tuple[float, float]:
-    """Width and height of an annotation's box; ValueError where it is no box."""
-    box = annotation["bbox"]
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        raise ValueError(f"annotation {annotation.get('id')} has bbox {box}, not x, y, width and height")
-    return box[2], box[3]
-
-
-def _keypoint_names(file: Path, categories: list[dict[str, Any]]) -> tuple[str, ...]:
+def _keypoint_names(listed: CocoList) -> tuple[str, ...]:
     """The keypoints that every category has; TaskError where one has none, or others."""
-    listed = [tuple(str(name) for name in category.get("keypoints") or ()) for category in categories]
-    for names, category in zip(listed, categories, strict=True):
+    file, categories = listed.file, listed.categories
+    of_each = [tuple(str(name) for name in category.get("keypoints") or ()) for category in categories]
+    for names, category in zip(of_each, categories, strict=True):
         if not names:
             raise TaskError(f"{file}: category {category['name']} has no keypoints; list their names, or leave it out")
-        if names != listed[0]:
+        if names != of_each[0]:
             raise TaskError(
                 f"{file}: categories {categories[0]['name']} and {category['name']} have different keypoints; one head "
                 "finds the same ones in all: leave out one of the two"
             )
-    if not listed:
+    if not of_each:
         raise TaskError(f"{file} lists no category, so no keypoints; add one with the names of its keypoints")
-    return listed[0]
+    return of_each[0]
 
 
 def _check_keypoints(file: Path, item: _Photograph, count: int) -> None:
     for _, annotation in item.objects:
         found = annotation.get("keypoints")
-        numbers = found if isinstance(found, list) and all(map(_is_number, found)) else []
+        numbers = found if isinstance(found, list) and are_numbers(found) else []
         if len(numbers) != 3 * count or not set(numbers[2::3]) <= {0, 1, 2}:
             raise TaskError(
                 f"{file}: annotation {annotation.get('id')} has no {count} keypoints of x, y and visibility 0, 1 or 2; "
                 "mend or remove it"
             )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _in_memory(kind: LabelKind, shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:

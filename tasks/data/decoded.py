@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
-import shutil
-import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from tasks.base import ArraySet, LabelKind
+from tasks.data.readers.whole_folder import CHECKSUMS, decoded_once
 
 SPLITS = ("train", "test")
 # bumped when the pixels that decoding gives change, so that no old cache is read
 _VERSION = 2
-_CHECKSUMS = "sha256.json"
 # what a build writes beside the labels where objects have keypoints: the names of those
 KEYPOINT_NAMES = "keypoints.json"
-# decoding writes its files all the time: a folder that has been still for so long is nobody's
-_ABANDONED_S = 86400.0
-
-log = logging.getLogger("sweeper")
 
 Build = Callable[[Path], dict[str, tuple[np.ndarray | None, tuple[str, ...]]]]
+Item = TypeVar("Item")
 
 
 def fingerprint(files: list[Path], *settings: object) -> str:
@@ -51,60 +45,30 @@ def cached(
 
     Where it does not exist yet, `build(temporary folder)` makes it first: it writes SPLIT.npy (uint8 (N, H, W, 1 or 3))
     for both splits and returns (labels, class names), None for labels where it wrote SPLIT-labels.npy itself; with
-    keypoints it also writes KEYPOINT_NAMES. Two processes may race: the later one drops its own work.
-    With `verify` every byte is compared with what was written, and a damaged folder is made anew, which is said.
+    keypoints it also writes KEYPOINT_NAMES. With `verify` a damaged folder is made anew (`decoded_once`).
     """
-    if verify and folder.is_dir() and not _is_whole(folder):
-        log.warning("decoded images %s are damaged; decoding them again", folder)
-        shutil.rmtree(folder)
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            for split, (labels, class_names) in build(partial).items():
-                if labels is not None:
-                    np.save(partial / f"{split}-labels.npy", labels)
-                (partial / f"{split}-classes.json").write_text(json.dumps(class_names))
-            (partial / _CHECKSUMS).write_text(json.dumps(_checksums(partial), sort_keys=True))
-            _publish(partial, folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+
+    def decode(partial: Path) -> None:
+        for split, (labels, class_names) in build(partial).items():
+            if labels is not None:
+                np.save(partial / f"{split}-labels.npy", labels)
+            (partial / f"{split}-classes.json").write_text(json.dumps(class_names))
+
+    decoded_once(folder, decode, verify=verify)
     train, test = (_read(folder, split, kind) for split in SPLITS)
-    return train, test, hashlib.sha256((folder / _CHECKSUMS).read_bytes()).hexdigest()
+    return train, test, hashlib.sha256((folder / CHECKSUMS).read_bytes()).hexdigest()
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file but the list of them itself."""
-    sums = {}
-    for file in sorted(folder.iterdir()):
-        if file.name != _CHECKSUMS:
-            with file.open("rb") as stream:
-                sums[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return sums
-
-
-def _is_whole(folder: Path) -> bool:
-    try:
-        return bool(json.loads((folder / _CHECKSUMS).read_text()) == _checksums(folder))
-    except (OSError, ValueError):
-        return False
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """What a killed process left of the same folder."""
-    for partial in folder.parent.glob(f".{folder.name}-*"):
-        if time.time() - partial.stat().st_mtime > _ABANDONED_S:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def _publish(partial: Path, folder: Path) -> None:
-    try:
-        os.rename(partial, folder)
-    except OSError:
-        # another process was first; a rename onto a filled folder changes nothing
-        if not folder.is_dir():
-            raise
+def decode_all(
+    items: Sequence[Item], decode: Callable[[Item], np.ndarray], target: Path, shape: tuple[int, ...], dtype: type
+) -> None:
+    """Write decode(item) of every item, each of `shape`, into the memory map `target`, several at a time."""
+    out = np.lib.format.open_memmap(target, mode="w+", dtype=dtype, shape=(len(items), *shape))
+    # Pillow decodes outside Python's lock, so threads do run side by side
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for index, decoded in enumerate(pool.map(decode, items)):
+            out[index] = decoded
+    out.flush()
 
 
 def _read(folder: Path, split: str, kind: LabelKind) -> ArraySet:

@@ -7,8 +7,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from tasks.base import ArraySet, TaskError
 from tasks.data import decoded
@@ -110,6 +108,10 @@ def _fit(images: np.ndarray, resolution: int) -> np.ndarray:
         before = (resolution - side) // 2
         after = resolution - side - before
         return np.pad(images, ((0, 0), (before, after), (before, after)))
+    # nothing else resizes just so, and what needs no resizing is to be read without torch
+    import torch
+    from torch.nn import functional
+
     resized = []
     for start in range(0, len(images), _RESIZE_CHUNK):
         chunk = torch.from_numpy(images[start : start + _RESIZE_CHUNK].copy())[:, None].float()

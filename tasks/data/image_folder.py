@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +9,9 @@ from PIL import Image, ImageOps
 
 from tasks.base import ArraySet, TaskError
 from tasks.data import decoded
+from tasks.data.readers.images import PHOTOGRAPHS, class_folders, images_in, reading
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_SUFFIXES = PHOTOGRAPHS | {".tif", ".tiff"}
 
 
 def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) -> tuple[ArraySet, ArraySet, str]:
@@ -30,7 +29,8 @@ def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) ->
     def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
         made: dict[str, tuple[np.ndarray | None, tuple[str, ...]]] = {}
         for split, files in listing.items():
-            _decode_all(files, resolution, target / f"{split}.npy")
+            shape = (resolution, resolution, 3)
+            decoded.decode_all(files, lambda file: decode(file, resolution), target / f"{split}.npy", shape, np.uint8)
             number = {name: index for index, name in enumerate(classes[split])}
             labels = np.array([number[file.parent.name] for file in files], dtype=np.int64)
             made[split] = (labels, classes[split])
@@ -42,14 +42,10 @@ def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) ->
 
 def decode(file: Path, resolution: int) -> np.ndarray:
     """One photograph as uint8 (resolution, resolution, 3); TaskError naming the file where it cannot be read."""
-    try:
-        with Image.open(file) as image:
-            image.draft("RGB", (2 * resolution, 2 * resolution))
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            return np.asarray(ImageOps.fit(upright, (resolution, resolution), Image.Resampling.BILINEAR))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TaskError(f"image {file} cannot be read ({reason}); replace it or remove it") from error
+    with reading(file), Image.open(file) as image:
+        image.draft("RGB", (2 * resolution, 2 * resolution))
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+        return np.asarray(ImageOps.fit(upright, (resolution, resolution), Image.Resampling.BILINEAR))
 
 
 def _split(folder: Path, *names: str) -> Path:
@@ -61,17 +57,7 @@ def _split(folder: Path, *names: str) -> Path:
 
 
 def _listing(split: Path) -> list[Path]:
-    files = sorted(path for path in split.glob("*/*") if path.suffix.lower() in _SUFFIXES)
+    files = [file for name in class_folders(split) for file in images_in(split / name, _SUFFIXES)]
     if not files:
         raise FileNotFoundError(f"{split} holds no images; they belong at {split}/CLASS/FILE")
     return files
-
-
-def _decode_all(files: list[Path], resolution: int, target: Path) -> None:
-    shape = (len(files), resolution, resolution, 3)
-    images = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=shape)
-    # Pillow decodes outside Python's lock, so threads do run side by side
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for index, pixels in enumerate(pool.map(lambda file: decode(file, resolution), files)):
-            images[index] = pixels
-    images.flush()

@@ -12,12 +12,13 @@ import numpy as np
 
 from tasks.base import IGNORED, ArraySet, LabelKind, TaskError
 from tasks.data import decoded
-from tasks.data.letterbox import decode_all, label_map, opened, photograph, size_of
+from tasks.data.decoded import decode_all
+from tasks.data.letterbox import label_map, photograph
+from tasks.data.readers.images import class_numbers, images_in, opened, paired, size_of
 
 _FOLDERS: dict[LabelKind, str] = {"semantic": "annotations", "normals": "normals", "depth": "depth"}
 KINDS = tuple(_FOLDERS)
 _SPLITS = {"train": ("train", "training"), "test": ("test", "val", "validation")}
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 # a direction shorter than this is none: black, or an average over an edge
 _SHORTEST_NORMAL = 0.5
 
@@ -36,7 +37,8 @@ def load(
 
     ignore: the class number that does not count, besides 255; those above it move down by one, so that ADE20K's 1 to
     150 with 0 ignored become 0 to 149. names: of the classes; their numbers where none are given. Without a test folder
-    it is val or validation. Raises FileNotFoundError for a missing folder or map, TaskError naming an unusable file.
+    it is val or validation. Raises FileNotFoundError for a missing folder, TaskError naming a missing map or an
+    unusable file.
     """
     pairs = {split: _pairs(folder, kind, choices) for split, choices in _SPLITS.items()}
 
@@ -68,22 +70,14 @@ def _pairs(folder: Path, kind: LabelKind, choices: tuple[str, ...]) -> list[tupl
         raise FileNotFoundError(
             f"{folder} has no {wanted} folder; images belong at {folder}/images/{choices[0]}/NAME.jpg"
         )
-    images = sorted(path for path in (folder / "images" / split).iterdir() if path.suffix.lower() in _SUFFIXES)
+    images = images_in(folder / "images" / split)
     if not images:
         raise FileNotFoundError(f"{folder}/images/{split} holds no images")
-    maps = folder / _FOLDERS[kind] / split
-    there = {path.stem: path for path in maps.iterdir()} if maps.is_dir() else {}
-    bare = [image for image in images if image.stem not in there]
-    if bare:
-        raise FileNotFoundError(f"image {bare[0]} has no map; add {maps / bare[0].stem}.png")
-    return [(image, there[image.stem]) for image in images]
+    return paired(images, folder / _FOLDERS[kind] / split)
 
 
 def _classes(file: Path, resolution: int, ignore: int | None) -> np.ndarray:
-    image = opened(file)
-    if image.mode not in ("L", "P"):
-        raise TaskError(f"map {file} is of mode {image.mode}; class numbers are one 8-bit channel")
-    values = np.array(image)
+    values = np.array(class_numbers(file))
     if ignore is not None:
         left = np.arange(256) - (np.arange(256) > ignore)
         left[[ignore, IGNORED]] = IGNORED

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.base import Task, TaskError
+from tasks.base import TaskFacts
+from tasks.models.backbone_facts import PATCH_PX, check_pair
 
 # positions of a plain ViT are learnt on this grid (224 px in patches of 16) and resampled to the image's own
 _POSITION_GRID = 14
-_PATCH = 16
 
 
 class StagedBackbone(nn.Module):
@@ -166,7 +165,7 @@ def _vit(width: int, heads: int) -> Callable[[bool], StagedBackbone]:
     def build(dilated: bool) -> StagedBackbone:
         from torchvision.models import VisionTransformer
 
-        net = VisionTransformer(_POSITION_GRID * _PATCH, _PATCH, 12, heads, width, 4 * width)
+        net = VisionTransformer(_POSITION_GRID * PATCH_PX, PATCH_PX, 12, heads, width, 4 * width)
         blocks = list(net.encoder.layers)
         stages = [_Tokens(*blocks[first : first + 3]) for first in (0, 3, 6)] + [_Tokens(*blocks[9:], net.encoder.ln)]
         return StagedBackbone(_Patches(net.conv_proj, width), stages, (width,) * 4)
@@ -174,60 +173,21 @@ def _vit(width: int, heads: int) -> Callable[[bool], StagedBackbone]:
     return build
 
 
-@dataclass(frozen=True)
-class Backbone:
-    """How a backbone is built, dilated where it is asked for and possible; smallest_px: least side of its images.
-
-    The last map of those, which batch_norm may see, is a single point. pyramid: whether its maps have several sizes.
-    """
-
-    build: Callable[[bool], StagedBackbone]
-    pyramid: bool = True
-    batch_norm: bool = True
-    smallest_px: int = 32
-
-
-_BACKBONES: dict[str, Backbone] = {
-    "small_resnet": Backbone(_small_resnet, smallest_px=16),
-    **{name: Backbone(_resnet(name, can_dilate=False)) for name in ("resnet18", "resnet34")},
-    **{name: Backbone(_resnet(name, can_dilate=True)) for name in ("resnet50", "resnet101", "resnet152")},
-    "convnext_tiny": Backbone(_convnext_tiny, batch_norm=False),
-    "swin_t": Backbone(_swin_t, batch_norm=False),
-    "vit_s_16": Backbone(_vit(384, 6), pyramid=False, batch_norm=False),
-    "vit_b_16": Backbone(_vit(768, 12), pyramid=False, batch_norm=False),
+_BUILDERS: dict[str, Callable[[bool], StagedBackbone]] = {
+    "small_resnet": _small_resnet,
+    **{name: _resnet(name, can_dilate=False) for name in ("resnet18", "resnet34")},
+    **{name: _resnet(name, can_dilate=True) for name in ("resnet50", "resnet101", "resnet152")},
+    "convnext_tiny": _convnext_tiny,
+    "swin_t": _swin_t,
+    "vit_s_16": _vit(384, 6),
+    "vit_b_16": _vit(768, 12),
 }
 
 
-def backbone_names() -> tuple[str, ...]:
-    """All known backbone names."""
-    return tuple(_BACKBONES)
+def build_backbone(name: str, task: TaskFacts) -> StagedBackbone:
+    """The backbone called `name` with fresh weights, as `task` wants it: dilated where it asks for it and that can be.
 
-
-def check_pair(name: str, task: Task, resolution: int | None = None) -> None:
-    """TaskError saying why where `task` cannot work on this backbone, or on images of `resolution` px."""
-    if name not in _BACKBONES:
-        raise TaskError(f"unknown backbone {name!r}; known backbones: {', '.join(_BACKBONES)}")
-    backbone = _BACKBONES[name]
-    if task.needs == "pyramid" and not backbone.pyramid:
-        fitting = ", ".join(other for other, known in _BACKBONES.items() if known.pyramid)
-        raise TaskError(
-            f"{task.name} reads maps of several sizes (a feature pyramid) and {name} has all its maps at one "
-            f"{_PATCH}th of the image; choose one of {fitting}"
-        )
-    if resolution is not None and resolution < backbone.smallest_px:
-        raise TaskError(f"{name} needs images of {backbone.smallest_px} px or more, not {resolution}")
-
-
-def needs_two_images(name: str, task: Task, resolution: int) -> bool:
-    """Whether batch norm would have one value a channel to learn from in a single image of `resolution` px.
-
-    So it is where the backbone's last map is a single point, and behind the pooling of DeepLab's head.
+    Raises TaskError where they cannot work together.
     """
-    backbone = _BACKBONES[name]
-    return task.dilated or (backbone.batch_norm and resolution <= backbone.smallest_px)
-
-
-def build_backbone(name: str, task: Task) -> StagedBackbone:
-    """The backbone called `name` with fresh weights, as `task` wants it; TaskError where they cannot work together."""
     check_pair(name, task)
-    return _BACKBONES[name].build(task.dilated)
+    return _BUILDERS[name](task.dilated)

@@ -35,7 +35,7 @@ def build_model(backbone: str, task: Task, outputs: int, keypoints: int = 0) -> 
         raise TaskError(f"{task.name}: a model needs at least one output, not {outputs}")
     if (task.label_kind == "keypoints") != (keypoints > 0):
         raise TaskError(f"{task.name}: a model of {keypoints} keypoints cannot be; give as many as the labels have")
-    body = build_backbone(backbone, task)
+    body = build_backbone(backbone, task.facts)
     sizes = (outputs, keypoints) if keypoints else (outputs,)
     return TransferModel(body, task.head(body.channels, *sizes))
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -21,32 +19,6 @@ _COLOUR_JITTER = 0.3
 _RESIDENT_SHARE = 0.5
 # draws for augmentation never share a stream with draws for the order
 _ORDER, _AUGMENT = 0, 1
-
-
-@dataclass(frozen=True)
-class Shard:
-    """This worker's place: worker `rank` of `world`."""
-
-    rank: int = 0
-    world: int = 1
-
-    def parts(self, batch_size: int, device_batch: int) -> list[slice]:
-        """Which places of a global batch this worker takes, in parts of at most `device_batch` (0 = all at once).
-
-        Shares differ by one image at most, and every worker has as many parts: they meet in each.
-        """
-        bounds = _even(0, batch_size, self.world)
-        smallest = batch_size // self.world
-        largest = -(-batch_size // self.world)
-        # where one share is a single image larger, its parts may be so too
-        count = min(smallest, -(-largest // (device_batch or largest)))
-        cuts = _even(bounds[self.rank], bounds[self.rank + 1], count)
-        return [slice(start, end) for start, end in pairwise(cuts)]
-
-
-def _even(start: int, end: int, count: int) -> list[int]:
-    """Bounds (count + 1,) that cut start..end into `count` nearly equal pieces."""
-    return [start + (end - start) * piece // count for piece in range(count + 1)]
 
 
 class Order:

@@ -8,7 +8,8 @@ from torch import Tensor, distributed, nn
 
 from tasks.base import ArraySet, Task, TaskError
 from tasks.recipes.recipe import Precision
-from tasks.training.batches import Feed, Shard
+from tasks.training.batches import Feed
+from tasks.training.shard import Shard
 
 # images of an evaluation at once: this many, and of large ones no more than fit into as many pixels
 EVAL_BATCH = 256

@@ -26,9 +26,10 @@ from tasks.models.random_draws import Place, share_draws
 from tasks.models.transfer import State, TransferModel, backbone_state
 from tasks.recipes.recipe import Recipe
 from tasks.training import checkpoint
-from tasks.training.batches import Feed, Order, Shard
+from tasks.training.batches import Feed, Order
 from tasks.training.evaluation import EVAL_BATCH, autocast, check_precision, require_device, score
 from tasks.training.loss_watch import LossWatch
+from tasks.training.shard import Shard
 
 OnProgress = Callable[[int, float, float], None]
 OnCheckpoint = Callable[[int, Path], None]

@@ -52,7 +52,7 @@ def test_v_optimal_takes_the_run_that_lowers_the_variance_beyond_the_ladder_most
     found = best_fit(state.fit)
     beyond = found.jacobian(RUNGS[-1] * np.array([2.0, 4.0, 8.0]))
     left = [np.trace(beyond @ found.seen(n).covariance @ beyond.T) for n in RUNGS]
-    assert propose_v_optimal([state], {"a": RUNGS}, _same)[0].n == RUNGS[int(np.argmin(left))]
+    assert propose_v_optimal([state], {"a": RUNGS}, _same)[0].run.n == RUNGS[int(np.argmin(left))]
 
 
 def test_v_optimal_looks_where_the_target_region_is() -> None:

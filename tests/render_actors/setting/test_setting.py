@@ -68,7 +68,7 @@ def values_of(name: str, folder: Path) -> dict[str, Any]:
         code.write_text("def scene(setting, seed, index):\n    return []\n")
         return {"source": Source("function", f"{code}:scene", ("cat",)), "texture": "without"}
     numbers = {"resolution": 128, "samples": 16, "classes": 40, "max_objects": 10, "poses_per_scene": 2}
-    settings: dict[str, dict[str, Any]] = {
+    more: dict[str, dict[str, Any]] = {
         "default": {},
         "one object": {"appearance": "single", "light": "fix", "background": "fix"},
         "texture-less": {"texture": "without", "classes": 173},
@@ -79,7 +79,7 @@ def values_of(name: str, folder: Path) -> dict[str, Any]:
         "labels": {"labels": ("masks", "classes", "depth", "masks", "poses")},
         "gpu": {"device": "cuda"},
     }
-    return settings[name]
+    return more[name]
 
 
 @pytest.mark.parametrize("name", NAMES)

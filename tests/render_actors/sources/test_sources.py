@@ -347,7 +347,7 @@ def test_corrected_labels_are_other_images_though_their_files_have_the_same_size
 def test_an_image_without_a_mask_is_named(tmp_path: Path) -> None:
     source = write_masks(tmp_path)
     (tmp_path / "masks" / "7.png").unlink()
-    with pytest.raises(ValueError, match=r"7\.png has no mask; add masks/7\.png"):
+    with pytest.raises(ValueError, match=r"7\.png has no map; add .*masks/7\.png"):
         folder_size(source)
 
 

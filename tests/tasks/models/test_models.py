@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tasks.base import NO_BOX, TaskError, task, task_names
+from tasks.base import NO_BOX, TaskError, task, task_facts, task_names
 from tasks.data.drawn import shapes
-from tasks.models.backbones import backbone_names, check_pair
+from tasks.models.backbone_facts import BACKBONES, backbone_names, check_pair
+from tasks.models.backbones import build_backbone
 from tasks.models.transfer import backbone_state, build_model, load_backbone, seeded_model
 
 
@@ -108,7 +109,7 @@ def test_a_pair_that_cannot_work_is_refused_with_the_reason_and_what_fits(name: 
 
 def test_images_that_are_too_small_for_a_backbone_are_refused() -> None:
     with pytest.raises(TaskError, match="swin_t needs images of 32 px or more, not 24"):
-        check_pair("swin_t", task("semseg"), 24)
+        check_pair("swin_t", task_facts("semseg"), 24)
 
 
 # a mask for each of a hundred regions takes seconds
@@ -152,3 +153,20 @@ def test_an_image_without_objects_can_be_learnt_from(name: str) -> None:
     loss.backward()
 
     assert torch.isfinite(loss)
+
+
+@pytest.mark.parametrize("name", backbone_names())
+def test_what_is_known_without_torch_is_so(name: str) -> None:
+    facts, plain = BACKBONES[name], task_facts("mulclass")
+    backbone = build_backbone(name, plain).eval()
+
+    smallest = facts.smallest_px
+    with torch.no_grad():
+        maps, last = (
+            backbone(torch.zeros(1, 3, 2 * smallest, 2 * smallest)),
+            backbone(torch.zeros(1, 3, smallest, smallest)),
+        )
+
+    assert (len({stage.shape[-1] for stage in maps}) > 1) == facts.pyramid
+    assert any(isinstance(each, torch.nn.BatchNorm2d) for each in backbone.modules()) == facts.batch_norm
+    assert last[-1].shape[-2:] == (1, 1) or not facts.batch_norm

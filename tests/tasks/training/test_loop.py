@@ -17,9 +17,9 @@ from tasks.base import ArraySet, Task, task
 from tasks.data.drawn import shapes
 from tasks.models.transfer import StagedBackbone, TransferModel, backbone_state, seeded_model
 from tasks.recipes.recipe import Recipe
-from tasks.training.batches import Shard
 from tasks.training.evaluation import evaluate
 from tasks.training.loop import TrainResult, train
+from tasks.training.shard import Shard
 from tests.tasks.arrays import coloured_squares
 
 SINCLASS = task("sinclass")

@@ -1,0 +1,60 @@
+"""What is known of the backbones without torch: their names, and which tasks and images they can work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.base import TaskError, TaskFacts
+
+# side of a ViT's patches
+PATCH_PX = 16
+
+
+@dataclass(frozen=True)
+class BackboneFacts:
+    """pyramid: whether its maps have several sizes. smallest_px: least side of its images.
+
+    The last map of those, which batch_norm may see, is a single point.
+    """
+
+    pyramid: bool = True
+    batch_norm: bool = True
+    smallest_px: int = 32
+
+
+# a new backbone is one line here and one in tasks/models/backbones.py
+BACKBONES: dict[str, BackboneFacts] = {
+    "small_resnet": BackboneFacts(smallest_px=16),
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), BackboneFacts()),
+    **dict.fromkeys(("convnext_tiny", "swin_t"), BackboneFacts(batch_norm=False)),
+    **dict.fromkeys(("vit_s_16", "vit_b_16"), BackboneFacts(pyramid=False, batch_norm=False)),
+}
+
+
+def backbone_names() -> tuple[str, ...]:
+    """All known backbone names."""
+    return tuple(BACKBONES)
+
+
+def check_pair(name: str, task: TaskFacts, resolution: int | None = None) -> None:
+    """TaskError saying why where `task` cannot work on this backbone, or on images of `resolution` px."""
+    if name not in BACKBONES:
+        raise TaskError(f"unknown backbone {name!r}; known backbones: {', '.join(BACKBONES)}")
+    backbone = BACKBONES[name]
+    if task.needs == "pyramid" and not backbone.pyramid:
+        fitting = ", ".join(other for other, known in BACKBONES.items() if known.pyramid)
+        raise TaskError(
+            f"{task.name} reads maps of several sizes (a feature pyramid) and {name} has all its maps at one "
+            f"{PATCH_PX}th of the image; choose one of {fitting}"
+        )
+    if resolution is not None and resolution < backbone.smallest_px:
+        raise TaskError(f"{name} needs images of {backbone.smallest_px} px or more, not {resolution}")
+
+
+def needs_two_images(name: str, task: TaskFacts, resolution: int) -> bool:
+    """Whether batch norm would have one value a channel to learn from in a single image of `resolution` px.
+
+    So it is where the backbone's last map is a single point, and behind the pooling of DeepLab's head.
+    """
+    backbone = BACKBONES[name]
+    return task.dilated or (backbone.batch_norm and resolution <= backbone.smallest_px)
