@@ -18,8 +18,7 @@ from render_actors.shards.arrays import ImageView
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.stages.image_sets import setting_of, training_images
-from sweeper.stages.inventory import Inventory
-from sweeper.stages.render import found
+from sweeper.stages.inventory import Inventory, found
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
 from sweeper.storage.strict_json import dumps
 from sweeper.study.arms import Arm, Plan, make_plan, run_seeds

@@ -23,7 +23,8 @@ from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.events.reporter import Reporter
 from sweeper.stages.image_sets import ImageSet, training_images
-from sweeper.stages.render import ensure_rendered, missing_images
+from sweeper.stages.inventory import missing_images
+from sweeper.stages.render import ensure_rendered
 from sweeper.storage.artifacts import ArtifactStore
 
 SHEET_IMAGES = 60

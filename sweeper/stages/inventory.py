@@ -101,3 +101,14 @@ class Inventory:
         if index not in known:
             known[index] = artifact_key(row.shard(index))
         return known[index]
+
+
+def found(images: ImageSet, store: ArtifactStore) -> dict[int, Manifest]:
+    """The shards that exist, by index, each verified against its checksum."""
+    manifests = {index: store.find_sound(images.shard(index)) for index in images.shards}
+    return {index: manifest for index, manifest in manifests.items() if manifest is not None}
+
+
+def missing_images(sets: Sequence[ImageSet], store: ArtifactStore) -> int:
+    """How many images rendering would have to make: whole shards."""
+    return sum((len(images.shards) - len(found(images, store))) * images.images_a_shard for images in sets)

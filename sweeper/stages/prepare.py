@@ -23,9 +23,9 @@ from sweeper.cluster.resources import needs
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import InterruptedSweep
 from sweeper.events.reporter import Reporter
-from sweeper.stages.inventory import Inventory
+from sweeper.stages.inventory import Inventory, missing_images
 from sweeper.stages.pretrain import Pretraining, Shards, pretrain
-from sweeper.stages.render import ensure_rendered, missing_images
+from sweeper.stages.render import ensure_rendered
 from sweeper.storage.artifacts import ArtifactStore, CorruptArtifactError, Manifest, artifact_key
 from sweeper.study.arms import Arm
 

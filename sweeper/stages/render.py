@@ -1,4 +1,4 @@
-"""The render stage: which shards a size needs, which of them are missing, and making those."""
+"""The render stage: making the images that are missing."""
 
 from __future__ import annotations
 
@@ -8,18 +8,8 @@ from render_actors.pool import render_shards
 from sweeper.config.schema import Render
 from sweeper.errors import BadInput
 from sweeper.stages.image_sets import ImageSet
+from sweeper.stages.inventory import found
 from sweeper.storage.artifacts import ArtifactStore, Manifest
-
-
-def found(images: ImageSet, store: ArtifactStore) -> dict[int, Manifest]:
-    """The shards that exist, by index, each verified against its checksum."""
-    manifests = {index: store.find_sound(images.shard(index)) for index in images.shards}
-    return {index: manifest for index, manifest in manifests.items() if manifest is not None}
-
-
-def missing_images(sets: Sequence[ImageSet], store: ArtifactStore) -> int:
-    """How many images rendering would have to make: whole shards."""
-    return sum((len(images.shards) - len(found(images, store))) * images.images_a_shard for images in sets)
 
 
 def ensure_rendered(
