@@ -1,7 +1,8 @@
 """The studies and sweeps of run folders that were written before 2026-11-29, by commit d91138a.
 
 Rows and decisions under them are still read. What they hashed is frozen here: the keys that a sweep file had then. A
-key that came later is left out, so these digests stay what they were. Nothing is written under them any more.
+key that came later is left out, so these digests stay what they were; a sweep that uses one has none. Nothing is
+written under them any more.
 """
 
 from __future__ import annotations
@@ -56,9 +57,18 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 _SPREAD = ("actors", "cpus_per_actor", "gpus_per_actor", "recycle_after", "scene_timeout_s", "retries")
 
 
+def could_measure(config: SweepConfig, pretrain_version: int, finetune_version: int) -> bool:
+    """Whether d91138a could be told all that the sweep file says, and its stages gave what these versions give.
+
+    Where not, nothing of then belongs to the sweep.
+    """
+    said = config.model_dump(mode="json", exclude_defaults=True)
+    return (pretrain_version, finetune_version) == (PRETRAIN_VERSION, FINETUNE_VERSION) and said == _as_then(said)
+
+
 def study(config: SweepConfig, arm: Arm) -> str:
     """The study of an arm as d91138a computed it."""
-    everything = _as_then(config)
+    everything = _as_then(config.model_dump(mode="json"))
     finetune = {key: everything["finetune"][key] for key in ("dataset_sha256", "fraction", "count")}
     later = {key: everything["finetune"][key] for key in ("resolution", "balanced")}
     finetune |= {key: value for key, value in later.items() if value is not None}
@@ -82,12 +92,12 @@ def study(config: SweepConfig, arm: Arm) -> str:
 
 def sweep(config: SweepConfig, studies: Mapping[str, str]) -> str:
     """The digest of a whole sweep as d91138a computed it, from its arms' `studies`."""
-    return _hash([_as_then(config), studies])
+    return _hash([_as_then(config.model_dump(mode="json")), studies])
 
 
-def _as_then(config: SweepConfig) -> dict[str, Any]:
+def _as_then(values: dict[str, Any]) -> dict[str, Any]:
     """The sweep file's values under the keys of d91138a."""
-    return {key: _section(key, value) for key, value in _only(KEYS[""], config.model_dump(mode="json")).items()}
+    return {key: _section(key, value) for key, value in _only(KEYS[""], values).items()}
 
 
 def _section(key: str, value: Any) -> Any:

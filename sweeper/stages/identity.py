@@ -167,16 +167,15 @@ def studies(config: SweepConfig, plan: Plan | None = None) -> Studies:
     identities, plan = Identities(config), plan or make_plan(config)
     arms = (*plan.references, *plan.arms, *plan.controls)
     current = {arm.name: identities.study(arm) for arm in arms}
-    before = {arm.name: digests_d91138a.study(config, arm) for arm in arms}
+    before = current
+    if digests_d91138a.could_measure(config, PRETRAIN_VERSION, FINETUNE_VERSION):
+        before = {arm.name: digests_d91138a.study(config, arm) for arm in arms}
     # A key that comes later says nothing at its default.
     said = config.model_dump(mode="json", exclude_defaults=True)
     sweep = artifact_key({"config": said, "studies": current})[:16]
-    return Studies(
-        current,
-        {name: frozenset({current[name], before[name]}) for name in current},
-        sweep,
-        frozenset({sweep, digests_d91138a.sweep(config, before)}),
-    )
+    sweeps = {sweep} if before is current else {sweep, digests_d91138a.sweep(config, before)}
+    readable = {name: frozenset({current[name], before[name]}) for name in current}
+    return Studies(current, readable, sweep, frozenset(sweeps))
 
 
 def as_plain(value: Any) -> Any:
