@@ -364,7 +364,7 @@ def test_other_code_is_another_study_and_a_missing_file_is_bad_input(tmp_path: P
     function(tmp_path, "    return [1]")
     assert Identities(load_config(config)).study(ARM) != before
     path.unlink()
-    with pytest.raises(BadInput, match=r"renderings\.mine\.source: .*mine\.py is not found"):
+    with pytest.raises(BadInput, match=r"renderings\.mine: .*mine\.py is not found"):
         Identities(load_config(config)).study(ARM)
     with pytest.raises(BadInput, match=r"renderings\.mine: .*mine\.py is not found"):
         setting_of_config(load_config(config), "mine")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sweeper.budget.cost_model import FINETUNE_START_S
 from sweeper.budget.costs import CPU
+from sweeper.budget.ledger import Ledger
+from sweeper.budget.reservation import Reservation
 from sweeper.commands.report import tuned_on, tuning_table
+from sweeper.config.schema import Budget
 from sweeper.config.tune import spelled
+from sweeper.search import pricing
+from sweeper.stages.inventory import Inventory
+from sweeper.storage.artifacts import ArtifactStore
 from sweeper.study.results import Observation
 from tests.sweeper.examples import ARM, real_sweep, row, sweep_of
 
@@ -34,6 +41,34 @@ def test_the_best_finished_trial_is_what_was_chosen_and_all_trials_are_paid_for(
     assert tuned_on(config, rows) == (
         "of lr, on 2 folds of the 600 real training images; the test split had no part in it"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "finetune", "usd_a_second"),
+    [("cpu", {"cpus": 2}, 2 * 3.6 / 3600), ("T4", {"cpus": 1, "gpus": 1}, (3.6 + 0.5) / 3600)],
+)
+def test_the_dollars_of_the_trials_and_those_of_the_repeats_are_what_the_ledger_charged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, finetune: dict[str, Any], usd_a_second: float
+) -> None:
+    # given a run of three trials and two repeats, on a type of device with a price of its own, two side by side
+    monkeypatch.setattr(pricing, "device_type", lambda gpus: kind)
+    prices = {"cpu_core_hour": 3.6, "gpu_hour": 9.0, "gpus": {"T4": 0.5}}
+    config = sweep_of(tmp_path, real_sweep(prices=prices, finetune=finetune))
+    trials = [tried(2e-3, 0.30), tried(5e-3, 0.26), tried(1e-2, 0.20, share=0.25)]
+    repeats = [row(repeat=i, seconds=20.0) for i in range(2)]
+    ledger, run = Ledger(tmp_path / "ledger.jsonl", Budget()), trials[0].run
+    inventory = Inventory(config, ArtifactStore(str(tmp_path / "store"), look_only=True))
+
+    # when its fine-tunes are charged
+    payer = pricing.Pricing(config, ledger, inventory, 2.0, lambda run: 0)
+    seconds = sum(each.seconds for each in (*trials, *repeats))
+    payer.settle_finetunes(Reservation(ledger, run.what, {}), seconds, len(trials) + len(repeats), 6.5)
+
+    # then the ledger has what the table says of the tuning, and the two repeats with the start of their processes
+    (tuned,) = tuning_table(config, [*trials, *repeats], ledger.device("finetune"))
+    of_repeats = (40.0 + 2 * FINETUNE_START_S) * usd_a_second
+    assert ledger.by_stage()["finetune"]["usd"] == pytest.approx(tuned.dollars + of_repeats)
+    assert tuned.dollars == pytest.approx((90.0 + 3 * FINETUNE_START_S) * usd_a_second)
 
 
 def test_each_size_that_was_tuned_for_itself_has_a_row(tmp_path: Path) -> None:
