@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from sweeper.bench.registry import HELP as BENCH_HELP
+from sweeper.bench.registry import run_bench
 from sweeper.errors import BadInput, InterruptedSweep
 
 app = typer.Typer(
@@ -183,18 +185,49 @@ def reproduce(
     print(reproduce_paper(table, out, as_json=json))
 
 
-@app.command()
+@app.command(help=BENCH_HELP)
 def bench(
-    name: Annotated[str, typer.Argument(help="Which measurement, such as fit.")],
+    name: Annotated[str | None, typer.Argument(help="Which measurement: a name of the list above.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of recorded data; else SWEEPER_DATA_ROOT.")] = None,
-    runs: Annotated[int | None, typer.Option(help="Runs of bench overhead; else 2,000.")] = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="overhead: how many runs; else 2,000.")] = None,
+    sizes: Annotated[
+        list[int] | None, typer.Option(min=4, help="calibration: doublings of n in a curve; may be repeated.")
+    ] = None,
+    simulations: Annotated[int | None, typer.Option(min=1, help="calibration: curves in a cell; else 25.")] = None,
+    truths: Annotated[
+        int | None,
+        typer.Option(min=1, help="calibration: truths from the prior, not cells. verdicts: sweeps; else 400."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="verdicts: draws the truths; else 11.")] = None,
+    backbones: Annotated[list[str] | None, typer.Option(help="tasks: else all; may be repeated.")] = None,
+    tasks: Annotated[list[str] | None, typer.Option(help="tasks: else all; may be repeated.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="tasks: of 8 images; else the whole recipe.")] = None,
+    test: Annotated[int | None, typer.Option(min=1, help="tasks: held-out images; else 64.")] = None,
+    device: Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="pretrain, tasks: what to train on.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The CSV file to write; an unfinished one goes on.")] = None,
+    evidence: Annotated[Path | None, typer.Option(help="selection: the CSV file of the log evidence.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """The project's own measurements, each beside a reference of the same run."""
-    from sweeper.bench.registry import as_json, as_text, run_bench
+    options = {
+        "data_root": data_root,
+        "runs": runs,
+        "sizes": sizes,
+        "simulations": simulations,
+        "truths": truths,
+        "seed": seed,
+        "backbones": backbones,
+        "tasks": tasks,
+        "steps": steps,
+        "test": test,
+        "device": device,
+        "out": out,
+        "evidence": evidence,
+    }
+    figures = run_bench(name, {option: value for option, value in options.items() if value is not None})
+    from sweeper.bench.figures import as_json, as_text
 
-    figures = run_bench(name, data_root, runs)
-    print((as_json if json else as_text)(name, figures))
+    print((as_json if json else as_text)(name or "", figures))
 
 
 @app.command()

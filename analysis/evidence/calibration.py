@@ -1,17 +1,14 @@
 """Does the posterior cover what it says? Simulated curves with known truth, and profile likelihood beside it.
 
 Two questions: averaged over truths drawn from the prior, and cell by cell at fixed truths. In a cell D is set so
-that half of what is not transfer gap is left at n = 1000.
+that half of what is not transfer gap is left at n = 1000. `sweeper bench calibration` asks both.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import f as f_distribution
@@ -161,12 +158,28 @@ def profile_intervals(n: Floats, error: Floats, level: float = 0.95) -> Floats:
     return np.array(ends)
 
 
-def as_row(result: CellResult) -> str:
+def measured(designs: Sequence[Design], simulations: int, done: Collection[int] = ()) -> Iterator[tuple[int, str]]:
+    """Of every design that is not in `done` its index and its line of CSV under `HEAD`, which begins with the index.
+
+    They come strided, so that a part of the table is like the whole.
+    """
+    for i in sorted(range(len(designs)), key=lambda i: (i * _STRIDE % len(designs), i)):
+        if i not in done:
+            yield i, as_line(i, simulate(designs[i], simulations, seed=7000 + i))
+
+
+def as_line(index: int, result: CellResult) -> str:
     """One cell as a line of CSV under `HEAD`."""
-    d = result.design
-    row = [d.alpha, d.C, d.sigma, d.sizes, d.repeats, result.simulations, result.identified]
-    row += [*result.covered, *result.width, *result.profile_covered, *result.profile_width]
-    return ",".join(f"{value:.4g}" for value in row)
+    results = (result.covered, result.width, result.profile_covered, result.profile_width)
+    numbers = [result.identified, *(value for each in results for value in each)]
+    cells = ",".join(f"{value:.4g}" for value in numbers)
+    return f"{line_start(index, result.design, result.simulations)},{cells}"
+
+
+def line_start(index: int, design: Design, simulations: int) -> str:
+    """The part of a cell's line that is known before it is measured."""
+    known = (design.alpha, design.C, design.sigma, design.sizes, design.repeats, simulations)
+    return ",".join([str(index), *(f"{value:.4g}" for value in known)])
 
 
 def _judge(intervals: Floats, truth: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -174,68 +187,3 @@ def _judge(intervals: Floats, truth: Floats) -> tuple[tuple[float, ...], tuple[f
     held = (intervals[..., 0] <= truth) & (truth <= intervals[..., 1])
     widths = intervals[..., 1] - intervals[..., 0]
     return tuple(map(float, held.mean(axis=0))), tuple(map(float, np.median(widths, axis=0)))
-
-
-def main() -> None:
-    """`python -m analysis.evidence.calibration --sizes 7 --simulations 25 --out cells.csv`.
-
-    A line a cell, then what they say.
-
-    A killed or timed-out run loses nothing: the same command goes on with the cells that the file lacks.
-    """
-    asked = argparse.ArgumentParser(description="Coverage and width of the posterior's intervals, cell by cell.")
-    asked.add_argument("--sizes", type=int, nargs="+", default=[4, 7, 10], help="doublings of n in a curve, at least 4")
-    asked.add_argument("--simulations", type=int, default=25, help="curves in a cell")
-    asked.add_argument("--truths", type=int, default=0, help="instead: this many truths from the prior, one curve each")
-    asked.add_argument("--out", type=Path, required=True, help="the CSV file to write, or to go on with")
-    asked.add_argument("--minutes", type=float, default=float("inf"), help="stop after the cell under way at this time")
-    given = asked.parse_args()
-    designs = prior_designs(given.truths, seed=5) if given.truths else cells(given.sizes)
-    fill(given.out, designs, 1 if given.truths else given.simulations, time.monotonic() + 60 * given.minutes)
-    lines = given.out.read_text(encoding="utf-8").splitlines()[1:]
-    print(f"{len(lines)} of {len(designs)} lines")
-    print(summary(np.array([[float(cell) for cell in line.split(",")[1:]] for line in lines])))
-
-
-def fill(out: Path, designs: Sequence[Design], simulations: int, until: float) -> None:
-    """Add to `out` the lines of the designs that it lacks, strided so that a part is like the whole; sorted."""
-    head, *done = out.read_text(encoding="utf-8").splitlines() if out.exists() else [HEAD]
-    if head != HEAD:
-        raise SystemExit(f"{out} has other columns; name a new file")
-    lines = {int(line.split(",")[0]): line for line in done}
-    missing = sorted((i for i in range(len(designs)) if i not in lines), key=lambda i: (i * _STRIDE % len(designs), i))
-    for i in missing:
-        lines[i] = f"{i},{as_row(simulate(designs[i], simulations, seed=7000 + i))}"
-        out.write_text("\n".join([HEAD, *(lines[j] for j in sorted(lines))]) + "\n", encoding="utf-8")
-        if time.monotonic() > until:
-            return
-
-
-def summary(table: Floats) -> str:
-    """Coverage over all lines, the lowest where the fit calls itself identified, and how often ours is narrower.
-
-    `table`: the numbers under `HEAD` without the line's own, shape (lines, columns).
-    """
-    known = table[:, 6] > 0.5
-    covered, width, profile, profile_width = (table[:, 7 + 4 * i : 11 + 4 * i] for i in range(4))
-    lines = [f"{len(table)} lines, {known.sum()} identified; in each row: {', '.join(TARGETS)}"]
-    for name, chosen in (("all lines", np.full(known.shape, True)), ("identified", known)):
-        if chosen.any():
-            narrower = (width < profile_width)[chosen].mean(axis=0)
-            lines += [
-                f"{name}: covered {_row(covered[chosen].mean(axis=0))}, by profile likelihood"
-                f" {_row(profile[chosen].mean(axis=0))}",
-                f"{name}: least covered in a line {_row(covered[chosen].min(axis=0))}, by profile likelihood"
-                f" {_row(profile[chosen].min(axis=0))}",
-                f"{name}: narrower than profile likelihood in {_row(narrower)} of the lines; median ratio of widths"
-                f" {_row(np.median((width / profile_width)[chosen], axis=0))}",
-            ]
-    return "\n".join(lines)
-
-
-def _row(values: Floats) -> str:
-    return " / ".join(f"{value:.3f}" for value in values)
-
-
-if __name__ == "__main__":
-    main()

@@ -6,26 +6,21 @@ hidden. The nine rendering settings whose order the bench judges from n <= 4,000
 nothing of them above 4,000 takes part in a choice.
 
 Beside the backtests, the log evidence (marginal likelihood) of each set's seen part under each candidate, the nine
-settings up to 4,000: see `analysis.evidence.log_evidence`.
-
-    python -m analysis.evidence.selection --data-root DATA --out docs/estimator-selection.csv \\
-        --evidence docs/estimator-evidence.csv
+settings up to 4,000: see `analysis.evidence.log_evidence`. `sweeper bench selection` measures both.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from analysis.estimator.prior import Prior
-from analysis.evidence.backtest import Task, curve_errors, nine_renderings, posterior_errors, tasks
+from analysis.evidence.backtest import Task, curve_errors, posterior_errors
 from analysis.evidence.log_evidence import log_evidence
 from analysis.paper.other_estimators import OTHER_ESTIMATORS
-from analysis.paper.recorded import Curve, read_few_shot, read_paper
+from analysis.paper.recorded import Curve
 
 SHIPPED = Prior()
 CANDIDATES: Mapping[str, Prior] = {
@@ -50,10 +45,10 @@ EVIDENCE_HEAD = "candidate,seen,curves,log_evidence,of_it_by_pooling,difference"
 _NINE_SEEN = 4_000
 
 
-def backtests(scored_sets: Sequence[Task], unscored: Collection[str]) -> list[Task]:
-    """Backtests inside the fitted parts of `scored_sets`; curves in `unscored` are fitted, not scored."""
+def backtests(recorded: Sequence[Task], unscored: Collection[str]) -> list[Task]:
+    """Backtests inside the fitted parts of `recorded`; curves in `unscored` are fitted, not scored."""
     made = []
-    for task in scored_sets:
+    for task in recorded:
         for halvings in _HALVINGS.get(task.name, ()):
             cut = {name: curve.n.max() / 2**halvings for name, curve in task.seen.items()}
             seen: dict[str, Curve] = {name: curve.upto(cut[name]) for name, curve in task.seen.items()}
@@ -82,45 +77,35 @@ def compare(test: Task, candidates: Mapping[str, Prior], done: Collection[str] =
             yield _line(name, test, curve_errors(test, predict), first, "")
 
 
-def evidence_lines(scored_sets: Sequence[Task], nine: Collection[str]) -> Iterator[str]:
-    """A line of CSV under `EVIDENCE_HEAD` for every candidate and set; differences are from the first candidate."""
-    for task in scored_sets:
-        if task.name not in _HALVINGS:
+def fitted(recorded: Sequence[Task], nine: Collection[str]) -> list[Task]:
+    """The sets of which there are backtests, as the bench fits them; the curves in `nine` up to 4,000 only."""
+    made = []
+    for task in recorded:
+        if task.name in _HALVINGS:
+            seen = {name: curve.upto(_NINE_SEEN) if name in nine else curve for name, curve in task.seen.items()}
+            made.append(replace(task, seen=seen))
+    return made
+
+
+def compare_evidence(of: Task, candidates: Mapping[str, Prior], done: Collection[str] = ()) -> Iterator[str]:
+    """A line of CSV under `EVIDENCE_HEAD` for every candidate that is not in `done`, of what is fitted of one set.
+
+    Differences are from the first candidate.
+    """
+    if set(candidates) <= set(done):
+        return
+    first: float | None = None
+    for name, prior in candidates.items():
+        if first is not None and name in done:
             continue
-        seen = {name: curve.upto(_NINE_SEEN) if name in nine else curve for name, curve in task.seen.items()}
-        first: float | None = None
-        for name, prior in CANDIDATES.items():
-            alone, pooling = log_evidence(seen, task.groups, prior)
-            first = alone + pooling if first is None else first
-            yield f"{name},{task.name},{len(seen)},{alone + pooling:.2f},{pooling:.2f},{alone + pooling - first:.2f}"
+        alone, pooling = log_evidence(of.seen, of.groups, prior)
+        first = alone + pooling if first is None else first
+        if name not in done:
+            apart = alone + pooling - first
+            yield f"{name},{of.name},{len(of.seen)},{alone + pooling:.2f},{pooling:.2f},{apart:.2f}"
 
 
 def _line(name: str, test: Task, errors: Sequence[float], first: Sequence[float], covered: str) -> str:
     apart = np.subtract(errors, first)
     se = apart.std(ddof=1) / np.sqrt(apart.size)
     return f"{name},{test.name},{apart.size},{np.mean(errors):.6f},{apart.mean():.6f},{se:.6f},{covered}"
-
-
-def main() -> None:
-    """Write the table line by line; a run that was cut short goes on with the lines that the file lacks."""
-    asked = argparse.ArgumentParser(description="Score the estimator's candidates inside the parts that are fitted.")
-    asked.add_argument("--data-root", type=Path, required=True, help="the folder that holds curves/")
-    asked.add_argument("--out", type=Path, required=True, help="the CSV file to write, or to go on with")
-    asked.add_argument("--evidence", type=Path, help="the CSV file to write the log evidence to")
-    given = asked.parse_args()
-    paper = read_paper(given.data_root / "curves" / "cg_transfer_finetune.csv")
-    few_shot = read_few_shot(given.data_root / "curves" / "alabdulmohsin_vision.csv")
-    nine = {setting.name for setting in nine_renderings(paper)}
-    lines = given.out.read_text(encoding="utf-8").splitlines()[1:] if given.out.exists() else []
-    recorded = tasks(paper, few_shot)
-    if given.evidence:
-        given.evidence.write_text("\n".join([EVIDENCE_HEAD, *evidence_lines(recorded, nine)]) + "\n", encoding="utf-8")
-    for test in backtests(recorded, nine):
-        done = {line.split(",")[0] for line in lines if line.split(",")[1] == test.name}
-        for line in compare(test, CANDIDATES, done):
-            lines.append(line)
-            given.out.write_text("\n".join([HEAD, *lines]) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,5 @@
 """Are verdicts right as often as they say? Whole sweeps of single arms with known truth, to the first certain verdict.
 
-    python -m analysis.evidence.verdict_reliability --truths 400 > docs/verdict-reliability.csv
-
 Truths are drawn broadly, not from the estimator's prior: alpha log-uniform in 0.1 to 1.2, the error at 1,000 images
 log-uniform in 0.05 to 0.9, its share that is transfer gap uniform in 0 to 0.98, the run noise log-uniform in 0.001
 to 0.03. A third each asks for a target with any number of images, for one within 256,000, and for the next doubling. A
@@ -11,8 +9,6 @@ one does, at the first verdict that is given: looking often must not make verdic
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,6 +28,7 @@ PILOT = (64000, 8000, 1000)
 MOST_RUNS = 12
 N_LIMIT = 256_000
 MIN_GAIN = 0.01
+HEAD = "question,probability_from,probability_to,verdicts,mean_probability,right,share_right"
 # Edges of the table's rows; a verdict is given from 0.95 on.
 _EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
@@ -81,9 +78,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: verdicts with probabilities in [low, high), and how many of them are right."""
+    """A row of the table: looks with probabilities in [low, high), or verdicts given, and how many of them are right.
+
+    `said`: the mean of their probabilities.
+    """
 
     question: str
+    given: bool
     low: float
     high: float
     verdicts: int
@@ -129,18 +130,16 @@ def table(looks: Sequence[Look]) -> list[Row]:
         own = [look for look in looks if question in ("all", look.question)]
         for low, high in pairwise(_EDGES):
             inside = [x for x in own if low <= x.probability and (x.probability < high or high == 1.0)]
-            rows.append(_row(f"{question}: looks", low, high, inside))
-        rows.append(_row(f"{question}: given", 0.95, 1.0, [look for look in own if look.given]))
+            rows.append(_row(question, False, low, high, inside))
+        rows.append(_row(question, True, 0.95, 1.0, [look for look in own if look.given]))
     return rows
 
 
-def write_table(rows: Sequence[Row]) -> str:
-    """The rows as CSV, one line each."""
-    lines = ["question,probability_from,probability_to,verdicts,mean_probability,right,share_right"]
-    for row in rows:
-        share = f"{row.right / row.verdicts:.4f}" if row.verdicts else ""
-        lines.append(f'"{row.question}",{row.low:g},{row.high:g},{row.verdicts},{row.said:.4f},{row.right},{share}')
-    return "\n".join(lines) + "\n"
+def as_line(row: Row) -> str:
+    """A row as a line of CSV under `HEAD`."""
+    share = f"{row.right / row.verdicts:.4f}" if row.verdicts else ""
+    name = f"{row.question}: {'given' if row.given else 'looks'}"
+    return f'"{name}",{row.low:g},{row.high:g},{row.verdicts},{row.said:.4f},{row.right},{share}'
 
 
 def _measure(run: Run, truth: Truth, rng: np.random.Generator, done: list[Run], errors: list[float]) -> None:
@@ -164,26 +163,6 @@ def _equal(run: Run, alongside: Sequence[Run]) -> float:
     return 1.0
 
 
-def _row(question: str, low: float, high: float, looks: Sequence[Look]) -> Row:
+def _row(question: str, given: bool, low: float, high: float, looks: Sequence[Look]) -> Row:
     said = float(np.mean([look.probability for look in looks])) if looks else 0.0
-    return Row(question, low, high, len(looks), said, sum(look.right for look in looks))
-
-
-def main() -> None:
-    """The table on stdout, a summary on stderr."""
-    asked = argparse.ArgumentParser(description="How often verdicts are right, by what they say of themselves.")
-    asked.add_argument("--truths", type=int, default=400)
-    asked.add_argument("--seed", type=int, default=11)
-    given = asked.parse_args()
-    truths = draw_truths(given.truths, given.seed)
-    looks = [look for i, truth in enumerate(truths) for look in sweep(truth, 1000 + i)]
-    print(write_table(table(looks)), end="")
-    certain = [look for look in looks if look.given]
-    for label in sorted({look.label for look in certain}):
-        own = [look for look in certain if look.label == label]
-        right = sum(look.right for look in own)
-        print(f"{label}: {right} of {len(own)} right, after {np.mean([x.runs for x in own]):.1f} runs", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()
+    return Row(question, given, low, high, len(looks), said, sum(look.right for look in looks))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ from analysis.estimator.fit import fit_law
 from analysis.laws import law_error
 from analysis.policy.adaptive import propose
 from analysis.policy.runs import ArmState, Run
-from sweeper.bench.registry import Figure
+from sweeper.bench.figures import Figure, processor_seconds
+from sweeper.bench.simulated_sweep import ObservedTimes, simulated_sweep
 from sweeper.cluster.session import ray_session
 from sweeper.commands.run import run_sweep
 from sweeper.config.schema import SweepConfig
-from sweeper.events.reporter import Reporter
 from sweeper.search.experiment import set_tune_up
 
 ARMS, SIZES, SEEDS = 40, 10, 5
@@ -33,24 +33,8 @@ RUNS = ARMS * SIZES * SEEDS
 _IN_FLIGHT = 4
 
 
-class Stopwatch(Reporter):
-    """A reporter that says nothing and notes the driver's processor time whenever a run was observed."""
-
-    def __init__(self) -> None:
-        super().__init__("json")
-        self.seconds = [time.process_time()]
-
-    def event(self, name: str, text: str, **fields: Any) -> None:
-        """Note the time of a run."""
-        if name == "observed":
-            self.seconds.append(time.process_time())
-
-    def progress(self, *told: Any) -> None:
-        """Nothing."""
-
-
-def measure(data_root: Path | None, runs: int = RUNS) -> dict[str, Figure]:
-    """Figures of one large proposal and of so many runs; needs no recorded data."""
+def measure(runs: int = RUNS) -> dict[str, Figure]:
+    """Figures of one large proposal and of so many runs."""
     return {"proposal_200_arms_s": proposal()} | figures(runs)
 
 
@@ -60,8 +44,8 @@ def proposal(arms: int = 200, sizes: int = 12, pending: int = 50) -> Figure:
     ladder = _ladder(sizes)
     candidates = {state.arm: ladder for state in states}
     under_way = [Run(states[4 * i % arms].arm, ladder[i % sizes], 9) for i in range(pending)]
-    once = _processor_s(lambda: propose(states, candidates, _marginal, under_way))
-    apart = _processor_s(lambda: [propose([state], candidates, _marginal, under_way) for state in states])
+    once = processor_seconds(lambda: propose(states, candidates, _marginal, under_way))
+    apart = processor_seconds(lambda: [propose([state], candidates, _marginal, under_way) for state in states])
     return Figure(once, apart, f"s; {arms} arms, {sizes} sizes, {pending} pending; reference: arm by arm")
 
 
@@ -106,12 +90,6 @@ def _marginal(run: Run, assumed: Sequence[Run]) -> float:
     return 1.15 + max(0, run.n - there) / 64000
 
 
-def _processor_s(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
 def slope(ms: np.ndarray) -> float:
     """Growth of the time of a run, in ms over 1,000 runs."""
     return float(np.polyfit(np.arange(ms.size) / 1000, ms, 1)[0])
@@ -120,29 +98,16 @@ def slope(ms: np.ndarray) -> float:
 def sweep_config(folder: Path, runs: int) -> SweepConfig:
     """A simulated sweep of `runs` runs that no precision and no verdict ends."""
     arms = max(1, round(runs / (SIZES * SEEDS)))
-    law = {"C": 0.1, "D": 2.0, "sigma": 0.01}
-    content = {
-        "name": "overhead",
-        "output": str(folder / "run"),
-        "store": str(folder / "store"),
-        "objective": "predict",
-        "n_target": 1_000_000,
-        "renderings": {f"setting-{i}": {} for i in range(arms)},
-        "pretrain": {"tasks": ["simulated"], "backbones": ["simulated"]},
-        "finetune": {"tasks": ["simulated"], "repeats": 1, "cpus": 0.25},
-        "tune": {"trials": 0},
-        "ladder": {"start": 250, "factor": 2, "rungs": SIZES},
-        "policy": {"in_flight": _IN_FLIGHT, "max_seeds": SEEDS, "reference_seeds": 1},
-        "stop": {"prediction_sd": 1e-9},
-        "simulated": {f"setting-{i}": law | {"alpha": 0.3 + 0.4 * i / arms} for i in range(arms)},
-    }
-    return SweepConfig.model_validate(content)
+    laws = {f"setting-{i}": {"alpha": 0.3 + 0.4 * i / arms, "C": 0.1, "D": 2.0, "sigma": 0.01} for i in range(arms)}
+    policy = {"in_flight": _IN_FLIGHT, "max_seeds": SEEDS, "reference_seeds": 1}
+    endless = {"objective": "predict", "n_target": 1_000_000, "stop": {"prediction_sd": 1e-9}}
+    return simulated_sweep(folder, laws, SIZES, 0.25, name="overhead", policy=policy, **endless)
 
 
 def _loop(folder: Path, runs: int) -> np.ndarray:
-    watch = Stopwatch()
-    run_sweep(sweep_config(folder, runs), watch)
-    return np.diff(watch.seconds) * 1000
+    observed = ObservedTimes(time.process_time)
+    run_sweep(sweep_config(folder, runs), observed)
+    return np.diff(observed.seconds) * 1000
 
 
 class _Counting(Searcher):

@@ -1,7 +1,7 @@
 """`sweeper bench pretrain`: images/s of the training loop beside a plain torch loop with its tensors in memory.
 
 On the CPU under Ray Train, one worker with one thread, in turns with a process of its own for the plain loop. On a GPU,
-where there is one, without Ray: `python -m sweeper.bench.pretrain` measures that part alone and needs no Ray.
+where there is one, without Ray.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,11 @@ import torch
 from render_actors.labels import RenderedImage, image_of_maps
 from render_actors.shards.arrays import load_arrays
 from render_actors.shards.format import write_shard
-from sweeper.bench.registry import Figure, as_json
+from sweeper.bench.figures import Figure
 from sweeper.bench.training_loops import (
     CLASSES,
     Setting,
+    check_device,
     flop_per_image,
     in_turns,
     matmul_flop_per_s,
@@ -45,15 +45,22 @@ UNIT = "images/s; reference: a plain torch loop, tensors in memory"
 MFU_UNIT = "FLOP/s of the model; reference: a matrix product on the same device"
 
 
-def measure(data_root: Path | None) -> dict[str, Figure]:
-    """Every figure that this machine can give, by name. `data_root` is not needed: pixels are noise in shards."""
-    return _on_cpu() | on_gpu()
+def measure(device: str | None = None) -> dict[str, Figure]:
+    """Figures of this `device`, "cpu" or "cuda"; by default of the CPU, and of the GPU where there is one.
+
+    Pixels are noise in shards, so no data is needed; nor is Ray on a GPU. Raises BadInput where a GPU is asked for and
+    there is none.
+    """
+    if device is not None:
+        check_device(device)
+    figures = {} if device == "cuda" else _on_cpu()
+    return figures if device == "cpu" or not torch.cuda.is_available() else figures | _on_gpu()
 
 
-def on_gpu() -> dict[str, Figure]:
-    """The loop without Ray on the GPU, its data resident there; nothing where there is no GPU."""
+def _on_gpu() -> dict[str, Figure]:
+    """The loop without Ray on the GPU, its data resident there."""
     figures: dict[str, Figure] = {}
-    for name, setting in GPU.items() if torch.cuda.is_available() else ():
+    for name, setting in GPU.items():
         with tempfile.TemporaryDirectory() as folder:
             rates = side_by_side(setting, data_from_shards(setting.side, GPU_IMAGES, Path(folder)), GPU_ROUNDS)
         figures |= _figures(name, setting, *rates, matrix=8192)
@@ -63,7 +70,7 @@ def on_gpu() -> dict[str, Figure]:
 def _on_cpu() -> dict[str, Figure]:
     """Our loop in a worker of Ray Train, the plain one in a process without Ray, block after block."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "sweeper.bench.pretrain", "plain", folder]
+        command = [sys.executable, "-m", "sweeper.bench.pretrain", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as plain:
             try:
                 ours = _under_ray_train(Path(folder))
@@ -123,13 +130,6 @@ def _noise(index: int, side: int, rng: np.random.Generator) -> RenderedImage:
     return image_of_maps(index, pixels, instances, class_ids=[int(rng.integers(CLASSES))], smallest_px=1)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """`plain FOLDER`: the other side of the measurement on the CPU. Without arguments: the GPU's figures as JSON."""
-    if arguments:
-        print(json.dumps(plain_rate(CPU, Path(arguments[1]), CPU_ROUNDS)))
-    else:
-        print(as_json("pretrain", on_gpu()))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    # The other side of the measurement on the CPU, in a process of its own.
+    print(json.dumps(plain_rate(CPU, Path(sys.argv[1]), CPU_ROUNDS)))

@@ -1,74 +1,98 @@
-"""`sweeper bench NAME`: the project's own measurements, each value beside a reference of the same run.
+"""Every measurement of the project by name: `sweeper bench NAME` is the one way to all of them.
 
-To add a bench: a file with a function (data_root) -> figures, and its line in BENCHES.
+To add a bench: a file with a function that returns figures by name, and its entry in BENCHES. The command line imports
+this file for its help, so it imports no bench before one is asked for.
 """
 
 from __future__ import annotations
 
-import os
-import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import BadInput
-from sweeper.storage.strict_json import dumps
 
-# Name of the bench, and the function that measures it; imported when it is asked for.
-BENCHES = {
-    "fit": "sweeper.bench.fit:measure",
-    "overhead": "sweeper.bench.overhead:measure",
-    "overlap": "sweeper.bench.overlap:measure",
-    "policy": "sweeper.bench.policy:measure",
-    "policy-design": "sweeper.bench.policy:measure_design",
-    "policy-cost": "sweeper.bench.policy:measure_cost",
-    "policy-renderings": "sweeper.bench.policy:measure_renderings",
-    "policy-drawn-renderings": "sweeper.bench.policy:measure_drawn_renderings",
-    "pretrain": "sweeper.bench.pretrain:measure",
-    "render": "sweeper.bench.render:measure",
-}
+if TYPE_CHECKING:
+    from sweeper.bench.figures import Figure
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measured number beside its reference of the same run, in `unit`."""
+class Bench:
+    """What is measured, beside what, by which function of this package ("file:name"), and with which options."""
 
-    value: float
-    reference: float
-    unit: str
+    measures: str
+    reference: str
+    function: str
+    options: tuple[str, ...] = ()
 
 
-def run_bench(name: str, data_root: Path | None, runs: int | None = None) -> dict[str, Figure]:
-    """Measure; raises BadInput where there is no such bench. `runs`: how many, where the bench is over runs."""
-    if name not in BENCHES:
-        raise BadInput(f"there is no bench {name!r}; choose one of {', '.join(BENCHES)}")
-    if runs is not None and (name != "overhead" or runs < 1):
-        raise BadInput(f"--runs is {runs} for bench {name}; give 1 or more, and only to bench overhead")
-    module, function = BENCHES[name].split(":")
-    given = {} if runs is None else {"runs": runs}
-    figures: dict[str, Figure] = getattr(import_module(module), function)(data_root, **given)
+BENCHES: Mapping[str, Bench] = {
+    "fit": Bench(
+        "the estimator's speed, its error on recorded curves",
+        "least squares",
+        "fit:measure",
+        ("data_root",),
+    ),
+    "pretrain": Bench("images/s of the training loop", "a plain torch loop", "pretrain:measure", ("device",)),
+    "render": Bench("images/s and memory", "bare Blender and a process a scene", "render:measure"),
+    "overhead": Bench("driver time a run", "Ray Tune alone", "overhead:measure", ("runs",)),
+    "overlap": Bench("core-seconds spent in fine-tunes", "all there were", "overlap:measure"),
+    "policy": Bench(
+        "the four questions that follow, to every policy",
+        "the fixed grid",
+        "policy:measure",
+        ("data_root",),
+    ),
+    "policy-design": Bench("variance over the least possible", "the fixed grid", "policy:measure_design"),
+    "policy-cost": Bench("cost until C is known", "the fixed grid", "policy:measure_cost"),
+    "policy-renderings": Bench(
+        "recorded settings named right",
+        "the fixed grid",
+        "policy:measure_renderings",
+        ("data_root",),
+    ),
+    "policy-drawn-renderings": Bench("the same on drawn settings", "the fixed grid", "policy:measure_drawn_renderings"),
+    "calibration": Bench(
+        "coverage of 95 % intervals",
+        "0.95 and profile likelihood",
+        "calibration:measure",
+        ("sizes", "simulations", "truths", "out"),
+    ),
+    "verdicts": Bench(
+        "how often verdicts are right",
+        "the probability they say",
+        "verdicts:measure",
+        ("truths", "seed", "out"),
+    ),
+    "selection": Bench(
+        "error and evidence of candidate priors",
+        "the shipped prior",
+        "selection:measure",
+        ("data_root", "out", "evidence"),
+    ),
+    "tasks": Bench(
+        "metric of every task and backbone",
+        "the same model untrained",
+        "task_matrix:measure",
+        ("backbones", "tasks", "steps", "test", "device"),
+    ),
+}
+
+HELP = "The project's own measurements, each beside a reference of the same run.\n\n\b\n" + "\n".join(
+    f"{name}: {bench.measures}; beside {bench.reference}" for name, bench in BENCHES.items()
+)
+
+
+def run_bench(name: str | None, given: Mapping[str, Any]) -> dict[str, Figure]:
+    """Measure with the options that were `given`; BadInput where there is no such bench or it has no such option."""
+    if name is None or name not in BENCHES:
+        problem = f"there is no bench {name!r}" if name else "bench needs a name"
+        raise BadInput(f"{problem}; choose one of {', '.join(BENCHES)}")
+    for option in given:
+        if option not in BENCHES[name].options:
+            takers = " and ".join(other for other, bench in BENCHES.items() if option in bench.options)
+            raise BadInput(f"--{option.replace('_', '-')} is no option of bench {name}, but of {takers}")
+    module, function = BENCHES[name].function.split(":")
+    figures: dict[str, Figure] = getattr(import_module(f"sweeper.bench.{module}"), function)(**given)
     return figures
-
-
-def as_json(name: str, figures: dict[str, Figure]) -> str:
-    """The object that DESIGN.md lays down."""
-    machine = {"cpus": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
-    shown = {
-        key: {"value": f.value, "reference": f.reference, "ratio": _ratio(f), "unit": f.unit}
-        for key, f in figures.items()
-    }
-    return dumps({"bench": name, "machine": machine, "figures": shown})
-
-
-def as_text(name: str, figures: dict[str, Figure]) -> str:
-    """One line a figure."""
-    width = max(len(key) for key in figures)
-    lines = [f"bench {name}", f"{'figure':{width}}  {'value':>10} {'reference':>10} {'ratio':>7}  unit"]
-    for key, f in figures.items():
-        ratio = "-" if not f.reference else f"{f.value / f.reference:.3f}"
-        lines.append(f"{key:{width}}  {f.value:10.5g} {f.reference:10.5g} {ratio:>7}  {f.unit}")
-    return "\n".join(lines)
-
-
-def _ratio(figure: Figure) -> float | None:
-    return figure.value / figure.reference if figure.reference else None

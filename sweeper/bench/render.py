@@ -21,7 +21,7 @@ from typing import Any
 from render_actors.scene.sample import sample_scene
 from render_actors.setting.setting import RenderSetting
 from render_actors.shards.format import write_shard
-from sweeper.bench.registry import Figure
+from sweeper.bench.figures import Figure
 
 TIMED = RenderSetting(resolution=64, samples=4, min_objects=10, max_objects=10)
 SMALL = RenderSetting(resolution=32, samples=1)
@@ -39,8 +39,8 @@ PAPER = RenderSetting(
 SCENES_A_SHARD = 5
 
 
-def measure(data_root: Path | None) -> dict[str, Figure]:
-    """Every figure, by name: rates in images/s, memory in MB. `data_root` is not needed."""
+def measure() -> dict[str, Figure]:
+    """Every figure, by name: rates in images/s, memory in MB."""
     small, large = _part("bare", 64, 4, 12), _part("bare", 128, 16, 6)
     scaling, process, memory, paper = _part("scaling"), _part("process"), _part("memory"), _part("memory-paper")
     return {

@@ -1,85 +1,83 @@
-"""What works with what: every task on every backbone, trained with its quick recipe, as a table for docs/tasks.md.
+"""`sweeper bench tasks`: what works with what. Every task on every backbone, trained with its quick recipe.
 
-    python -m sweeper.bench.task_matrix [--steps N] [--tasks NAME,...] [--test N] [--device cuda] [BACKBONE ...]
-
-All where none is named. Drawn images of tasks/data/drawn.py at 64 px, one thread, one seed. `--steps` cuts the quick
-fine-tuning recipe to so many steps of 8 images, for networks that are too large for the whole of it on one core: such a
-row says that a pair trains and is scored, not that it learns. An untrained detector finds a hundred things in each
-image, which takes minutes to score and is worth nothing: only its metric after the training is shown.
+Drawn images of tasks/data/drawn.py at 64 px, one thread, one seed. A cut recipe, for networks that are too large for
+the whole of it on one core, says that a pair trains and is scored, not that it learns.
 """
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 
-from tasks.base import TaskError, task, task_names
+from sweeper.bench.figures import Figure
+from sweeper.bench.training_loops import check_device
+from sweeper.errors import BadInput
+from tasks.base import Task, TaskError, task, task_names
 from tasks.data.drawn import shapes
 from tasks.models.backbone_facts import backbone_names, check_pair
 from tasks.models.transfer import seeded_model
-from tasks.recipes.recipe import Recipe
 from tasks.recipes.registry import recipe
-from tasks.training.evaluation import evaluate, require_device
+from tasks.training.evaluation import evaluate
 from tasks.training.loop import train
 
 SIDE_PX, TRAINING, TEST, BATCH, SEED = 64, 256, 64, 8, 0
 
 
-def cell(backbone: str, name: str, steps: int | None, test_images: int, device: str) -> str:
-    """Metric on held-out images before -> after the training, of detectors after it; `error` where it cannot work."""
-    learnt = task(name)
-    try:
-        check_pair(backbone, learnt.facts, SIDE_PX)
-    except TaskError:
-        return "error"
+def measure(
+    backbones: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
+    steps: int | None = None,
+    test: int = TEST,
+    device: str = "cpu",
+) -> dict[str, Figure]:
+    """The metric of every pair that can work, beside that of the same model untrained; a line of each on stderr.
+
+    Args:
+        backbones: names; all by default.
+        tasks: names; all by default.
+        steps: so many steps of 8 images in place of the whole quick recipe.
+        test: how many held-out images are scored.
+        device: "cpu" or "cuda".
+
+    Raises:
+        BadInput: where a name is unknown, the device is absent, or no pair can work.
+    """
+    check_device(device)
+    for names, known in ((backbones or (), backbone_names()), (tasks or (), task_names())):
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise BadInput(f"unknown {unknown[0]!r}; known: {', '.join(known)}")
+    torch.set_num_threads(1)
+    figures, refused = dict[str, Figure](), list[str]()
+    for backbone in backbones or backbone_names():
+        for learnt in map(task, tasks or task_names()):
+            try:
+                check_pair(backbone, learnt.facts, SIDE_PX)
+            except TaskError as error:
+                refused.append(str(error))
+                print(f"bench tasks: {error}", file=sys.stderr)
+                continue
+            figure = _trained(backbone, learnt, steps, test, device)
+            figures[f"metric_{learnt.name}_{backbone}"] = figure
+            print(f"bench tasks: {learnt.name} on {backbone}: {figure.value:.2f}", file=sys.stderr, flush=True)
+    if not figures:
+        raise BadInput(f"no pair can work: {'; '.join(refused)}")
+    return figures
+
+
+def _trained(backbone: str, learnt: Task, steps: int | None, test_images: int, device: str) -> Figure:
+    """The metric on held-out images after the training, beside that before it."""
     training = shapes(TRAINING, SIDE_PX, SEED, learnt.label_kind)
     test = shapes(test_images, SIDE_PX, SEED + 1, learnt.label_kind)
     model = seeded_model(backbone, learnt, len(training.class_names), SEED, len(training.keypoint_names))
+    whole = recipe(f"finetune-{learnt.name}-quick")
+    cut = whole if steps is None else replace(whole, iterations=steps, batch_size=BATCH, warmup_images=0)
 
-    def score() -> str:
-        return f"{evaluate(model, learnt, test, device=device, batch_size=BATCH):.2f}"
-
-    before = "" if learnt.facts.needs == "pyramid" else f"{score()} "
-    train(model, learnt, training, _cut(recipe(f"finetune-{name}-quick"), steps), seed=SEED, device=device)
-    return f"{before}-> {score()}"
-
-
-def _cut(whole: Recipe, steps: int | None) -> Recipe:
-    return whole if steps is None else replace(whole, iterations=steps, batch_size=BATCH, warmup_images=0)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table's head and the rows of the backbones asked for; the command line's arguments by default."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sweeper.bench.task_matrix", description="Every task on the backbones named."
-    )
-    parser.add_argument("backbones", nargs="*", metavar="BACKBONE", help=", ".join(backbone_names()))
-    parser.add_argument("--tasks", default=",".join(task_names()), metavar="NAME,...", help="columns; all by default")
-    parser.add_argument("--steps", type=int, help="steps of 8 images, in place of the whole quick recipe")
-    parser.add_argument("--test", type=int, default=TEST, metavar="N", help=f"held-out images; {TEST} by default")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    asked = parser.parse_args(arguments)
-    columns = asked.tasks.split(",")
-    for names, known in ((asked.backbones, backbone_names()), (columns, task_names())):
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            parser.error(f"unknown {unknown[0]!r}; known: {', '.join(known)}")
-    try:
-        require_device(asked.device)
-    except RuntimeError as error:
-        parser.error(str(error))
-    torch.set_num_threads(1)
-    print(f"| backbone | steps | {' | '.join(columns)} |")
-    print("|---" * (2 + len(columns)) + "|")
-    for backbone in asked.backbones or backbone_names():
-        print(f"| {backbone} | {asked.steps or 'recipe'}", end=" |", flush=True)
-        for name in columns:
-            print(f" {cell(backbone, name, asked.steps, asked.test, asked.device)}", end=" |", flush=True)
-        print()
-
-
-if __name__ == "__main__":
-    main()
+    before = evaluate(model, learnt, test, device=device, batch_size=BATCH)
+    train(model, learnt, training, cut, seed=SEED, device=device)
+    after = evaluate(model, learnt, test, device=device, batch_size=BATCH)
+    unit = f"metric on {test_images} held-out images after {cut.iterations} steps; reference: untrained"
+    return Figure(after, before, unit)

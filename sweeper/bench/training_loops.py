@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from sweeper.errors import BadInput
 from tasks.base import ArraySet, task
 from tasks.models.transfer import TransferModel, seeded_model
 from tasks.recipes.recipe import Precision, Recipe
+from tasks.training.evaluation import require_device
 from tasks.training.loop import train
 
 CLASSES = 20
@@ -64,6 +66,14 @@ class Setting:
     def model(self) -> TransferModel:
         """Fresh weights, the same every time."""
         return seeded_model(self.backbone, task("mulclass"), CLASSES, 0)
+
+
+def check_device(name: str) -> None:
+    """BadInput where this machine has no device called `name`."""
+    try:
+        require_device(name)
+    except RuntimeError as error:
+        raise BadInput(str(error)) from None
 
 
 def our_block(setting: Setting, data: ArraySet) -> Block:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import replace
 
 import pytest
 
-from analysis.evidence.verdict_reliability import QUESTIONS, Look, Truth, draw_truths, sweep, table, write_table
+from analysis.evidence.verdict_reliability import HEAD, QUESTIONS, Look, Truth, as_line, draw_truths, sweep, table
 
 STEEP = Truth(alpha=0.5, C=0.1, D=6.0, sigma=0.005, target=0.2, n_limit=None)
 
@@ -27,17 +26,18 @@ def test_what_is_right_follows_from_the_law() -> None:
 
 
 def test_of_the_verdicts_given_at_95_per_cent_hardly_any_is_wrong() -> None:
-    """36 sweeps with truths drawn broadly, seeded; docs/measured/verdict-reliability.csv has the long run."""
-    looks = [look for i, truth in enumerate(draw_truths(36, seed=5)) for look in sweep(truth, i, most_runs=6)]
+    """18 sweeps with truths drawn broadly, seeded; docs/measured/verdict-reliability.csv has the long run."""
+    looks = [look for i, truth in enumerate(draw_truths(18, seed=5)) for look in sweep(truth, i, most_runs=6)]
     given = [look for look in looks if look.given]
-    assert len(given) >= 20
+    assert len(given) >= 10
     assert {look.question for look in given} == set(QUESTIONS)
     assert all(look.probability >= 0.95 for look in given)
-    assert sum(not look.right for look in given) <= 2
+    assert sum(not look.right for look in given) <= 1
 
 
 def test_a_sweep_ends_with_its_first_verdict_or_with_the_last_run() -> None:
-    assert [look.given for look in sweep(STEEP, seed=0)][:-1] == [False] * (len(sweep(STEEP, seed=0)) - 1)
+    given = [look.given for look in sweep(STEEP, seed=0)]
+    assert given[:-1] == [False] * (len(given) - 1)
     on_the_edge = replace(STEEP, target=0.1, sigma=0.03)
     looks = sweep(on_the_edge, seed=1, most_runs=5)
     assert [look.runs for look in looks] in ([3, 4, 5], [3, 4], [3])
@@ -49,7 +49,7 @@ def test_the_table_counts_every_look_once_for_its_question_and_once_for_all() ->
         Look(QUESTIONS[0], "render more", 4, 0.97, True, True),
         Look(QUESTIONS[2], "change the rendering", 3, 1.0, True, False),
     ]
-    rows = list(csv.DictReader(io.StringIO(write_table(table(looks)))))
+    rows = list(csv.DictReader([HEAD, *map(as_line, table(looks))]))
     counted = {(row["question"], row["probability_from"]): row for row in rows if int(row["verdicts"])}
 
     assert counted["target, any n: looks", "0.7"]["share_right"] == "1.0000"
