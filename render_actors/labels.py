@@ -46,12 +46,36 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class MapForm:
+    """How a map of an image is kept: the shard's column, element type, sizes of the axes behind (H, W)."""
+
+    column: str
+    dtype: type
+    channels: tuple[int, ...] = ()
+
+    @property
+    def is_png(self) -> bool:
+        """Whether the column holds PNG files, else the bare numbers."""
+        return self.column.endswith("_png")
+
+
+# The maps of a RenderedImage by their names in it: a new one is a line here, a field there and a RenderSetting.labels.
+MAPS = {
+    "rgb": MapForm("rgb_png", np.uint8, (3,)),
+    "instances": MapForm("instances_png", np.uint8),
+    "semantic": MapForm("semantic_png", np.uint8),
+    "normals": MapForm("normals", np.float16, (3,)),
+    "depth": MapForm("depth", np.float32),
+}
+
+
+@dataclass(frozen=True)
 class RenderedImage:
     """Image `index` of a setting: rgb uint8 (H, W, 3), instances uint8 (H, W) with 0 = background, visible objects.
 
     `objects` leaves out what covers less than the setting's min_visible_share; `instances` keeps every pixel.
     Where the setting's labels ask for them: semantic uint8 (H, W), class_id + 1, 0 = background; normals float16
-    (H, W, 3), unit, in camera axes (x right, y up, z to the viewer), 0 where not valid (see `valid_normals`); depth
+    (H, W, 3), unit, in camera axes (x right, y up, z to the viewer), 0 where there is none; depth
     float32 (H, W), metres along the viewing axis; poses of all objects of the scene; the camera.
     """
 
@@ -93,11 +117,6 @@ def unit_normals(means: NDArray[np.float32]) -> NDArray[np.float16]:
     """Normals (H, W, 3) made unit; 0 where the mean over the pixel is too short to have one direction."""
     lengths = np.linalg.norm(means, axis=-1, keepdims=True)
     return np.where(lengths >= SHORTEST_NORMAL, means / np.maximum(lengths, SHORTEST_NORMAL), 0).astype(np.float16)
-
-
-def valid_normals(normals: NDArray[np.float16]) -> NDArray[np.bool_]:
-    """Which pixels (H, W) of stored normals (H, W, 3) have one."""
-    return np.asarray(normals.any(axis=-1))
 
 
 def pose_in_camera(

@@ -12,30 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tasks.label_forms import FORMS, KEYPOINT_COLUMNS, OBJECT_COLUMNS, LabelForm, LabelKind
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 # maps: of any size; pyramid: of several sizes
 Needs = Literal["maps", "pyramid"]
-LabelKind = Literal["class_index", "class_set", "boxes", "instances", "semantic", "normals", "depth", "keypoints"]
-
-# The class number of a pixel that counts neither for nor against, and of the rows that pad a list of boxes.
-IGNORED = 255
-NO_BOX = -1
-# of a row of keypoint labels: the object's own numbers, then those of each keypoint (tasks/data/keypoint_labels.py)
-OBJECT_COLUMNS, KEYPOINT_COLUMNS = 6, 4
-
-# kind -> element type and the shape of one image's label; letters stand for any size
-_FORMS: dict[LabelKind, tuple[type, str]] = {
-    "class_index": (np.integer, ""),
-    "class_set": (np.uint8, "K"),
-    "boxes": (np.float32, "M5"),
-    "instances": (np.uint8, "HW2"),
-    "semantic": (np.uint8, "HW"),
-    "normals": (np.float16, "HW3"),
-    "depth": (np.float32, "HW"),
-    "keypoints": (np.float32, "MP"),
-}
 
 
 class TaskError(ValueError):
@@ -68,37 +51,33 @@ class ArraySet:
         if len(self.images) != len(self.labels):
             raise TaskError(f"{len(self.images)} images but {len(self.labels)} labels")
         self._check_form()
-        if self.label_kind in ("class_index", "class_set", "boxes", "semantic", "keypoints"):
-            self._check_classes()
+        self._check_classes()
 
     def _check_form(self) -> None:
         if self.kind is None and self.labels.ndim not in (1, 2):
             raise TaskError(f"labels must be (N,) or (N, K), not {self.labels.shape}")
-        element, form = _FORMS[self.label_kind]
+        form = self.form
         sizes = {"H": self.images.shape[1], "W": self.images.shape[2], "K": len(self.class_names)}
         sizes["P"] = OBJECT_COLUMNS + KEYPOINT_COLUMNS * len(self.keypoint_names)
-        if (self.label_kind == "keypoints") != bool(self.keypoint_names):
+        if form.keypoints != bool(self.keypoint_names):
             raise TaskError(f"{self.label_kind} labels with {len(self.keypoint_names)} keypoint names; see ArraySet")
         found = self.labels.shape[1:]
-        fits = len(found) == len(form) and all(
+        fits = len(found) == len(form.shape) and all(
             size == (int(letter) if letter.isdigit() else sizes.get(letter, size))
-            for size, letter in zip(found, form, strict=True)
+            for size, letter in zip(found, form.shape, strict=True)
         )
-        if self.label_kind == "class_set" and not fits:
+        if form.shape == "K" and not fits:
             raise TaskError(f"labels have {found[-1]} classes but {len(self.class_names)} class names are given")
-        if not fits or not np.issubdtype(self.labels.dtype, element):
+        if not fits or not np.issubdtype(self.labels.dtype, form.element):
             raise TaskError(f"{self.label_kind} labels are {self.labels.dtype} {self.labels.shape}; see ArraySet")
 
     def _check_classes(self) -> None:
-        known = len(self.class_names)
-        classes = self.labels[..., 0] if self.label_kind in ("boxes", "keypoints") else self.labels
-        if self.label_kind == "class_set" or not classes.size:
-            return
+        form, known = self.form, len(self.class_names)
         # Maps are read from disk lazily: their classes are checked where they are made.
-        if self.label_kind == "semantic" and isinstance(self.labels, np.memmap):
+        if not form.class_numbers or (form.is_map and isinstance(self.labels, np.memmap)):
             return
-        nothing = {"boxes": NO_BOX, "keypoints": NO_BOX, "semantic": IGNORED}.get(self.label_kind)
-        shown = classes if nothing is None else classes[classes != nothing]
+        classes = form.telling(self.labels)
+        shown = classes if form.one_class else classes[classes != form.nothing]
         if shown.size and (shown.min() < 0 or shown.max() >= known):
             low, high = int(shown.min()), int(shown.max())
             raise TaskError(f"class indices run from {low} to {high}, outside 0..{known - 1}")
@@ -110,6 +89,11 @@ class ArraySet:
     def label_kind(self) -> LabelKind:
         """`kind`, or what the shape tells: `class_index` for (N,) labels, `class_set` for (N, K)."""
         return self.kind or ("class_index" if self.labels.ndim == 1 else "class_set")
+
+    @property
+    def form(self) -> LabelForm:
+        """What is known of its kind of label."""
+        return FORMS[self.label_kind]
 
     def take(self, indices: np.ndarray) -> ArraySet:
         """The images at `indices` (int, (M,)), copied into memory in that order."""

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tasks.base import NO_BOX, Task, TaskError, task_facts
+from tasks.base import Task, TaskError, task_facts
+from tasks.label_forms import NO_BOX
 
 _PYRAMID_WIDTH = 256
 # torchvision's: the side of the map that a box head reads, and numbers of a region for each of the pyramid's maps

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from tasks.base import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, Task, TaskError, task_facts
+from tasks.base import Task, TaskError, task_facts
 from tasks.detection import BOX_FIELDS, RegionHead, Target, box_heads, pyramid_width, sum_of_losses
+from tasks.label_forms import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS
 
 # torchvision's head; behind a narrow backbone it would be nearly all of the work
 _HEAD_LAYERS, _WIDEST_LAYER = 8, 512

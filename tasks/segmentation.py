@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.base import IGNORED, Task, TaskError, task_facts
+from tasks.base import Task, TaskError, task_facts
+from tasks.label_forms import IGNORED
 
 _AUXILIARY_WEIGHT = 0.5
 # torchvision's

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A material's shader graph: fills a Blender node tree it is handed (so that bpy stays in `renderer.py`).
+"""A material's shader graph: fills a Blender node tree it is handed.
 
 The object's own colour (Object Info node) multiplies the pattern and its alpha scales it: tints and pattern sizes vary
 by scene without building a shader anew.

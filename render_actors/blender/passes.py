@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the compositor writes beside the image: fills a node tree it is handed (so that bpy stays in `renderer.py`)."""
+"""What the compositor writes beside the image: fills a node tree it is handed."""
 
 import os
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scene to images and labels with BlenderProc in one long-lived process: the only file that imports bpy.
+"""Scene to images and labels with BlenderProc in one long-lived process.
 
 Meshes, materials and the compositor are made once for a setting, and an object for each that a scene ever shows
 (`props.py`). A scene then only moves and tints objects, so that next to nothing grows and set-up costs little. No state
@@ -7,103 +7,28 @@ of a scene reaches the next one: every property that any scene sets is set by ev
 out of the scene.
 """
 
-import importlib.util
-import os
 import shutil
-import sys
-import tempfile
-import types
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from render_actors.blender.nodes import build_nodes
-from render_actors.blender.passes import write_pass
+from render_actors.blender.assets import build_covers, build_room, load_mesh
+from render_actors.blender.imports import Matrix, bproc, bpy, cv2, reset_keyframes
 from render_actors.blender.props import Props, copies
+from render_actors.blender.session import FARTHEST_M, enable_outputs, scratch_folder, start_blender
 from render_actors.labels import RenderedImage, camera_of, image_of_maps, pose_in_camera, semantic_map, unit_normals
-from render_actors.scene.sample import FIELD_OF_VIEW, ROOM_HALF_M, Light, ObjectPlacement, SceneSpec, Surface
-from render_actors.setting.bop_objects import model_params
+from render_actors.scene.sample import FIELD_OF_VIEW, Light, ObjectPlacement, SceneSpec, Surface
 from render_actors.setting.classes import classes_of
-from render_actors.setting.materials import FIXED_FLOOR, FIXED_WALL, SURFACES, Material, surface_names, texture_pixels
-from render_actors.setting.object_class import ObjectClass, normalisation
-from render_actors.setting.setting import MissingDeviceError, RenderSetting
+from render_actors.setting.materials import FIXED_FLOOR, FIXED_WALL, SURFACES, Material, surface_names
+from render_actors.setting.setting import RenderSetting
 from render_actors.silence import silence
-
-
-def _placeholder(name: str, **members: Any) -> None:
-    module = types.ModuleType(name)
-    vars(module).update(members)
-    sys.modules[name] = module
-
-
-def _import_blenderproc() -> Any:
-    """BlenderProc beside the bpy wheel: it expects to run inside a Blender of its own, and to install into it."""
-    spec = importlib.util.find_spec("blenderproc")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("rendering needs blenderproc and bpy; run: make setup")
-    setup = {"setup": staticmethod(lambda *_: sys.argv), "setup_pip": staticmethod(lambda *_, **__: "")}
-    _placeholder("blenderproc.python.utility.SetupUtility", SetupUtility=type("SetupUtility", (), setup))
-    # Only BlenderProc's Matterport loader uses these, and they take more than half of its import: 8 of 13 s.
-    slow = [name for name in ("sklearn", "sklearn.cluster") if name not in sys.modules]
-    for name in slow:
-        _placeholder(name, MeanShift=None, estimate_bandwidth=None)
-    if importlib.util.find_spec("bop_toolkit_lib") is None:
-        # BlenderProc's BOP loader would install it from a repository; it asks it for the files of the models only.
-        dataset_params = types.SimpleNamespace(get_model_params=model_params)
-        _placeholder("bop_toolkit_lib", dataset_params=dataset_params)
-    # It imports GitPython, which refuses to be imported on a machine without git unless told to be quiet.
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ["INSIDE_OF_THE_INTERNAL_BLENDER_PYTHON_ENVIRONMENT"] = "1"
-    search_path, python_path = list(sys.path), os.environ.get("PYTHONPATH")
-    # Its import removes one entry of site-packages from the path: give it one to remove.
-    sys.path.insert(0, str(Path(spec.origin).parent.parent.absolute()))
-    if not hasattr(np, "string_"):
-        # BlenderProc is written for NumPy 1.
-        np.string_ = np.bytes_  # type: ignore[attr-defined]
-    try:
-        import blenderproc
-    finally:
-        sys.path[:] = search_path
-        for name in slow:
-            del sys.modules[name]
-        if python_path is not None:
-            os.environ["PYTHONPATH"] = python_path
-    return blenderproc
-
-
-with silence():
-    bproc = _import_blenderproc()
-
-import bpy  # noqa: E402
-import cv2  # noqa: E402
-from blenderproc.python.loader.BopLoader import _BopLoader  # noqa: E402
-from blenderproc.python.renderer.RendererUtility import render_init  # noqa: E402
-from blenderproc.python.utility.GlobalStorage import GlobalStorage  # noqa: E402
-from blenderproc.python.utility.Initializer import clean_up  # noqa: E402
-from blenderproc.python.utility.Utility import Utility, reset_keyframes  # noqa: E402
-from mathutils import Matrix  # noqa: E402
-
-TEXTURE_PX = 256
-# Past the room's diagonal.
-FARTHEST_M = 100.0
 
 
 def blender_version() -> str:
     """Blender's own version, for `sweeper doctor`."""
     return str(bpy.app.version_string)
-
-
-def _scratch_folder() -> str:
-    """A folder in memory for what Blender writes; those that killed processes left behind are removed."""
-    memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
-    for left in memory.glob("sweeper-render-*-*"):
-        owner = left.name.split("-")[2]
-        if not Path("/proc", owner).exists():
-            shutil.rmtree(left, ignore_errors=True)
-    return tempfile.mkdtemp(prefix=f"sweeper-render-{os.getpid()}-", dir=memory)
 
 
 class Renderer:
@@ -115,19 +40,19 @@ class Renderer:
 
     def __init__(self, setting: RenderSetting) -> None:
         self.setting = setting
-        self._folder = _scratch_folder()
+        self._folder = scratch_folder()
         with silence():
-            _start_blender(setting, self._folder)
+            start_blender(setting, self._folder)
             self._classes = classes_of(setting)
             self._meshes: dict[int, Any] = {}
-            self._covers = _build_covers(setting)
-            self._room = _build_room()
+            self._covers = build_covers(setting)
+            self._room = build_room()
             self._props = Props(self._make, _put_away)
             self._lights = {"point": bproc.types.Light("POINT"), "area": bproc.types.Light("AREA")}
             for light in self._lights.values():
                 # A lamp's disc in the image would be a bright object without a label.
                 light.blender_obj.visible_camera = False
-            _enable_outputs(setting, self._folder)
+            enable_outputs(setting, self._folder)
             bpy.data.orphans_purge(do_recursive=True)
 
     def render(self, scene: SceneSpec) -> list[RenderedImage]:
@@ -186,7 +111,7 @@ class Renderer:
     def _mesh(self, class_id: int) -> Any:
         """A class's mesh, loaded when a scene first shows it: a pool may hold many that a short run never does."""
         if class_id not in self._meshes:
-            self._meshes[class_id] = _load_mesh(self._classes[class_id])
+            self._meshes[class_id] = load_mesh(self._classes[class_id])
             # What the mesh file brought along: materials and full-size textures.
             bpy.data.orphans_purge(do_recursive=True)
         return self._meshes[class_id]
@@ -235,142 +160,8 @@ class Renderer:
         return image
 
 
-def _start_blender(setting: RenderSetting, folder: str) -> None:
-    """What bproc.init() does, less what fails under the bpy wheel (it sets a locale the wheel lacks)."""
-    clean_up(clean_up_camera=True)
-    # Its loader would hand out the objects of the renderer before, which are gone.
-    _BopLoader.CACHED_OBJECTS.clear()
-    GlobalStorage.set("output", [])
-    Utility.temp_dir = folder
-    scene = bpy.context.scene
-    scene.use_nodes = True
-    scene.node_tree.nodes.clear()
-    scene.node_tree.nodes.new("CompositorNodeComposite")
-    layers = scene.node_tree.nodes.new("CompositorNodeRLayers")
-    scene.node_tree.links.new(layers.outputs["Image"], scene.node_tree.nodes["Composite"].inputs["Image"])
-    _choose_device(setting.device)
-    render_init()
-    bproc.renderer.set_cpu_threads(1)
-    bproc.renderer.set_denoiser(None)
-    bproc.renderer.set_noise_threshold(0)
-    bproc.renderer.set_max_amount_of_samples(setting.samples)
-    bounces = setting.max_bounces
-    bproc.renderer.set_light_bounces(bounces, bounces, 0, bounces, 0, 0, 0)
-    bproc.renderer.toggle_light_tree(False)
-    scene.cycles.caustics_reflective = scene.cycles.caustics_refractive = False
-    bproc.renderer.set_world_background([0, 0, 0], 0)
-    bproc.renderer.set_output_format("PNG", 8, False, view_transform="Standard")
-    # The file is read at once and thrown away: speed over size.
-    scene.render.image_settings.compression = 0
-    scene.render.dither_intensity = 0
-    # A pattern of its own for each pose: the seed is mixed with the frame number.
-    scene.cycles.use_animated_seed = True
-    scene.cycles.use_auto_tile = False
-    # What is put away far off is left out: it costs neither time nor memory.
-    scene.render.use_simplify = scene.cycles.use_distance_cull = True
-    scene.cycles.distance_cull_margin = FARTHEST_M
-
-
-def _choose_device(device: str) -> None:
-    """Render on the CPU, or on GPUs; BlenderProc goes back to the CPU in silence where there is none."""
-    bproc.renderer.set_render_devices(use_only_cpu=device == "cpu", desired_gpu_device_type=[device.upper()])
-    if device != "cpu" and bpy.context.scene.cycles.device != "GPU":
-        raise MissingDeviceError(
-            f"rendering setting: device = {device!r}, but Blender finds no such device here; "
-            "run where there is one, or set device to cpu"
-        )
-
-
-def _load_mesh(entry: ObjectClass) -> Any:
-    """The class's mesh in the unit sphere, with its one material or, where it has none, those of its file."""
-    # The importer reports each texture it finds, or misses, on stderr.
-    with silence(2):
-        if entry.bop_id is not None:
-            loaded = bproc.loader.load_bop_objs(str(entry.mesh_path().parent.parent), obj_ids=[entry.bop_id])
-        else:
-            loaded = bproc.loader.load_obj(str(entry.mesh_path()), forward_axis="Y", up_axis="Z")
-    first, rest = loaded[0], loaded[1:]
-    if rest:
-        first.join_with_other_objects(rest)
-    first.set_shading_mode("smooth")
-    mesh = first.get_mesh()
-    mesh.set_sharp_from_angle(angle=0.6)
-    centre, radius = normalisation(entry)
-    mesh.transform(Matrix.Scale(1 / radius, 4) @ Matrix.Translation([-x for x in centre]))
-    if entry.material is not None:
-        mesh.materials.clear()
-        mesh.materials.append(_build_material(entry.material, f"class-{entry.name}"))
-    # Without a user of its own a class that no slot shows would be purged.
-    mesh.use_fake_user = True
-    first.delete()
-    return mesh
-
-
-def _build_material(material: Material, name: str) -> Any:
-    built = bproc.material.create(name).blender_obj
-    image = _load_texture(material.image) if material.image else None
-    build_nodes(built.node_tree, material, image)
-    built.use_fake_user = True
-    return built
-
-
-def _load_texture(name: str) -> Any:
-    """A packaged texture, shrunk: Cycles reads every pixel of a texture again at each scene."""
-    image = bpy.data.images.new(name, TEXTURE_PX, TEXTURE_PX)
-    image.pixels.foreach_set(np.ascontiguousarray(np.flipud(texture_pixels(name, TEXTURE_PX))).ravel())
-    image.pack()
-    return image
-
-
-def _build_room() -> dict[str, Any]:
-    """Meshes of floor and walls (with the ceiling); texture coordinates are in metres: the size is in the mesh."""
-    floor = bproc.object.create_primitive("PLANE", scale=[ROOM_HALF_M] * 3)
-    # A centimetre lower than the floor, so that the two never flicker through each other.
-    walls = bproc.object.create_primitive("CUBE", scale=[ROOM_HALF_M] * 3, location=[0, 0, ROOM_HALF_M - 0.01])
-    meshes = {}
-    for name, part in {"floor": floor, "walls": walls}.items():
-        part.persist_transformation_into_mesh()
-        mesh = meshes[name] = part.get_mesh()
-        mesh.materials.append(None)
-        mesh.use_fake_user = True
-        part.delete()
-    return meshes
-
-
-def _build_covers(setting: RenderSetting) -> dict[str, Any]:
-    """Materials of walls and floor, and of objects where each is covered anew, by name."""
-    pool = (FIXED_FLOOR, FIXED_WALL) if setting.background == "fix" else SURFACES if setting.textures is None else ()
-    needed = {material.name: material for material in (*pool, *(SURFACES if setting.material == "random" else ()))}
-    covers = {name: _build_material(material, f"surface-{name}") for name, material in needed.items()}
-    if setting.background == "random" and setting.textures is not None:
-        covers |= _load_cc_materials(setting.textures)
-    return covers
-
-
-def _load_cc_materials(folder: str) -> dict[str, Any]:
-    """BlenderProc's materials of a folder of CC0 textures, their images shrunk as the packaged ones are."""
-    with silence(2):
-        loaded = bproc.loader.load_ccmaterials(folder, use_all_materials=True)
-    for material in loaded:
-        for node in material.get_nodes_with_type("ShaderNodeTexImage"):
-            if max(node.image.size) > TEXTURE_PX:
-                node.image.scale(TEXTURE_PX, TEXTURE_PX)
-        material.blender_obj.use_fake_user = True
-    return {material.get_name(): material.blender_obj for material in loaded}
-
-
-def _enable_outputs(setting: RenderSetting, folder: str) -> None:
-    bproc.renderer.enable_segmentation_output(map_by="instance", output_dir=folder)
-    if "normals" in setting.labels:
-        bpy.context.view_layer.use_pass_normal = True
-        write_pass(bpy.context.scene.node_tree, "Normal", f"{folder}/normals_")
-    if "depth" in setting.labels:
-        bpy.context.view_layer.use_pass_z = True
-        write_pass(bpy.context.scene.node_tree, "Depth", f"{folder}/depth_")
-
-
 def _put_away(thing: Any) -> None:
-    """Out of view, and so far that Cycles leaves it out of the scene (see `_start_blender`)."""
+    """Out of view, and so far that Cycles leaves it out of the scene (see `start_blender`)."""
     thing.location = (0.0, 0.0, -10 * FARTHEST_M)
 
 

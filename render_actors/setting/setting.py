@@ -45,7 +45,7 @@ DEFAULT_LABELS: tuple[Label, ...] = ("classes", "boxes", "masks")
 Section = Literal["renderings", "render"]
 EACH, SHARED = {"section": "renderings"}, {"section": "render"}
 # It came later: it is left out of the content at its default, so that what was rendered before keeps its name. Every
-# new field needs this. A shared one is None in a sweep file that does not give it, so that its digest stays.
+# new field needs this. A shared one is None in a sweep file that does not give it.
 LATER = {"later": True}
 # It has no default in a sweep file, although it has always been part of the content.
 OPTIONAL = {"optional": True}

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from render_actors.labels import RenderedImage
-from render_actors.shards.format import decode_png, image_of_row, read_rows
+from render_actors.labels import MAPS, RenderedImage
+from render_actors.shards.format import decode_map, image_of_row, read_rows
 from render_actors.shards.keypoints import projection
 from tasks.data.readers.whole_folder import decoded_once
 
@@ -40,30 +40,7 @@ class RenderedArrays:
     projections: NDArray[np.float64] | None = None
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """A label kept as an array: the shard's column, element type, channels; columns of PNG are decoded."""
-
-    column: str
-    dtype: Any
-    channels: tuple[int, ...] = ()
-
-    def read(self, row: dict, shape: tuple[int, int], path: Path) -> NDArray[Any]:
-        data = row.get(self.column)
-        if data is None:
-            raise _lacks(path, self.column)
-        if self.column.endswith("_png"):
-            return decode_png(data)
-        return np.frombuffer(data, self.dtype).reshape(*shape, *self.channels)
-
-
-_PIXELS = {
-    "images": _Kept("rgb_png", np.uint8, (3,)),
-    "instances": _Kept("instances_png", np.uint8),
-    "semantic": _Kept("semantic_png", np.uint8),
-    "normals": _Kept("normals", np.float16, (3,)),
-    "depth": _Kept("depth", np.float32),
-}
+_PIXELS = {name if name != "rgb" else "images": form for name, form in MAPS.items()}
 LABEL_ARRAYS = ("boxes", "instances", "semantic", "normals", "depth", "projections")
 
 
@@ -100,12 +77,14 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
         rows, notes = read_rows(path)
         shape = (notes["height"], notes["width"])
         if not maps:
-            for name, kind in kept.items():
-                maps[name] = _new_map(folder, name, kind.dtype, (n, *shape, *kind.channels))
+            for name, form in kept.items():
+                maps[name] = _new_map(folder, name, form.dtype, (n, *shape, *form.channels))
             maps["class_sets"] = _new_map(folder, "class_sets", np.uint8, (n, notes["classes"]))
         for row in rows[: n - done]:
-            for name, kind in kept.items():
-                maps[name][done] = kind.read(row, shape, path)
+            for name, form in kept.items():
+                if row.get(form.column) is None:
+                    raise _lacks(path, form.column)
+                maps[name][done] = decode_map(form, row[form.column], shape)
             maps["class_sets"][done, row["class_ids"]] = 1
             boxes += [(done, k, *box) for k, box in zip(row["class_ids"], row["boxes"], strict=True)]
             if "projections" in labels:

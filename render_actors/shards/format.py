@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from render_actors.labels import Camera, ObjectPose, RenderedImage, VisibleObject
+from render_actors.labels import MAPS, Camera, MapForm, ObjectPose, RenderedImage, VisibleObject
 
 SCHEMA = pa.schema(
     [
@@ -28,8 +28,7 @@ SCHEMA = pa.schema(
     ]
 )
 # Columns only of shards whose labels ask for them: shards written before they existed lack them too.
-EXTRA = {
-    "semantic_png": pa.binary(),
+EXTRA = {form.column: pa.binary() for form in MAPS.values() if form.column not in SCHEMA.names} | {
     "pose_class_ids": pa.list_(pa.uint16()),
     "poses": pa.list_(pa.list_(pa.float64(), 12)),
     "scales": pa.list_(pa.float64()),
@@ -55,28 +54,41 @@ def decode_png(data: bytes) -> NDArray[np.uint8]:
         return np.asarray(image)
 
 
+def encode_map(form: MapForm, pixels: NDArray[Any] | None) -> bytes | None:
+    """A map as its column has it."""
+    if pixels is None:
+        return None
+    return encode_png(pixels) if form.is_png else pixels.tobytes()
+
+
+def decode_map(form: MapForm, data: bytes, shape: tuple[int, int]) -> NDArray[Any]:
+    """A map of `shape` (height, width) from its column, read-only."""
+    return decode_png(data) if form.is_png else np.frombuffer(data, form.dtype).reshape(*shape, *form.channels)
+
+
 def write_shard(path: Path, images: Sequence[RenderedImage], classes: int) -> None:
     """Write images (at least one, of one size) of a pool of `classes` classes as one Parquet file with checksums."""
     if not images:
         raise ValueError(f"shard {path}: no images to write")
-    columns = {
+    columns: dict[str, list[Any]] = {
         "index": [image.index for image in images],
-        "rgb_png": [encode_png(image.rgb) for image in images],
-        "instances_png": [encode_png(image.instances) for image in images],
         "class_ids": [[seen.class_id for seen in image.objects] for image in images],
         "boxes": [[seen.box for seen in image.objects] for image in images],
         "visible_px": [[seen.visible_px for seen in image.objects] for image in images],
         "instance_ids": [[seen.instance_id for seen in image.objects] for image in images],
-        "normals": [None if image.normals is None else image.normals.tobytes() for image in images],
-        "depth": [None if image.depth is None else image.depth.tobytes() for image in images],
     }
-    extra = _extra_columns(images)
+    for name, form in MAPS.items():
+        # The first columns are there whether or not they hold anything.
+        if form.column in SCHEMA.names or getattr(images[0], name) is not None:
+            columns[form.column] = [encode_map(form, getattr(image, name)) for image in images]
+    columns |= _poses(images)
     schema = SCHEMA
-    for name in extra:
-        schema = schema.append(pa.field(name, EXTRA[name]))
+    for name in EXTRA:
+        if name in columns:
+            schema = schema.append(pa.field(name, EXTRA[name]))
     height, width = images[0].instances.shape
     notes = {"classes": str(classes), "height": str(height), "width": str(width)}
-    table = pa.table(columns | extra, schema=schema)
+    table = pa.table(columns, schema=schema)
     notes["sha256"] = _digest(table.to_pylist(), table.column_names, notes)
     table = table.replace_schema_metadata(notes)
     compression = {name: "none" if name.endswith("_png") else "zstd" for name in schema.names}
@@ -84,11 +96,9 @@ def write_shard(path: Path, images: Sequence[RenderedImage], classes: int) -> No
     pq.write_table(table, path, compression=compression, use_dictionary=False, write_statistics=False)
 
 
-def _extra_columns(images: Sequence[RenderedImage]) -> dict[str, list[Any]]:
-    """The columns of EXTRA that these images have; all images of a shard have the same."""
+def _poses(images: Sequence[RenderedImage]) -> dict[str, list[Any]]:
+    """The columns of poses and cameras, where these images have them; all images of a shard have the same."""
     columns: dict[str, list[Any]] = {}
-    if images[0].semantic is not None:
-        columns["semantic_png"] = [encode_png(image.semantic) for image in images if image.semantic is not None]
     if images[0].poses is not None:
         poses = [image.poses for image in images if image.poses is not None]
         columns["pose_class_ids"] = [[pose.class_id for pose in of_image] for of_image in poses]
@@ -146,18 +156,18 @@ def image_of_row(row: dict) -> RenderedImage:
     """The image of a row of a shard, decoded."""
     seen = zip(row["instance_ids"], row["class_ids"], row["boxes"], row["visible_px"], strict=True)
     objects = tuple(VisibleObject(number, k, tuple(box), px) for number, k, box, px in seen)
-    rgb, instances = decode_png(row["rgb_png"]), decode_png(row["instances_png"])
-    normals, depth = row["normals"], row["depth"]
+    with Image.open(io.BytesIO(row["instances_png"])) as encoded:
+        shape = (encoded.height, encoded.width)
     return RenderedImage(
         index=row["index"],
-        rgb=rgb,
-        instances=instances,
         objects=objects,
-        semantic=decode_png(row["semantic_png"]) if "semantic_png" in row else None,
-        normals=None if normals is None else np.frombuffer(normals, np.float16).reshape(rgb.shape),
-        depth=None if depth is None else np.frombuffer(depth, np.float32).reshape(instances.shape),
         poses=_poses_of_row(row) if "poses" in row else None,
         camera=Camera(tuple(row["intrinsics"]), tuple(row["to_world"])) if "to_world" in row else None,
+        **{
+            name: decode_map(form, row[form.column], shape)
+            for name, form in MAPS.items()
+            if row.get(form.column) is not None
+        },
     )
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from render_actors.labels import MOST_NUMBERS, RenderedImage, image_of_maps, semantic_map
+from render_actors.labels import MAPS, MOST_NUMBERS, RenderedImage, image_of_maps, semantic_map
 
 if TYPE_CHECKING:
     from render_actors.setting.setting import RenderSetting
@@ -194,7 +194,7 @@ def labelled(index: int, picture: Picture, class_ids: Sequence[int], setting: Re
     more: dict[str, Any] = {}
     if "semantic" in setting.labels:
         more["semantic"] = semantic_map(picture.instances, class_ids)
-    for name, kind in (("normals", np.float16), ("depth", np.float32)):
+    for name in ("normals", "depth"):
         if name in setting.labels:
-            more[name] = np.ascontiguousarray(getattr(picture, name), dtype=kind)
+            more[name] = np.ascontiguousarray(getattr(picture, name), dtype=MAPS[name].dtype)
     return RenderedImage(index, image.rgb, image.instances, image.objects, **more)

@@ -20,6 +20,7 @@ from tasks.base import task_facts
 from tasks.data.catalogue import load_real
 from tasks.data.keypoint_labels import check_flip
 from tasks.data.sampling import folds, shows_anything, subset
+from tasks.label_forms import FORMS
 from tasks.models.backbone_facts import backbone_names, check_pair, needs_two_images
 from tasks.recipes.recipe import Recipe
 from tasks.training.shard import Shard
@@ -80,7 +81,7 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
         except ValueError as error:
             raise BadInput(f"{stage}.tasks: {error}") from None
         resolved = resolve_recipe(stage, name, recipe)
-        if stage == "pretrain" and learnt.label_kind == "keypoints":
+        if stage == "pretrain" and FORMS[learnt.label_kind].keypoints:
             _check_flip(stage, resolved, keypoints.NAMES)
         batch = resolved.batch_size
         if stage == "pretrain" and batch < config.pretrain.workers:
@@ -161,12 +162,12 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
             folds(chosen, real.train.labels, config.tune.folds, config.seed)
     except (ValueError, OSError) as error:
         raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
-    if real.train.label_kind == "keypoints":
+    if real.train.form.keypoints:
         for name in finetune.tasks:
             _check_flip("finetune", resolve_recipe("finetune", name, finetune.recipe), real.train.keypoint_names)
     if not len(real.test):
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
-    if real.train.label_kind == "class_index" and len(real.train.class_names) < 2:
+    if real.train.form.one_class and len(real.train.class_names) < 2:
         raise BadInput(f"finetune.dataset: {real.source} has one class; give two or more to be told apart")
     for split, data, indices in (("training", real.train, chosen), ("test", real.test, np.arange(len(real.test)))):
         if not shows_anything(data, indices):

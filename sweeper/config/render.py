@@ -116,27 +116,3 @@ def content_of(source: ImageSource, rendering: str) -> dict[str, object]:
         return source_content(source.resolved())
     except ValueError as error:
         raise BadInput(f"renderings.{rendering}.source: {error}") from None
-
-
-# A key that came later, but that rows of results have always been kept under.
-_ALWAYS_SAID = ("placement",)
-
-
-def said(render: Render, rendering: Rendering, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the images of the rendering called `name` depend on, in the keys of its section and in those of `render`.
-
-    Rows of results are kept under it. What is not set, or came later and says what was so before, is left out. Raises
-    BadInput where a source of images cannot work.
-    """
-    own, shared = rendering.model_dump(mode="json"), render.model_dump(mode="json")
-    for each in attributes("renderings"):
-        if each.metadata.get("later") and each.name not in _ALWAYS_SAID and own[each.name] == each.default:
-            del own[each.name]
-    if rendering.source is not None:
-        # Other code or files are other images.
-        own["source"] = content_of(rendering.source, name)
-    rendered = {"scenes_per_shard", *(each.name for each in attributes("render"))}
-    return (
-        {key: value for key, value in own.items() if value is not None},
-        {key: value for key, value in shared.items() if key in rendered and value is not None},
-    )

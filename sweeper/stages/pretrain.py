@@ -190,6 +190,7 @@ def _arrays(job: Pretraining, shards: Shards) -> Any:
     """The first n images decoded once a node into a memory map shared by its workers."""
     from tasks.base import label_kind
     from tasks.data.catalogue import cache_root
+    from tasks.label_forms import FORMS
 
     trim_folders(cache_root() / "rendered", int(job.cache_gb * 1e9))
     images, manifests = shards.images, shards.manifests
@@ -198,5 +199,5 @@ def _arrays(job: Pretraining, shards: Shards) -> Any:
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
     kind = label_kind(job.arm.learnt)
     arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key, labels=arrays_for(kind))
-    points = class_keypoints(images.setting) if kind == "keypoints" else None
+    points = class_keypoints(images.setting) if FORMS[kind].keypoints else None
     return labelled_set(kind, arrays, class_names(images.setting), points)

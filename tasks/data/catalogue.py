@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.base import ArraySet, LabelKind, TaskError
+from tasks.base import ArraySet, TaskError
 from tasks.data import clothing, coco, fashion_mnist, image_folder, map_folder
+from tasks.label_forms import LabelKind
 
 _IMAGE_FOLDER, _COCO, _MAPS = "imagefolder:", "coco:", "masks:"
 # full-scale sets by name: where they lie under data_root, and the class number that ADE20K ignores

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks.base import NO_BOX, ArraySet, LabelKind, TaskError
+from tasks.base import ArraySet, TaskError
 from tasks.data import decoded
 from tasks.data.decoded import decode_all
 from tasks.data.keypoint_labels import padding, rows_of
 from tasks.data.letterbox import label_map, photograph
 from tasks.data.readers.coco_list import CocoImage, CocoList, are_numbers, box_of, not_coco, read_list
+from tasks.label_forms import FORMS, NO_BOX, LabelKind
 
-KINDS: tuple[LabelKind, ...] = ("boxes", "instances", "class_set", "keypoints")
 _SPLITS = {"train": ("train",), "test": ("test", "val")}
 # objects are numbered in 8 bits
 _MOST_OBJECTS = 255
@@ -64,7 +64,7 @@ def load(
     photographs = {split: each.photographs for split, each in lists.items()}
     photographs["train"] = tuple(shown for shown in train.photographs if _teaches(shown, kind))
     if not photographs["train"]:
-        wanted = "a keypoint" if kind == "keypoints" else "an object"
+        wanted = "a keypoint" if FORMS[kind].keypoints else "an object"
         raise TaskError(f"{train.file} lists no image with {wanted} in it")
 
     def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
@@ -73,14 +73,13 @@ def load(
         for split, shown in photographs.items():
             pixels = lambda item: photograph(item.file, resolution, (item.width, item.height))  # noqa: E731
             decode_all(shown, pixels, target / f"{split}.npy", (*square, 3), np.uint8)
-            labels = None
-            if kind == "instances":
+            in_memory = _IN_MEMORY.get(kind)
+            if in_memory is None:
                 file = target / f"{split}-labels.npy"
                 decode_all(shown, lambda item: _instances(item, resolution), file, (*square, 2), np.uint8)
-            else:
-                labels = _in_memory(kind, shown, lists[split], resolution)
+            labels = None if in_memory is None else in_memory(shown, lists[split], resolution)
             made[split] = (labels, lists[split].names)
-        if kind == "keypoints":
+        if FORMS[kind].keypoints:
             (target / decoded.KEYPOINT_NAMES).write_text(json.dumps(train.keypoints))
         return made
 
@@ -94,13 +93,13 @@ def load(
 
 def _teaches(shown: _Photograph, kind: LabelKind) -> bool:
     """Whether there is anything in an image to learn from."""
-    if kind != "keypoints":
+    if not FORMS[kind].keypoints:
         return bool(shown.objects)
     return any(visibility > 0 for _, annotation in shown.objects for visibility in annotation["keypoints"][2::3])
 
 
 def _prefix(kind: LabelKind) -> str:
-    return "*keypoints_" if kind == "keypoints" else "instances_"
+    return "*keypoints_" if FORMS[kind].keypoints else "instances_"
 
 
 def _split_of(file: Path) -> str:
@@ -121,7 +120,7 @@ def _read(file: Path, kind: LabelKind) -> _List:
     folder = file.parents[1] / _split_of(file)
     folder = folder if folder.is_dir() else file.parents[1] / "images"
     listed = read_list(file)
-    keypoints = _keypoint_names(listed) if kind == "keypoints" else ()
+    keypoints = _keypoint_names(listed) if FORMS[kind].keypoints else ()
     shown = tuple(_photograph(listed, image, folder) for image in listed.images)
     for item in shown if keypoints else ():
         _check_keypoints(file, item, len(keypoints))
@@ -174,15 +173,9 @@ def _check_keypoints(file: Path, item: _Photograph, count: int) -> None:
             )
 
 
-def _in_memory(kind: LabelKind, shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
-    """Labels that are a few numbers an image."""
-    if kind == "keypoints":
-        return _keypoints(shown, listed.keypoints, resolution)
-    return _boxes(shown, resolution) if kind == "boxes" else _class_sets(shown, len(listed.names))
-
-
-def _keypoints(shown: Sequence[_Photograph], names: tuple[str, ...], resolution: int) -> np.ndarray:
+def _keypoints(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
     """float32 (N, M, 6 + 4 K), padded. An object without an area has its box's."""
+    names = listed.keypoints
     labels = padding(len(shown), max((len(item.objects) for item in shown), default=0), len(names))
     for place, item in zip(labels, shown, strict=True):
         scale = resolution / max(item.width, item.height)
@@ -197,7 +190,7 @@ def _keypoints(shown: Sequence[_Photograph], names: tuple[str, ...], resolution:
     return labels
 
 
-def _boxes(shown: Sequence[_Photograph], resolution: int) -> np.ndarray:
+def _boxes(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
     """float32 (N, M, 5), padded."""
     most = max((len(item.objects) for item in shown), default=0)
     rows = np.full((len(shown), most, 5), NO_BOX, np.float32)
@@ -209,8 +202,8 @@ def _boxes(shown: Sequence[_Photograph], resolution: int) -> np.ndarray:
     return rows
 
 
-def _class_sets(shown: Sequence[_Photograph], classes: int) -> np.ndarray:
-    sets = np.zeros((len(shown), classes), np.uint8)
+def _class_sets(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
+    sets = np.zeros((len(shown), len(listed.names)), np.uint8)
     for place, item in zip(sets, shown, strict=True):
         place[[number for number, _ in item.objects]] = 1
     return sets
@@ -244,3 +237,12 @@ def _mask(outline: Any, item: _Photograph) -> np.ndarray:
         outline = run_lengths.merge(outline)
     mask: np.ndarray = run_lengths.decode(outline).astype(bool)
     return mask
+
+
+# labels that are a few numbers an image; those of another kind are maps
+_IN_MEMORY: dict[LabelKind, Callable[[Sequence[_Photograph], _List, int], np.ndarray]] = {
+    "boxes": _boxes,
+    "class_set": _class_sets,
+    "keypoints": _keypoints,
+}
+KINDS: tuple[LabelKind, ...] = ("boxes", "instances", "class_set", "keypoints")

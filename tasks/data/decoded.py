@@ -12,8 +12,9 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from tasks.base import ArraySet, LabelKind
+from tasks.base import ArraySet
 from tasks.data.readers.whole_folder import CHECKSUMS, decoded_once
+from tasks.label_forms import FORMS, LabelKind
 
 SPLITS = ("train", "test")
 # bumped when the pixels that decoding gives change, so that no old cache is read
@@ -77,8 +78,8 @@ def _read(folder: Path, split: str, kind: LabelKind) -> ArraySet:
         # grey stays one channel on disk; three views of it cost nothing
         images = np.broadcast_to(images, (*images.shape[:3], 3))
     # a map for every image is read as it is needed, too
-    lazily: Literal["r"] | None = "r" if kind in ("instances", "semantic", "normals", "depth") else None
+    lazily: Literal["r"] | None = "r" if FORMS[kind].is_map else None
     labels = np.load(folder / f"{split}-labels.npy", mmap_mode=lazily, allow_pickle=False)
     names = tuple(json.loads((folder / f"{split}-classes.json").read_text()))
-    keypoints = json.loads((folder / KEYPOINT_NAMES).read_text()) if kind == "keypoints" else ()
+    keypoints = json.loads((folder / KEYPOINT_NAMES).read_text()) if FORMS[kind].keypoints else ()
     return ArraySet(images, labels, names, kind, tuple(keypoints))

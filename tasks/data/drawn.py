@@ -5,10 +5,13 @@ Balls, boards and boxes of a class's own colour on noise. Every label follows fr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from tasks.base import NO_BOX, ArraySet, LabelKind
+from tasks.base import ArraySet
 from tasks.data.keypoint_labels import padding, rows_of
+from tasks.label_forms import FORMS, NO_BOX, LabelKind
 
 CLASS_NAMES = ("ball", "board", "box")
 # where the keypoints are, (down, right) in units of an object's reach
@@ -24,27 +27,9 @@ def shapes(count: int, side: int, seed: int, kind: LabelKind) -> ArraySet:
     """`count` images (side, side) with labels of `kind`: a pure function of its arguments."""
     drawings = [Drawing(np.random.default_rng((seed, index)), side) for index in range(count)]
     images = np.stack([drawing.image for drawing in drawings])
-    if kind == "class_index":
-        return ArraySet(images, np.array([drawing.classes[-1] for drawing in drawings]), CLASS_NAMES, kind)
-    if kind == "class_set":
-        labels = np.zeros((count, len(CLASS_NAMES)), np.uint8)
-        for label, drawing in zip(labels, drawings, strict=True):
-            label[drawing.seen_classes()] = 1
-        return ArraySet(images, labels, CLASS_NAMES, kind)
-    if kind == "boxes":
-        return ArraySet(images, np.stack([drawing.boxes() for drawing in drawings]), CLASS_NAMES, kind)
-    if kind == "keypoints":
-        rows = np.stack([drawing.keypoints() for drawing in drawings])
-        return ArraySet(images, rows, CLASS_NAMES, kind, tuple(KEYPOINTS))
-    if kind == "normals":
-        return ArraySet(images, np.stack([drawing.normals for drawing in drawings]), ("x", "y", "z"), kind)
-    if kind == "depth":
-        return ArraySet(images, np.stack([drawing.depth for drawing in drawings]), ("log depth",), kind)
-    if kind == "semantic":
-        names = ("background", *CLASS_NAMES)
-        return ArraySet(images, np.stack([drawing.class_map() for drawing in drawings]), names, kind)
-    maps = [np.stack([drawing.numbers, np.maximum(drawing.class_map(), 1) - 1], axis=-1) for drawing in drawings]
-    return ArraySet(images, np.stack(maps), CLASS_NAMES, kind)
+    labels = np.stack([_LABELS[kind](drawing) for drawing in drawings])
+    names = ("background", *CLASS_NAMES) if kind == "semantic" else FORMS[kind].outputs or CLASS_NAMES
+    return ArraySet(images, labels, names, kind, tuple(KEYPOINTS) if FORMS[kind].keypoints else ())
 
 
 class Drawing:
@@ -86,6 +71,14 @@ class Drawing:
         """Classes with a pixel that nothing hides."""
         return np.unique(self.class_map()[self.numbers > 0]) - 1
 
+    def class_set(self) -> np.ndarray:
+        """uint8 (3,), 1 = a class that can be seen."""
+        return np.isin(np.arange(len(CLASS_NAMES)), self.seen_classes()).astype(np.uint8)
+
+    def instances(self) -> np.ndarray:
+        """uint8 (H, W, 2): the object's number, 0 = none, and its class."""
+        return np.stack([self.numbers, np.maximum(self.class_map(), 1) - 1], axis=-1)
+
     def boxes(self) -> np.ndarray:
         """float32 (3, 5) of what is visible, padded."""
         rows = np.full((_MOST_OBJECTS, 5), NO_BOX, np.float32)
@@ -112,3 +105,15 @@ class Drawing:
             box, area = np.array([[*low, *high]]), np.prod(high - low, keepdims=True)
             place[:] = rows_of(self.classes[[number - 1]], box, area, points[None], tuple(KEYPOINTS))[0]
         return rows
+
+
+_LABELS: dict[LabelKind, Callable[[Drawing], np.ndarray]] = {
+    "class_index": lambda drawing: drawing.classes[-1],
+    "class_set": Drawing.class_set,
+    "boxes": Drawing.boxes,
+    "instances": Drawing.instances,
+    "semantic": Drawing.class_map,
+    "normals": lambda drawing: drawing.normals,
+    "depth": lambda drawing: drawing.depth,
+    "keypoints": Drawing.keypoints,
+}

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.base import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, TaskError
+from tasks.base import TaskError
+from tasks.label_forms import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS
 from tasks.recipes.recipe import Recipe
 
 # COCO's 17 keypoints of a person and their sigmas (cocodataset.org/#keypoints-eval; pycocotools, Params.setKpParams)

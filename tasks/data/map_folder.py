@@ -6,18 +6,18 @@ none) and `depth` for millimetres (16 bits, 0 = none).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from tasks.base import IGNORED, ArraySet, LabelKind, TaskError
+from tasks.base import ArraySet, TaskError
 from tasks.data import decoded
 from tasks.data.decoded import decode_all
 from tasks.data.letterbox import label_map, photograph
 from tasks.data.readers.images import class_numbers, images_in, opened, paired, size_of
+from tasks.label_forms import FORMS, IGNORED, LabelKind
 
-_FOLDERS: dict[LabelKind, str] = {"semantic": "annotations", "normals": "normals", "depth": "depth"}
-KINDS = tuple(_FOLDERS)
 _SPLITS = {"train": ("train", "training"), "test": ("test", "val", "validation")}
 # a direction shorter than this is none: black, or an average over an edge
 _SHORTEST_NORMAL = 0.5
@@ -40,7 +40,8 @@ def load(
     it is val or validation. Raises FileNotFoundError for a missing folder, TaskError naming a missing map or an
     unusable file.
     """
-    pairs = {split: _pairs(folder, kind, choices) for split, choices in _SPLITS.items()}
+    form, (maps_folder, read) = FORMS[kind], _MAPS[kind]
+    pairs = {split: _pairs(folder, maps_folder, choices) for split, choices in _SPLITS.items()}
 
     def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
         for split, both in pairs.items():
@@ -49,12 +50,8 @@ def load(
             pixels = lambda pair: photograph(pair[0], resolution, size_of(pair[1]))  # noqa: E731 - said once, used once
             decode_all(both, pixels, target / f"{split}.npy", (*square, 3), np.uint8)
             labels = target / f"{split}-labels.npy"
-            if kind == "semantic":
-                decode_all(maps, lambda file: _classes(file, resolution, ignore), labels, square, np.uint8)
-            elif kind == "normals":
-                decode_all(maps, lambda file: _normals(file, resolution), labels, (*square, 3), np.float16)
-            else:
-                decode_all(maps, lambda file: _depth(file, resolution), labels, square, np.float32)
+            mapped = lambda file: label_map(read(file, ignore), resolution, form.outside or 0)  # noqa: E731
+            decode_all(maps, mapped, labels, (*square, *form.channels), form.element)
         outputs = _outputs(kind, target, names, folder)
         return dict.fromkeys(pairs, (None, outputs))
 
@@ -63,7 +60,7 @@ def load(
     return decoded.cached(cache / "decoded" / f"{folder.name}-{resolution}px-{key}", build, kind=kind, verify=verify)
 
 
-def _pairs(folder: Path, kind: LabelKind, choices: tuple[str, ...]) -> list[tuple[Path, Path]]:
+def _pairs(folder: Path, maps: str, choices: tuple[str, ...]) -> list[tuple[Path, Path]]:
     split = next((name for name in choices if (folder / "images" / name).is_dir()), None)
     if split is None:
         wanted = " or ".join(f"images/{name}/" for name in choices)
@@ -73,19 +70,19 @@ def _pairs(folder: Path, kind: LabelKind, choices: tuple[str, ...]) -> list[tupl
     images = images_in(folder / "images" / split)
     if not images:
         raise FileNotFoundError(f"{folder}/images/{split} holds no images")
-    return paired(images, folder / _FOLDERS[kind] / split)
+    return paired(images, folder / maps / split)
 
 
-def _classes(file: Path, resolution: int, ignore: int | None) -> np.ndarray:
+def _classes(file: Path, ignore: int | None) -> np.ndarray:
     values = np.array(class_numbers(file))
     if ignore is not None:
         left = np.arange(256) - (np.arange(256) > ignore)
         left[[ignore, IGNORED]] = IGNORED
         values = left.astype(np.uint8)[values]
-    return label_map(values, resolution, IGNORED)
+    return values
 
 
-def _normals(file: Path, resolution: int) -> np.ndarray:
+def _normals(file: Path, ignore: int | None) -> np.ndarray:
     image = opened(file)
     if image.mode != "RGB":
         raise TaskError(f"map {file} is of mode {image.mode}; directions are 8-bit RGB")
@@ -94,20 +91,29 @@ def _normals(file: Path, resolution: int) -> np.ndarray:
     lengths = np.linalg.norm(directions, axis=-1, keepdims=True)
     there = (lengths >= _SHORTEST_NORMAL) & pixels.any(axis=-1, keepdims=True)
     unit = np.where(there, directions / np.maximum(lengths, _SHORTEST_NORMAL), 0)
-    return label_map(unit.astype(np.float16), resolution, 0)
+    return unit.astype(np.float16)
 
 
-def _depth(file: Path, resolution: int) -> np.ndarray:
+def _depth(file: Path, ignore: int | None) -> np.ndarray:
     image = opened(file)
     if image.mode not in ("I;16", "I"):
         raise TaskError(f"map {file} is of mode {image.mode}; depth is 16 bits of millimetres")
-    return label_map(np.asarray(image).astype(np.float32) / 1000, resolution, 0)
+    return np.asarray(image).astype(np.float32) / 1000
+
+
+# kind -> the folder of its maps, and what one of them holds, as large as it is
+_MAPS: dict[LabelKind, tuple[str, Callable[[Path, int | None], np.ndarray]]] = {
+    "semantic": ("annotations", _classes),
+    "normals": ("normals", _normals),
+    "depth": ("depth", _depth),
+}
+KINDS = tuple(_MAPS)
 
 
 def _outputs(kind: LabelKind, target: Path, names: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     """What the model's outputs stand for."""
-    if kind != "semantic":
-        return ("x", "y", "z") if kind == "normals" else ("log depth",)
+    if FORMS[kind].outputs:
+        return FORMS[kind].outputs
     highest = 0
     for split in _SPLITS:
         for values in np.load(target / f"{split}-labels.npy", mmap_mode="r", allow_pickle=False):

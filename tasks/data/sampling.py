@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.base import IGNORED, NO_BOX, ArraySet, TaskError
+from tasks.base import ArraySet, TaskError
 
 
 def shows_anything(data: ArraySet, indices: np.ndarray) -> bool:
     """Whether a label of any of these images counts: else there is nothing to learn, and no metric is defined."""
-    nothing = {"boxes": NO_BOX, "keypoints": NO_BOX, "semantic": IGNORED}.get(data.label_kind, 0)
-    labels = data.labels[..., 0] if data.label_kind in ("boxes", "keypoints", "instances") else data.labels
-    return data.label_kind == "class_index" or any(bool((labels[i] != nothing).any()) for i in indices)
+    form = data.form
+    labels = form.telling(data.labels)
+    return form.one_class or any(bool((labels[i] != form.nothing).any()) for i in indices)
 
 
 def subset(
@@ -37,24 +37,25 @@ def subset(
     if count is None or not 1 <= count <= len(train):
         raise TaskError(f"subset: {count} images were asked for, the set has {len(train)}")
     rng = np.random.default_rng(seed)
-    if balanced or (balanced is None and train.label_kind == "class_index"):
+    if balanced or (balanced is None and train.form.one_class):
         return _round_robin(_rarest_classes(train), rng)[:count]
     return rng.permutation(len(train))[:count]
 
 
 def _rarest_classes(data: ArraySet) -> np.ndarray:
     """One class (N,) for each image: the rarest of those that it shows, or a class of its own for those without any."""
-    known, labels = len(data.class_names), data.labels
-    if data.label_kind == "class_index":
+    known, labels, form = len(data.class_names), data.labels, data.form
+    if form.one_class:
         return labels
-    if data.label_kind not in ("class_set", "boxes", "semantic", "keypoints"):
+    is_set = form.shape == "K"
+    if not (is_set or form.class_numbers):
         raise TaskError(f"subset: {data.label_kind} labels have no classes to balance; set balanced to false")
     shows = np.zeros((len(data), known), bool)
     for place, label in zip(shows, labels, strict=True):
-        if data.label_kind == "class_set":
+        if is_set:
             place[:] = label > 0
         else:
-            numbers = np.unique(label[:, 0] if data.label_kind in ("boxes", "keypoints") else label).astype(int)
+            numbers = np.unique(form.telling(label)).astype(int)
             place[numbers[(numbers >= 0) & (numbers < known)]] = True
     images_of = np.where(shows, shows.sum(axis=0), len(data) + 1)
     return np.where(shows.any(axis=1), images_of.argmin(axis=1), known)

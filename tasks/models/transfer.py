@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.base import Task, TaskError
+from tasks.label_forms import FORMS
 from tasks.models.backbones import StagedBackbone, build_backbone
 
 State = dict[str, Tensor]
@@ -33,7 +34,7 @@ def build_model(backbone: str, task: Task, outputs: int, keypoints: int = 0) -> 
     """
     if outputs < 1:
         raise TaskError(f"{task.name}: a model needs at least one output, not {outputs}")
-    if (task.label_kind == "keypoints") != (keypoints > 0):
+    if FORMS[task.label_kind].keypoints != (keypoints > 0):
         raise TaskError(f"{task.name}: a model of {keypoints} keypoints cannot be; give as many as the labels have")
     body = build_backbone(backbone, task.facts)
     sizes = (outputs, keypoints) if keypoints else (outputs,)

@@ -105,7 +105,7 @@ class _Training:
         self.shard = Shard(distributed.get_rank(), distributed.get_world_size()) if parallel else Shard()
         if recipe.batch_size < self.shard.world:
             raise TaskError(f"recipe: batch_size {recipe.batch_size} leaves some of {self.shard.world} workers idle")
-        if data.label_kind == "keypoints":
+        if data.form.keypoints:
             check_flip(recipe, data.keypoint_names)
         self.parts = self.shard.parts(recipe.batch_size, recipe.device_batch)
         self.task, self.recipe, self.seed, self.device = task, recipe, seed, device

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import IGNORED, KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, LabelKind
+from tasks.label_forms import FORMS, KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, LabelKind
 from tasks.recipes.recipe import Recipe
 
 # smallest side of a random crop as a share of the image
@@ -17,7 +17,6 @@ _SMALLEST_CROP = 0.75
 _LEAST_LEFT = 0.25
 _LEAST_SIDE_PX = 1.0
 _GREY = 128
-_OUTSIDE: dict[LabelKind, int] = {"semantic": IGNORED, "instances": 0, "normals": 0, "depth": 0}
 
 
 def placed(array: np.ndarray, device: torch.device) -> Tensor:
@@ -70,12 +69,13 @@ class Views:
         mirror: which keypoint takes the place of each in a mirrored image. Raises ValueError for a mirrored window on
         keypoints without it.
         """
-        if kind in _OUTSIDE:
-            cut = self._gather(labels, chosen, _OUTSIDE[kind])
-            return self._with_mirrored_x(cut) if kind == "normals" else cut
-        if kind == "keypoints":
+        form = FORMS[kind]
+        if form.outside is not None:
+            cut = self._gather(labels, chosen, form.outside)
+            return self._with_mirrored_x(cut) if form.directions else cut
+        if form.keypoints:
             return self._keypoints(labels[chosen], size, mirror)
-        return self._boxes(labels[chosen], size) if kind == "boxes" else labels[chosen]
+        return self._boxes(labels[chosen], size) if form.is_rows else labels[chosen]
 
     def _gather(self, maps: Tensor, chosen: Tensor, outside: int) -> Tensor:
         height, width = maps.shape[1:3]

@@ -15,9 +15,10 @@ from torchvision.models.detection import FasterRCNN, MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
-from tasks.base import NO_BOX, TaskError, task
+from tasks.base import TaskError, task
 from tasks.data.drawn import CLASS_NAMES, shapes
 from tasks.detection import box_target, mask_target
+from tasks.label_forms import NO_BOX
 from tasks.models.transfer import build_model
 
 OBJDET, INSSEG = task("objdet"), task("insseg")

@@ -14,11 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from tasks.base import NO_BOX, TaskError, task
+from tasks.base import TaskError, task
 from tasks.data.catalogue import load_real
 from tasks.data.drawn import KEYPOINTS, shapes
 from tasks.data.keypoint_labels import OTHER_SIGMA, PERSON, check_flip, mirrored_order, padding, rows_of, sigmas_of
 from tasks.keypoints import keypoint_target
+from tasks.label_forms import NO_BOX
 from tasks.models.transfer import build_model, seeded_model
 from tasks.recipes.registry import recipe
 from tasks.training.loop import train

@@ -10,6 +10,7 @@ import pytest
 
 LIGHT = (
     "tasks.base",
+    "tasks.label_forms",
     "tasks.recipes",
     "tasks.data.catalogue",
     "tasks.data.sampling",

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
-from tasks.base import IGNORED, TaskError, task
+from tasks.base import TaskError, task
 from tasks.data.drawn import shapes
+from tasks.label_forms import IGNORED
 from tasks.models.transfer import build_model, seeded_model
 from tasks.recipes.registry import recipe
 from tasks.training.evaluation import evaluate

@@ -9,7 +9,8 @@ import types
 from pathlib import Path
 from typing import Any
 
-from render_actors.blender import renderer as blender
+from render_actors.blender.imports import bproc, bpy
+from render_actors.silence import silence
 
 
 def answer_for_bop_toolkit(dataset: Path) -> None:
@@ -31,19 +32,17 @@ def answer_for_bop_toolkit(dataset: Path) -> None:
 if __name__ == "__main__":
     dataset, scene = Path(sys.argv[1]), int(sys.argv[2])
     answer_for_bop_toolkit(dataset)
-    with blender.silence():
+    with silence():
         # BlenderProc numbers camera poses from the scene's last frame on.
-        blender.bpy.context.scene.frame_start = blender.bpy.context.scene.frame_end = 0
-        loaded = blender.bproc.loader.load_bop_scene(
-            str(dataset), scene_id=scene, split="train", object_model_unit="mm"
-        )
+        bpy.context.scene.frame_start = bpy.context.scene.frame_end = 0
+        loaded = bproc.loader.load_bop_scene(str(dataset), scene_id=scene, split="train", object_model_unit="mm")
         poses = [thing.get_local2world_mat().tolist() for thing in loaded]
         count = len(json.loads((dataset / "train_pbr" / f"{scene:06d}" / "scene_camera.json").read_text()))
-        cameras = [blender.bproc.camera.get_camera_pose(frame).tolist() for frame in range(count)]
+        cameras = [bproc.camera.get_camera_pose(frame).tolist() for frame in range(count)]
     found = {
         "objects": [thing.get_cp("category_id") for thing in loaded],
         "poses": poses,
         "cameras": cameras,
-        "intrinsics": blender.bproc.camera.get_intrinsics_as_K_matrix().tolist(),
+        "intrinsics": bproc.camera.get_intrinsics_as_K_matrix().tolist(),
     }
     print(json.dumps(found), flush=True)

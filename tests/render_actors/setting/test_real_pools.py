@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from render_actors.labels import RenderedImage, valid_normals
+from render_actors.labels import RenderedImage
 from render_actors.scene.sample import ROOM_HALF_M
 from render_actors.setting.classes import class_names
 from render_actors.setting.setting import RenderSetting
@@ -125,7 +125,7 @@ def test_a_spheres_normals_and_depth_are_the_analytic_ones(spheres: list[Rendere
         root = b**2 - a * (centre @ centre - radius**2)
         hit = (b - np.sqrt(np.maximum(root, 0))) / a
         normals = (directions * hit[..., None] - centre) / radius * [1, -1, -1]
-        inside = inner((image.instances == 1) & (root > 0)) & valid_normals(image.normals)
+        inside = inner((image.instances == 1) & (root > 0)) & image.normals.any(axis=-1)
         checked += int(inside.sum())
         angles = np.degrees(np.arccos(np.clip((normals * image.normals.astype(float)).sum(axis=-1), -1, 1)))[inside]
         assert np.median(angles) < 4

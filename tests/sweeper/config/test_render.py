@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from render_actors.setting.setting import RenderSetting
-from sweeper.config.render import Render, Rendering, said
 from sweeper.errors import BadInput
 from sweeper.stages.image_sets import setting_of
 from tests.sweeper.examples import real_sweep, sweep_of
@@ -66,22 +65,3 @@ def test_what_cannot_be_rendered_is_refused_by_its_key(tmp_path: Path, override:
     with pytest.raises(BadInput) as refused:
         setting_of(sweep_of(tmp_path, real_sweep(), override), "plain")
     assert told in str(refused.value)
-
-
-def test_a_new_attribute_leaves_rows_of_results_where_they_were() -> None:
-    # given a sweep file that says nothing, then rows are kept under the keys that there have always been
-    own, shared = said(Render(), Rendering(), "plain")
-    told = (
-        "a new rendering attribute needs LATER in its metadata (render_actors/setting/setting.py): a sweep file that "
-        "does not give it must say what it always said, or all rows of results are measured again"
-    )
-    assert set(own) == {"appearance", "light", "background", "texture", "placement"}, told
-    rendered = {"resolution", "samples", "classes", "max_objects", "poses_per_scene", "scenes_per_shard"}
-    assert set(shared) == rendered, told
-
-
-def test_what_is_given_is_said() -> None:
-    own, shared = said(Render(min_objects=1, actors=4), Rendering(material="random"), "plain")
-    assert own["material"] == "random"
-    assert shared["min_objects"] == 1
-    assert "actors" not in shared

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sweeper.study.identity import study
 
 from sweeper.commands.check import check
 from sweeper.errors import BadInput
@@ -13,7 +14,7 @@ from sweeper.stages.identity import Identities
 from sweeper.stages.image_sets import setting_of
 from sweeper.stages.training_labels import labelled_set
 from sweeper.study.recipes import resolve_recipe
-from tasks.base import NO_BOX
+from tasks.label_forms import NO_BOX
 from tests.sweeper.examples import real_sweep, sweep_of
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tasks.base import NO_BOX, LabelKind
 from tasks.data.drawn import CLASS_NAMES, KEYPOINTS, shapes
+from tasks.label_forms import NO_BOX, LabelKind
 
 Annotations = list[dict[str, Any]]
 

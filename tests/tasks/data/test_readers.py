@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.base import IGNORED, NO_BOX, ArraySet
+from tasks.base import ArraySet
 from tasks.data.catalogue import load_real
 from tasks.data.sampling import subset
+from tasks.label_forms import IGNORED, NO_BOX
 
 
 def read(name: str, root: Path, side: int, **options: Any) -> tuple[ArraySet, ArraySet]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tasks.base import NO_BOX, TaskError, task, task_facts, task_names
+from tasks.base import TaskError, task, task_facts, task_names
 from tasks.data.drawn import shapes
+from tasks.label_forms import NO_BOX
 from tasks.models.backbone_facts import BACKBONES, backbone_names, check_pair
 from tasks.models.backbones import build_backbone
 from tasks.models.transfer import backbone_state, build_model, load_backbone, seeded_model

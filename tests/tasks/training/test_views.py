@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tasks.base import IGNORED, NO_BOX
 from tasks.data.keypoint_labels import mirrored_order, rows_of
+from tasks.label_forms import IGNORED, NO_BOX
 from tasks.recipes.recipe import Recipe
 from tasks.training.views import Views
 
