@@ -111,3 +111,7 @@ class TrueLaw:
     def error(self, n: ArrayLike) -> Floats:
         """Mean error at n, any shape."""
         return law_error(n, self.alpha, self.C, self.D)
+
+    def observed(self, n: ArrayLike, noise: ArrayLike) -> Floats:
+        """Errors of runs at n, whose log errors are off by `noise`, standard normal, times sigma; none exceeds 1."""
+        return np.minimum(self.error(n) * np.exp(self.sigma * np.asarray(noise)), 1.0)

@@ -16,7 +16,7 @@ from scipy.stats import f as f_distribution
 from analysis.estimator.fit import LawFit, fit_law
 from analysis.estimator.posterior import ALPHA_RANGE
 from analysis.estimator.prior import Prior
-from analysis.laws import Floats, law_error
+from analysis.laws import Floats, TrueLaw
 
 ALPHAS, GAPS, NOISES = (0.1, 0.2, 0.44, 0.8), (0.05, 0.5, 0.935), (0.001, 0.01, 0.05)
 TARGETS = ("alpha", "C", "10x", "20x")
@@ -30,13 +30,9 @@ _STRIDE = 31
 
 
 @dataclass(frozen=True)
-class Design:
-    """A truth and the runs made at it: `sizes` doublings from n = 1000, each `repeats` times."""
+class Design(TrueLaw):
+    """A known law and the runs made at it: `sizes` doublings from n = 1000, each `repeats` times."""
 
-    alpha: float
-    C: float
-    D: float
-    sigma: float
     sizes: int
     repeats: int
 
@@ -47,13 +43,12 @@ class Design:
 
     def truths(self) -> Floats:
         """The values of TARGETS."""
-        far = law_error(self.n.max() * np.array([10.0, 20.0]), self.alpha, self.C, self.D)
+        far = self.error(self.n.max() * np.array([10.0, 20.0]))
         return np.array([self.alpha, self.C, *far])
 
     def runs(self, rng: np.random.Generator) -> Floats:
-        """Errors of one simulation; noise is log-normal, and an error cannot exceed 1."""
-        clean = law_error(self.n, self.alpha, self.C, self.D)
-        return np.minimum(clean * np.exp(self.sigma * rng.standard_normal(self.n.size)), 1.0)
+        """Errors of one simulation."""
+        return self.observed(self.n, rng.standard_normal(self.n.size))
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,7 @@ def prior_designs(count: int, seed: int, prior: Prior | None = None) -> list[Des
         sizes, repeats = int(rng.integers(4, 11)), int(rng.integers(1, 3))
         middle = _SMALLEST * 2 ** ((sizes - 1) / 2)
         design = Design(alpha, level * r, level * (1 - r) * middle**alpha, sigma, sizes, repeats)
-        top = float(law_error(_SMALLEST, alpha, design.C, design.D))
+        top = float(design.error(_SMALLEST))
         if top * np.exp(2 * sigma) < 1 and ALPHA_RANGE[0] < alpha < ALPHA_RANGE[1]:
             made.append(design)
     return made

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from analysis.estimator.fit import fit_law
-from analysis.laws import law_error
+from analysis.laws import TrueLaw, law_error
 from analysis.policy.adaptive import propose
 from analysis.policy.goals import Goals, Terms
 from analysis.policy.runs import ArmState, Run
@@ -34,13 +34,9 @@ _EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 
 @dataclass(frozen=True)
-class Truth:
-    """A law, its run noise (sd of log error) and what is asked of it; `target` None: does the next doubling pay?"""
+class Truth(TrueLaw):
+    """A known law and what is asked of it; `target` None: does the next doubling pay?"""
 
-    alpha: float
-    C: float
-    D: float
-    sigma: float
     target: float | None
     n_limit: int | None
 
@@ -49,17 +45,13 @@ class Truth:
         """Its entry of QUESTIONS."""
         return QUESTIONS[2] if self.target is None else QUESTIONS[self.n_limit is not None]
 
-    def error(self, n: float) -> float:
-        """The mean error at n."""
-        return float(law_error(n, self.alpha, self.C, self.D))
-
     def bears_out(self, label: str, n_now: float) -> bool:
         """Whether a label is right, n_now images being the most that were run."""
         if self.target is None:
-            pays = 1 - self.error(2 * n_now) / self.error(n_now) >= MIN_GAIN
+            pays = bool(1 - self.error(2 * n_now) / self.error(n_now) >= MIN_GAIN)
             return label == ("render more" if pays else "change the rendering")
         if label == "good enough":
-            return self.error(n_now) <= self.target
+            return bool(self.error(n_now) <= self.target)
         last = self.C if self.n_limit is None else self.error(max(self.n_limit, n_now))
         return label == ("render more" if last <= self.target else "change the rendering")
 
@@ -144,7 +136,7 @@ def as_line(row: Row) -> str:
 
 def _measure(run: Run, truth: Truth, rng: np.random.Generator, done: list[Run], errors: list[float]) -> None:
     done.append(run)
-    errors.append(min(1.0, truth.error(run.n) * float(np.exp(truth.sigma * rng.standard_normal()))))
+    errors.append(float(truth.observed(run.n, rng.standard_normal())))
 
 
 def _look(truth: Truth, said: Verdict, done: Sequence[Run]) -> Look:

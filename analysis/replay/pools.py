@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.laws import TrueLaw, law_error
+from analysis.laws import TrueLaw
 from analysis.policy.proposal import Cost
 from analysis.policy.runs import Run
 
@@ -106,7 +106,7 @@ def simulated_pool(law: TrueLaw, sizes: Sequence[int], seed: int) -> Pool:
 
     def error(run: Run) -> float:
         noise = np.random.default_rng([seed, run.n, run.seed]).standard_normal()
-        return min(float(law_error(run.n, law.alpha, law.C, law.D) * np.exp(law.sigma * noise)), 1.0)
+        return float(law.observed(run.n, noise))
 
     arm = PoolArm("simulated", "simulated", "simulated")
     return Pool((arm,), {arm.name: dict.fromkeys(sizes, ENDLESS)}, error)

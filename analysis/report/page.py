@@ -48,18 +48,19 @@ pre { overflow-x:auto; font:13px/1.5 ui-monospace,Menlo,Consolas,monospace; marg
   figure,.answer,tr { break-inside:avoid; } h2 { break-after:avoid; } pre { white-space:pre-wrap; } }
 """
 
-# Rows are tuples of formatted text; a column is set to the right where the table says it holds numbers.
+# The columns of a table say how the page writes their cells, and which are set to the right.
 GRID = """{% macro grid(table) %}<div class="card table"><table><thead><tr>
-{% for name in table.columns %}
-<th{% if loop.index0 in table.numeric %} class="num"{% endif %}>{{ name }}</th>
+{% for column in table.on_page %}
+<th{% if column.numeric %} class="num"{% endif %}>{{ column.title }}</th>
 {% endfor %}</tr></thead><tbody>
 {% for row in table.rows %}<tr>
-{% for cell in row %}<td{% if loop.index0 in table.numeric %} class="num"{% endif %}>{{ cell }}</td>{% endfor %}
+{% for column in table.on_page %}<td{% if column.numeric %} class="num"{% endif %}>{{
+ column.shown(row) }}</td>{% endfor %}
 </tr>
 {% endfor %}</tbody>
-{% if table.footer %}<tfoot><tr>
-{% for cell in table.footer %}
-<td{% if loop.index0 in table.numeric %} class="num"{% endif %}>{{ cell }}</td>
+{% if table.on_page | selectattr("total") | list %}<tfoot><tr>
+{% for column in table.on_page %}
+<td{% if column.numeric %} class="num"{% endif %}>{{ column.total }}</td>
 {% endfor %}</tr></tfoot>{% endif %}
 </table></div>{% endmacro %}"""
 
@@ -101,13 +102,13 @@ The tables below hold what was measured.</p>
 
 <section id="curves">
 <h2>The curves</h2>
-{% if figures.comparison %}
+{% if figures.comparison is defined %}
 <figure><img alt="Error against n, all arms" src="{{ figures.comparison }}">
 <figcaption>Error on the real task against the number of rendered images. Marks: runs; lines: the law
 error(n) = D n<sup>&minus;alpha</sup> + C; bands: 90% for the mean error.</figcaption></figure>
 {% endif %}
 <div class="pair">
-{% for image in figures.curves %}
+{% for image in curves %}
 <figure><img alt="Curve of {{ image.arm }}" src="{{ image.source }}">
 <figcaption>Marks: runs, with their fine-tuning repeats as dashes; numbers above: the order in which they
 were chosen; bands: 50 and 90%; dashed: what endless rendering would leave.</figcaption></figure>
@@ -145,11 +146,11 @@ arm. They stay outside the fits.</p>
 
 <section id="decisions">
 <h2>What was run, and why</h2>
-{% if figures.decisions %}
+{% if figures.decisions is defined %}
 <figure><img alt="Decision path" src="{{ figures.decisions }}">
 <figcaption>The size chosen at each decision, by arm.</figcaption></figure>
 {% endif %}
-{% if figures.learning %}
+{% if figures.learning is defined %}
 <figure><img alt="Expected against realised reduction" src="{{ figures.learning }}">
 <figcaption>By what share the uncertainty that a run was for was expected to fall, and fell; on the line it came as
 expected. Where several runs of an arm came in between two fits, the fall is that of all of them. Below zero the run
@@ -169,7 +170,7 @@ was a surprise: it left more open than there seemed to be before.</figcaption></
 
 <section id="ledger">
 <h2>Time and money by stage</h2>
-{% if figures.spending %}
+{% if figures.spending is defined %}
 <figure><img alt="Time and money by stage" src="{{ figures.spending }}"></figure>
 {% endif %}
 {{ grid(tables.ledger) }}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp
+from statistics import fmean
+from typing import ClassVar
 
 from analysis.complexity import Complexity
 from analysis.estimator.fit import LawFit
@@ -46,6 +48,12 @@ class Reference:
     errors: tuple[float, ...]
     learning_rate: float
     pretrained_learning_rate: float | None
+    n: ClassVar[int] = 0
+
+    @property
+    def error(self) -> float:
+        """Mean error of the fine-tuning repeats."""
+        return fmean(self.errors)
 
 
 @dataclass(frozen=True)

@@ -1,80 +1,85 @@
-"""The page's tables, as formatted text."""
+"""The report's tables, each declared once for the page and for its CSV file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from statistics import fmean
+from typing import Any
 
 from analysis.amounts import money
-from analysis.estimator.fit import Estimate
-from analysis.report.records import ReportData
+from analysis.estimator.fit import Estimate, LawFit
+from analysis.report.columns import Column, Table
+from analysis.report.records import Reference, ReportData
 from analysis.verdict.no_pretraining import compare
 from analysis.verdict.shuffled_labels import what_it_says
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table of formatted text; `numeric` are the columns to set to the right."""
-
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    numeric: tuple[int, ...] = ()
-    footer: tuple[str, ...] = ()
-
-
-def page_tables(data: ReportData) -> dict[str, Table]:
-    """The page's tables by name, as formatted text."""
+def report_tables(data: ReportData) -> dict[str, Table]:
+    """Every table by name; the name is that of its file."""
     return {
-        "verdicts": _verdict_table(data),
-        "fits": _fit_table(data),
-        "references": _reference_table(data),
-        "controls": _control_table(data),
-        "tuning": _tuning_table(data),
-        "decisions": _decision_table(data),
-        "ledger": _ledger_table(data),
+        "observations": _observations(data),
+        "fits": _fits(data),
+        "verdicts": _verdicts(data),
+        "references": _references(data),
+        "controls": _controls(data),
+        "tuning": _tuning(data),
+        "decisions": _decisions(data),
+        "ledger": _ledger(data),
         "versions": _pairs("package", "version", data.versions),
         "seeds": _pairs("of", "seed", data.seeds),
     }
 
 
-def _verdict_table(data: ReportData) -> Table:
-    rows = []
-    for arm in data.arms:
-        if arm in data.verdicts:
-            v = data.verdicts[arm]
-            label = v.label if v.leaning is None else f"{v.label} (leaning: {v.leaning})"
-            low, high = v.next_doubling_interval
-            doubling = f"{v.next_doubling:.1%} ({100 * low:.1f} to {high:.1%})"
-            gap = f"{100 * v.C_interval[0]:.1f} to {v.C_interval[1]:.1%}"
-            rows.append((arm, label, _chance(v.probability), f"{v.error_now:.1%}", doubling, gap))
+def _observations(data: ReportData) -> Table:
+    """The runs in their order, then the references as rows of n = 0."""
     columns = (
-        "arm",
-        "verdict",
-        "probability",
-        "error now",
-        "next doubling lowers it by",
-        "endless rendering leaves",
+        Column(name="arm"),
+        Column(name="n"),
+        Column(name="seed"),
+        Column(name="error"),
+        Column(name="repeats", value=lambda o: len(o.errors)),
+        Column(name="errors", value=lambda o: _joined(o.errors)),
+        Column(name="order"),
+        Column(name="cost"),
+        Column(name="seconds"),
     )
-    return Table(columns, rows, (2, 3, 4, 5))
+    return Table([*data.observations, *data.references.values()], columns)
 
 
-def _fit_table(data: ReportData) -> Table:
-    rows = [
-        (
-            arm,
-            f"{data.fits[arm].n.size}",
-            _with_interval(data.fits[arm].alpha),
-            _with_interval(data.fits[arm].C),
-            f"{data.fits[arm].sigma.mean:.1%}",
-            *((_complexity(data, arm),) if data.complexity else ()),
-            ("yes: " if data.fits[arm].identified else "no: ") + data.fits[arm].reason,
-        )
-        for arm in data.arms
-        if arm in data.fits
-    ]
-    measured = ("complexity (nats)",) if data.complexity else ()
-    return Table(("arm", "runs", "alpha", "C", "run noise", *measured, "identified"), rows, (1, 2, 3, 4))
+def _fits(data: ReportData) -> Table:
+    measured = (Column("complexity (nats)", text=lambda row: _complexity(data, row[0])),) if data.complexity else ()
+    columns = (
+        Column("arm", "arm", lambda row: row[0]),
+        Column("runs", "runs", lambda row: int(row[1].n.size), numeric=True),
+        Column(name="method", value=lambda row: row[1].method),
+        *_estimate("alpha", "alpha", lambda fit: fit.alpha, _with_interval),
+        *_estimate("C", "C", lambda fit: fit.C, _with_interval),
+        *_estimate(None, "D", lambda fit: fit.D),
+        *_estimate("run noise", "sigma", lambda fit: fit.sigma, lambda sigma: f"{sigma.mean:.1%}"),
+        *measured,
+        Column(
+            "identified",
+            "identified",
+            lambda row: row[1].identified,
+            lambda row: ("yes: " if row[1].identified else "no: ") + row[1].reason,
+        ),
+        Column(name="reason", value=lambda row: row[1].reason),
+    )
+    return Table([(arm, data.fits[arm]) for arm in data.arms if arm in data.fits], columns)
+
+
+def _estimate(
+    title: str | None, name: str, of: Callable[[LawFit], Estimate], text: Callable[[Estimate], str] = str
+) -> tuple[Column, ...]:
+    """The columns of one value of the law; the page shows one of them, as `text` has it."""
+    return (
+        Column(title, name, lambda row: of(row[1]).mean, lambda row: text(of(row[1])), numeric=True),
+        Column(name=f"{name}_sd", value=lambda row: of(row[1]).sd),
+        Column(name=f"{name}_median", value=lambda row: of(row[1]).median),
+        Column(name=f"{name}_low95", value=lambda row: of(row[1]).interval(0.95)[0]),
+        Column(name=f"{name}_high95", value=lambda row: of(row[1]).interval(0.95)[1]),
+    )
 
 
 def _complexity(data: ReportData, arm: str) -> str:
@@ -85,102 +90,163 @@ def _complexity(data: ReportData, arm: str) -> str:
     return f"{found.negative_entropy:.0f} (n = {found.images}, {found.features} features)"
 
 
-def _reference_table(data: ReportData) -> Table:
-    rows = []
-    for arm, reference in ((arm, data.references[arm]) for arm in data.arms if arm in data.references):
-        tuned = reference.pretrained_learning_rate
-        rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
-        if arm in data.fits:
-            fit = data.fits[arm]
-            seen = compare(fit, int(fit.n.max()), reference.errors)
-            measured = _at(data, arm, seen.n)
-            spread = f"{seen.reference:.1%} ({len(reference.errors)} repeats)"
-            found = (f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence)
-            rows.append((arm, spread, f"{measured} (n = {seen.n:,})", *found))
-        else:
-            none = _repeats(reference.errors)
-            rows.append((arm, none, "-", "-", "-", rates, "too few sizes were run to compare"))
-    columns = ("arm", "error without", "measured with", "by the law", "P(better)", "learning rates without / with")
-    return Table((*columns, "in words"), rows, (1, 2, 3, 4, 5))
+def _verdicts(data: ReportData) -> Table:
+    def doubling(v: Any) -> str:
+        low, high = v.next_doubling_interval
+        return f"{v.next_doubling:.1%} ({100 * low:.1f} to {high:.1%})"
+
+    columns = (
+        Column("arm", "arm"),
+        Column(
+            "verdict",
+            "verdict",
+            lambda v: v.label,
+            lambda v: v.label if v.leaning is None else f"{v.label} (leaning: {v.leaning})",
+        ),
+        Column("probability", "probability", text=lambda v: _chance(v.probability), numeric=True),
+        Column(name="leaning"),
+        Column("error now", "error_now", text=lambda v: f"{v.error_now:.1%}", numeric=True),
+        Column("next doubling lowers it by", "next_doubling", text=doubling, numeric=True),
+        Column(
+            "endless rendering leaves",
+            text=lambda v: f"{100 * v.C_interval[0]:.1f} to {v.C_interval[1]:.1%}",
+            numeric=True,
+        ),
+        Column(name="n_needed"),
+        Column(name="n_needed_low", value=lambda v: v.n_needed_interval and v.n_needed_interval[0]),
+        Column(name="n_needed_high", value=lambda v: v.n_needed_interval and v.n_needed_interval[1]),
+        Column(name="cost_needed"),
+        Column(name="sentence"),
+    )
+    return Table([data.verdicts[arm] for arm in data.arms if arm in data.verdicts], columns)
 
 
-def _at(data: ReportData, arm: str, n: int) -> str:
-    """The errors measured at n, one a run."""
-    return ", ".join(f"{seen.error:.1%}" for seen in data.observations if (seen.arm, seen.n) == (arm, n))
+def _references(data: ReportData) -> Table:
+    titles = ("error without", "measured with", "by the law", "P(better)", "learning rates without / with")
+    columns = (
+        Column("arm", text=itemgetter(0)),
+        *(Column(title, text=itemgetter(at), numeric=True) for at, title in enumerate(titles, 1)),
+        Column("in words", text=itemgetter(6)),
+    )
+    return Table([_compared(data, data.references[arm]) for arm in data.arms if arm in data.references], columns)
 
 
-def _control_table(data: ReportData) -> Table:
-    rows = [
-        (c.arm, f"{c.n:,}", _mean(c.shuffled), _mean(c.taught), _mean(c.without), what_it_says(c))
-        for c in data.controls
-    ]
-    columns = ("arm", "n", "labels shuffled", "labels as they are", "no pre-training", "in words")
-    return Table(columns, rows, (1, 2, 3, 4))
+def _compared(data: ReportData, reference: Reference) -> tuple[str, ...]:
+    """The cells of a reference beside its arm, which has a law or not yet."""
+    arm, tuned = reference.arm, reference.pretrained_learning_rate
+    rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
+    repeats = f"({len(reference.errors)} repeats)"
+    if arm not in data.fits:
+        return (arm, f"{reference.error:.1%} {repeats}", "-", "-", "-", rates, "too few sizes were run to compare")
+    seen = compare(data.fits[arm], int(data.fits[arm].n.max()), reference.errors)
+    measured = ", ".join(f"{each.error:.1%}" for each in data.observations if (each.arm, each.n) == (arm, seen.n))
+    without, at_n = f"{seen.reference:.1%} {repeats}", f"{measured} (n = {seen.n:,})"
+    return (arm, without, at_n, f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence)
 
 
-def _repeats(errors: Sequence[float]) -> str:
-    return f"{fmean(errors):.1%} ({len(errors)} repeats)"
+def _controls(data: ReportData) -> Table:
+    def errors(title: str, name: str) -> Column:
+        return Column(title, name, lambda c: _joined(getattr(c, name)), lambda c: _mean(getattr(c, name)), numeric=True)
+
+    columns = (
+        Column("arm", "arm"),
+        Column("n", "n", text=lambda c: f"{c.n:,}", numeric=True),
+        errors("labels shuffled", "shuffled"),
+        errors("labels as they are", "taught"),
+        errors("no pre-training", "without"),
+        Column("in words", "sentence", what_it_says),
+    )
+    return Table(data.controls, columns)
+
+
+def _tuning(data: ReportData) -> Table:
+    columns = (
+        Column("arm", "arm", total="total"),
+        Column("tuned at n", "n", text=lambda t: f"{t.n:,}", numeric=True),
+        Column("chosen", "chosen"),
+        Column(
+            "trials",
+            "trials",
+            text=lambda t: f"{t.trials} ({t.stopped} stopped early)",
+            numeric=True,
+            total=str(sum(t.trials for t in data.tuning)),
+        ),
+        Column(name="stopped"),
+        Column("validation error", "error", text=lambda t: f"{t.error:.2%}", numeric=True),
+        Column("of the recipe's own", "default_error", text=lambda t: _percent(t.default_error), numeric=True),
+        *_spent(data.tuning),
+        Column(name="tuned_on", value=lambda _: data.tuned_on),
+    )
+    return Table(data.tuning, columns)
+
+
+def _decisions(data: ReportData) -> Table:
+    columns = (
+        Column("step", "step", numeric=True),
+        Column("arm", "arm"),
+        Column("n", "n", text=lambda d: f"{d.n:,}", numeric=True),
+        Column("seed", "seed", numeric=True),
+        Column(name="gain"),
+        Column("why", text=lambda d: d.reason),
+        Column("cost", "cost", text=lambda d: money(d.cost, data.unit), numeric=True),
+        Column(name="unit", value=lambda _: data.unit),
+        Column("error", "error", text=lambda d: _percent(d.error), numeric=True),
+        Column(name="reason"),
+        Column(
+            "what it did",
+            text=lambda d: "-" if d.realised is None else f"{d.about}: {d.realised[0]:.3g} to {d.realised[1]:.3g}",
+        ),
+        Column(name="about"),
+        Column(name="before"),
+        Column(name="expected"),
+        Column(name="realised_before", value=lambda d: d.realised and d.realised[0]),
+        Column(name="realised_after", value=lambda d: d.realised and d.realised[1]),
+    )
+    return Table(data.decisions, columns)
+
+
+def _ledger(data: ReportData) -> Table:
+    columns = (
+        Column("stage", "stage", total="total"),
+        Column("made", text=lambda s: f"{s.count:,} {s.what}", numeric=True),
+        Column(name="count"),
+        Column(name="what"),
+        *_spent(data.ledger),
+    )
+    return Table(data.ledger, columns)
+
+
+def _spent(rows: Sequence[Any]) -> tuple[Column, Column]:
+    """Time and money of each row, with their totals."""
+
+    def minutes(seconds: float) -> str:
+        return f"{seconds / 60:.1f}"
+
+    def dollars(amount: float) -> str:
+        return f"${amount:,.3f}"
+
+    seconds, paid = sum(row.seconds for row in rows), sum(row.dollars for row in rows)
+    return (
+        Column("minutes", "seconds", text=lambda row: minutes(row.seconds), numeric=True, total=minutes(seconds)),
+        Column("dollars", "dollars", text=lambda row: dollars(row.dollars), numeric=True, total=dollars(paid)),
+    )
+
+
+def _pairs(key: str, value: str, pairs: Mapping[str, str] | Mapping[str, int]) -> Table:
+    columns = (Column(key, text=lambda pair: pair[0]), Column(value, text=lambda pair: str(pair[1]), numeric=True))
+    return Table(list(pairs.items()), columns)
+
+
+def _joined(errors: Sequence[float]) -> str:
+    return " ".join(f"{error:.6g}" for error in errors)
 
 
 def _mean(errors: Sequence[float]) -> str:
     return f"{fmean(errors):.1%} ({len(errors)} fine-tunes)" if errors else "not run"
 
 
-def _tuning_table(data: ReportData) -> Table:
-    rows = [
-        (
-            t.arm,
-            f"{t.n:,}",
-            t.chosen,
-            f"{t.trials} ({t.stopped} stopped early)",
-            f"{t.error:.2%}",
-            "-" if t.default_error is None else f"{t.default_error:.2%}",
-            f"{t.seconds / 60:.1f}",
-            f"${t.dollars:,.3f}",
-        )
-        for t in data.tuning
-    ]
-    names = ("arm", "tuned at n", "chosen", "trials", "validation error", "of the recipe's own", "minutes", "dollars")
-    seconds, dollars = sum(t.seconds for t in data.tuning), sum(t.dollars for t in data.tuning)
-    footer = (
-        "total",
-        "",
-        "",
-        str(sum(t.trials for t in data.tuning)),
-        "",
-        "",
-        f"{seconds / 60:.1f}",
-        f"${dollars:,.3f}",
-    )
-    return Table(names, rows, (1, 3, 4, 5, 6, 7), footer if rows else ())
-
-
-def _decision_table(data: ReportData) -> Table:
-    rows = [
-        (
-            str(d.step),
-            d.arm,
-            f"{d.n:,}",
-            str(d.seed),
-            d.reason,
-            money(d.cost, data.unit),
-            "-" if d.error is None else f"{d.error:.2%}",
-            "-" if d.realised is None else f"{d.about}: {d.realised[0]:.3g} to {d.realised[1]:.3g}",
-        )
-        for d in data.decisions
-    ]
-    return Table(("step", "arm", "n", "seed", "why", "cost", "error", "what it did"), rows, (0, 2, 3, 5, 6))
-
-
-def _ledger_table(data: ReportData) -> Table:
-    rows = [(s.stage, f"{s.count:,} {s.what}", f"{s.seconds / 60:.1f}", f"${s.dollars:,.3f}") for s in data.ledger]
-    seconds, dollars = sum(s.seconds for s in data.ledger), sum(s.dollars for s in data.ledger)
-    footer = ("total", "", f"{seconds / 60:.1f}", f"${dollars:,.3f}")
-    return Table(("stage", "made", "minutes", "dollars"), rows, (1, 2, 3), footer)
-
-
-def _pairs(key: str, value: str, pairs: Mapping[str, str] | Mapping[str, int]) -> Table:
-    return Table((key, value), [(name, str(each)) for name, each in pairs.items()], (1,))
+def _percent(error: float | None) -> str:
+    return "-" if error is None else f"{error:.2%}"
 
 
 def _chance(probability: float) -> str:

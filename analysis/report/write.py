@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
-from analysis.report.csv_files import write_csv
+from analysis.report.columns import write_csv
 from analysis.report.page import GRID, PAGE, STYLE
 from analysis.report.plots import (
     arm_colours,
@@ -20,29 +20,20 @@ from analysis.report.plots import (
     spending_figure,
 )
 from analysis.report.records import ReportData
-from analysis.report.tables import page_tables
+from analysis.report.tables import report_tables
 
 
 @dataclass(frozen=True, eq=False)
 class Figures:
-    """The figures as PNG bytes; None where there is nothing to draw yet."""
+    """The figures as PNG bytes: `curves` by arm, the others by name; what cannot be drawn yet is left out."""
 
-    comparison: bytes | None
     curves: dict[str, bytes]
-    decisions: bytes | None
-    learning: bytes | None
-    spending: bytes | None
+    others: dict[str, bytes]
 
     def files(self) -> dict[str, bytes]:
         """File names (without folder) and contents."""
-        named = {f"curve-{i}-{_slug(arm)}.png": png for i, (arm, png) in enumerate(self.curves.items(), 1)}
-        single = {
-            "comparison": self.comparison,
-            "decisions": self.decisions,
-            "learning": self.learning,
-            "spending": self.spending,
-        }
-        return named | {f"{name}.png": png for name, png in single.items() if png is not None}
+        curves = {f"curve-{i}-{_slug(arm)}.png": png for i, (arm, png) in enumerate(self.curves.items(), 1)}
+        return curves | {f"{name}.png": png for name, png in self.others.items()}
 
 
 def write_report(folder: Path, data: ReportData) -> Path:
@@ -54,7 +45,7 @@ def write_report(folder: Path, data: ReportData) -> Path:
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for name, png in figures.files().items():
         (folder / "figures" / name).write_bytes(png)
-    write_csv(folder / "tables", data)
+    write_csv(folder / "tables", report_tables(data), simulated=data.simulated)
     page, draft = folder / "report.html", folder / "report.html.part"
     draft.write_text(render_html(data, figures), encoding="utf-8")
     draft.replace(page)
@@ -65,26 +56,27 @@ def draw_figures(data: ReportData) -> Figures:
     """Draw every figure the data allow."""
     fits = {arm: data.fits[arm] for arm in data.arms if arm in data.fits}
     colours = arm_colours(data.arms)
-    comparison = None
+    others = {}
     if fits:
-        comparison = comparison_figure(fits, data.observations, data.references, colours, data.target_error)
-    return Figures(
-        comparison=comparison,
-        curves={
-            arm: curve_figure(
-                arm,
-                fit,
-                [seen for seen in data.observations if seen.arm == arm],
-                data.references.get(arm),
-                colours[arm],
-                data.target_error,
-            )
-            for arm, fit in fits.items()
-        },
-        decisions=decision_figure(data.decisions, colours) if any(d.n > 0 for d in data.decisions) else None,
-        learning=learning_figure(data.decisions, colours) if any(d.falls for d in data.decisions) else None,
-        spending=spending_figure(data.ledger) if data.ledger else None,
-    )
+        others["comparison"] = comparison_figure(fits, data.observations, data.references, colours, data.target_error)
+    if any(d.n > 0 for d in data.decisions):
+        others["decisions"] = decision_figure(data.decisions, colours)
+    if any(d.falls for d in data.decisions):
+        others["learning"] = learning_figure(data.decisions, colours)
+    if data.ledger:
+        others["spending"] = spending_figure(data.ledger)
+    curves = {
+        arm: curve_figure(
+            arm,
+            fit,
+            [seen for seen in data.observations if seen.arm == arm],
+            data.references.get(arm),
+            colours[arm],
+            data.target_error,
+        )
+        for arm, fit in fits.items()
+    }
+    return Figures(curves, others)
 
 
 def render_html(data: ReportData, figures: Figures) -> str:
@@ -104,26 +96,20 @@ def render_html(data: ReportData, figures: Figures) -> str:
         for arm in data.arms
         if arm in data.verdicts
     ]
-    images = {
-        "comparison": _source(figures.comparison),
-        "curves": [{"arm": arm, "source": _source(png)} for arm, png in figures.curves.items()],
-        "decisions": _source(figures.decisions),
-        "learning": _source(figures.learning),
-        "spending": _source(figures.spending),
-    }
     sheets = [{"rendering": s.rendering, "caption": s.caption, "source": _source(s.png)} for s in data.sheets]
     return environment.get_template("page").render(
         data=data,
         style=STYLE,
         answers=answers,
-        figures=images,
+        curves=[{"arm": arm, "source": _source(png)} for arm, png in figures.curves.items()],
+        figures={name: _source(png) for name, png in figures.others.items()},
         sheets=sheets,
-        tables=page_tables(data),
+        tables=report_tables(data),
     )
 
 
-def _source(png: bytes | None) -> str | None:
-    return None if png is None else "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def _source(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def _slug(name: str) -> str:

@@ -11,7 +11,7 @@ from sklearn.covariance import ledoit_wolf
 from analysis import fit_laws
 from analysis.complexity import Complexity, complexity
 from analysis.report.records import ReportData
-from analysis.report.tables import page_tables
+from analysis.report.tables import report_tables
 from tests.analysis.evidence.truths import observe
 
 
@@ -89,10 +89,7 @@ def test_the_report_shows_it_beside_alpha_and_c_where_it_was_measured() -> None:
     values |= dict.fromkeys(("title", "question", "unit", "stop_reason", "config_text"), "")
     bare = ReportData(arms=["rich", "plain"], fits=fits, **values)
     shown = dataclasses.replace(bare, complexity={"rich": Complexity(123.4, 64, 1000, 0.02)})
-    tables = [page_tables(data) for data in (bare, shown)]
-    [(without, with_it)] = [
-        (tables[0][name], tables[1][name]) for name in tables[0] if "alpha" in tables[0][name].columns
-    ]
-    assert not any("complexity" in column for column in without.columns)
-    column = with_it.columns.index("complexity (nats)")
-    assert [row[column] for row in with_it.rows] == ["123 (n = 1000, 64 features)", "not measured"]
+    without, with_it = ({c.title: c for c in report_tables(data)["fits"].on_page} for data in (bare, shown))
+    assert not any("complexity" in str(title) for title in without)
+    column, rows = with_it["complexity (nats)"], report_tables(shown)["fits"].rows
+    assert [column.shown(row) for row in rows] == ["123 (n = 1000, 64 features)", "not measured"]
