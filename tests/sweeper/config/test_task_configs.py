@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeper.study.identity import study
 
 from sweeper.commands.check import check
 from sweeper.errors import BadInput
