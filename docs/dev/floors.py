@@ -54,6 +54,7 @@ FOR = {
     "tasks.detection": "objdet, insseg",
     "tasks.recipes": "how each task is trained",
     "tasks.base": "what a task is",
+    "tasks.label_forms": "kinds of label",
     "render_actors.pool": "actors that share the work",
     "render_actors.actor": "one of them",
     "render_actors.blender": "draws a scene (GPL-3.0)",
