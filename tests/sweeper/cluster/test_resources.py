@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -68,29 +66,3 @@ def test_a_worker_must_fit_on_one_node() -> None:
     assert fit_together([pair, four], [{"CPU": 4.0}, {"CPU": 4.0}])
     assert not fit_together([pair, four], [{"CPU": 5.0}, {"CPU": 3.0}])
     assert not fit_together([pair, Need("pretrain.gpu", "GPU", 1, 2)], [{"CPU": 8.0, "GPU": 1.0}])
-
-
-# What `sweeper plan`, `fit` and `--help` need of these packages.
-LIGHT = [
-    "cluster.resources",
-    "cluster.admission",
-    "cluster.watchdog",
-    "events.reporter",
-    "budget.devices",
-    "budget.ledger",
-    "storage.run_folder",
-    "storage.artifacts",
-    "storage.json_lines",
-    "commands.driver",
-    "commands.doctor",
-    "commands.fit",
-    "__main__",
-]
-
-
-def test_what_looks_ahead_starts_without_the_heavy_libraries() -> None:
-    """`sweeper plan` answers in a second; to import torch and Ray takes several."""
-    imports = "".join(f"import sweeper.{module}\n" for module in LIGHT)
-    code = f"import sys\n{imports}print([name for name in ('ray', 'torch', 'bpy') if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "[]\n"
