@@ -1,4 +1,4 @@
-"""Amounts as a reader expects them."""
+"""Amounts of money and time in words."""
 
 from __future__ import annotations
 

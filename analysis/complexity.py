@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 class Complexity:
     """negative_entropy in nats, of the Gaussian with the shrunk covariance; `features` wide, from `images` images.
 
-    shrinkage in [0, 1]: the share of the covariance that a multiple of the identity replaced. It falls as n grows, and
-    the entropy with it moves by more than sets differ, so compare sets of the same number of images and features only,
-    whatever the shrinkage.
+    shrinkage in [0, 1]: the share of the covariance that a multiple of the identity replaced. It falls as n grows,
+    which changes the entropy by more than sets differ. So compare only sets of the same number of images and features.
     """
 
     negative_entropy: float

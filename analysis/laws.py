@@ -27,7 +27,7 @@ def law_error(n: ArrayLike, alpha: ArrayLike, C: ArrayLike, D: ArrayLike) -> Flo
 def law_gradient(n: ArrayLike, alpha: float, C: float, D: float) -> Floats:
     """Gradient of equation (1) with respect to (alpha, C, D); shape n.shape + (3,).
 
-    C enters linearly, so its value does not appear; it is taken to keep one argument order with `law_error`.
+    C enters linearly, so the gradient does not depend on it. It is an argument to keep the order of `law_error`.
     """
     sizes = np.asarray(n, float)
     decay = sizes**-alpha
@@ -54,7 +54,7 @@ def full_law_error(
 def full_law_gradient(n: ArrayLike, s: ArrayLike, alpha: float, beta: float, gamma: float, delta: float) -> Floats:
     """Gradient of equation (2) in (alpha, beta, gamma, delta, E); shape of n and s together + (5,).
 
-    E enters linearly, so its value is not asked for; drop the last column for the law without it.
+    E enters linearly, so the gradient does not depend on it. Drop the last column for the law without E.
     """
     sizes, real = np.broadcast_arrays(np.asarray(n, float), np.asarray(s, float))
     decay, share = sizes**-alpha, real**-beta

@@ -20,13 +20,16 @@ from analysis.estimator.prior import Prior
 from analysis.laws import Floats, LawSamples, law_error
 
 Method = Literal["posterior", "nls"]
-# A value is called identified when the data leave at most this share of the prior's spread (with a half, a few cells of
-# docs/measured/calibration.csv are called identified whose intervals still lean on the prior), and an estimate of
-# least squares when its standard error is at most this share of the value (alpha) or of the mean error (C).
+# The posterior identifies a value when the data leave at most this share of the prior's spread. With a half, a few
+# cells of docs/measured/calibration.csv are called identified although their intervals still depend on the prior.
 _NARROWED = 1 / 3
+# Least squares identifies a value when its standard error is at most this share of the value (alpha) or of the mean
+# error (C).
 _NLS_SHARE = 0.5
-# Of the draws of the run noise in the highest cell of its range; of alpha's median to an end of its range.
-_AT_THE_END, _NEAR_THE_END = 0.95, 1.05
+# The runs scatter beyond the prior when this share of the noise draws lies in the highest cell of the noise's range.
+_AT_THE_END = 0.95
+# alpha is at an end of its range when its median is within this factor of the end.
+_NEAR_THE_END = 1.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +61,9 @@ class LawFit:
 
     `n`, `error`, `log_variance` (runs,): the runs fitted, in the order given. `alpha`, `C`, `D`: the law's
     values; `sigma`: the run noise as a standard deviation of log error. `samples`: joint draws of the four.
-    `identified` is False where the data leave alpha or C open; `reason` says why in words. `outlier` (runs,): the
-    probability that a run is an outlier, 0 unless the prior allows any (`Prior.outlier_share`). `beyond_prior`: why no
-    interval of this fit holds what it says, empty where nothing is beyond what the prior knows.
+    `identified` is False where the data do not determine alpha or C; `reason` says why in words. `outlier` (runs,): the
+    probability that a run is an outlier, 0 unless the prior allows any (`Prior.outlier_share`). `beyond_prior`: why the
+    intervals of this fit cannot be trusted; empty where the runs lie within the prior's range.
     """
 
     n: Floats
@@ -113,14 +116,21 @@ def fit_law(
     log_variance: ArrayLike | None = None,
     space: Space = "linear",
 ) -> LawFit:
-    """Fit law (1) to the runs of one arm; one entry a run, repeats of a size as entries of their own.
+    """Fit law (1) to the runs of one arm.
 
-    n: images, > 0 (n = 0, no pre-training, is the reference point and stays outside). error: in (0, 1].
-    log_variance: known variance of each log error, from a run's fine-tuning repeats (variance of their log
-    mean); added to the run noise, which is inferred. method "posterior" (default) or "nls", the paper's least
-    squares; D fixes D for "nls" (the paper: 0.48), and `space` is where its squares are summed: "linear", as the
-    paper's code has it, or "log", as its text says. `seed` decides the draws; the same seed,
-    the same fit. Raises ValueError, in one line, for observations outside these ranges.
+    Args:
+        n: images of each run, shape (runs,), above 0. The reference n = 0 (no pre-training) is no part of the fit.
+        error: error of each run, shape (runs,), in (0, 1]. Repeats of a size are entries of their own.
+        method: "posterior", or "nls" for the paper's least squares.
+        D: the value at which "nls" holds D fixed (the paper: 0.48); None: it is fitted.
+        prior: of the posterior; None: the default.
+        seed: decides the draws; the same seed gives the same fit.
+        log_variance: known variance of each log error, shape (runs,): that of the mean over a run's fine-tuning
+            repeats. It is added to the run noise, which is inferred.
+        space: where "nls" sums its squares: "linear", as the paper's code does, or "log", as its text says.
+
+    Raises:
+        ValueError: in one line, for observations outside these ranges or options that do not go together.
     """
     observed = (n, error) if log_variance is None else (n, error, log_variance)
     return fit_laws({"": observed}, method=method, D=D, prior=prior, seed=seed, space=space)[""]
@@ -136,11 +146,19 @@ def fit_laws(
     groups: Mapping[str, str] | None = None,
     space: Space = "linear",
 ) -> dict[str, LawFit]:
-    """Fit law (1) to every arm; each arm is (n, error) or (n, error, log_variance), as in `fit_law`.
+    """Fit law (1) to every arm.
 
-    The posterior pools: all arms share a level of run noise, and arms of one group, named by `groups` (default:
-    all arms are one group), share more or less of D and alpha, as far as their runs agree. Put arms in one
-    group that share the fine-tuning task, its amount of data and the backbone.
+    The posterior pools: all arms share a level of run noise, and the arms of a group share D and alpha as far as their
+    runs agree.
+
+    Args:
+        arms: (n, error) or (n, error, log_variance) of each arm, as in `fit_law`.
+        groups: the group of each arm; None: all arms are one group. Put arms in one group that share the fine-tuning
+            task, its amount of data and the backbone.
+        method, D, prior, seed, space: as in `fit_law`.
+
+    Raises:
+        ValueError: as `fit_law` does; the line names the arm.
     """
     checked = {arm: check_runs(arm, *observed) for arm, observed in arms.items()}
     if method == "nls":
@@ -173,7 +191,7 @@ def _fit_posterior(
         for sloping, flat in _pools(arms, groups):
             alone = [(data[arm], draw(prior, told_noise[arm], rng(arm))) for arm in sloping]
             told, told_flat = pooled_priors(alone, [data[arm] for arm in flat], prior)
-            # Arms with a slope are told nothing where they are too few.
+            # Too few arms with a slope get no information from their group.
             ratios |= dict(zip(sloping, told, strict=False)) | dict(zip(flat, told_flat, strict=True))
         grids = {arm: fit_grids([grid.part for grid in own], prior, ratios.get(arm)) for arm, own in told_noise.items()}
     samples = {arm: draw(prior, grids[arm], rng(arm)) for arm in arms}
@@ -201,7 +219,7 @@ def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: 
 
 
 def _beyond_prior(samples: LawSamples, prior: Prior) -> str:
-    """Run noise or a rate outside of what the prior knows: there the posterior piles up at an end and is too sure."""
+    """Why the run noise or alpha is beyond the prior's range, where the posterior is too narrow; else empty."""
     if (samples.sigma > prior.noise_top()).mean() > _AT_THE_END:
         return (
             f"the runs scatter by more than {prior.sigma_high:.0%} of their error, more than the model of run noise"
@@ -288,8 +306,8 @@ def _nls_identified(found: LeastSquares, mean_error: float) -> tuple[bool, str]:
 def shortest_interval(draws: Floats, level: float) -> tuple[Floats, Floats]:
     """Ends of the shortest interval that holds `level` of the draws, (draws, ...); each of shape (...).
 
-    Where the density falls off to one side only, as that of C does from 0, equal tails would leave out the most
-    probable values and be wider for it.
+    The density of C may fall from 0 on. An interval with equal tails would then leave out the most probable values and
+    would be wider.
     """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1, for example 0.95")

@@ -1,11 +1,11 @@
 """The paper's estimator of law (1): bounded least squares, in linear space as its code has it, or in log space as its
 text says.
 
-In linear space, for a given alpha the law is linear in D and C, so those are solved exactly (variable projection)
-and only alpha is searched: a dense scan finds every basin, each of which is polished. That is what keeps the global
-optimum in reach, for with D fixed some curves have a second, absurd one. Bounds as in the paper: 0.1 <= alpha
-<= 1.5, 0 <= C <= 1. In log space no value but the level enters linearly; there the linear optimum at every one of many
-alphas is a start, and the best end counts.
+In linear space the law is linear in D and C for a given alpha, so D and C are solved exactly (variable projection) and
+only alpha is searched. A dense scan finds every local optimum, and each is refined. The scan is needed because with D
+fixed some curves have a second, meaningless optimum. Bounds as in the paper: 0.1 <= alpha <= 1.5, 0 <= C <= 1. In log
+space only the level enters linearly. There the search starts from the linear optimum at each of many alphas, and the
+best end counts.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def log_optimum(n: Floats, error: Floats, D: float | None) -> tuple[float, float
     """The (alpha, C, D) at which the sum of squares between logs is least, within the bounds of `optimum`."""
     tried = np.linspace(*ALPHA_BOUNDS, _LOG_STARTS)
     C, decay, _ = solve_linear(tried, n, error, D)
-    # A gap at its bound has hardly a slope in logs: begin inside as well.
+    # At a bound of C the squares in logs hardly depend on C, so the search also starts inside.
     starts = [(a, c, d) for a, cs, d in zip(tried, C, decay, strict=True) for c in {float(cs), 0.5 * error.min()}]
     low, high = np.array([ALPHA_BOUNDS[0], C_BOUNDS[0], -50.0]), np.array([ALPHA_BOUNDS[1], C_BOUNDS[1], 50.0])
     free = slice(0, 3 if D is None else 2)

@@ -1,13 +1,13 @@
-"""What the runs of one arm say of a law: their density in log error, with runs of one size gathered.
+"""The likelihood of a law given the runs of one arm: their density in log error, with runs of one size gathered.
 
-The noise of run i is N(0, sigma^2 + v_i). Runs at one n share the law's error and its discrepancy b(n)
-(the posterior module has the whole model), so they enter by what is sufficient for a normal mean, and a fit costs what
-its sizes cost, not its runs. With w_i = 1 / (sigma^2 + v_i) over the runs at n, W their sum and y the mean of their log
-errors weighted by w, the density of these runs is exactly that of one run y with noise N(0, 1 / W), times
+The noise of run i is N(0, sigma^2 + v_i). Runs at one n share the law's error and its discrepancy b(n) (the posterior
+module has the whole model), so the sufficient statistics of a normal mean stand for them. The cost of a fit grows with
+the number of sizes, not of runs. With w_i = 1 / (sigma^2 + v_i) over the runs at n, W their sum and y the mean of their
+log errors weighted by w, the density of these runs is exactly that of one run y with noise N(0, 1 / W), times
 
     W^-1/2 prod_i w_i^1/2 exp(-1/2 sum_i w_i (log e_i - y)^2),
 
-which holds sigma and none of the law.
+which depends on sigma and not on the law.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class ArmData:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Of each noise pair: the sizes' precision matrix (L, sizes, sizes), its row sums, and the log density of the runs
-    but for the misfit of the sizes' means (L,).
+    """For each noise pair: the sizes' precision matrix (L, sizes, sizes), its row sums, and the log density of the runs
+    without the misfit of the sizes' means (L,).
 
     `shift` (L, sizes): from `ArmData.y` to the mean as the pair weights it; None where every run counts alike.
     """
@@ -65,7 +65,7 @@ def arm_data(n: Floats, error: Floats, log_variance: Floats) -> ArmData:
     log_n, log_error = np.log(n), np.log(error)
     log_n_ref = log_n.mean()
     _, first, size = np.unique(n, return_index=True, return_inverse=True)
-    # In the order given, where there is nothing to gather.
+    # Without repeats the runs keep the order given.
     if first.size == n.size:
         first = size = np.arange(n.size)
     mean = np.bincount(size, weights=log_error) / np.bincount(size)

@@ -1,4 +1,4 @@
-"""The runs of one arm as they enter a fit, checked."""
+"""The runs of an arm as a fit takes them, and the checks on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analysis.laws import Floats
 
 # An error of exactly 0 has no logarithm; half a part in ten thousand is below any test split's resolution.
 SMALLEST_ERROR = 5e-5
-# Outside these nobody measured anything, and powers of n and squares of log errors lose the digits a fit needs.
+# Nobody measures outside these limits, and there powers of n and squares of log errors lose the digits a fit needs.
 SIZES = (1e-6, 1e15)
 LEAST_ERROR = 1e-12
 
@@ -45,8 +45,8 @@ def with_pooled_variance(
 ) -> dict[str, tuple[ArrayLike, ArrayLike, Floats]]:
     """(n, error, log variance) of each arm, as `fit_laws` takes it: fine-tunes of a group's arms have one variance.
 
-    A run's own spread would not do as its known variance: of few fine-tunes, some happen to agree, and would outweigh
-    all other runs. 0 where no run of the group has two fine-tunes.
+    A run's own spread cannot serve as its known variance: where few fine-tunes agree by chance, their run would
+    outweigh all others. The variance is 0 where no run of the group has two fine-tunes.
     """
     variance = {group: _within([arms[arm] for arm in arms if groups[arm] == group]) for group in set(groups.values())}
     return {

@@ -1,9 +1,9 @@
-"""The robust likelihood: now and then a run is an outlier, and which ones is inferred together with the law.
+"""The robust likelihood: some runs may be outliers, and the posterior infers which together with the law.
 
-With probability `Prior.outlier_share` a run is an outlier: its log error has, besides the noise of every run, one of
-standard deviation OUTLIER_SD, so that it says nearly nothing of the law (a contaminated normal; Box and Tiao 1968). The
-posterior averages over the sets of outliers that matter, found by Occam's window (Madigan and Raftery 1994): begin with
-none, add one run at a time to each set that is kept, keep those within WINDOW of the best.
+With probability `Prior.outlier_share` a run is an outlier: a second noise of standard deviation OUTLIER_SD is added to
+its log error, so that it hardly informs the law (a contaminated normal; Box and Tiao 1968). The posterior averages over
+the sets of outliers that have weight, found by Occam's window (Madigan and Raftery 1994): begin with the empty set, add
+one run at a time to each set that is kept, and keep the sets within WINDOW of the best.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from analysis.estimator.posterior import Grid, Part, best_law, fit_grids
 from analysis.estimator.prior import Prior
 from analysis.laws import Floats
 
-# Of the log error: a training that went wrong is off by tens of per cent, not by the noise of a good one.
+# Of the log error. A training that failed is off by tens of per cent, far more than the noise of a sound one.
 OUTLIER_SD = 0.5
-# In log posterior: sets 20 times less probable than the best are left out (Madigan and Raftery's own figure).
+# In log posterior. Sets 20 times less probable than the best are left out (Madigan and Raftery's figure).
 WINDOW = 3.0
-# Of many runs only so many are tried next: those furthest from the law as it is with the set at hand.
+# To each set at most so many runs are added in turn: those furthest from the law fitted with that set.
 MOST_TRIED = 10
-# More outliers than this are no outliers but another law.
+# A larger share of outliers means that the law does not describe the runs.
 LARGEST_SHARE = 1 / 3
 
 

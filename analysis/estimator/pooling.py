@@ -1,4 +1,4 @@
-"""What arms tell each other: a common level of run noise, and D and alpha that resemble each other in a group.
+"""Pooling over arms: a common level of run noise, and D and alpha that resemble each other within a group.
 
 Run noise: log sigma of every arm scatters by `Prior.noise_spread` around a level that all arms share.
 
@@ -6,14 +6,14 @@ D and alpha: with probability `Prior.pooled_share` an arm belongs to its group, 
 
     log D ~ N(mu_D, tau_D^2),   log alpha ~ N(mu_a, tau_a^2),   C ~ Beta(r_a, r_b) on [0, 1] as r has it
 
-and otherwise it stands alone, with its own prior. The paper's appendix D takes one D for all settings; here it
-is one a group, learnt from the arms with its spread, and an arm whose runs disagree is let go. alpha is pooled
-more weakly: its spread in a group is at least 0.4 in log. The levels and spreads live on a grid; what an arm is
-told comes from the other arms only. An arm that has fewer than two others to learn from is not pooled: two
-arms say nothing of how far arms scatter.
+and otherwise it has its own prior alone. The paper's appendix D takes one D for all settings. Here each group has a
+level and a spread of D, both inferred, and an arm whose runs disagree is not pooled. alpha is pooled more weakly: its
+spread in a group is at least 0.4 in log. The levels and spreads lie on a grid. The prior of an arm is informed by the
+other arms only. An arm with fewer than two others to learn from is not pooled, because two arms do not show how far
+arms scatter.
 
-An arm with runs at a single size has no slope to tell of. It takes what its group says and gives nothing; and it is
-read as a member for certain, for nothing of its own could ever speak against that.
+An arm with runs at a single size has no slope. Its prior is informed by its group, but it does not inform the group. It
+is a member with probability 1, because its own runs cannot contradict that.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from analysis.laws import Floats, LawSamples
 FEWEST_ARMS = 3
 # The others that an arm at a single size must have to learn from.
 FEWEST_TEACHERS = FEWEST_ARMS - 1
-# Spreads of log D: from hardly any to one that helps nobody; half-normal weights with this scale.
+# Spreads of log D, from hardly any to one so wide that pooling has no effect; half-normal weights with this scale.
 _D_SPREADS = np.array([0.15, 0.3, 0.6, 1.2])
 _D_SPREAD_SCALE = 0.5
-# The group's level of log D: about that of an error at one image, 1, but very wide.
+# The group's level of log D has a very wide prior around 0, which is an error of 1 at one image.
 _D_LEVEL_SD = 3.0
 _D_STEP = 0.15
 _ALPHA_SPREADS = np.array([0.4, 0.8])
@@ -46,9 +46,9 @@ _DRAWS_READ = 1000
 
 
 def with_shared_noise(grids: Mapping[str, Sequence[Grid]], prior: Prior) -> dict[str, list[Grid]]:
-    """Every arm's grids with the noise pairs weighted by what the other arms say of the common level of noise."""
+    """Every arm's grids with the noise pairs weighted by what the other arms show of the common level of noise."""
     levels = np.unique(next(iter(grids.values()))[0].noise.log_sigma)
-    # The common level has the prior that a lone arm's noise has; an arm's own then comes from the level alone.
+    # The common level has the prior of a single arm's noise. Given the level, an arm's own noise has no other prior.
     before = prior.log_noise_density(levels)
     scatter = -0.5 * ((levels[:, None] - levels) / prior.noise_spread) ** 2
     scatter -= logsumexp(scatter, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The posterior of law (1) for one arm, on a grid that zooms in: no random walk, the same answer every time.
+"""The posterior of law (1) for one arm, on a grid that is refined where the mass is. It is deterministic.
 
 Model, in log error, for run i with n_i images:
 
@@ -6,20 +6,20 @@ Model, in log error, for run i with n_i images:
 
 which is law (1) (Mikami et al. 2021, equation 1) written with well-scaled quantities: m is the log error at
 the geometric mean n_ref of the sizes, r = C / exp(m) the share of that error which is transfer gap, v_i the
-known variance of the run's mean over its fine-tuning repeats. D = exp(m) (1 - r) n_ref^alpha follows. A prior
-that is uniform in D ruins the coverage of the intervals; one on the error at a size inside the data does not.
+known variance of the run's mean over its fine-tuning repeats. D = exp(m) (1 - r) n_ref^alpha follows. The prior is on
+the error at a size inside the data, because with a prior uniform in D the intervals do not cover.
 
 b is the discrepancy: small n may lie before the region that the law describes. It is a random walk of the
 curvature that starts from nothing at the largest n and goes down in log n (a Brownian motion integrated twice),
 
     cov(b(n), b(n')) = tau^2 p^3 (p^2 - 5 p q + 10 q^2) / 120,   p <= q the distances log(n_max / n), log(n_max / n')
 
-so that the runs near the largest n speak for the law and those far below it less and less; how much less, the
-curve says itself through tau. There is no cut in n to choose.
+so that runs far below the largest n inform the law less than those near it. How much less follows from tau, which is
+inferred. No cut in n has to be chosen.
 
 m and b are integrated out exactly (normals; m is cut at error <= 1); (r, alpha, sigma, tau) live on the grid.
-For a given r the data fix alpha narrowly, so each row of the grid has its own range of alpha: the grid follows
-that ridge.
+For a given r the data fix alpha narrowly, so each row of the grid has its own range of alpha: the grid follows the
+ridge of the posterior.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ LogRatio = Callable[[Floats, Floats, Floats], Floats]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What one grid is for: an arm's runs, those of them that are taken for outliers, and the noise pairs (L,)."""
+    """What one grid describes: an arm's runs, the noise pairs (L,), and the runs that are taken for outliers."""
 
     data: ArmData
     noise: Noise
@@ -105,8 +105,8 @@ def arm_parts(data: ArmData, prior: Prior) -> list[Part]:
 def fit_grids(parts: Sequence[Part], prior: Prior, ratio: LogRatio | None = None) -> tuple[Grid, ...]:
     """The posterior mass of one arm, a grid for each of its parts; `ratio`: what its group adds to its prior.
 
-    The law alone and the law with a discrepancy have a grid each: a discrepancy fits nearly as well far from the
-    ridge, and a grid wide enough for that would step over the narrow ridge of the law alone.
+    The law alone and the law with a discrepancy have a grid each. With a discrepancy the fit is nearly as good far from
+    the ridge, and a grid wide enough for that would miss the narrow ridge of the law alone.
     """
     return tuple(_fit_grid(part, prior, ratio) for part in parts)
 
@@ -115,7 +115,7 @@ def _fit_grid(part: Part, prior: Prior, ratio: LogRatio | None) -> Grid:
     """Zoom in on the posterior mass of one part."""
     data, noise = part.data, part.noise
     bottom, top = _LOGIT_R
-    # The first looks only search for the ridge: a few noise pairs are enough, and keep them quick.
+    # The first passes only search for the ridge. A few noise pairs are enough for that and save time.
     few = noise.thinned()
     scout, full = (few, weigh(data, few)), (noise, weigh(data, noise))
     while True:
@@ -123,7 +123,7 @@ def _fit_grid(part: Part, prior: Prior, ratio: LogRatio | None) -> Grid:
         low, high, row_mass = _follow_ridge(data, prior, rows, scout, ratio)
         width = (top - bottom) / ROWS
         kept = np.flatnonzero(row_mass > row_mass.max() - _NEGLIGIBLE)
-        # Their span, not their number: rows of a very narrow ridge may fall out between those that are kept.
+        # The span counts, not the number: between the rows kept, rows of a very narrow ridge may be missing.
         if kept[-1] - kept[0] >= ROWS // 2:
             log_mass = _log_posterior(data, prior, _centres(low, high, COLUMNS), rows, full, ratio)
             log_mass += np.log((high - low) * width)[:, None, None]
@@ -145,7 +145,7 @@ def draw(prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSa
     ends = np.rint(np.cumsum(shares) * DRAWS).astype(int)
     counts = np.diff(ends, prepend=0)
     parts = [_draw_from(prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
-    # The cells come in order: without a shuffle the draws of two arms would rise together.
+    # The cells come in order. Without a shuffle the draws of two arms would be correlated.
     order = rng.permutation(DRAWS)
     return LawSamples(*(np.concatenate(values)[order] for values in zip(*parts, strict=True)))
 
@@ -165,7 +165,7 @@ def _draw_from(
     column_width = (grid.high - grid.low)[row] / COLUMNS
     centres = grid.log_alpha
     log_alpha = centres[row, column] + column_width * (rng.random(count) - 0.5)
-    # Moving r inside its row must move alpha along the ridge, or narrow posteriors would be smeared out.
+    # Where r moves inside its row, alpha moves along the ridge. Otherwise narrow posteriors would become wider.
     in_row = mass.sum(axis=2)
     best = centres[np.arange(ROWS), in_row.argmax(axis=1)]
     total = in_row.sum(axis=1)

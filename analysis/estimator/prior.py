@@ -1,4 +1,4 @@
-"""The prior of law (1): what is believed of an arm before its runs, on quantities whose scale is known."""
+"""The prior of law (1), on quantities whose scale is known before any run."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Prior:
     m, the log error at the reference size: normal and wide, cut at 0.
 
     sigma, the run noise in log error: density sigma^-0.25 in log sigma from 0.0005 to 0.15 (half below 0.0034,
-    90 % below 0.05), since measured run noise is mostly 0.001 to 0.004 and at times 0.05. A slope, not a peak:
-    a peak costs intervals their coverage where runs are noisier than it says. Arms fitted together have noises
-    that scatter by `noise_spread` (sd of log sigma) around a common level, which then has this prior: published
-    run noise, 0.001 to 0.004, is such a scatter.
+    90 % below 0.05), since measured run noise is mostly 0.001 to 0.004 and at times 0.05. The density has no peak,
+    because with a peak the intervals do not cover where runs are noisier than the peak. Arms fitted together have
+    noises that scatter by `noise_spread` (sd of log sigma) around a common level, which then has this prior. Published
+    run noise, 0.001 to 0.004, scatters like this.
 
     tau, the discrepancy: how fast the law goes wrong below the largest size, in log error per e-fold of n to
     the power 2.5 (see `analysis.estimator.posterior`). It is 0 with probability 1 - `discrepancy_share`, else one of
-    `discrepancies`, which run from the smallest run noise to a curve that has nothing of the law.
+    `discrepancies`. The smallest has the size of the smallest run noise; with the largest the law hardly shows.
 
     `pooled_share`: probability that an arm's D and alpha resemble those of its group (see `pooling`).
 
@@ -52,7 +52,7 @@ class Prior:
     outlier_share: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no probability: below 0 the fit would not be robust, and nobody would know."""
+        """Refuse an `outlier_share` that is no probability: below 0 the fit would silently not be robust."""
         if not 0 <= self.outlier_share < 1:
             raise ValueError(f"outlier_share is {self.outlier_share:g}; give a probability, at least 0 and below 1")
 

@@ -1,7 +1,7 @@
 """Law (2) fitted to many sizes n and numbers s of real images, and the paper's appendix D: one D for all settings.
 
-Law (2) is law (1) at each s with D = delta s^-beta and C = gamma D. The posterior of law (1) at each s therefore says
-something of law (2) too, without holding alpha and gamma alike: `full_law_draws`.
+Law (2) is law (1) at each s with D = delta s^-beta and C = gamma D. The posteriors of law (1) at each s therefore give
+estimates of law (2) too, although alpha and gamma may differ between them: `full_law_draws`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,18 @@ class FullLaw:
 def fit_full_law(
     n: Floats, s: Floats, error: Floats, *, space: Space = "linear", irreducible: bool = False, seed: int = 0
 ) -> FullLaw:
-    """Least squares of law (2), arrays of shape (runs,), from many starts; `irreducible`: with E.
+    """Least squares of law (2) from many starts.
 
-    Searched in (log alpha, beta, log gamma, log delta, E), which keeps all values positive; 0.02 <= alpha <= 3.
-    Raises ValueError for fewer runs than values, or fewer than two values of n or of s.
+    The search is in (log alpha, beta, log gamma, log delta, E), which keeps all values positive; 0.02 <= alpha <= 3.
+
+    Args:
+        n, s, error: synthetic images, real images and error of each run, shape (runs,).
+        space: where the squares are summed.
+        irreducible: whether E is fitted; else it is 0.
+        seed: draws the starts.
+
+    Raises:
+        ValueError: fewer runs than values, fewer than three values of n, or fewer than two of s.
     """
     values = 5 if irreducible else 4
     if n.size <= values or np.unique(n).size < 3 or np.unique(s).size < 2:
@@ -105,7 +113,7 @@ def appendix_D(curves: Sequence[tuple[Floats, Floats]], start: float | None = No
 
     First the median over the settings (n, error) of their own D, fitted with alpha and C (or `start` instead). Then,
     given D, every setting has its alpha; given alpha, its own D by linear least squares; the next D is the median of
-    those, until it moves by less than 0.001, at most 60 times. A setting whose alpha is on its bound has no say.
+    those, until it moves by less than 0.001, at most 60 times. A setting whose alpha is on its bound is left out.
     """
     steps = [_median_D(curves, None) if start is None else start]
     while len(steps) <= 60:

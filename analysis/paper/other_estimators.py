@@ -1,4 +1,4 @@
-"""The estimators that the posterior is measured against, all as one function: what was seen, where to predict."""
+"""The estimators that the posterior is compared with. Each predicts the error at n from the curve seen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def power_law(seen: Curve, n: Floats) -> Floats:
 
 
 def last_value(seen: Curve, n: Floats) -> Floats:
-    """The error at the largest n seen, for ever."""
+    """The error at the largest n seen, at every n."""
     return np.full(np.shape(n), seen.error[seen.n.argmax()])
 
 

@@ -30,7 +30,7 @@ def write_reproduction(tables: Sequence[Table], fits: Fits, out: Path) -> Path:
     figures = {"figure_4": _model_size(fits), "appendix_C3": _linearised(fits)}
     named = {table.name: table for table in tables}
     figures |= {"figure_5": _foretold(named["figure_5"]), "appendix_C2": _full_law(named["appendix_C2"])}
-    if pairs := [s for s in fits.curves if (s.backbone, s.rendering) == ("r50", "bop")]:
+    if pairs := fits.all_random_r50():
         figures |= {"figure_1": _curves(fits, pairs), "appendix_D": _landscape(fits)}
     if levels := [s for s in fits.curves if s.rendering.startswith("bop-lv")]:
         figures["figure_6"] = _curves(fits, levels)
@@ -57,15 +57,12 @@ def _curves(fits: Fits, chosen: Sequence[Setting]) -> Figure:
 
 def _model_size(fits: Fits) -> Figure:
     figure, (axis,) = _panels(1)
-    for task in sorted({(s.pretrain_task, s.finetune_task) for s in fits.curves}):
-        own = [s for s in fits.curves if (s.pretrain_task, s.finetune_task) == task and s.rendering == "bop"]
-        if len(own) >= 3:
-            own = sorted(own, key=lambda s: s.million_parameters)
-            gaps = [fits.posterior[s].C for s in own]
-            bars = np.array([[g.mean - g.interval(0.95)[0], g.interval(0.95)[1] - g.mean] for g in gaps]).T
-            size = [s.million_parameters for s in own]
-            axis.errorbar(size, [g.mean for g in gaps], np.maximum(bars, 0), marker="o", label=" > ".join(task))
-            axis.plot(size, [fits.nls[s].C.mean for s in own], "x--", color="grey")
+    for task, own in fits.by_model_size():
+        gaps = [fits.posterior[s].C for s in own]
+        bars = np.array([[g.mean - g.interval(0.95)[0], g.interval(0.95)[1] - g.mean] for g in gaps]).T
+        size = [s.million_parameters for s in own]
+        axis.errorbar(size, [g.mean for g in gaps], np.maximum(bars, 0), marker="o", label=task)
+        axis.plot(size, [fits.nls[s].C.mean for s in own], "x--", color="grey")
     axis.set(xscale="log", xlabel="million parameters", ylabel="C (posterior, 95 %); x: least squares")
     axis.legend(fontsize=7)
     return figure
@@ -111,7 +108,7 @@ def _linearised(fits: Fits) -> Figure:
 
 
 def _landscape(fits: Fits) -> Figure:
-    curves = [(c.n, c.error) for s, c in fits.curves.items() if (s.backbone, s.rendering) == ("r50", "bop")]
+    curves = [(fits.curves[s].n, fits.curves[s].error) for s in fits.all_random_r50()]
     alpha, D = np.linspace(0.05, 1.0, 60), np.linspace(0.05, 2.0, 50)
     figure, (axis,) = _panels(1)
     shown = axis.contourf(D, alpha, np.log10(loss_landscape(curves, alpha, D)), 25)

@@ -1,4 +1,4 @@
-"""Learning curves that others measured, read from their published files, and how they are split and scored.
+"""Learning curves that others measured, read from their published files.
 
 Files: `curves/cg_transfer_finetune.csv` (Mikami et al. 2021, results/results_finetune.csv of their repository)
 and `curves/alabdulmohsin_vision.csv` (Alabdulmohsin et al. 2022, "Revisiting Neural Scaling Laws").

@@ -1,9 +1,9 @@
 """The paper's tables from its own published measurements, beside what it prints and beside our posterior.
 
-What is printed is given only where it is known here: the full law of appendix C.2 and the D of appendix D. Where
-the paper's text and its published code disagree (the text fits in log-log space, the code in linear space with
-D = 0.48, 0.1 <= alpha <= 1.5, 0 <= C <= 1) the code is followed, and law (2) is shown in both spaces. As in the
-code, only fine-tuning fraction 1 % of the 64k collection enters the fits of law (1).
+Printed values are given where they are known here: the full law of appendix C.2 and the D of appendix D. The paper's
+text and its published code disagree: the text fits in log-log space, the code in linear space with D = 0.48,
+0.1 <= alpha <= 1.5, 0 <= C <= 1. The code is followed, and law (2) is shown in both spaces. As in the code, only
+fine-tuning fraction 1 % of the 64k collection enters the fits of law (1).
 """
 
 from __future__ import annotations
@@ -47,6 +47,17 @@ class Fits:
     nls: Mapping[Setting, LawFit]
     posterior: Mapping[Setting, LawFit]
 
+    def all_random_r50(self) -> list[Setting]:
+        """The settings of figure 1: ResNet-50, all random (bop)."""
+        return [s for s in self.curves if (s.backbone, s.rendering) == ("r50", "bop")]
+
+    def by_model_size(self) -> Iterator[tuple[str, list[Setting]]]:
+        """Every pair of tasks with its all-random settings, the smallest model first; three backbones or more."""
+        for task in sorted({(s.pretrain_task, s.finetune_task) for s in self.curves}):
+            own = [s for s in self.curves if (s.pretrain_task, s.finetune_task) == task and s.rendering == "bop"]
+            if len(own) >= 3:
+                yield " > ".join(task), sorted(own, key=lambda s: s.million_parameters)
+
 
 def fit_paper(paper: Mapping[Setting, Curve]) -> Fits:
     """Fit law (1) to every 64k curve at fraction 1 %; raises ValueError where there is none."""
@@ -74,14 +85,13 @@ def all_tables(paper: Mapping[Setting, Curve], fits: Fits) -> list[Table]:
 
 
 def _pairs(fits: Fits) -> Table:
-    chosen = [s for s in fits.curves if _is_all_random_r50(s)]
     return _law_table(
         "figure_1",
         "Figures 1 and 8: alpha and C of every pair",
         "ResNet-50, all random (bop), fraction 1 %. Least squares in linear space, D = 0.48, as in the published"
         " code; the paper prints these as curves, so no printed number stands beside them.",
         fits,
-        chosen,
+        fits.all_random_r50(),
     )
 
 
@@ -98,17 +108,13 @@ def _renderings(fits: Fits) -> Table:
 
 def _model_size(fits: Fits) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for task in sorted({(s.pretrain_task, s.finetune_task) for s in fits.curves}):
-        own = [s for s in fits.curves if (s.pretrain_task, s.finetune_task) == task and s.rendering == "bop"]
-        own = sorted(own, key=lambda s: s.million_parameters)
-        if len(own) < 3:
-            continue
+    for task, own in fits.by_model_size():
         size = np.array([s.million_parameters for s in own])
         for method, found in (("nls D = 0.48", fits.nls), ("posterior", fits.posterior)):
             gaps = np.array([found[s].C.mean for s in own])
             slope, level = np.polyfit(np.log(size), np.log(np.maximum(gaps, 1e-6)), 1)
             shown = " ".join(f"{s.backbone}:{gap:.4f}" for s, gap in zip(own, gaps, strict=True))
-            rows.append((" > ".join(task), method, shown, float(-slope), float(np.exp(level))))
+            rows.append((task, method, shown, float(-slope), float(np.exp(level))))
     return Table(
         "figure_4",
         "Figure 4: C against the number of parameters",
@@ -233,7 +239,7 @@ def _one_D(fits: Fits) -> Table:  # noqa: N802
     random = [(c.n, c.error) for s, c in curves.items() if s.rendering == "bop"]
     asked: list[tuple[str, list[tuple[Floats, Floats]], float | None]] = [
         ("all random, every backbone", random, None),
-        ("all random, ResNet-50", [(c.n, c.error) for s, c in curves.items() if _is_all_random_r50(s)], None),
+        ("all random, ResNet-50", [(curves[s].n, curves[s].error) for s in fits.all_random_r50()], None),
         ("every setting", [(c.n, c.error) for c in curves.values()], None),
         *(("all random, every backbone", random, start) for start in (0.3, 1.0, 3.0)),
     ]
@@ -262,10 +268,6 @@ def _one_D(fits: Fits) -> Table:  # noqa: N802
         ("settings", "curves", "begun with", "first D", "D", "steps", "printed", "difference"),
         tuple(rows),
     )
-
-
-def _is_all_random_r50(setting: Setting) -> bool:
-    return (setting.backbone, setting.rendering) == ("r50", "bop")
 
 
 def _law_table(name: str, title: str, note: str, fits: Fits, chosen: list[Setting]) -> Table:

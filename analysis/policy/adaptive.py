@@ -1,8 +1,8 @@
-"""What to run next and when to stop: pure functions of posteriors, costs and what is already under way.
+"""What to run next: a pure function of posteriors, costs and the runs under way.
 
-Every affordable (arm, size) is imagined as one more run. What it is worth is the expected fall of the arm's risk
-(`objectives`, from the draws of its posterior through `belief`) per unit of marginal cost. Pending
-runs and batch members chosen before are conditioned on, which is what spreads concurrent proposals out.
+Every affordable (arm, size) is imagined as one more run. Its worth is the expected fall of the arm's risk
+(`objectives`, from the draws of its posterior through `belief`) per unit of marginal cost. Pending runs, and those
+chosen before in the same call, are conditioned on, so that concurrent proposals differ.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Option:
         return self.belief.state.arm
 
     def imagine(self) -> None:
-        """Reckon the gains anew, after the belief has been conditioned on a run."""
+        """Compute the gains anew, after the belief has been conditioned on a run."""
         now = self.aim.risk(self.belief.left())
         self.gains = np.maximum(now - self.aim.risk(self.belief.left_after()[self.places]), 0.0)
 
@@ -52,10 +52,20 @@ def propose(
 ) -> list[Proposal]:
     """Up to k runs in the order of worth, each with its reason; fewer where the budget allows no more.
 
-    `candidates`: sizes to choose from, per arm; a size run before is a repeat, with the next seed. `pending`:
-    runs under way. `seed` settles ties; the same arguments give the same proposals. Arms that are not open any more
-    (`still_open`) get no runs, and neither do those whose list of candidates is empty: they are only compared with.
-    Raises ValueError where k < 1 or an arm has no list of candidates.
+    Arms that are not open any more (`still_open`) get no runs. The same arguments give the same proposals.
+
+    Args:
+        arms: every arm with its fit and its finished runs.
+        candidates: sizes to choose from, by arm. A size run before is a repeat, with the next seed. An arm whose list
+            is empty gets no run and is only compared with.
+        cost: marginal cost of a run.
+        pending: runs under way.
+        k: how many runs to propose.
+        seed: settles ties.
+        terms: the goals, the money left and its unit.
+
+    Raises:
+        ValueError: k < 1, or an arm has no list of candidates.
     """
     if k < 1:
         raise ValueError(f"k is {k}; ask for at least one proposal")

@@ -1,4 +1,4 @@
-"""Plain policies to measure `analysis.policy.adaptive.propose` against, with its interface: they look at no result.
+"""Baselines for `analysis.policy.adaptive.propose`, with its interface. They look at no result.
 
 Those that look at results, by the classical criteria of optimal design, are in `analysis.policy.optimality`.
 """

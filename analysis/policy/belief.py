@@ -1,4 +1,4 @@
-"""What an arm's runs leave open, and how far one more run would narrow it, whatever its outcome.
+"""How uncertain an arm's law is after its runs, and how far one more run would reduce that, whatever its outcome.
 
 For every draw of the arm's posterior the law is linear around the draw, in theta = (log alpha, logit r, m), the
 coordinates of `analysis.estimator.posterior`: the covariance of theta after runs at n_1, n_2, ... is
@@ -8,12 +8,12 @@ coordinates of `analysis.estimator.posterior`: the covariance of theta after run
 and a quantity with gradient h has the variance h' V h. Its mean over the draws is the expected posterior variance of
 Bayesian experimental design (Chaloner and Verdinelli 1995, equation 6: the A-criterion averaged over the posterior,
 not taken at one value). A further run at n is a rank-one update of every V, so runs under way count as information
-before they are in. What is used of it is the share of the variance that a run leaves.
+before their results are in. The policy uses the share of the variance that a run leaves.
 
-Draws with a discrepancy b (`estimator.posterior`) have b at every size beside theta, normal with the discrepancy's
-covariance before any run, and a run at n shows the law and b(n) together. For them a repeat teaches little and a new
-size much: that is how a design comes to have the sizes that speak for the law. The largest size that is run or may be
-run has no b. What these draws leave open counts for a tenth (`OFF_LAW_WEIGHT`).
+For draws with a discrepancy b (`estimator.posterior`), b at every size is unknown beside theta: normal, with the
+discrepancy's covariance before any run. A run at n shows the law and b(n) together, so a repeat reduces the variance
+little and a new size much. The largest size that is run or may be run has no b. The variance of these draws counts for
+a tenth (`OFF_LAW_WEIGHT`).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from analysis.estimator.prior import Prior
 from analysis.laws import Floats
 from analysis.policy.runs import ArmState, Run
 
-# Draws that a belief averages over, evenly picked: of those that follow the law everywhere, and of the others.
+# How many draws a belief averages over, evenly picked: of those without and of those with a discrepancy.
 DRAWS, DRAWS_OFF_LAW = 200, 8
 # Where few sizes were run, the rare draws with a discrepancy hold most of the variance, and a design made for them
-# wastes runs if the law does hold. Measured (docs/dev/policy-bench.md): with 1 the designs leave the bound by 10 %,
-# with 0 the posterior that ends a sweep stays wide for want of sizes.
+# wastes runs if the law does hold. Measured (docs/dev/policy-bench.md): with 1 the designs are 10 % worse than the
+# bound; with 0 too few sizes are run, and the posterior at the end of a sweep is wide.
 OFF_LAW_WEIGHT = 0.1
-# Least noise that a further run may have: a fit without any would make one run teach everything.
+# Least noise of a further run. Without any noise a single run would determine the law.
 _LEAST_NOISE = 1e-4
 
 
@@ -66,7 +66,7 @@ class Draws:
         return np.stack([of_alpha, of_r, np.ones_like(level)], axis=-1)
 
 
-# From draws to the gradients of the quantities that are asked for, with respect to theta; (draws, quantities, 3).
+# From draws to the gradients, with respect to theta, of the quantities that are asked for; (draws, quantities, 3).
 Gradients = Callable[[Draws], Floats]
 
 
@@ -133,7 +133,7 @@ class Part:
 
 @dataclass(eq=False)
 class Belief:
-    """What an arm's draws leave open; conditioned in place on further runs.
+    """The uncertainty of an arm's draws; conditioned in place on further runs.
 
     `sizes`: where a run can be imagined. `parts`: the draws that follow the law everywhere, and those with a
     discrepancy. `start` (quantities,): expected variances with the finished runs alone.
@@ -145,7 +145,7 @@ class Belief:
     start: Floats
 
     def left(self) -> Floats:
-        """Share of each quantity's variance that is left once all runs conditioned on are in; (quantities,)."""
+        """Share of each quantity's variance that is left after all runs conditioned on; (quantities,)."""
         return _variances(self.parts) / self.start
 
     def left_after(self) -> Floats:
@@ -204,7 +204,7 @@ def _draws(fit: LawFit, chosen: np.ndarray) -> Draws:
     alpha, C, D, sigma = (values[chosen] for values in (s.alpha, s.C, s.D, s.sigma))
     log_n_ref = float(np.log(fit.n).mean())
     error_ref = D * np.exp(-alpha * log_n_ref) + C
-    # At the ends of its range r has no slope, and a draw there would count as known for ever.
+    # At the ends of its range r has no slope, and a draw there would count as known exactly.
     r = np.clip(C / error_ref, 1e-3, 1 - 1e-3)
     return Draws(alpha, r, error_ref, sigma, log_n_ref)
 

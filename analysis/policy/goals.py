@@ -1,4 +1,4 @@
-"""What a sweep wants to know, how well, and what it may still spend."""
+"""The question of a sweep, the precision it wants, and the money left."""
 
 from __future__ import annotations
 

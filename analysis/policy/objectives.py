@@ -1,16 +1,17 @@
-"""The question of a sweep as a risk that runs reduce: variances in units of the wanted precision, or a doubt.
+"""The objective of a sweep as a risk that runs reduce: variances in units of the wanted precision, or of an answer.
 
 `law` and `predict` ask for numbers: the risk of an arm is the sum of (expected posterior sd / wanted sd)^2.
 
-`target` and `best` ask a yes or no. With probability P of a yes (from the posterior's draws), the risk is the expected
-posterior variance of the answer, E[P' (1 - P')] over what the runs may show (preposterior analysis: Raiffa and
-Schlaifer 1961). The answer is taken as the sign of a normal score of the quantity behind it, of which runs explain the
-share rho; then P' = Phi((t - sqrt(rho) w) / sqrt(1 - rho)) with t = Phi^-1(P) and w standard normal, and
+`target` and `best` ask for a yes or no. With probability P of a yes (from the posterior's draws), the risk is the
+expected posterior variance of the answer, E[P' (1 - P')] over the possible results of the runs (preposterior analysis:
+Raiffa and Schlaifer 1961). The answer is modelled as the sign of a normal score of the quantity behind it, of which
+runs explain the share rho; then P' = Phi((t - sqrt(rho) w) / sqrt(1 - rho)) with t = Phi^-1(P) and w standard normal,
+and
 
     E[P' (1 - P')] = Phi(t) - Phi2(t, t; rho) = 2 T(t, sqrt((1 - rho) / (1 + rho)))
 
-with Owen's T (1956), since E[P'^2] is a bivariate normal probability. P itself is that of the draws, exactly; only how
-it may move is this approximation.
+with Owen's T (1956), since E[P'^2] is a bivariate normal probability. P itself is exactly that of the draws; only its
+change by further runs is approximated.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ class Aim(Protocol):
 
     @property
     def gradients(self) -> Gradients:
-        """Of the quantities behind it."""
+        """Gradients of the quantities that the aim depends on."""
 
     def risk(self, left: Floats) -> Floats:
         """Risk when these shares of the quantities' variances are left; (..., quantities) to (...)."""
 
     def expect(self, before: Floats, after: Floats) -> Expected:
-        """In words and figures: from these shares (quantities,) to those."""
+        """What a run does, in words and figures: `before` and `after` are the shares left, (quantities,) each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ class Precision:
         return total
 
     def expect(self, before: Floats, after: Floats) -> Expected:
-        """The quantity whose fall counts most comes first."""
+        """As `Aim.expect`; the quantity whose fall lowers the risk most comes first."""
         sd = [self.sd * np.sqrt(np.maximum(left, 0.0)) for left in (before, after)]
         first, *others = np.argsort(-(sd[0] ** 2 - sd[1] ** 2) / self.wanted**2, kind="stable").tolist()
         also = "".join(f" ({self.names[i]}: {sd[0][i]:.3g} to {sd[1][i]:.3g})" for i in others)
@@ -97,8 +98,10 @@ class Doubt:
         return risk
 
     def expect(self, before: Floats, after: Floats) -> Expected:
-        """The expected standard deviation of the answer, yes 1 or no 0; unlike the chance of being wrong, it falls
-        also where no outcome of a run would turn the answer."""
+        """As `Aim.expect`, for the expected standard deviation of the answer, yes 1 or no 0.
+
+        Unlike the chance of being wrong, it also falls where no outcome of a run would change the answer.
+        """
         now, then = self.spread(before), self.spread(after)
         why = f"to decide {self.title} (probability {self.probability:.0%})"
         return Expected(self.name, now, then, why, f"take the sd of the answer from {now:.3g} to {then:.3g}")
@@ -135,7 +138,7 @@ def arms_that_can_win(chances: Mapping[str, float], goals: Goals) -> set[str]:
 
 
 def current_sds(arms: Sequence[ArmState], goals: Goals) -> dict[str, dict[str, float]]:
-    """For each arm the quantities of the objective as its runs leave them: what `Expected.before` is without others."""
+    """The sd of each quantity of the objective now, by arm: `Expected.before` where no runs are pending."""
     found = {}
     for state, aim in zip(arms, aims(arms, goals), strict=True):
         if isinstance(aim, Precision):
@@ -149,7 +152,7 @@ def _law(fit: LawFit, arm: str, goals: Goals) -> Precision:
     scale = np.array([fit.alpha.mean, fit.C.mean]) if goals.relative else np.ones(2)
     wanted = np.array([goals.alpha_sd, goals.c_sd]) * scale
     titles = (f"the pre-training rate alpha of {arm}", f"the transfer gap C of {arm}")
-    # Read from the draws, for least squares may have no standard error to give.
+    # From the draws: a fit by least squares may have no standard error.
     sd = np.array([fit.samples.alpha.std(), fit.samples.C.std()])
     return Precision(("alpha", "C"), titles, sd, wanted, rate_and_gap)
 
@@ -190,7 +193,7 @@ def _errors_and_best_other(fits: Sequence[LawFit], goals: Goals) -> tuple[Floats
     """Joint draws of every arm's error at `n_target`, and of the lowest of the others; (arms, draws) each."""
     assert goals.n_target is not None
     rng = np.random.default_rng(0)
-    # The draws of an arm come in order of their place: shuffled, or arms would move together.
+    # Each arm's draws are shuffled: the draws of two arms must not be correlated.
     errors = np.array([rng.permutation(fit.samples.error(goals.n_target)) for fit in fits])
     if len(fits) == 1:
         return errors, np.full_like(errors, np.inf)
@@ -199,6 +202,6 @@ def _errors_and_best_other(fits: Sequence[LawFit], goals: Goals) -> tuple[Floats
 
 
 def _share(holds: np.ndarray) -> Floats:
-    """Share of draws (last axis) in which it holds, never quite 0 or 1: draws cannot tell."""
+    """Share of draws (last axis) in which it holds; at least half a draw away from 0 and 1."""
     count = holds.shape[-1]
     return np.clip(holds.mean(axis=-1), 0.5 / count, 1 - 0.5 / count)

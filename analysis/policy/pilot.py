@@ -11,9 +11,9 @@ from analysis.policy.runs import Run
 def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int]:
     """The sizes to begin with, from the smallest: three of the ladder, or all of a shorter one.
 
-    The lowest size, the middle one and the largest whose `cost` (of a single run at n) is at most half the top's, or
-    twice the lowest's: wide enough to see the curve bend, without paying for the top before it is known to teach
-    anything; but where most of a run costs the same at every size, a narrow look spares little.
+    They are the lowest size, the largest whose `cost` (of a single run at n) is at most half the top's or twice the
+    lowest's, and one between them. These sizes show the curvature, and the top is not paid before it is known to be
+    needed. Where a run costs nearly the same at every size, a smaller range would save little.
     """
     sizes = sorted(set(ladder))
     if not sizes or sizes[0] <= 0:

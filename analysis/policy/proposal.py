@@ -41,7 +41,7 @@ class Proposal:
         """Why the run is proposed, what it costs and what is left then, in one line."""
         if self.recorded is not None:
             return self.recorded
-        # What a run is expected to do is told with its price in one breath: no comma.
+        # A comma separates the price from the words, except after what a run is expected to do.
         comma = "," if self.expected is None else ""
         rest = "" if isinf(self.left) else f"; {money(self.left, self.unit)} left then"
         return f"{self.why}{comma} for {money(self.cost, self.unit)}{rest}"

@@ -28,7 +28,7 @@ class NamedPolicy:
 
     @property
     def reads_results(self) -> bool:
-        """Whether it reads the fits, so that they are made anew after each run."""
+        """Whether it reads the fits, so that a replay must fit anew after each run."""
         return self.opening == "pilot"
 
 
@@ -41,7 +41,7 @@ POLICIES: Mapping[str, NamedPolicy] = {
         NamedPolicy("cheapest", propose_cheapest, "smallest"),
         NamedPolicy("d_optimal", propose_d_optimal, "pilot"),
         NamedPolicy("v_optimal", propose_v_optimal, "pilot"),
-        # The name in configs of before: with one optimum of least squares the criterion is V-optimality.
+        # Older configs have this name. With one optimum of least squares its criterion is V-optimality.
         NamedPolicy("prediction_error", propose_v_optimal, "pilot"),
     )
 }

@@ -39,10 +39,9 @@ def should_stop(
     cheapest: float,
     terms: Terms,
 ) -> Stop | None:
-    """Whether to stop and why; None to go on.
+    """Whether to stop and why; None to go on. An answer to the objective is a reason before the budget is.
 
-    `cheapest`: marginal cost of the cheapest run that could still be chosen. The order of the reasons is that
-    of what was hoped for: the answer to the objective, then money.
+    `cheapest`: marginal cost of the cheapest run that could still be chosen.
     """
     unit, left = terms.unit, terms.budget_left
     answered = _answered(arms, verdicts, terms.goals) if arms else None
@@ -58,7 +57,7 @@ def should_stop(
 
 
 def _answered(arms: Sequence[ArmState], verdicts: Mapping[str, Verdict], goals: Goals) -> Stop | None:
-    """Whether the question of the objective has its answer; verdicts end `law` and `target` only."""
+    """The stop because the objective is answered, if it is. Verdicts end `law` and `target` only."""
     if goals.objective == "best":
         chances = chances_of_best({state.arm: state.fit for state in arms}, goals)
         winner, chance = max(chances.items(), key=lambda each: each[1])

@@ -1,10 +1,10 @@
-"""How well a design could do: the variance of alpha and C at the true law, and the design that makes it least.
+"""The best possible design: the variance of alpha and C at the true law, and the design that makes it least.
 
-A run at n is a look at log error(n) with noise sigma, so a design with sizes n_1 ... n_N has the Fisher
-information M = sum_i g(n_i) g(n_i)' / sigma^2, g the gradient of log error in (alpha, C, D), and no unbiased
-estimator has a smaller covariance than M^-1 (Cramer and Rao). An aim is a weight on the variance of each
-value; the locally optimal design makes tr(A M^-1) least, A the diagonal matrix of the aim (Pukelsheim,
-"Optimal Design of Experiments", 1993, chapter 9). It needs the truth, so nobody can run it: it is a bound.
+A run at n measures log error(n) with noise sigma, so a design with sizes n_1 ... n_N has the Fisher information
+M = sum_i g(n_i) g(n_i)' / sigma^2, g the gradient of log error in (alpha, C, D), and no unbiased estimator has a
+smaller covariance than M^-1 (Cramer and Rao). An aim is a weight on the variance of each value; the locally optimal
+design makes tr(A M^-1) least, A the diagonal matrix of the aim (Pukelsheim, "Optimal Design of Experiments", 1993,
+chapter 9). It depends on the true law, so no policy can find it: it is a bound.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from analysis.laws import Floats, TrueLaw, law_gradient
 Counts = NDArray[np.int_]
 
 _STARTS = 12
-# A little of every direction, relative to the largest, so that designs of one or two sizes have a (huge) variance.
+# Added to the information, relative to its trace, so that designs of one or two sizes have a (huge) variance.
 _RIDGE = 1e-12
 
 
@@ -42,7 +42,7 @@ GAP = Aim(0.0, 1.0)
 
 
 def variance(n: Sequence[float] | Floats, law: TrueLaw, aim: Aim) -> float:
-    """The aim's weighted sum of variances for runs at these sizes, shape (runs,); inf where they leave it open."""
+    """The aim's weighted sum of variances for runs at these sizes, shape (runs,); inf for fewer than three sizes."""
     sizes = np.asarray(n, float)
     if np.unique(sizes).size < 3:
         return float("inf")

@@ -48,7 +48,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Prices:
-    """What a run costs, in units of one pre-training: an image is paid once a rendering, a checkpoint once."""
+    """What a run costs, in units of one pre-training. An image is paid once for a rendering, a checkpoint once."""
 
     pretrain: float = 1.0
     finetune: float = 0.15
@@ -113,7 +113,7 @@ def simulated_pool(law: TrueLaw, sizes: Sequence[int], seed: int) -> Pool:
 
 
 def recorded_pool(arms: Sequence[PoolArm], errors: Mapping[str, Mapping[int, Sequence[float]]], seed: int) -> Pool:
-    """Runs that were measured: `errors[arm][n]` of its repeats, which are dealt out in an order drawn by `seed`."""
+    """Runs that were measured: `errors[arm][n]` holds the repeats, which are taken in an order drawn by `seed`."""
     rng = np.random.default_rng(seed)
     dealt = {arm: {n: rng.permutation(found) for n, found in sizes.items()} for arm, sizes in errors.items()}
     counts = {arm: {n: len(found) for n, found in sizes.items()} for arm, sizes in dealt.items()}

@@ -1,7 +1,7 @@
-"""Policies on recorded or simulated runs: each takes one run after another from a pool, and is paid by result.
+"""Policies on recorded or simulated runs: each takes one run after another from a pool and pays for it.
 
-A policy may only take what is in the pool. One that looks at results begins with a pilot; one that does not, with one
-run of each arm of its own kind. All pay for everything they take.
+A policy may only take what is in the pool. A policy that reads results begins with a pilot. Any other begins with one
+run of each arm, at the size its registry entry says.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from analysis.policy.registry import NamedPolicy
 from analysis.policy.runs import ArmState, Run
 from analysis.replay.pools import STANDARD_PRICES, Pool, Prices
 
-# Sets of runs whose fits a process keeps at hand; of nine arms such fits are a megabyte.
+# How many sets of runs keep their fits in memory; with nine arms the fits of one set are a megabyte.
 _FITS_KEPT = 100
 
 
@@ -61,7 +61,7 @@ class Step:
 def _fits(
     seen: tuple[tuple[str, tuple[tuple[int, float], ...]], ...], groups: tuple[tuple[str, str], ...]
 ) -> dict[str, LawFit]:
-    """Replays of one recorded table often come by the same runs: those are fitted once, in whatever order they came."""
+    """Fits are kept, because replays of one recorded table often meet the same set of runs, in any order."""
     return fit_laws({arm: tuple(zip(*runs, strict=True)) for arm, runs in seen}, groups=dict(groups))
 
 
@@ -75,7 +75,7 @@ def replay(pool: Pool, policy: NamedPolicy, rules: Rules, seed: int) -> Iterator
         step = Step(pool, (*step.runs, run), step.spent + price)
         yield step
     fits = step.fits
-    # The order in which arms are offered settles the ties of policies that do not draw.
+    # Policies that draw nothing settle ties by the order of the arms.
     order = np.random.default_rng([seed, 2]).permutation([arm.name for arm in pool.arms]).tolist()
     while len(step.runs) < rules.runs:
         if policy.reads_results:
@@ -99,7 +99,7 @@ def replay(pool: Pool, policy: NamedPolicy, rules: Rules, seed: int) -> Iterator
 
 
 def first_cost(steps: Sequence[Step], holds: Callable[[Step], bool]) -> float:
-    """What had been spent when it first held and went on to hold to the end; inf where it does not hold then."""
+    """What had been spent when the condition came to hold for good; inf where it does not hold at the end."""
     reached = float("inf")
     for step in reversed(steps):
         if not holds(step):

@@ -1,4 +1,4 @@
-"""What a replay was worth: how precision grew with cost, and what it cost to reach it and the right verdict."""
+"""Scores of a replay: precision at certain costs, and the cost of the wanted precision and of the right verdict."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Trace:
     """One policy with one seed, looked at when certain costs had been spent.
 
     `alpha_sd`, `C_sd`: the largest of any arm at each of these costs; inf before all arms had a run.
-    `precision_cost`, `verdict_cost`: what had been spent when the wanted precision, the right verdicts of all arms,
-    were there to stay; inf where they never were. `wrong`: whether a wrong verdict stands at the end.
+    `precision_cost`, `verdict_cost`: what had been spent when the wanted precision, and the right verdicts of all arms,
+    had come to hold for good; inf where they never did. `wrong`: whether a wrong verdict stands at the end.
     """
 
     alpha_sd: tuple[float, ...]
@@ -92,7 +92,7 @@ def known_question(pool: Pool, law: TrueLaw, target: float | None) -> Question:
 
 
 def recorded_question(pool: Pool, target: float | None) -> Question:
-    """The question of a recorded table: right is what all its runs together say, where they decide it."""
+    """The question of a recorded table: the right verdict is that of all its runs together, where they decide it."""
     top = _top(pool)
     open_question = Question(target, top, {})
     said = {arm: open_question.label(fit) for arm, fit in Step(pool, tuple(every_run(pool)), 0.0).fits.items()}
@@ -102,9 +102,17 @@ def recorded_question(pool: Pool, target: float | None) -> Question:
 def trace(
     pool: Pool, policy: NamedPolicy, rules: Rules, question: Question, costs: Sequence[float], seed: int
 ) -> Trace:
-    """Replay one policy and look at it when each of `costs` had been spent, and from the end back.
+    """Replay one policy; read its precision when each of `costs` had been spent, and its goals from the end back.
 
-    Of a policy that looks at no result only the steps that are looked at are fitted.
+    For a policy that reads no results, only the steps that are read here are fitted.
+
+    Args:
+        pool: the runs that may be taken.
+        policy: the policy.
+        rules: budget, goals and prices.
+        question: the verdict that is asked for.
+        costs: in units of the prices, in rising order.
+        seed: decides order and ties.
     """
     every = len(pool.arms)
     steps = [step for step in replay(pool, policy, rules, seed) if len({run.arm for run in step.runs}) == every]

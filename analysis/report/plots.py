@@ -18,13 +18,13 @@ from analysis.report.records import Decision, Observation, Reference, StageSpend
 # Okabe and Ito's palette without its yellow, which is too pale on white: told apart with any colour vision.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
 _MARKERS = "osD^vPX"
-# Runs of one size whose places in the order of decisions are all written.
+# For up to so many runs of one size, every place in the order of decisions is written.
 _MOST_PLACES = 8
 _INK, _PALE, _WANTED = "#222222", "#8a8f98", "#6a3d9a"
 
 
 def arm_colours(arms: Sequence[str]) -> dict[str, str]:
-    """A colour for each arm, in order; they come round again after seven, the markers change with them."""
+    """A colour for each arm, in order. After seven arms the colours repeat."""
     return {arm: _PALETTE[i % len(_PALETTE)] for i, arm in enumerate(arms)}
 
 
@@ -134,7 +134,7 @@ def decision_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -
 
 
 def learning_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -> bytes:
-    """What each run was expected to teach against what it taught: by what share the quantity it was for fell."""
+    """The expected against the realised fall of the quantity that each run was for, as shares."""
     figure, axes = _canvas(5.8, 4.6 + _room(len(colours), 1))
     for i, arm in enumerate(colours):
         own = [d.falls for d in decisions if d.arm == arm and d.falls is not None]
@@ -226,7 +226,7 @@ def _order_height(observations: Sequence[Observation]) -> float:
 
 
 def _stack(places: Sequence[int]) -> list[str]:
-    """The places as lines; of very many the outermost, or they would leave no room for the plot."""
+    """The places as lines. Of very many only the first and the last are written, to leave room for the plot."""
     if len(places) <= _MOST_PLACES:
         return [str(place) for place in places]
     half = _MOST_PLACES // 2
@@ -265,7 +265,7 @@ def _size_axis(axes: Axes, sizes: np.ndarray) -> None:
     _log_sizes(axes.xaxis, rungs)
     axes.set_xlabel("synthetic pre-training images n")
     axes.set_ylabel("error on the real task")
-    # Four digits, for ticks a quarter of a point apart would be rounded into places where they are not.
+    # Four digits: with fewer, ticks a quarter of a point apart would have wrong labels.
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
 
 
@@ -276,7 +276,7 @@ def _log_sizes(axis: object, rungs: Sequence[int]) -> None:
 
 
 def _room(arms: int, columns: int) -> float:
-    """Inches that a legend of so many arms needs beyond the two rows that every picture has room for."""
+    """Inches that the legend needs beyond the two rows that every picture has room for."""
     return 0.21 * max(-(-arms // columns) - 2, 0)
 
 

@@ -1,4 +1,4 @@
-"""What a report is made of: plain frozen records that any sweep can fill."""
+"""The data of a report: plain frozen records that any sweep can fill."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a tuning came to: recipe values of an arm, chosen on the checkpoint of size n (0: no pre-training).
+    """The result of a tuning: recipe values of an arm, chosen on the checkpoint of size n (0: no pre-training).
 
     trials: how many ended, of which `stopped` early. error: the chosen values' validation error; `default_error`:
     that of the recipe's own values where they were tried to the end. seconds, dollars: what all trials took.
@@ -77,7 +77,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Decision:
-    """A proposal as it was made, and what came of it (None while it is under way or where it failed).
+    """A proposal as it was made, and its result (None while the run is under way or where it failed).
 
     `about`: the quantity it was for ("alpha", "C", "prediction", or the answer "target", "best": a standard
     deviation each), empty where no posterior was asked; `before` it and `expected` after it. `realised`: what it was

@@ -46,9 +46,9 @@ def _say(n: int, saved: float, low: float, high: float) -> str:
 
 
 def _reference_draws(fit: LawFit, errors: Floats) -> Floats:
-    """Draws of the reference's mean error: its repeats scatter at least as runs of the arm do.
+    """Draws of the reference's mean error, whose repeats are taken to scatter at least as the arm's runs do.
 
-    Two or three repeats alone say too little of their own scatter for a mean to be stated from them.
+    Two or three repeats alone do not determine their scatter.
     """
     rng = np.random.default_rng(0)
     log_error = np.log(errors)

@@ -1,4 +1,4 @@
-"""What a control with shuffled labels says: do the labels of the rendered images matter, or pre-training as such."""
+"""Controls with shuffled labels: do the labels of the rendered images help, or does pre-training as such?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-# How many standard errors a difference must have to be spoken of.
+# A difference of fewer standard errors than this counts as noise.
 _PLAIN = 2.0
 
 
 def what_it_says(control: Control) -> str:
-    """One sentence; the fine-tunes' spread is the yardstick, which knows little of a pre-training's own luck."""
+    """One sentence. The noise is judged from the fine-tunes; how far pre-trainings differ by chance is not in it."""
     if not control.taught:
         return f"the arm itself was not run at n = {control.n:,}: nothing to compare with"
     gain, error = _difference(control.shuffled, control.taught)

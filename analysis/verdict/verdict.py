@@ -14,7 +14,7 @@ from analysis.verdict.no_pretraining import compare
 
 Label = Literal["render more", "change the rendering", "good enough", "not identified yet"]
 _MORE_RUNS = "More runs are needed before money is spent on either."
-# Of runs whose errors are all at least this the metric is at its floor, whatever the renders are worth.
+# Where all errors are at least this, nothing was learnt, and the runs say nothing of the renders.
 NOTHING_LEARNT = 0.99
 
 
@@ -77,12 +77,26 @@ def verdict(
 ) -> Verdict:
     """Judge one arm; a label is given only where its probability is at least `level`.
 
-    With `target_error` E in (0, 1]: good enough where error(n_max_observed) <= E; render more where some n up
-    to `n_limit` (None: no limit) reaches E; change the rendering where none does. Without: render more where
-    the doubling after `n_max_observed` lowers the error by at least the share `min_gain`, change the
-    rendering where it does not, because the transfer gap C dominates. `n_max_observed` is by default the
-    largest n fitted. `reference_errors`: errors without pre-training (n = 0); where there are any, the sentence says
-    whether these renders help at all, which no label does. Raises ValueError for values outside these ranges.
+    With a target E: good enough where error(n_max_observed) <= E; render more where some n up to `n_limit` reaches E;
+    change the rendering where none does. Without a target: render more where the doubling after `n_max_observed` lowers
+    the error by at least the share `min_gain`; change the rendering where it does not, because the transfer gap C
+    dominates.
+
+    Args:
+        fit: the arm's law.
+        arm: its name.
+        target_error: E, in (0, 1]; None: no target.
+        min_gain: a relative fall of the error, between 0 and 1.
+        n_max_observed: images at hand; None: the largest n fitted.
+        n_limit: the most images allowed; None: no limit.
+        cost_per_image: of one more image, in `unit`; None: not known.
+        unit: of the cost.
+        level: probability at which a label is given, between 0.5 and 1.
+        reference_errors: errors without pre-training (n = 0). With any, the sentence also says whether these renders
+            help at all, which no label says.
+
+    Raises:
+        ValueError: for values outside these ranges.
     """
     n_now = float(fit.n.max() if n_max_observed is None else n_max_observed)
     _check(target_error, min_gain, n_now, n_limit, level)
@@ -103,7 +117,7 @@ def verdict(
     )
     chances = _chances(asked)
     why_not = _nothing_to_judge(fit)
-    # Where the law's shape is the prior's, not the data's, only what was seen may be judged.
+    # Where the prior and not the data decides the law's shape, only what was observed may be judged.
     allowed: tuple[Label, ...] = ("good enough",) if why_not else ("good enough", "render more", "change the rendering")
     likeliest: Label = max(chances, key=lambda name: chances[name])
     sure = [name for name in allowed if chances[name] >= level]
