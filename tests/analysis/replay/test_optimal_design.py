@@ -18,9 +18,9 @@ FLAT = TrueLaw(0.25, 0.8, 0.1 * 1000**0.25, 0.002)
 @pytest.mark.parametrize("law", [LAW, FLAT])
 @pytest.mark.parametrize("runs", [3, 5, 7])
 def test_the_best_design_is_the_best_of_all_that_there_are(law: TrueLaw, runs: int) -> None:
-    aim = relative(law)
-    least = min(variance(list(sizes), law, aim) for sizes in combinations_with_replacement(RUNGS, runs))
-    assert variance(best_design(RUNGS, runs, law, aim), law, aim) == pytest.approx(least, rel=1e-6)
+    criterion = relative(law)
+    least = min(variance(list(sizes), law, criterion) for sizes in combinations_with_replacement(RUNGS, runs))
+    assert variance(best_design(RUNGS, runs, law, criterion), law, criterion) == pytest.approx(least, rel=1e-6)
 
 
 @pytest.mark.parametrize("law", [LAW, FLAT])
@@ -37,17 +37,17 @@ def test_three_sizes_are_enough_by_the_general_equivalence_theorem(law: TrueLaw)
 
 
 def test_no_design_is_below_the_bound_and_long_ones_come_near_it() -> None:
-    aim = relative(LAW)
-    least = bound(FINE, LAW, aim)
-    ratios = [variance(best_design(FINE, runs, LAW, aim), LAW, aim) * runs / least for runs in (5, 14, 28)]
+    criterion = relative(LAW)
+    least = bound(FINE, LAW, criterion)
+    ratios = [variance(best_design(FINE, runs, LAW, criterion), LAW, criterion) * runs / least for runs in (5, 14, 28)]
     assert min(ratios) >= 1
     assert ratios[-1] < 1.01
 
 
 def test_the_papers_grid_has_seven_tenths_more_variance_than_the_best_design() -> None:
-    aim = relative(LAW)
-    best = variance(best_design(FINE, 14, LAW, aim), LAW, aim)
-    assert variance(2 * RUNGS, LAW, aim) / best == pytest.approx(1.7, abs=0.1)
+    criterion = relative(LAW)
+    best = variance(best_design(FINE, 14, LAW, criterion), LAW, criterion)
+    assert variance(2 * RUNGS, LAW, criterion) / best == pytest.approx(1.7, abs=0.1)
 
 
 def test_the_variance_is_what_the_estimator_ends_up_with() -> None:
