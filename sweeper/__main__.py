@@ -7,15 +7,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from sweeper.bench.registry import HELP as BENCH_HELP
 from sweeper.bench.registry import run_bench
 from sweeper.errors import BadInput, InterruptedSweep
+
+if TYPE_CHECKING:
+    from sweeper.events.reporter import Reporter
 
 app = typer.Typer(
     add_completion=False,
@@ -49,18 +53,13 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
     from sweeper.cluster.session import end_on_sigterm
     from sweeper.commands.run import run_sweep
     from sweeper.commands.status import verdict_lines
-    from sweeper.events.reporter import Reporter
 
-    reporter = Reporter("json" if json else "auto")
     try:
-        end_on_sigterm()
-        # Ray prints messages about dead workers and full nodes, which must not mix with the JSON lines.
-        with redirect_stdout(sys.stderr):
+        with _reporter(json) as reporter:
+            end_on_sigterm()
             outcome = run_sweep(loaded, reporter)
     except (KeyboardInterrupt, SystemExit):
         raise InterruptedSweep("interrupted; run the same command again to go on") from None
-    finally:
-        reporter.close()
     for line in verdict_lines(outcome):
         print(line, file=sys.stderr if json else sys.stdout)
     raise typer.Exit(outcome.exit_code)
@@ -69,11 +68,7 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
 @app.command()
 def status(run: RunFolder) -> None:
     """Spend, stages, fits, verdicts and the next proposal of a sweep."""
-    from sweeper.config.load import load_run_config
-    from sweeper.storage.run_folder import fetched_run_folder
-
-    folder = fetched_run_folder(run)
-    load_run_config(folder)
+    folder = _checked_run_folder(run)
     from sweeper.commands.status import describe
 
     print(describe(folder))
@@ -82,11 +77,7 @@ def status(run: RunFolder) -> None:
 @app.command()
 def report(run: RunFolder) -> None:
     """Write report.html, figures and tables of a sweep anew."""
-    from sweeper.config.load import load_run_config
-    from sweeper.storage.run_folder import fetched_run_folder
-
-    folder = fetched_run_folder(run)
-    load_run_config(folder)
+    folder = _checked_run_folder(run)
     from sweeper.commands.report import write_report
 
     print(write_report(folder).report)
@@ -104,14 +95,9 @@ def render(
     """Only render."""
     from sweeper.commands.render import render_only
     from sweeper.config.load import load_config
-    from sweeper.events.reporter import Reporter
 
-    reporter = Reporter("json" if json else "auto")
-    try:
-        with redirect_stdout(sys.stderr):
-            answers = list(render_only(load_config(config, overrides or ()), images, preview, reporter, export))
-    finally:
-        reporter.close()
+    with _reporter(json) as reporter:
+        answers = list(render_only(load_config(config, overrides or ()), images, preview, reporter, export))
     for line in answers:
         print(line, file=sys.stderr if json else sys.stdout)
 
@@ -209,22 +195,9 @@ def bench(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """The project's own measurements, each beside a reference of the same run."""
-    options = {
-        "data_root": data_root,
-        "runs": runs,
-        "sizes": sizes,
-        "simulations": simulations,
-        "truths": truths,
-        "seed": seed,
-        "backbones": backbones,
-        "tasks": tasks,
-        "steps": steps,
-        "test": test,
-        "device": device,
-        "out": out,
-        "evidence": evidence,
-    }
-    figures = run_bench(name, {option: value for option, value in options.items() if value is not None})
+    # First of all: so far the parameters are the only local names.
+    given = {option: value for option, value in locals().items() if value is not None}
+    figures = run_bench(name, {option: given[option] for option in given.keys() - {"name", "json"}})
     from sweeper.bench.figures import as_json, as_text
 
     print((as_json if json else as_text)(name or "", figures))
@@ -239,6 +212,32 @@ def doctor() -> None:
     for check in checks:
         print(check)
     raise typer.Exit(0 if all(check.ok or not check.needed for check in checks) else 1)
+
+
+@contextmanager
+def _reporter(json: bool) -> Iterator[Reporter]:
+    """What shows a command's progress, closed at its end.
+
+    Ray prints messages about dead workers and full nodes, which must not mix with the JSON lines.
+    """
+    from sweeper.events.reporter import Reporter
+
+    reporter = Reporter("json" if json else "auto")
+    try:
+        with redirect_stdout(sys.stderr):
+            yield reporter
+    finally:
+        reporter.close()
+
+
+def _checked_run_folder(run: str) -> Path:
+    """The run folder at a path or URI; raises BadInput where it is none."""
+    from sweeper.config.load import load_run_config
+    from sweeper.storage.run_folder import fetched_run_folder
+
+    folder = fetched_run_folder(run)
+    load_run_config(folder)
+    return folder
 
 
 def main() -> None:

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sweeper.budget.costs import CPU, FREE, GPU, Cost, Estimate, Guess, cost_of, cpu_or_unknown, estimate
+from sweeper.budget.costs import CPU, FREE, GPU, Cost, Estimate, Guess, cost_of, estimate
 from sweeper.config.schema import SweepConfig
 from sweeper.study.recipes import resolve_recipe
 
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
 GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
 
-
 # How many times as long a task's head makes it, measured for ResNet-18 (insseg and keypoint: guesses on top of objdet).
 GUESSED_SLOWDOWN = {"objdet": 5.0, "insseg": 6.0, "keypoint": 6.0, "semseg": 2.0, "normal": 2.0, "depth": 2.0}
 
-
 GUESSED_GPU_IN_CORES = 50.0
-
 
 # Seconds from the moment that a stage has its devices to its first line of work, as measured on a laptop's two cores:
 # starting Ray Train's workers, and starting a fine-tune's process.
 TRAIN_START_S = 18.0
-
 
 FINETUNE_START_S = 4.0
 
@@ -49,16 +45,14 @@ class CostModel:
     of work that asks for so many GPUs; None where that is not known yet.
     """
 
-    def __init__(
-        self, config: SweepConfig, slots: float = 2.0, device_type: Callable[[float], str | None] = cpu_or_unknown
-    ) -> None:
+    def __init__(self, config: SweepConfig, slots: float, device_type: Callable[[float], str | None]) -> None:
         self._config, self.slots, self._device_type = config, slots, device_type
 
     def stage(self, stage: str, units: float, measured: Measured, backbone: str) -> Estimate:
         """Estimate of `units` of a stage: images to render, pre-trainings, or fine-tunes."""
         if units <= 0:
             return FREE
-        cpus, gpus = self._devices(stage)
+        cpus, gpus = devices_of(self._config, stage, self.slots)
         device = self._device_type(gpus)
         guess = self._guess(stage, backbone, device)
         return estimate(guess, measured(stage, device), units, self._config.prices, cpus, gpus, device)
@@ -71,16 +65,6 @@ class CostModel:
         """Work by stage: images, pre-trainings, fine-tunes (tuning trials counted once a fold)."""
         finetunes = work.finetunes + work.tuning_trials * self._config.finetunes_per_trial
         return {"render": float(work.images), "pretrain": float(work.pretrain), "finetune": float(finetunes)}
-
-    def _devices(self, stage: str) -> tuple[float, float]:
-        """CPU cores and GPUs a stage holds while it runs."""
-        config = self._config
-        if stage == "render":
-            return config.render.actors * config.render.cpus_per_actor, config.render.gpus
-        if stage == "pretrain":
-            workers = config.pretrain.workers
-            return workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
-        return config.finetune.cpus * self.slots, config.finetune.gpus * self.slots
 
     def _guess(self, stage: str, backbone: str, device: str | None) -> Guess:
         config = self._config
@@ -105,6 +89,16 @@ class CostModel:
         return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed) / self.slots)
 
 
+def devices_of(config: SweepConfig, stage: str, slots: float = 1.0) -> tuple[float, float]:
+    """CPU cores and GPUs a stage holds while it runs; of fine-tunes `slots` run side by side."""
+    if stage == "render":
+        return config.render.actors * config.render.cpus_per_actor, config.render.gpus
+    if stage == "pretrain":
+        workers = config.pretrain.workers
+        return workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
+    return config.finetune.cpus * slots, config.finetune.gpus * slots
+
+
 def finetune_cost(config: SweepConfig, seconds: float, processes: int, slots: float, device: str) -> Cost:
     """What `seconds` of fine-tuning cost, done by so many processes on a type of device, `slots` side by side.
 
@@ -118,7 +112,4 @@ def finetune_cost(config: SweepConfig, seconds: float, processes: int, slots: fl
 
 def total(estimates: Iterable[Estimate]) -> Estimate:
     """Sum of estimates."""
-    result = FREE
-    for part in estimates:
-        result = result + part
-    return result
+    return sum(estimates, FREE)

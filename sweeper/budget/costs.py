@@ -22,6 +22,10 @@ class Cost:
         """The same work, `factor` times."""
         return Cost(self.wall_s * factor, self.device_s * factor, self.usd * factor)
 
+    def by_cap(self) -> dict[str, float]:
+        """The same as the keys of `budget:` count it."""
+        return {"minutes": self.wall_s / 60, "device_hours": self.device_s / 3600, "usd": self.usd}
+
 
 NOTHING = Cost(0.0, 0.0, 0.0)
 
@@ -49,11 +53,6 @@ class Estimate:
 
 
 FREE = Estimate(NOTHING, NOTHING, NOTHING, "cached")
-
-
-def cpu_or_unknown(gpus: float) -> str | None:
-    """The type of device while no Ray is there to tell what the GPUs are."""
-    return None if gpus else CPU
 
 
 def cost_of(prices: Prices, wall_s: float, *, cpus: float = 0.0, gpus: float = 0.0, device: str | None = None) -> Cost:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from sweeper.budget.costs import GPU, cpu_or_unknown
+from sweeper.budget.costs import CPU, GPU
 
 
 def device_type(gpus: float) -> str | None:
     """The type of device for work that asks for `gpus`; None for a GPU while no Ray is there to tell."""
+    if not gpus:
+        return CPU
     # Not imported for this: where nobody has yet, none is running, and `sweeper plan` is to answer at once.
     ray = sys.modules.get("ray")
-    if not gpus or ray is None or not ray.is_initialized():
-        return cpu_or_unknown(gpus)
+    if ray is None or not ray.is_initialized():
+        return None
     return gpu_type(ray.cluster_resources())
 
 

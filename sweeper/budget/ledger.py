@@ -15,7 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -82,19 +82,12 @@ class Ledger:
     def left(self) -> dict[str, float]:
         """What each given cap still allows beyond spend and reservations: minutes, device_hours, usd."""
         spent, reserved = self.spent(), self.reserved()
-        left: dict[str, float] = {}
-        if self._budget.minutes is not None:
-            left["minutes"] = self._budget.minutes - (spent.wall_s + self._open_wall()) / 60
-        if self._budget.device_hours is not None:
-            left["device_hours"] = self._budget.device_hours - (spent.device_s + reserved.device_s) / 3600
-        if self._budget.usd is not None:
-            left["usd"] = self._budget.usd - (spent.usd + reserved.usd)
-        return left
+        taken = (spent + replace(reserved, wall_s=self._open_wall())).by_cap()
+        return {name: cap - taken[name] for name, cap in self._budget.caps().items()}
 
     def affords(self, cost: Cost) -> bool:
         """Whether a further cost stays within every cap."""
-        needs = {"minutes": cost.wall_s / 60, "device_hours": cost.device_s / 3600, "usd": cost.usd}
-        return all(needs[name] <= left for name, left in self.left().items())
+        return all(cost.by_cap()[name] <= left for name, left in self.left().items())
 
     def reserve(self, what: str, parts: Mapping[str, tuple[Cost, float]]) -> dict[str, str] | None:
         """Set money aside for stages that follow one another; None when a cap would be passed.
@@ -109,8 +102,7 @@ class Ledger:
             for stage, (cost, units) in parts.items():
                 id_ = uuid.uuid4().hex[:12]
                 event = {"event": "reserve", "id": id_, "stage": stage, "what": what, "units": units}
-                event["cost"] = asdict(cost)
-                self._note(event)
+                self._note(event | {"cost": asdict(cost)})
                 ids[stage] = id_
             return ids
 
@@ -119,8 +111,7 @@ class Ledger:
         with self._lock:
             if id_ in self._open and id_ not in self._begun:
                 # Written down: after a kill it tells what was only reserved from what was under way.
-                event = {"event": "begin", "id": id_}
-                self._note(event)
+                self._note({"event": "begin", "id": id_})
 
     def used(self, id_: str) -> Cost:
         """What the work of a reservation has used since it began, at the rate that was reserved."""
@@ -135,15 +126,11 @@ class Ledger:
         """The cap that work under way has used up, for it may take longer than was reserved; None while all hold."""
         with self._lock:
             spent = sum((self.used(id_) for id_ in self._open), self.spent())
-            caps = self._budget
-            for cap, used, name in (
-                (caps.minutes, self._wall() / 60, "minutes"),
-                (caps.device_hours, spent.device_s / 3600, "device-hours"),
-                (caps.usd, spent.usd, "usd"),
-            ):
-                if cap is not None and used > cap:
-                    return f"{cap:g} {name}"
-            return None
+            used = replace(spent, wall_s=self._wall()).by_cap()
+            passed = [
+                f"{cap:g} {name.replace('_', '-')}" for name, cap in self._budget.caps().items() if used[name] > cap
+            ]
+            return passed[0] if passed else None
 
     def settle(self, id_: str, cost: Cost, units: float, device: str = CPU) -> None:
         """Replace a reservation by what the work did cost; one that was given back already stays as it is.
@@ -157,16 +144,8 @@ class Ledger:
     def charge(self, stage: str, what: str, cost: Cost, units: float, device: str = CPU) -> None:
         """Charge work that had no reservation: the repair of something that was thought to exist."""
         with self._lock:
-            event = {
-                "event": "settle",
-                "id": uuid.uuid4().hex[:12],
-                "stage": stage,
-                "what": what,
-                "units": units,
-                "device": device,
-            }
-            event["cost"] = asdict(cost)
-            self._note(event)
+            event = {"event": "settle", "id": uuid.uuid4().hex[:12], "stage": stage, "what": what, "units": units}
+            self._note(event | {"device": device, "cost": asdict(cost)})
 
     def refund(self, id_: str, spent: Cost = NOTHING) -> None:
         """Give back the reservation of work that was given up or not needed; what it used is charged."""
@@ -199,6 +178,11 @@ class Ledger:
         with self._lock:
             return list(self._measured.get((stage, device or self.device(stage)), ()))
 
+    def usd_per_image(self) -> float | None:
+        """Measured price of rendering one image; None before any."""
+        rendered = self.by_stage()["render"]
+        return (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
+
     def device(self, stage: str) -> str:
         """The type of device that did this stage last."""
         with self._lock:
@@ -222,9 +206,7 @@ class Ledger:
 
     def _close(self, id_: str, stage: str, cost: Cost, units: float, *, device: str = CPU, lost: bool = False) -> None:
         event = {"event": "settle", "id": id_, "stage": stage, "units": units, "device": device, "cost": asdict(cost)}
-        if lost:
-            event["lost"] = True
-        self._note(event)
+        self._note(event | ({"lost": True} if lost else {}))
 
     def _replay(self, event: dict[str, Any]) -> None:
         if self._started is None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from render_actors.shards import keypoints
 from sweeper.config.schema import SIMULATED, SweepConfig
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, bad_input
 from sweeper.events.trackers import check_mlflow
 from sweeper.stages.image_sets import setting_of
 from sweeper.storage.artifacts import ArtifactStore
@@ -22,7 +22,6 @@ from tasks.data.keypoint_labels import check_flip
 from tasks.data.sampling import folds, shows_anything, subset
 from tasks.label_forms import FORMS
 from tasks.models.backbone_facts import backbone_names, check_pair, needs_two_images
-from tasks.recipes.recipe import Recipe
 from tasks.training.shard import Shard
 
 
@@ -64,25 +63,22 @@ def located(config: SweepConfig) -> SweepConfig:
 def _check_simulated(config: SweepConfig) -> None:
     if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
         raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
-    named = [name for name in config.pretrain.backbones if name != SIMULATED]
-    if named:
-        known = (SIMULATED, *backbone_names())
-        unknown = [name for name in named if name not in known]
-        if unknown:
-            raise BadInput(f"pretrain.backbones: unknown {unknown[0]!r}; known: {', '.join(known)}")
+    known = (SIMULATED, *backbone_names())
+    unknown = [name for name in config.pretrain.backbones if name not in known]
+    if unknown:
+        raise BadInput(f"pretrain.backbones: unknown {unknown[0]!r}; known: {', '.join(known)}")
 
 
 def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
     """The tasks of a stage, "pretrain" or "finetune", and their recipes."""
     recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
     for name in names:
-        try:
+        with bad_input(f"{stage}.tasks: "):
             learnt = task_facts(name)
-        except ValueError as error:
-            raise BadInput(f"{stage}.tasks: {error}") from None
         resolved = resolve_recipe(stage, name, recipe)
         if stage == "pretrain" and FORMS[learnt.label_kind].keypoints:
-            _check_flip(stage, resolved, keypoints.NAMES)
+            with bad_input("pretrain."):
+                check_flip(resolved, keypoints.NAMES)
         batch = resolved.batch_size
         if stage == "pretrain" and batch < config.pretrain.workers:
             raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
@@ -122,21 +118,11 @@ def _sized_recipes(config: SweepConfig) -> list[tuple[str, dict[str, Any]]]:
     return [("finetune.recipe", own), *(("tune.space", own | ends) for ends in tuned)]
 
 
-def _check_flip(stage: str, recipe: Recipe, names: Sequence[str]) -> None:
-    """BadInput where a recipe mirrors keypoints that have no mirror image."""
-    try:
-        check_flip(recipe, names)
-    except ValueError as error:
-        raise BadInput(f"{stage}.{error}") from None
-
-
 def _check_backbones(config: SweepConfig) -> None:
     for backbone in config.pretrain.backbones:
         for name in (*config.pretrain.tasks, *config.finetune.tasks):
-            try:
+            with bad_input("pretrain.backbones: "):
                 check_pair(backbone, task_facts(name), min(config.render.resolution, config.finetune_resolution))
-            except ValueError as error:
-                raise BadInput(f"pretrain.backbones: {error}") from None
 
 
 def _real_images(config: SweepConfig) -> tuple[str, int]:
@@ -164,7 +150,8 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
         raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
     if real.train.form.keypoints:
         for name in finetune.tasks:
-            _check_flip("finetune", resolve_recipe("finetune", name, finetune.recipe), real.train.keypoint_names)
+            with bad_input("finetune."):
+                check_flip(resolve_recipe("finetune", name, finetune.recipe), real.train.keypoint_names)
     if not len(real.test):
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
     if real.train.form.one_class and len(real.train.class_names) < 2:
@@ -196,7 +183,5 @@ def check_space(config: SweepConfig, task: str) -> None:
         dict(zip(space, ends, strict=True)) for ends in itertools.product(*(each.ends for each in space.values()))
     )
     for corner in itertools.chain(edges, itertools.islice(corners, _MOST_CORNERS)):
-        try:
+        with bad_input("tune.space: ", BadInput):
             resolve_recipe("finetune", task, config.finetune.recipe | corner)
-        except BadInput as error:
-            raise BadInput(f"tune.space: {error}") from None

@@ -16,7 +16,7 @@ from render_actors.actor import SHARD_FILE
 from render_actors.setting.classes import class_names
 from render_actors.shards.arrays import ImageView
 from sweeper.config.schema import SweepConfig
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, bad_input
 from sweeper.stages.image_sets import setting_of, training_images
 from sweeper.stages.inventory import Inventory, found
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
@@ -40,10 +40,8 @@ def measure(config: SweepConfig, folder: Path, images: int, checkpoint: Path | N
     plan, inventory, results = make_plan(config), Inventory(config, store), {}
     for arm in plan.arms:
         path, n = (checkpoint, None) if checkpoint is not None else _largest(config, plan, arm, inventory, store)
-        try:
+        with bad_input(f"{arm.name}: "):
             measured = complexity(_activations(_images(config, arm.rendering, images, store), arm, config, path))
-        except ValueError as error:
-            raise BadInput(f"{arm.name}: {error}") from None
         results[arm.name] = vars(measured) | {"checkpoint": path.name if n is None else f"n = {n}"}
         yield f"{arm.name}: {measured}, seen by {results[arm.name]['checkpoint']}"
     (folder / RESULTS).write_text(dumps(results, indent=1))

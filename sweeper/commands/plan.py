@@ -74,13 +74,7 @@ def next_proposal(record: Record) -> str:
     for look in _opening(config, plan, pricing):
         if look.run not in measured:
             return look.reason
-
-    offer = pricing.offers()
-
-    def price(run: Run, _: Sequence[Run]) -> float:
-        return offer(run)
-
-    return choose(config, plan, record.knowledge, [], [], price, pricing.left(), pricing.unit).reason
+    return choose(config, plan, record.knowledge, [], [], pricing.offers(), pricing.left(), pricing.unit).reason
 
 
 def _opening(config: SweepConfig, plan: Plan, pricing: Pricing) -> list[Proposal]:
@@ -122,5 +116,5 @@ def _amounts(estimate: Estimate) -> str:
 
 
 def _budget(config: SweepConfig) -> str:
-    caps = config.budget.model_dump(exclude_none=True)
+    caps = config.budget.caps()
     return ", ".join(f"{value:g} {name.replace('_', '-')}" for name, value in caps.items()) or "none set"

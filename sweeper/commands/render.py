@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from render_actors.shards.keypoints import class_keypoints
 from sweeper.cluster.session import ray_session
 from sweeper.commands.driver import open_run_folder
 from sweeper.config.schema import SweepConfig
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, bad_input
 from sweeper.events.reporter import Reporter
 from sweeper.stages.image_sets import ImageSet, training_images
 from sweeper.stages.inventory import missing_images
@@ -41,7 +41,10 @@ def render_only(
         raise BadInput("a simulated sweep renders nothing; choose another config")
     wanted = {rendering: training_images(config, rendering, n) for rendering in config.renderings}
     if export == "bop":
-        _check_bop([images.setting for images in wanted.values()])
+        # Before hours of rendering, not after.
+        with bad_input():
+            for images in wanted.values():
+                check_exportable(images.setting)
     folder, store = open_run_folder(config), ArtifactStore(config.store, cache_gb=config.cache_gb)
     store.make_root()
     drawn = {}
@@ -80,21 +83,10 @@ def _shown(images: ImageSet, config: SweepConfig, store: ArtifactStore, view: Im
     return list(ImageView([store.path(m, SHARD_FILE) for m in manifests], wanted.images_a_shard, wanted.n)[:])
 
 
-def _check_bop(settings: Iterable[RenderSetting]) -> None:
-    """Raises BadInput where one cannot be exported: before hours of rendering, not after."""
-    try:
-        for setting in settings:
-            check_exportable(setting)
-    except ValueError as error:
-        raise BadInput(str(error)) from None
-
-
 def _exported(view: ImageView, setting: RenderSetting, folder: Path, export: Export) -> Path:
     """Images in a format of other people's; raises BadInput where they cannot be, or the folder is in use."""
-    try:
+    with bad_input("", (ValueError, FileExistsError)):
         if export == "coco":
             points = class_keypoints(setting) if "poses" in setting.labels else None
             return export_coco(view, class_names(setting), folder, points)
         return export_bop(view, setting, folder)
-    except (ValueError, FileExistsError) as error:
-        raise BadInput(str(error)) from None

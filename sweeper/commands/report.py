@@ -83,11 +83,9 @@ def read_record(folder: Path) -> Record:
     plan = make_plan(config, observations[0].s if observations else 0)
     ledger = Ledger(folder / LEDGER, config.budget)
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
-    rendered = ledger.by_stage()["render"]
-    per_image = (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
     stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") in these.sweeps]
     stop = stops[-1] if stops else {"kind": "", "reason": ""}
-    knowledge = learn(config, plan, runs, per_image)
+    knowledge = learn(config, plan, runs, ledger.usd_per_image())
     return Record(folder, config, plan, these, observations, ledger, knowledge, stop["kind"], stop["reason"])
 
 
@@ -135,29 +133,22 @@ def _report_data(record: Record) -> ReportData:
 
 def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
     order = {(e["arm"], e["n"], e["seed"]): e["step"] for e in reversed(events)}
-    errors: dict[tuple[str, int, int], list[results.Observation]] = defaultdict(list)
+    measured: dict[tuple[str, int, int], list[results.Observation]] = defaultdict(list)
     for row in record.observations:
         if row.split == "test" and row.n > 0 and not Arm.named(row.arm).is_control:
-            errors[row.arm, row.n, row.seed].append(row)
-    for (arm, n, seed), rows in errors.items():
-        seconds = sum(row.seconds for row in rows)
-        yield Observation(
-            arm, n, seed, tuple(r.error for r in rows), order.get((arm, n, seed), 0), sum(r.cost for r in rows), seconds
-        )
+            measured[row.arm, row.n, row.seed].append(row)
+    for run, rows in measured.items():
+        errors, cost = tuple(row.error for row in rows), sum(row.cost for row in rows)
+        yield Observation(*run, errors, order.get(run, 0), cost, sum(row.seconds for row in rows))
 
 
 def _references(record: Record) -> dict[str, Reference]:
     """Each arm's n = 0: the same backbone on the same real task."""
     references = {}
     for arm in record.plan.arms:
-        none = [
-            row
-            for row in record.observations
-            if row.n == 0
-            and row.split == "test"
-            and (row.backbone, row.finetune_task) == (arm.backbone, arm.finetune_task)
-        ]
-        own = [row.lr for row in record.observations if row.arm == arm.name and row.split == "test"]
+        tests = [row for row in record.observations if row.split == "test"]
+        none = [row for row in tests if row.arm == record.plan.reference(arm).name]
+        own = [row.lr for row in tests if row.arm == arm.name]
         if none:
             errors = tuple(row.error for row in none)
             references[arm.name] = Reference(arm.name, errors, none[-1].lr, own[-1] if own else None)
@@ -209,10 +200,8 @@ def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
         images = training_images(config, rendering, 1)
         manifest = store.find_sound(images.shard(0))
         if manifest is None:
-            log.warning(
-                "no contact sheet of %s: its first images are missing or damaged; `sweeper render` makes them",
-                rendering,
-            )
+            why = "its first images are missing or damaged; `sweeper render` makes them"
+            log.warning("no contact sheet of %s: %s", rendering, why)
             continue
         images_there = read_shard(store.path(manifest, SHARD_FILE))
         # Spread over the shard's scenes: neighbours show the same scene from another side.
@@ -270,48 +259,35 @@ def tuning_table(config: SweepConfig, observations: Sequence[results.Observation
             groups[row.arm, row.n].append(row)
     for (arm, n), rows in groups.items():
         done = [row for row in rows if row.share == 1]
-        if done:
-            yield _row(config, arm, n, rows, device, min(done, key=lambda row: (row.error, row.tuned)))
+        if not done:
+            continue
+        best, own = min(done, key=lambda row: (row.error, row.tuned)), _recipes_own(config, arm)
+        seconds = sum(row.seconds for row in rows)
+        yield Tuned(
+            arm=arm,
+            n=n,
+            chosen=in_words(json.loads(best.tuned)),
+            trials=len(rows),
+            stopped=len(rows) - len(done),
+            error=best.error,
+            default_error=next((row.error for row in done if row.tuned == own), None),
+            seconds=seconds,
+            dollars=finetune_cost(config, seconds, len(rows), slots=1.0, device=device).usd,
+        )
 
 
 def tuned_on(config: SweepConfig, observations: Sequence[results.Observation]) -> str:
     """In words, which data decided."""
     if config.is_simulated:
         return "on errors drawn from a known law"
-    s = next((row.s for row in observations), 0)
-    keys = ", ".join(config.tune.space)
-    return (
-        f"of {keys}, on {config.tune.folds} folds of the {s:,} real training images; the test split had no part in it"
-    )
+    s, keys = next((row.s for row in observations), 0), ", ".join(config.tune.space)
+    folds = f"{config.tune.folds} folds of the {s:,} real training images"
+    return f"of {keys}, on {folds}; the test split had no part in it"
 
 
-def _row(
-    config: SweepConfig,
-    arm: str,
-    n: int,
-    rows: Sequence[results.Observation],
-    device: str,
-    best: results.Observation,
-) -> Tuned:
-    seconds = sum(row.seconds for row in rows)
-    own = _recipes_own(config, rows[0])
-    return Tuned(
-        arm=arm,
-        n=n,
-        chosen=in_words(json.loads(best.tuned)),
-        trials=len(rows),
-        stopped=sum(row.share < 1 for row in rows),
-        error=best.error,
-        default_error=next((row.error for row in rows if row.tuned == own and row.share == 1), None),
-        seconds=seconds,
-        dollars=finetune_cost(config, seconds, len(rows), slots=1.0, device=device).usd,
-    )
-
-
-def _recipes_own(config: SweepConfig, row: results.Observation) -> str:
+def _recipes_own(config: SweepConfig, arm: str) -> str:
     """The recipe's own values of what is tuned, as the table spells them."""
     if config.is_simulated:
         return ""
-    arm = Arm.named(row.arm)
-    recipe = resolve_recipe("finetune", arm.finetune_task, config.finetune.recipe)
+    recipe = resolve_recipe("finetune", Arm.named(arm).finetune_task, config.finetune.recipe)
     return spelled({key: getattr(recipe, key) for key in config.tune.space})

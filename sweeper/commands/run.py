@@ -21,7 +21,6 @@ from sweeper.events.reporter import Board, EventCallback, Reporter
 from sweeper.events.trackers import MLFLOW, TENSORBOARD, mlflow, ray_metrics, tensorboard
 from sweeper.search.experiment import run_experiment
 from sweeper.search.loop import Loop
-from sweeper.search.searcher import PolicySearcher
 from sweeper.stages.identity import studies
 from sweeper.stages.inventory import Inventory
 from sweeper.stages.prepare import Stages
@@ -71,7 +70,7 @@ def spending(ledger: Ledger, config: SweepConfig) -> str:
     """For every line of progress: what was spent, and what of each cap is neither spent nor reserved."""
     spent = ledger.spent()
     text = f"{spent.wall_s / 60:.1f} min, ${spent.usd:.3f} spent"
-    caps = config.budget.model_dump(exclude_none=True)
+    caps = config.budget.caps()
     left = [f"{max(0.0, left):.3g} of {caps[name]:g} {name.replace('_', '-')}" for name, left in ledger.left().items()]
     return f"{text}, {', '.join(left)} left" if left else text
 
@@ -107,9 +106,8 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         these = studies(config, plan)
         stages = Stages(config, inventory, store, reporter, scratch, board, watch)
         loop = Loop(config, plan, inventory, stages, ledger, reporter, slots)
-        searcher = PolicySearcher(loop, config.finetune.timeout_s)
         try:
-            run_experiment(config, store, searcher, folder / SCRATCH, these.sweep)
+            run_experiment(config, store, loop, folder / SCRATCH, these.sweep)
         finally:
             reporter.set_callbacks()
             loop.close()

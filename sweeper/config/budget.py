@@ -22,6 +22,10 @@ class Budget(BaseModel):
     device_hours: Positive | None = None
     usd: Positive | None = None
 
+    def caps(self) -> dict[str, float]:
+        """The caps that are given, by their keys."""
+        return self.model_dump(exclude_none=True)
+
 
 class Prices(BaseModel):
     """Dollars for an hour of one CPU core and of one GPU, and how fast devices are before anything was measured.

@@ -196,7 +196,10 @@ class Cluster(Model):
 
 
 class SimulatedArm(Model):
-    """The known law of one rendering setting in a simulated sweep (`pretrain.tasks: [simulated]`)."""
+    """The known law of one rendering setting in a simulated sweep (`pretrain.tasks: [simulated]`).
+
+    `sigma`: standard deviation of the log error of one fine-tune. `zero_error`: the median error without pre-training.
+    """
 
     alpha: Positive
     C: Annotated[Number, Field(ge=0, lt=1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.runs import Run
@@ -65,17 +65,13 @@ class Decider:
         allowed = slack * done if known is not None and len(known.fits) == len(self._plan.arms) else 0
         if known is not None and unread <= allowed:
             return known
-        now = self._learnt = learn(self._config, self._plan, self._table.runs, self._pricing.usd_per_image())
+        now = self._learnt = learn(self._config, self._plan, self._table.runs, self._pricing.ledger.usd_per_image())
         if known is not None:
             self._log.learnt(known, now, goals_of(self._config))
         return now
 
     def _choose(self, known: Knowledge, active: Collection[Run], failed: Collection[Run]) -> Proposal | Stop:
         pending = [*(measured.run for measured in self._table.runs_from(len(known.runs))), *active]
-        offer, pricing = self._pricing.offers(list(active)), self._pricing
-
-        def price(run: Run, _: Sequence[Run]) -> float:
-            # One run is chosen at a time, and what the finished ones rendered is in the store.
-            return offer(run)
-
+        pricing = self._pricing
+        price = pricing.offers(list(active))
         return choose(self._config, self._plan, known, pending, list(failed), price, pricing.left(), pricing.unit)

@@ -97,12 +97,13 @@ def choose(
     known: Knowledge,
     pending: Sequence[Run],
     refused: Sequence[Run],
-    cost: Callable[[Run, Sequence[Run]], float],
+    cost: Callable[[Run], float],
     budget_left: float,
     unit: str,
 ) -> Proposal | Stop:
     """The policy's next run once the pilot is in, or the reason to stop.
 
+    `cost`: what a run costs now: one is chosen at a time, and what the finished ones rendered is in the store.
     `pending`: runs that are not in `known` yet, under way or just finished. `refused`: runs that failed for good; they
     are not asked for again.
     """
@@ -127,9 +128,12 @@ def choose(
     if not any(candidates[arm] for arm in worth):
         still = "" if len(worth) in (0, len(plan.arms)) else " of the arms that are still open"
         return Stop("exhausted", f"every size{still} has been run as often as the policy allows")
-    options = POLICIES[config.policy.name].propose(
-        arms, candidates, cost, pending, k=1, seed=config.seed + len(known.runs), terms=terms
-    )
+
+    def price(run: Run, _: Sequence[Run]) -> float:
+        return cost(run)
+
+    seed = config.seed + len(known.runs)
+    options = POLICIES[config.policy.name].propose(arms, candidates, price, pending, k=1, seed=seed, terms=terms)
     if options:
         return options[0]
     return Stop("budget", f"no run fits into what is left of the budget: {money(max(0.0, budget_left), unit)}")
@@ -140,7 +144,7 @@ def _substitute(
     plan: Plan,
     arm: Arm,
     tried: Sequence[Run],
-    cost: Callable[[Run, Sequence[Run]], float],
+    cost: Callable[[Run], float],
     terms: Terms,
 ) -> Proposal | Stop:
     """Another size for an arm whose pilot failed: without three sizes it has no law, and no verdict."""
@@ -148,7 +152,7 @@ def _substitute(
     if not sizes:
         return Stop("failed", f"{arm.name} has failed at too many sizes to fit its law")
     run = plan.run(arm, sizes[0], config.seed)
-    price = cost(run, ())
+    price = cost(run)
     if price > terms.budget_left:
         return Stop("budget", f"{arm.name} still needs a size, n = {run.n:,}, which costs more than is left")
     why = f"pilot: {arm.name} has too few sizes for a law, n = {run.n:,} instead"

@@ -16,6 +16,9 @@ FIRST_LOOK = 25
 KEPT = 2
 
 
+_NO_RACE = FIFOScheduler()
+
+
 class EarlyStop(FIFOScheduler):
     """Trials of one arm, size and seed compete with each other and with nothing else in the experiment."""
 
@@ -25,33 +28,25 @@ class EarlyStop(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         """A trial of a tuning enters its race."""
-        race = self._race(trial)
-        if race is not None:
-            race.on_trial_add(tune_controller, trial)
+        self._race(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Whether to go on."""
-        race = self._race(trial)
-        if race is None:
-            return str(FIFOScheduler.CONTINUE)
-        return str(race.on_trial_result(tune_controller, trial, result))
+        return str(self._race(trial).on_trial_result(tune_controller, trial, result))
 
     def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
         """It reached the end: later ones are measured against it."""
-        race = self._race(trial)
-        if race is not None:
-            race.on_trial_complete(tune_controller, trial, result)
+        self._race(trial).on_trial_complete(tune_controller, trial, result)
 
     def on_trial_remove(self, tune_controller: Any, trial: TuneTrial) -> None:
         """It failed before its end."""
-        race = self._race(trial)
-        if race is not None:
-            race.on_trial_remove(tune_controller, trial)
+        self._race(trial).on_trial_remove(tune_controller, trial)
 
-    def _race(self, tuned: TuneTrial) -> AsyncHyperBandScheduler | None:
+    def _race(self, tuned: TuneTrial) -> FIFOScheduler:
+        """ASHA is such a scheduler too; the plain one stops nothing."""
         trial: Trial = tuned.config["trial"]
         if trial.split != "validation":
-            return None
+            return _NO_RACE
         if trial.run not in self._races:
             self._races[trial.run] = AsyncHyperBandScheduler(
                 time_attr=PERCENT,

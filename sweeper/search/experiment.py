@@ -12,6 +12,7 @@ from ray import tune
 
 from sweeper.config.schema import SweepConfig
 from sweeper.search.early_stop import EarlyStop
+from sweeper.search.loop import Loop
 from sweeper.search.searcher import PolicySearcher
 from sweeper.stages.finetune import finetune_trial, finetuning_of
 from sweeper.storage.artifacts import ArtifactStore
@@ -58,14 +59,17 @@ def set_tune_up() -> None:
 
 
 class AtTheCap(tune.Stopper):
-    """Ends the experiment, with the trials that Tune has already, once a cap has ended the sweep amid runs."""
+    """Ends the experiment, with the trials that Tune has already, once a cap has ended the sweep amid runs.
 
-    def __init__(self, searcher: PolicySearcher) -> None:
-        self._searcher: PolicySearcher | None = searcher
+    Tune asks it also while there is no room for a further fine-tune: the caps are held all the same.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop: Loop | None = loop
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune writes its settings to disk; they are never read back.
-        return {"_searcher": None}
+        return {"_loop": None}
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """No trial ends by what it reports."""
@@ -73,19 +77,18 @@ class AtTheCap(tune.Stopper):
 
     def stop_all(self) -> bool:
         """Whether to end everything that runs."""
-        return self._searcher is not None and self._searcher.over_the_cap()
+        return self._loop is not None and self._loop.over_the_cap()
 
 
-def run_experiment(
-    config: SweepConfig, store: ArtifactStore, searcher: PolicySearcher, scratch: Path, sweep: str
-) -> None:
-    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the searcher.
+def run_experiment(config: SweepConfig, store: ArtifactStore, loop: Loop, scratch: Path, sweep: str) -> None:
+    """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the loop.
 
     `sweep`: the digest of the sweep, after which Tune's folder in `scratch` is called.
 
     Failed trials are tried again by the loop: Tune would count a lost node as a failure.
     """
     set_tune_up()
+    searcher = PolicySearcher(loop, config.finetune.timeout_s)
     resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
     trainable = tune.with_resources(tune.with_parameters(finetune_trial, job=finetuning_of(config, store)), resources)
     tuner = tune.Tuner(
@@ -101,7 +104,7 @@ def run_experiment(
             name=f"finetune-{sweep}",
             storage_path=str(scratch.absolute()),
             verbose=0,
-            stop=AtTheCap(searcher),
+            stop=AtTheCap(loop),
             failure_config=tune.FailureConfig(max_failures=0),
             callbacks=[_Told(searcher)],
         ),

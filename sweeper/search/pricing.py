@@ -16,32 +16,25 @@ from sweeper.config.schema import SweepConfig
 from sweeper.stages.inventory import Inventory
 from sweeper.study.arms import Arm
 
+# Caps of the budget, the one that is paid in first, and what their amounts are called.
+UNITS = {"minutes": "minutes", "usd": "$", "device_hours": "device-hours"}
+
 
 class Pricing:
-    """Prices runs in the unit of the budget's first cap, and moves their money in the ledger.
+    """Prices runs in `unit`, that of the budget's first cap, and moves their money in the ledger.
 
     `trials_left(run)`: trials of the tuning that a run will have to make.
     """
 
     def __init__(
-        self,
-        config: SweepConfig,
-        ledger: Ledger,
-        inventory: Inventory,
-        slots: float,
-        trials_left: Callable[[Run], int],
+        self, config: SweepConfig, ledger: Ledger, inventory: Inventory, slots: float, trials_left: Callable[[Run], int]
     ) -> None:
-        self._config, self._ledger, self._inventory = config, ledger, inventory
+        self._config, self.ledger, self._inventory = config, ledger, inventory
         self._trials_left = trials_left
         self._model = CostModel(config, slots, device_type)
-
-    @property
-    def unit(self) -> str:
-        """What the policy pays in: minutes, unless only dollars or device-hours are capped."""
-        budget = self._config.budget
-        if budget.minutes is not None or (budget.usd is None and budget.device_hours is None):
-            return "minutes"
-        return "$" if budget.usd is not None else "device-hours"
+        # What the policy pays in: minutes, unless only dollars or device-hours are capped.
+        self._cap = next((cap for cap in UNITS if cap in config.budget.caps()), "minutes")
+        self.unit = UNITS[self._cap]
 
     def of(self, run: Run, alongside: Sequence[Run] = ()) -> float:
         """Expected marginal cost of a run, in `unit`, once the runs alongside it are done."""
@@ -62,7 +55,7 @@ class Pricing:
         def price(run: Run) -> float:
             alone, beside, backbone = self._work(run), self._work(run, alongside), Arm.named(run.arm).backbone
             if (alone, beside, backbone) not in known:
-                fits = self._ledger.affords(total(self._estimates(alone, backbone).values()).high)
+                fits = self.ledger.affords(total(self._estimates(alone, backbone).values()).high)
                 expected = total(self._estimates(beside, backbone).values()).expected
                 known[alone, beside, backbone] = self._in_unit(expected) if fits else inf
             return known[alone, beside, backbone]
@@ -75,8 +68,7 @@ class Pricing:
 
     def left(self) -> float:
         """What may still be reserved, in `unit`; infinite where nothing is capped."""
-        names = {"minutes": "minutes", "$": "usd", "device-hours": "device_hours"}
-        return self._ledger.left().get(names[self.unit], inf)
+        return self.ledger.left().get(self._cap, inf)
 
     def estimates(self, run: Run, alongside: Sequence[Run] = (), tunes: bool = True) -> dict[str, Estimate]:
         """Cost by stage, from this sweep's own measurements where there are any.
@@ -89,8 +81,8 @@ class Pricing:
         """Set a run's money aside; None when it does not fit into the budget."""
         units = self._model.units(self._work(run))
         parts = {stage: (e.high, units[stage]) for stage, e in self.estimates(run).items() if units[stage] > 0}
-        ids = self._ledger.reserve(run.what, parts)
-        return None if ids is None else Reservation(self._ledger, run.what, ids)
+        ids = self.ledger.reserve(run.what, parts)
+        return None if ids is None else Reservation(self.ledger, run.what, ids)
 
     def settle_finetunes(self, reserved: Reservation, seconds: float, processes: int, finetunes: float) -> None:
         """Charge a run's fine-tunes: `seconds` of work in all, done by so many processes."""
@@ -98,16 +90,11 @@ class Pricing:
         cost = finetune_cost(self._config, seconds, processes, self._model.slots, device)
         reserved.settle("finetune", cost, finetunes, device)
 
-    def usd_per_image(self) -> float | None:
-        """Measured price of rendering one image."""
-        rendered = self._ledger.by_stage()["render"]
-        return (rendered["usd"] - rendered["lost_usd"]) / rendered["units"] if rendered["units"] else None
-
     def _work(self, run: Run, alongside: Sequence[Run] = (), tunes: bool = True) -> Work:
         return self._inventory.work(run, alongside, self._trials_left(run) if tunes else 0)
 
     def _estimates(self, work: Work, backbone: str) -> dict[str, Estimate]:
-        return self._model.run(work, self._ledger.measured, backbone)
+        return self._model.run(work, self.ledger.measured, backbone)
 
     def _in_unit(self, cost: Cost) -> float:
-        return {"minutes": cost.wall_s / 60, "$": cost.usd, "device-hours": cost.device_s / 3600}[self.unit]
+        return cost.by_cap()[self._cap]

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import ray
 from ray.tune.search import Searcher
 from ray.util.placement_group import PlacementGroup
 
 from sweeper.cluster.failures import Failure, failure_of
+from sweeper.search.loop import Loop
 from sweeper.stages.identity import Trial
-
-
-class Asked(Protocol):
-    """What the searcher needs of the loop."""
-
-    @property
-    def finished(self) -> bool:
-        """Whether the sweep is over."""
-
-    def over_the_cap(self) -> bool:
-        """Whether the sweep has ended at a hard cap, and what is still running is not waited for."""
-
-    def next_trial(self) -> Trial | None:
-        """The next fine-tune, or None while its checkpoint is being made."""
-
-    def started(self, trial: Trial) -> None:
-        """A fine-tune has its place and begins."""
-
-    def observed(self, trial: Trial, result: dict[str, Any] | None, failure: Failure | None = None) -> None:
-        """A fine-tune ended; result None: it failed."""
 
 
 class PolicySearcher(Searcher):
     """Suggests what the loop decides. It keeps no state of its own: the loop rebuilds it from the results."""
 
-    def __init__(self, loop: Asked, timeout_s: float = float("inf")) -> None:
+    def __init__(self, loop: Loop, timeout_s: float) -> None:
         super().__init__(metric="error", mode="min")
         self._loop, self._timeout_s = loop, timeout_s
         self._trials: dict[str, Trial] = {}
         self._held: list[str] = []
-
-    def over_the_cap(self) -> bool:
-        """Asked also while there is no room for a further fine-tune: the caps are held all the same."""
-        return self._loop.over_the_cap()
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune writes its searchers to disk; this one is never read back.

@@ -86,14 +86,13 @@ def finetune_trial(params: dict[str, Any], *, job: Finetuning) -> None:
 
 
 def _simulated_error(laws: dict[str, SimulatedArm], trial: Trial) -> float:
-    from sweeper.stages.simulated import SimulatedLaw, simulated_error
+    from sweeper.stages.simulated import simulated_error
 
     law = laws.get(trial.arm.rendering) or next(iter(laws.values()))
     time.sleep(law.seconds)
-    known = SimulatedLaw(alpha=law.alpha, C=law.C, D=law.D, sigma=law.sigma, zero_error=law.zero_error)
     # Shuffled labels teach nothing: the error is that of no pre-training.
     taught = 0 if trial.arm.is_control else trial.run.n
-    return simulated_error(known, taught, trial.run.seed, trial.repeat, arm=trial.run.arm)
+    return simulated_error(law, taught, trial.run.seed, trial.repeat, arm=trial.run.arm)
 
 
 def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None]) -> float:

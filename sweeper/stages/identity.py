@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
-from sweeper.errors import BadInput
+from sweeper.errors import bad_input
 from sweeper.stages import digests_d91138a
 from sweeper.stages.image_sets import ImageSet, setting_of
 from sweeper.storage.artifacts import Manifest, artifact_key
@@ -130,10 +130,8 @@ class Identities:
         if rendering not in self._images:
             config = self._config
             images = ImageSet(setting_of(config, rendering), config.seed, 1, config.render.scenes_per_shard)
-            try:
+            with bad_input(f"renderings.{rendering}.source: "):
                 self._images[rendering] = as_plain(images.shard(0))
-            except ValueError as error:
-                raise BadInput(f"renderings.{rendering}.source: {error}") from None
         return self._images[rendering]
 
     def _finetuning(self, arm: Arm, settings: dict[str, Any]) -> Part:

@@ -13,7 +13,7 @@ from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting, 
 from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
 from sweeper.config.render import Render, Rendering
 from sweeper.config.schema import SweepConfig
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, bad_input
 from sweeper.stages.training_labels import labels_for
 
 # Validation images come from scenes that no training image shows: shards that no ladder reaches.
@@ -59,15 +59,13 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
     """The rendering setting of this name; raises BadInput where its values cannot work."""
     choice = config.renderings[rendering]
     values = _values(config.render, "render") | _values(choice, "renderings")
-    try:
+    with bad_input(f"renderings.{rendering}: "):
         if choice.source is not None:
             values["source"] = source = choice.source.resolved()
             values.setdefault("labels", tuple(label for label in DEFAULT_LABELS if label in source.labels))
         labels = values.get("labels", DEFAULT_LABELS)
         values["labels"] = (*labels, *_missing_labels(config, labels))
         return RenderSetting(**values)
-    except ValueError as error:
-        raise BadInput(f"renderings.{rendering}: {error}") from None
 
 
 def _values(keys: Render | Rendering, section: Section) -> dict[str, Any]:
@@ -84,10 +82,8 @@ def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> list[Label]
     """What the pre-training tasks need besides `labels`; BadInput where the config's own list leaves it out."""
     if config.is_simulated:
         return []
-    try:
+    with bad_input("pretrain.tasks: "):
         missing = [label for label in labels_for(config.pretrain.tasks) if label not in labels]
-    except ValueError as error:
-        raise BadInput(f"pretrain.tasks: {error}") from None
     if missing and config.render.labels is not None:
         raise BadInput(f"render.labels: the pre-training tasks need {missing[0]}; add it")
     return missing
@@ -97,10 +93,8 @@ def _check_there_are(n: int, setting: RenderSetting, rendering: str, held_out: b
     """Raises BadInput where a labelled folder has fewer images than are asked for."""
     if setting.source is None or setting.source.kind == "function":
         return
-    try:
+    with bad_input(f"renderings.{rendering}: "):
         there = folder_size(setting.source)[held_out]
-    except ValueError as error:
-        raise BadInput(f"renderings.{rendering}: {error}") from None
     if n > there:
         what, key = ("held-out", "pretrain.validation_images") if held_out else ("training", "the ladder")
         raise BadInput(

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 
 from analysis.policy.runs import Run
-from sweeper.budget.cost_model import TRAIN_START_S
+from sweeper.budget.cost_model import TRAIN_START_S, devices_of
 from sweeper.budget.costs import GPU, cost_of
 from sweeper.budget.devices import device_type
 from sweeper.budget.reservation import Reservation
@@ -112,7 +112,7 @@ class Stages:
         if not absent:
             return ensure_rendered(sets, render, self._store, show)
         started = time.monotonic()
-        cpus, left = render.actors * render.cpus_per_actor, absent
+        left = absent
 
         def rendered(images: int, actor_s: float) -> None:
             nonlocal left
@@ -121,7 +121,7 @@ class Stages:
             if self._watch is not None and left < absent:
                 self._watch.soon("pretrain", left * (time.monotonic() - started) / (absent - left))
 
-        with self._charged(reserved, "render", absent, cpus=cpus, gpus=render.gpus):
+        with self._charged(reserved, "render", absent):
             try:
                 manifests = ensure_rendered(sets, render, self._store, rendered)
             finally:
@@ -134,27 +134,25 @@ class Stages:
     def _pretrain(
         self, run: Run, training: list[Manifest], validation: list[Manifest], reserved: Reservation
     ) -> Manifest:
-        settings, (images, held_out) = self._config.pretrain, self._inventory.image_sets(run)
+        images, held_out = self._inventory.image_sets(run)
         job = Pretraining(
             run=run,
             identity=self._inventory.identities.checkpoint(run),
-            settings=settings,
+            settings=self._config.pretrain,
             training=Shards(images, tuple(training)),
             validation=Shards(held_out, tuple(validation)),
             store=self._store,
             cache_gb=self._config.cache_gb,
             board=self._board,
         )
-        started, workers = time.monotonic(), settings.workers
-        cpus, gpus = workers * settings.cpus_per_worker, float(workers * settings.gpu)
-        with self._charged(reserved, "pretrain", 1.0, cpus=cpus, gpus=gpus) as charge:
+        started = time.monotonic()
+        with self._charged(reserved, "pretrain", 1.0) as charge:
             if self._watch is not None:
                 self._watch.began()
             manifest = pretrain(job, self._scratch)
             # Waiting for devices that others hold is no cost of this work.
             charge.seconds = TRAIN_START_S + manifest.metrics["seconds"]
-        seconds = time.monotonic() - started
-        measured = manifest.metrics
+        seconds, measured = time.monotonic() - started, manifest.metrics
         text = (
             f"pretrain {run.what}: synthetic metric {measured['metric']:.3f}"
             f" in {seconds:.0f} s ({measured['images_per_s']:.0f} images/s)"
@@ -164,9 +162,7 @@ class Stages:
         return manifest
 
     @contextmanager
-    def _charged(
-        self, reserved: Reservation, stage: str, units: float, cpus: float, gpus: float = 0.0
-    ) -> Iterator[Charge]:
+    def _charged(self, reserved: Reservation, stage: str, units: float) -> Iterator[Charge]:
         """Charge the time of a piece of work, `units` of it if it succeeds; what fails costs as much."""
         started, done, charge = time.monotonic(), 0.0, Charge()
         reserved.begin(stage)
@@ -176,6 +172,7 @@ class Stages:
         finally:
             elapsed = time.monotonic() - started
             seconds = elapsed if charge.seconds is None else min(elapsed, charge.seconds)
+            cpus, gpus = devices_of(self._config, stage)
             device = device_type(gpus) or GPU
             cost = cost_of(self._config.prices, seconds, cpus=cpus, gpus=gpus, device=device)
             reserved.settle(stage, cost, done, device)

@@ -30,7 +30,7 @@ class Lease:
     """The right to write a run folder. `seconds`: how long the lease of a killed driver stays valid."""
 
     def __init__(self, files: RetryingFileSystem, seconds: float | None = None) -> None:
-        self._files, self._seconds = files, seconds or LEASE_S
+        self.files, self._seconds = files, seconds or LEASE_S
         self._id = uuid.uuid4().hex[:12]
         self._content = json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode()
         self._renewed: float | None = None
@@ -42,16 +42,16 @@ class Lease:
         seen: dict[str, int] = {}
         while True:
             asked = time.monotonic()
-            self._files.write(self._name("asks"), self._content)
+            self.files.write(self._name("asks"), self._content)
             others = self._others()
             if others is not None and not others:
                 self._hold(asked)
                 return
-            self._files.delete(self._name("asks"))
+            self.files.delete(self._name("asks"))
             for other in others or []:
                 if other.name.endswith(".holds") and seen.setdefault(other.name, other.changed_ns) != other.changed_ns:
                     raise BadInput(
-                        f"run folder {self._files.redacted}: another sweep is running on it ({self._who(other)}); "
+                        f"run folder {self.files.redacted}: another sweep is running on it ({self._who(other)}); "
                         f"wait, or set output=FOLDER"
                     )
             # A random wait: two drivers that asked together must not do so for ever.
@@ -61,7 +61,7 @@ class Lease:
         """Raises LeaseLostError where another driver may hold the folder by now."""
         if self._renewed is None or time.monotonic() - self._renewed > 0.75 * self._seconds:
             raise LeaseLostError(
-                f"run folder {self._files.redacted}: its lease could not be renewed for {0.75 * self._seconds:g} s and "
+                f"run folder {self.files.redacted}: its lease could not be renewed for {0.75 * self._seconds:g} s and "
                 "another driver may have begun; run the same command again to go on"
             )
 
@@ -73,15 +73,15 @@ class Lease:
             self._keeper.join()
         if self._renewed is not None:
             self._renewed = None
-            self._files.delete(self._name("holds"))
+            self.files.delete(self._name("holds"))
 
     def _hold(self, asked: float) -> None:
-        self._files.write(self._name("holds"), self._content)
-        self._files.delete(self._name("asks"))
+        self.files.write(self._name("holds"), self._content)
+        self.files.delete(self._name("asks"))
         self._renewed = asked
-        for old in self._files.entries(FOLDER):
+        for old in self.files.entries(FOLDER):
             if self._id not in old.name:
-                self._files.delete(f"{FOLDER}/{old.name}")
+                self.files.delete(f"{FOLDER}/{old.name}")
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         self._keeper.start()
 
@@ -90,9 +90,9 @@ class Lease:
             began = time.monotonic()
             try:
                 # A driver that found this lease expired has removed it.
-                self._files.entry(self._name("holds"))
+                self.files.entry(self._name("holds"))
                 self.check()
-                self._files.write(self._name("holds"), self._content)
+                self.files.write(self._name("holds"), self._content)
             except (FileNotFoundError, LeaseLostError):
                 self._renewed = None
                 return
@@ -107,7 +107,7 @@ class Lease:
 
         None where our request is gone: a driver that takes the lease removes the requests it finds.
         """
-        entries = self._files.entries(FOLDER)
+        entries = self.files.entries(FOLDER)
         now = next((entry.changed_ns for entry in entries if entry.name == f"{self._id}.asks"), None)
         if now is None:
             return None
@@ -117,7 +117,7 @@ class Lease:
 
     def _who(self, other: Entry) -> str:
         try:
-            said = json.loads(self._files.read(f"{FOLDER}/{other.name}"))
+            said = json.loads(self.files.read(f"{FOLDER}/{other.name}"))
             return f"process {said['process']} on {said['host']}"
         except (FileNotFoundError, ValueError, KeyError):
             return "it has just ended"

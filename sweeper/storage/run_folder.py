@@ -11,10 +11,9 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, bad_input
 from sweeper.storage.filesystem import RetryingFileSystem, StorageError
 from sweeper.storage.lease import FOLDER as LEASE
 from sweeper.storage.lease import Lease
@@ -27,15 +26,8 @@ AT_ONCE = 16
 SCRATCH = "scratch"
 
 
-@dataclass(frozen=True)
-class _Synced:
-    """Where the files of a working copy are uploaded, and the right to write there."""
-
-    files: RetryingFileSystem
-    lease: Lease
-
-
-_synced: dict[Path, _Synced] = {}
+# By working copy, the right to write its run folder on storage.
+_leases: dict[Path, Lease] = {}
 
 
 def fetched_run_folder(output: str, *, missing_ok: bool = False) -> Path:
@@ -47,10 +39,8 @@ def fetched_run_folder(output: str, *, missing_ok: bool = False) -> Path:
         return Path(output)
     copy = local_copy(output)
     folder, files = copy.with_name(f"{copy.name}-seen"), RetryingFileSystem(output)
-    try:
+    with bad_input("", StorageError):
         _mirror(files, folder)
-    except StorageError as error:
-        raise BadInput(str(error)) from None
     if not missing_ok and not (folder / "config.yaml").exists():
         raise BadInput(f"{files.redacted}: not a run folder (no config.yaml in it); give what output= was set to")
     return folder
@@ -69,12 +59,12 @@ def locked_run_folder(output: str) -> Iterator[Path]:
     files.make_root()
     lease = Lease(files)
     lease.acquire()
-    _synced[folder] = _Synced(files, lease)
+    _leases[folder] = lease
     try:
         _mirror(files, folder)
         yield folder
     finally:
-        del _synced[folder]
+        del _leases[folder]
         lease.release()
 
 
@@ -83,26 +73,26 @@ def sync(path: Path) -> None:
 
     Raises StorageError where that fails, LeaseLostError where another driver may hold the folder by now.
     """
-    for folder, synced in _synced.items():
+    for folder, lease in _leases.items():
         if path.is_relative_to(folder):
-            synced.lease.check()
-            synced.files.upload(path, path.relative_to(folder).as_posix())
+            lease.check()
+            lease.files.upload(path, path.relative_to(folder).as_posix())
 
 
 def sync_all(folder: Path, *names: str) -> None:
     """Upload files of a run folder, and sub-folders with all that is in them."""
     paths = [path for name in names for path in [folder / name, *(folder / name).rglob("*")] if path.is_file()]
-    if folder in _synced:
+    if folder in _leases:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(sync, paths))
 
 
 def remove(path: Path) -> None:
     """Remove a file of a run folder, on storage and here."""
-    for folder, synced in _synced.items():
+    for folder, lease in _leases.items():
         if path.is_relative_to(folder):
-            synced.lease.check()
-            synced.files.delete(path.relative_to(folder).as_posix())
+            lease.check()
+            lease.files.delete(path.relative_to(folder).as_posix())
     path.unlink()
 
 

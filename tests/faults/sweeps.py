@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from sweeper.stages.simulated import SimulatedLaw, simulated_error
+from sweeper.config.schema import SimulatedArm
+from sweeper.stages.simulated import simulated_error
 
 SIZES = (250, 500, 1000)
 REPEATS = 2
@@ -37,6 +38,6 @@ def write(folder: Path, seconds: float, **changes: Any) -> Path:
 
 def undisturbed() -> dict[tuple[str, int, int, int], float]:
     """(arm, n, seed, repeat) -> error of every fine-tune, as nothing but the sweep's file determines it."""
-    law = SimulatedLaw(**LAW)
+    law = SimulatedArm(**LAW)
     runs = [(REFERENCE, 0), *((NAME, n) for n in SIZES)]
     return {(arm, n, 0, r): simulated_error(law, n, 0, r, arm=arm) for arm, n in runs for r in range(REPEATS)}

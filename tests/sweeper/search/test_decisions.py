@@ -26,7 +26,7 @@ def chosen(tmp_path: Path, runs: list[MeasuredRun], **changes: object) -> Propos
     config = sweep_of(tmp_path, simulated_sweep(**changes))
     plan = make_plan(config)
     known = learn(config, plan, runs, None)
-    return choose(config, plan, known, [], [], lambda run, _: run.n / 1000, 1e9, "minutes")
+    return choose(config, plan, known, [], [], lambda run: run.n / 1000, 1e9, "minutes")
 
 
 def law(n: float) -> float:
@@ -85,7 +85,7 @@ def test_the_policy_goes_beyond_the_ladder_for_an_error_far_above_it(tmp_path: P
     config = sweep_of(tmp_path, simulated_sweep(ladder=ladder | {"beyond": 2}, **asked))
     plan = make_plan(config)
     known = learn(config, plan, pilot(), None)
-    beyond = choose(config, plan, known, [], [], lambda run, _: 1.0, 1e9, "minutes")
+    beyond = choose(config, plan, known, [], [], lambda run: 1.0, 1e9, "minutes")
     assert isinstance(beyond, Proposal)
     assert within.run.n <= 64_000 < beyond.run.n
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from sweeper.stages.simulated import SIMULATED, SimulatedLaw, simulated_error
+from sweeper.config.schema import SimulatedArm
+from sweeper.stages.simulated import simulated_error
 
-LAW = SimulatedLaw(alpha=0.5, C=0.1, D=4.0, sigma=0.05, zero_error=0.6)
+LAW = SimulatedArm(alpha=0.5, C=0.1, D=4.0, sigma=0.05, zero_error=0.6)
 
 
 def _draws(n: int, seeds: int, repeats: int) -> np.ndarray:
@@ -41,9 +40,3 @@ def test_an_error_is_a_pure_function_of_arm_size_seed_and_repeat() -> None:
 
     assert same[0] == same[1]
     assert same[0] not in other
-
-
-def test_a_law_that_cannot_be_is_refused_by_the_simulated_task() -> None:
-    assert SIMULATED == "simulated"
-    with pytest.raises(ValueError, match="simulated task: needs alpha > 0"):
-        replace(LAW, alpha=-1.0)

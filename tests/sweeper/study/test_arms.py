@@ -15,6 +15,7 @@ from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.runs import Run
 from sweeper.budget.cost_model import CostModel, Work
 from sweeper.budget.costs import Cost
+from sweeper.budget.devices import device_type
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.search.decisions import choose, opening, priced_anew
@@ -90,7 +91,7 @@ def nothing_measured(stage: str, device: str | None) -> list[tuple[float, Cost]]
 
 
 def test_only_missing_work_costs_and_more_images_cost_more(config: SweepConfig) -> None:
-    model = CostModel(config)
+    model = CostModel(config, 2.0, device_type)
 
     cached = model.run(Work(0, False, 3), nothing_measured, "small_resnet")
     small, large = (model.run(Work(images, True, 3, 2), nothing_measured, "small_resnet") for images in (100, 1000))
@@ -104,7 +105,7 @@ def test_only_missing_work_costs_and_more_images_cost_more(config: SweepConfig) 
 def test_a_simulated_sweep_costs_what_its_law_says(tmp_path: Path) -> None:
     content = simulated_sweep()
     content["simulated"]["plain"]["seconds"] = 4.0
-    model = CostModel(sweep_of(tmp_path, content))
+    model = CostModel(sweep_of(tmp_path, content), 2.0, device_type)
 
     def measured(stage: str, device: str | None) -> list[tuple[float, Cost]]:
         return [(2.0, Cost(8.5, 8.5, 0.0))]
@@ -129,11 +130,11 @@ def test_what_a_gpu_costs_and_takes_is_told_by_its_type(tmp_path: Path) -> None:
     assert t4.wall_s < other.wall_s
 
 
-def flat(run: Run, alongside: Sequence[Run] = ()) -> float:
+def flat(run: Run) -> float:
     return 1.0
 
 
-def by_size(run: Run, alongside: Sequence[Run] = ()) -> float:
+def by_size(run: Run) -> float:
     return 0.1 + run.n / 1000
 
 
