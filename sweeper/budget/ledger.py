@@ -127,10 +127,8 @@ class Ledger:
         with self._lock:
             spent = sum((self.used(id_) for id_ in self._open), self.spent())
             used = replace(spent, wall_s=self._wall()).by_cap()
-            passed = [
-                f"{cap:g} {name.replace('_', '-')}" for name, cap in self._budget.caps().items() if used[name] > cap
-            ]
-            return passed[0] if passed else None
+            passed = ((name, cap) for name, cap in self._budget.caps().items() if used[name] > cap)
+            return next((f"{cap:g} {name.replace('_', '-')}" for name, cap in passed), None)
 
     def settle(self, id_: str, cost: Cost, units: float, device: str = CPU) -> None:
         """Replace a reservation by what the work did cost; one that was given back already stays as it is.
