@@ -196,8 +196,8 @@ def bench(
 ) -> None:
     """The project's own measurements, each beside a reference of the same run."""
     # First of all: so far the parameters are the only local names.
-    given = {option: value for option, value in locals().items() if value is not None}
-    figures = run_bench(name, {option: given[option] for option in given.keys() - {"name", "json"}})
+    given = {option: value for option, value in locals().items() if option not in ("name", "json")}
+    figures = run_bench(name, {option: value for option, value in given.items() if value is not None})
     from sweeper.bench.figures import as_json, as_text
 
     print((as_json if json else as_text)(name or "", figures))
