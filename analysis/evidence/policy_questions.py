@@ -52,9 +52,10 @@ def design_trial(policy: str, i: int) -> tuple[float, ...]:
     goals = Goals(alpha_sd=0.1, c_sd=0.1, relative=True)
     rules = Rules(runs=max(DESIGN_RUNS), goals=goals, prices=EQUAL_PRICES, ladder=RUNGS)
     runs = list(replay(simulated_pool(law, SIZES, i), POLICIES[policy], rules, i))[-1].runs
-    aim = relative(law)
+    criterion = relative(law)
     return tuple(
-        variance([run.n for run in runs[:k]], law, aim) / variance(best_design(_FINE, k, law, aim), law, aim)
+        variance([run.n for run in runs[:k]], law, criterion)
+        / variance(best_design(_FINE, k, law, criterion), law, criterion)
         for k in DESIGN_RUNS
     )
 
