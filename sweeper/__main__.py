@@ -190,7 +190,7 @@ def bench(
     steps: Annotated[int | None, typer.Option(min=1, help="tasks: of 8 images; else the whole recipe.")] = None,
     test: Annotated[int | None, typer.Option(min=1, help="tasks: held-out images; else 64.")] = None,
     device: Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="pretrain, tasks: what to train on.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The CSV file to write; an unfinished one goes on.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The CSV file to write.")] = None,
     evidence: Annotated[Path | None, typer.Option(help="selection: the CSV file of the log evidence.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:

@@ -40,7 +40,6 @@ class Task:
 class Score:
     """A method on a set: mean over curves of the RMSE; share of scored runs in the 90 % band, if there is one."""
 
-    task: str
     method: str
     rmse: float
     coverage: float | None
@@ -67,11 +66,11 @@ def score(task: Task, seed: int = 0) -> list[Score]:
     """All methods on one set, the posterior first, then what run noise alone would leave."""
     fits = _fit(task, Prior(), seed)
     errors, inside = _judge(task, fits)
-    scores = [Score(task.name, POSTERIOR, float(np.mean(errors)), float(np.mean(inside)), len(errors))]
+    scores = [Score(POSTERIOR, float(np.mean(errors)), float(np.mean(inside)), len(errors))]
     floor = np.mean([_noise_rmse(task, fits[name], later.n) for name, later in task.scored.items()])
-    scores.append(Score(task.name, RUN_NOISE, float(floor), None, len(errors)))
+    scores.append(Score(RUN_NOISE, float(floor), None, len(errors)))
     for method, predict in OTHER_ESTIMATORS.items():
-        scores.append(Score(task.name, method, float(np.mean(curve_errors(task, predict))), None, len(errors)))
+        scores.append(Score(method, float(np.mean(curve_errors(task, predict))), None, len(errors)))
     return scores
 
 

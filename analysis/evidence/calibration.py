@@ -6,7 +6,7 @@ that half of what is not transfer gap is left at n = 1000. `sweeper bench calibr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -25,8 +25,6 @@ HEAD = ",".join(
     + [f"{kind}_{each}" for kind in ("covered", "width", "profile_covered", "profile_width") for each in TARGETS]
 )
 _SMALLEST = 1000.0
-# A prime that divides no number of cells.
-_STRIDE = 31
 
 
 @dataclass(frozen=True)
@@ -49,20 +47,6 @@ class Design(TrueLaw):
     def runs(self, rng: np.random.Generator) -> Floats:
         """Errors of one simulation."""
         return self.observed(self.n, rng.standard_normal(self.n.size))
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """A cell of the table: per entry of TARGETS the share covered by 95 % intervals and median widths, ours and
-    profile likelihood's; `identified`: share of simulations whose fit calls alpha and C identified."""
-
-    design: Design
-    simulations: int
-    covered: tuple[float, ...]
-    width: tuple[float, ...]
-    profile_covered: tuple[float, ...]
-    profile_width: tuple[float, ...]
-    identified: float
 
 
 def cells(sizes: Sequence[int] = (4, 7, 10), repeats: Sequence[int] = (1, 2)) -> list[Design]:
@@ -89,8 +73,12 @@ def prior_designs(count: int, seed: int, prior: Prior | None = None) -> list[Des
     return made
 
 
-def simulate(design: Design, simulations: int, seed: int) -> CellResult:
-    """Fit `simulations` curves of one design, by the posterior and by profile likelihood."""
+def simulate(design: Design, simulations: int, seed: int) -> Floats:
+    """Fit `simulations` curves of one design, by the posterior and by profile likelihood; shape (17,), as in `HEAD`.
+
+    The share of fits that call alpha and C identified; then, per entry of TARGETS, the share that 95 % intervals cover
+    and their median width; then the same of profile likelihood.
+    """
     rng, truth = np.random.default_rng(seed), design.truths()
     ours, profile, identified = [], [], []
     for _ in range(simulations):
@@ -99,10 +87,7 @@ def simulate(design: Design, simulations: int, seed: int) -> CellResult:
         ours.append(posterior_intervals(fit))
         identified.append(fit.identified)
         profile.append(profile_intervals(design.n, error))
-    covered, width = _judge(np.array(ours), truth)
-    profile_covered, profile_width = _judge(np.array(profile), truth)
-    share = float(np.mean(identified))
-    return CellResult(design, simulations, covered, width, profile_covered, profile_width, share)
+    return np.array([np.mean(identified), *_judge(np.array(ours), truth), *_judge(np.array(profile), truth)])
 
 
 def posterior_intervals(fit: LawFit) -> Floats:
@@ -153,32 +138,15 @@ def profile_intervals(n: Floats, error: Floats, level: float = 0.95) -> Floats:
     return np.array(ends)
 
 
-def measured(designs: Sequence[Design], simulations: int, done: Collection[int] = ()) -> Iterator[tuple[int, str]]:
-    """Of every design that is not in `done` its index and its line of CSV under `HEAD`, which begins with the index.
-
-    They come strided, so that a part of the table is like the whole.
-    """
-    for i in sorted(range(len(designs)), key=lambda i: (i * _STRIDE % len(designs), i)):
-        if i not in done:
-            yield i, as_line(i, simulate(designs[i], simulations, seed=7000 + i))
-
-
-def as_line(index: int, result: CellResult) -> str:
-    """One cell as a line of CSV under `HEAD`."""
-    results = (result.covered, result.width, result.profile_covered, result.profile_width)
-    numbers = [result.identified, *(value for each in results for value in each)]
-    cells = ",".join(f"{value:.4g}" for value in numbers)
-    return f"{line_start(index, result.design, result.simulations)},{cells}"
-
-
-def line_start(index: int, design: Design, simulations: int) -> str:
-    """The part of a cell's line that is known before it is measured."""
+def line(index: int, design: Design, simulations: int) -> str:
+    """The line of CSV under `HEAD` of the design at `index` of a table."""
     known = (design.alpha, design.C, design.sigma, design.sizes, design.repeats, simulations)
-    return ",".join([str(index), *(f"{value:.4g}" for value in known)])
+    found = simulate(design, simulations, seed=7000 + index)
+    return ",".join([str(index), *(f"{value:.4g}" for value in (*known, *found))])
 
 
-def _judge(intervals: Floats, truth: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Share that holds the truth and median width, per target; intervals (simulations, 4, 2)."""
+def _judge(intervals: Floats, truth: Floats) -> Floats:
+    """Share that holds the truth, then median width, per target; intervals (simulations, 4, 2)."""
     held = (intervals[..., 0] <= truth) & (truth <= intervals[..., 1])
     widths = intervals[..., 1] - intervals[..., 0]
-    return tuple(map(float, held.mean(axis=0))), tuple(map(float, np.median(widths, axis=0)))
+    return np.concatenate([held.mean(axis=0), np.median(widths, axis=0)])

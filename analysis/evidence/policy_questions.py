@@ -20,17 +20,15 @@ from analysis.policy.goals import Goals
 from analysis.policy.registry import POLICIES
 from analysis.policy.runs import Run
 from analysis.replay.optimal_design import GAP, best_design, bound, relative, variance
-from analysis.replay.pools import STANDARD_PRICES, Pool, PoolArm, Prices, recorded_pool, simulated_pool, whole_grid
+from analysis.replay.pools import EQUAL_PRICES, STANDARD_PRICES, Pool, recorded_pool, simulated_pool, whole_grid
 from analysis.replay.replay import Rules, replay
 
 RUNGS = tuple(1000 * 2**i for i in range(7))
-# What may be run: the rungs and one size between any two; and, where sizes beyond are allowed, two doublings more.
+# What may be run: the rungs and one size between any two.
 SIZES = tuple(round(1000 * 2 ** (i / 2)) for i in range(13))
-BEYOND = tuple(round(1000 * 2 ** (i / 2)) for i in range(17))
-_FINE = tuple(1000 * 2 ** (i / 4) for i in range(33))
+_FINE = tuple(1000 * 2 ** (i / 4) for i in range(25))
 DESIGN_RUNS = (14, 28)
 GRID_ROUNDS = 4
-_EQUAL = Prices(pretrain=1.0, finetune=0.0, image=0.0)
 
 DRAWN_SETTINGS = 9
 _NEAR_BEST = 0.002
@@ -52,19 +50,20 @@ def design_trial(policy: str, i: int) -> tuple[float, ...]:
     """Variance of alpha and C relative to their squares, over the locally optimal design's, after DESIGN_RUNS."""
     law = draw_law(i)
     goals = Goals(alpha_sd=0.1, c_sd=0.1, relative=True)
-    rules = Rules(runs=max(DESIGN_RUNS), goals=goals, prices=_EQUAL, ladder=RUNGS)
+    rules = Rules(runs=max(DESIGN_RUNS), goals=goals, prices=EQUAL_PRICES, ladder=RUNGS)
     runs = list(replay(simulated_pool(law, SIZES, i), POLICIES[policy], rules, i))[-1].runs
-    aim, fine = relative(law), _upto(_FINE, RUNGS[-1])
+    criterion = relative(law)
     return tuple(
-        variance([run.n for run in runs[:k]], law, aim) / variance(best_design(fine, k, law, aim), law, aim)
+        variance([run.n for run in runs[:k]], law, criterion)
+        / variance(best_design(_FINE, k, law, criterion), law, criterion)
         for k in DESIGN_RUNS
     )
 
 
-def gap_cost_trial(policy: str, i: int, beyond: bool = False) -> float:
+def gap_cost_trial(policy: str, i: int) -> float:
     """Cost until the standard error of C is the fixed grid's after GRID_ROUNDS, over the grid's cost; inf above 2."""
     law = draw_law(i)
-    pool = simulated_pool(law, BEYOND if beyond else SIZES, i)
+    pool = simulated_pool(law, SIZES, i)
     wanted, grid_cost = _grid_gap(law)
     rules = Rules(budget=2 * grid_cost, goals=Goals(alpha_sd=float("inf"), c_sd=wanted**0.5), ladder=RUNGS)
     for step in replay(pool, POLICIES[policy], rules, i):
@@ -73,22 +72,23 @@ def gap_cost_trial(policy: str, i: int, beyond: bool = False) -> float:
     return float("inf")
 
 
-def gap_cost_bound(i: int, beyond: bool = False) -> float:
+def gap_cost_bound(i: int) -> float:
     """The least that any design costs which knows the law, runs being divisible, over the grid's cost."""
     law = draw_law(i)
     wanted, grid_cost = _grid_gap(law)
-    run = STANDARD_PRICES.pretrain + STANDARD_PRICES.finetune
-    tops = [top for top in _FINE if 4_000 <= top <= (BEYOND if beyond else SIZES)[-1]]
-    costs = [run * bound(_upto(_FINE, top), law, GAP) / wanted + STANDARD_PRICES.image * top for top in tops]
+    costs = [
+        STANDARD_PRICES.run * bound(_FINE[: i + 1], law, GAP) / wanted + STANDARD_PRICES.image * top
+        for i, top in enumerate(_FINE)
+        if top >= 4_000
+    ]
     return min(costs) / grid_cost
 
 
 def renderings(paper: Mapping[Setting, Curve]) -> Pool:
     """The paper's nine rendering settings: objdet to objdet, ResNet-50, 64k collection, fraction 1 %."""
     curves = nine_renderings(paper)
-    arms = [PoolArm(s.rendering, s.rendering, s.rendering, s.group) for s in curves]
     errors = {s.rendering: {int(n): [float(e)] for n, e in zip(c.n, c.error, strict=True)} for s, c in curves.items()}
-    return recorded_pool(arms, errors, 0)
+    return recorded_pool({s.rendering: s.group for s in curves}, errors, 0)
 
 
 def drawn_renderings(i: int) -> tuple[Pool, dict[str, float]]:
@@ -101,7 +101,7 @@ def drawn_renderings(i: int) -> tuple[Pool, dict[str, float]]:
     rng = np.random.default_rng([78, i])
     base, noise = rng.uniform(0.2, 0.9), np.exp(rng.uniform(np.log(0.001), np.log(0.004)))
     common = np.exp(rng.normal(np.log([0.4, 0.08]), [0.4, 0.5]))
-    arms, errors, truth = list[PoolArm](), dict[str, Mapping[int, Sequence[float]]](), dict[str, float]()
+    errors, truth = dict[str, Mapping[int, Sequence[float]]](), dict[str, float]()
     for setting in range(DRAWN_SETTINGS):
         alike = common * np.exp(rng.normal(0, [0.4, 0.3]))
         own = np.exp(rng.normal(np.log([0.35, 0.08]), [0.8, 0.7]))
@@ -109,16 +109,15 @@ def drawn_renderings(i: int) -> tuple[Pool, dict[str, float]]:
         name = f"setting {setting}"
         law = base + rng.uniform(0, 0.05) + removable * (np.array(RUNGS) / 1000) ** -alpha
         runs = np.minimum(law * np.exp(noise * rng.standard_normal(len(RUNGS))), 1.0)
-        arms.append(PoolArm(name, name, name, "all"))
         errors[name] = {n: [float(error)] for n, error in zip(RUNGS, runs, strict=True)}
         truth[name] = float(law[-1])
-    return recorded_pool(arms, errors, 0), truth
+    return recorded_pool(dict.fromkeys(errors, "all"), errors, 0), truth
 
 
 def rendering_trial(policy: str, pool: Pool, seed: int) -> tuple[bool, float]:
     """Whether the setting it names for n = 64,000 has a recorded error within 0.002 of the best; and what it spent,
     as a share of the grid's cost."""
-    return _named(policy, pool, {arm.name: pool.error(Run(arm.name, RUNGS[-1], 0)) for arm in pool.arms}, seed)
+    return _named(policy, pool, {arm: pool.error(Run(arm, RUNGS[-1], 0)) for arm in pool.groups}, seed)
 
 
 def drawn_rendering_trial(policy: str, i: int) -> tuple[bool, float]:
@@ -130,7 +129,7 @@ def drawn_rendering_trial(policy: str, i: int) -> tuple[bool, float]:
 def _named(policy: str, pool: Pool, errors: Mapping[str, float], seed: int) -> tuple[bool, float]:
     """Whether the setting of the lowest predicted error for a fifth of the grid's cost is near the best; and the share
     of that cost spent."""
-    grid_cost, top = STANDARD_PRICES.total(pool, whole_grid(pool)), float(RUNGS[-1])
+    grid_cost, top = STANDARD_PRICES.total(whole_grid(pool)), float(RUNGS[-1])
     goals = Goals(objective="best", n_target=top, tie=_NEAR_BEST)
     rules = Rules(budget=_SHARE_OF_GRID * grid_cost, goals=goals, pilot=_RENDERING_PILOT)
     end = list(replay(pool, POLICIES[policy], rules, seed))[-1]
@@ -140,10 +139,5 @@ def _named(policy: str, pool: Pool, errors: Mapping[str, float], seed: int) -> t
 
 def _grid_gap(law: TrueLaw) -> tuple[float, float]:
     """Variance of C by the fixed grid after GRID_ROUNDS, and what that costs."""
-    run = STANDARD_PRICES.pretrain + STANDARD_PRICES.finetune
-    cost = GRID_ROUNDS * len(RUNGS) * run + STANDARD_PRICES.image * RUNGS[-1]
+    cost = GRID_ROUNDS * len(RUNGS) * STANDARD_PRICES.run + STANDARD_PRICES.image * RUNGS[-1]
     return variance(GRID_ROUNDS * RUNGS, law, GAP), cost
-
-
-def _upto(sizes: Sequence[float], top: float) -> list[float]:
-    return [n for n in sizes if n <= top * (1 + 1e-9)]

@@ -11,7 +11,7 @@ settings up to 4,000: see `analysis.evidence.log_evidence`. `sweeper bench selec
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -57,24 +57,16 @@ def backtests(recorded: Sequence[Task], unscored: Collection[str]) -> list[Task]
     return made
 
 
-def compare(test: Task, candidates: Mapping[str, Prior], done: Collection[str] = ()) -> Iterator[str]:
-    """A line of CSV under `HEAD` for every candidate and other estimator on one backtest that is not in `done`.
+def compare(test: Task, candidates: Mapping[str, Prior]) -> list[str]:
+    """A line of CSV under `HEAD` for every candidate and other estimator on one backtest.
 
     Differences are from the first candidate; `se_of_difference`: standard error of their mean over the curves.
     """
-    if {*candidates, *OTHER_ESTIMATORS} <= set(done):
-        return
-    first: list[float] = []
-    for name, prior in candidates.items():
-        if first and name in done:
-            continue
-        errors, inside = posterior_errors(test, prior)
-        first = first or errors
-        if name not in done:
-            yield _line(name, test, errors, first, f"{np.mean(inside):.3f}")
-    for name, predict in OTHER_ESTIMATORS.items():
-        if name not in done:
-            yield _line(name, test, curve_errors(test, predict), first, "")
+    found = {name: posterior_errors(test, prior) for name, prior in candidates.items()}
+    first, _ = next(iter(found.values()))
+    lines = [_line(name, test, errors, first, f"{np.mean(inside):.3f}") for name, (errors, inside) in found.items()]
+    others = [_line(name, test, curve_errors(test, predict), first, "") for name, predict in OTHER_ESTIMATORS.items()]
+    return lines + others
 
 
 def fitted(recorded: Sequence[Task], nine: Collection[str]) -> list[Task]:
@@ -87,22 +79,17 @@ def fitted(recorded: Sequence[Task], nine: Collection[str]) -> list[Task]:
     return made
 
 
-def compare_evidence(of: Task, candidates: Mapping[str, Prior], done: Collection[str] = ()) -> Iterator[str]:
-    """A line of CSV under `EVIDENCE_HEAD` for every candidate that is not in `done`, of what is fitted of one set.
+def compare_evidence(of: Task, candidates: Mapping[str, Prior]) -> list[str]:
+    """A line of CSV under `EVIDENCE_HEAD` for every candidate, of what is fitted of one set.
 
     Differences are from the first candidate.
     """
-    if set(candidates) <= set(done):
-        return
-    first: float | None = None
-    for name, prior in candidates.items():
-        if first is not None and name in done:
-            continue
-        alone, pooling = log_evidence(of.seen, of.groups, prior)
-        first = alone + pooling if first is None else first
-        if name not in done:
-            apart = alone + pooling - first
-            yield f"{name},{of.name},{len(of.seen)},{alone + pooling:.2f},{pooling:.2f},{apart:.2f}"
+    found = {name: log_evidence(of.seen, of.groups, prior) for name, prior in candidates.items()}
+    first = sum(next(iter(found.values())))
+    return [
+        f"{name},{of.name},{len(of.seen)},{alone + pooling:.2f},{pooling:.2f},{alone + pooling - first:.2f}"
+        for name, (alone, pooling) in found.items()
+    ]
 
 
 def _line(name: str, test: Task, errors: Sequence[float], first: Sequence[float], covered: str) -> str:

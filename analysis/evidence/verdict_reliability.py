@@ -20,6 +20,7 @@ from analysis.laws import TrueLaw, law_error
 from analysis.policy.adaptive import propose
 from analysis.policy.goals import Goals, Terms
 from analysis.policy.runs import ArmState, Run
+from analysis.replay.pools import EQUAL_PRICES
 from analysis.verdict.verdict import Verdict, verdict
 
 QUESTIONS = ("target, any n", "target, n limited", "next doubling")
@@ -101,9 +102,8 @@ def draw_truths(count: int, seed: int) -> Iterator[Truth]:
 def sweep(truth: Truth, seed: int, most_runs: int = MOST_RUNS) -> list[Look]:
     """Every look of one sweep, to the first verdict that is given or to `most_runs`."""
     rng = np.random.default_rng(seed)
-    done, errors, looks = list[Run](), list[float](), list[Look]()
-    for n in PILOT:
-        _measure(Run("arm", n, 0), truth, rng, done, errors)
+    done, looks = [Run("arm", n, 0) for n in PILOT], list[Look]()
+    errors = [float(truth.observed(run.n, rng.standard_normal())) for run in done]
     while True:
         fit = fit_law([run.n for run in done], errors)
         said = verdict(fit, target_error=truth.target, min_gain=MIN_GAIN, n_limit=truth.n_limit)
@@ -111,8 +111,9 @@ def sweep(truth: Truth, seed: int, most_runs: int = MOST_RUNS) -> list[Look]:
         if looks[-1].given or len(done) >= most_runs:
             return looks
         state = ArmState("arm", fit, tuple(done))
-        (chosen,) = propose([state], {"arm": LADDER}, _equal, seed=len(done), terms=Terms(_goals(truth)))
-        _measure(chosen.run, truth, rng, done, errors)
+        (chosen,) = propose([state], {"arm": LADDER}, EQUAL_PRICES.cost(()), seed=len(done), terms=Terms(_goals(truth)))
+        done.append(chosen.run)
+        errors.append(float(truth.observed(chosen.run.n, rng.standard_normal())))
 
 
 def table(looks: Sequence[Look]) -> list[Row]:
@@ -134,11 +135,6 @@ def as_line(row: Row) -> str:
     return f'"{name}",{row.low:g},{row.high:g},{row.verdicts},{row.said:.4f},{row.right},{share}'
 
 
-def _measure(run: Run, truth: Truth, rng: np.random.Generator, done: list[Run], errors: list[float]) -> None:
-    done.append(run)
-    errors.append(float(truth.observed(run.n, rng.standard_normal())))
-
-
 def _look(truth: Truth, said: Verdict, done: Sequence[Run]) -> Look:
     label = said.leaning or said.label
     right = truth.bears_out(label, max(run.n for run in done))
@@ -149,10 +145,6 @@ def _goals(truth: Truth) -> Goals:
     if truth.target is None:
         return Goals()
     return Goals(objective="target", target_error=truth.target, n_limit=truth.n_limit)
-
-
-def _equal(run: Run, alongside: Sequence[Run]) -> float:
-    return 1.0
 
 
 def _row(question: str, given: bool, low: float, high: float, looks: Sequence[Look]) -> Row:

@@ -67,43 +67,38 @@ def fit_paper(paper: Mapping[Setting, Curve]) -> Fits:
             "the file has no curve of the 64k collection at fine-tuning fraction 1; give the published file"
         )
     nls = {s: fit_law(c.n, c.error, method="nls", D=PAPER_D) for s, c in curves.items()}
+    return Fits(curves, nls, _posterior(curves))
+
+
+def _posterior(curves: Mapping[Setting, Curve]) -> dict[Setting, LawFit]:
     pooled = fit_laws({s.name: (c.n, c.error) for s, c in curves.items()}, groups={s.name: s.group for s in curves})
-    return Fits(curves, nls, {s: pooled[s.name] for s in curves})
+    return {s: pooled[s.name] for s in curves}
 
 
 def all_tables(paper: Mapping[Setting, Curve], fits: Fits) -> list[Table]:
     """Every table, in the order of the paper's figures and appendices."""
     return [
-        _pairs(fits),
+        _law_table(
+            "figure_1",
+            "Figures 1 and 8: alpha and C of every pair",
+            "ResNet-50, all random (bop), fraction 1 %. Least squares in linear space, D = 0.48, as in the published"
+            " code; the paper prints these as curves, so no printed number stands beside them.",
+            fits,
+            fits.all_random_r50(),
+        ),
         _model_size(fits),
         _rmse(paper),
-        _renderings(fits),
+        _law_table(
+            "figure_6",
+            "Figure 6: the eight rendering settings",
+            "objdet to objdet, ResNet-50. Least squares with D = 0.48 beside the posterior, which pools the settings.",
+            fits,
+            [s for s in fits.curves if s.rendering.startswith("bop-lv")],
+        ),
         _full_law(paper),
         _linearised(fits),
         _one_D(fits),
     ]
-
-
-def _pairs(fits: Fits) -> Table:
-    return _law_table(
-        "figure_1",
-        "Figures 1 and 8: alpha and C of every pair",
-        "ResNet-50, all random (bop), fraction 1 %. Least squares in linear space, D = 0.48, as in the published"
-        " code; the paper prints these as curves, so no printed number stands beside them.",
-        fits,
-        fits.all_random_r50(),
-    )
-
-
-def _renderings(fits: Fits) -> Table:
-    chosen = [s for s in fits.curves if s.rendering.startswith("bop-lv")]
-    return _law_table(
-        "figure_6",
-        "Figure 6: the eight rendering settings",
-        "objdet to objdet, ResNet-50. Least squares with D = 0.48 beside the posterior, which pools the settings.",
-        fits,
-        chosen,
-    )
 
 
 def _model_size(fits: Fits) -> Table:
@@ -129,8 +124,7 @@ def _rmse(paper: Mapping[Setting, Curve]) -> Table:
     for label, seen, later in _foretold(paper):
         if not seen:
             continue
-        fits = fit_laws({s.name: (c.n, c.error) for s, c in seen.items()}, groups={s.name: s.group for s in seen})
-        own = [[_rms(fits[s.name].predict(later[s].n), later[s].error) for s in seen]]
+        own = [[_rms(fit.predict(later[s].n), later[s].error) for s, fit in _posterior(seen).items()]]
         own += [
             [_rms(predict(c, later[s].n), later[s].error) for s, c in seen.items()]
             for predict in OTHER_ESTIMATORS.values()
@@ -198,8 +192,7 @@ def _full_law(paper: Mapping[Setting, Curve]) -> Table:
 def _full_law_by_posterior(label: str, curves: Mapping[Setting, Curve]) -> Iterator[tuple[Cell, ...]]:
     if len(curves) < 2:
         return
-    fits = fit_laws({s.name: (c.n, c.error) for s, c in curves.items()}, groups={s.name: s.group for s in curves})
-    drawn = full_law_draws({_IMAGENET * s.fraction / 100: fits[s.name].samples for s in curves})
+    drawn = full_law_draws({_IMAGENET * s.fraction / 100: fit.samples for s, fit in _posterior(curves).items()})
     for name, values in drawn.items():
         value, printed = float(np.median(values)), PRINTED_FULL_LAW[name]
         yield f"{label}, posterior", name, value, float(values.std()), printed, value - printed

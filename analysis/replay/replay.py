@@ -53,8 +53,7 @@ class Step:
         seen: dict[str, list[tuple[int, float]]] = {}
         for run in sorted(self.runs):
             seen.setdefault(run.arm, []).append((run.n, self.pool.error(run)))
-        groups = tuple((arm.name, arm.group) for arm in self.pool.arms)
-        return _fits(tuple((arm, tuple(runs)) for arm, runs in seen.items()), groups)
+        return _fits(tuple((arm, tuple(runs)) for arm, runs in seen.items()), tuple(self.pool.groups.items()))
 
 
 @lru_cache(maxsize=_FITS_KEPT)
@@ -69,14 +68,14 @@ def replay(pool: Pool, policy: NamedPolicy, rules: Rules, seed: int) -> Iterator
     """Each run that the policy takes, until nothing affordable is left; `seed` decides order and ties."""
     step = Step(pool, (), 0.0)
     for run in _opening(pool, policy, rules, seed):
-        price = rules.prices.cost(pool, step.runs)(run, ())
+        price = rules.prices.cost(step.runs)(run, ())
         if step.spent + price > rules.budget or len(step.runs) == rules.runs:
             return
         step = Step(pool, (*step.runs, run), step.spent + price)
         yield step
     fits = step.fits
     # Policies that draw nothing settle ties by the order of the arms.
-    order = np.random.default_rng([seed, 2]).permutation([arm.name for arm in pool.arms]).tolist()
+    order = np.random.default_rng([seed, 2]).permutation(list(pool.groups)).tolist()
     while len(step.runs) < rules.runs:
         if policy.reads_results:
             fits = step.fits
@@ -88,7 +87,7 @@ def replay(pool: Pool, policy: NamedPolicy, rules: Rules, seed: int) -> Iterator
         ]
         if not states:
             return
-        cost = rules.prices.cost(pool, step.runs)
+        cost = rules.prices.cost(step.runs)
         terms = Terms(rules.goals, rules.budget - step.spent)
         draw = int(np.random.SeedSequence([seed, len(step.runs)]).generate_state(1)[0])
         chosen = policy.propose(states, candidates, cost, seed=draw, terms=terms)
@@ -112,21 +111,17 @@ def _opening(pool: Pool, policy: NamedPolicy, rules: Rules, seed: int) -> list[R
     """The first runs, in a random order."""
     rng = np.random.default_rng([seed, 1])
     first = []
-    for arm in (each.name for each in pool.arms):
-        rungs = [n for n in sorted(pool.sizes[arm]) if rules.ladder is None or n in rules.ladder]
+    price = rules.prices.cost(())
+    for arm, offered in pool.sizes.items():
+        rungs = [n for n in sorted(offered) if rules.ladder is None or n in rules.ladder]
         if policy.opening == "smallest":
             sizes: Sequence[int] = rungs[:1]
         elif policy.opening == "random":
             sizes = [int(rng.choice(rungs))]
         else:
-            sizes = rules.pilot or _pilot(pool, rules, arm, rungs)
+            sizes = rules.pilot or pilot_sizes(rungs, lambda n, arm=arm: price(Run(arm, n, 0), ()))
         first += [Run(arm, n, 0) for n in sizes]
     return [first[i] for i in rng.permutation(len(first))]
-
-
-def _pilot(pool: Pool, rules: Rules, arm: str, rungs: Sequence[int]) -> tuple[int, ...]:
-    price = rules.prices.cost(pool, ())
-    return tuple(pilot_sizes(rungs, lambda n: price(Run(arm, n, 0), ())))
 
 
 def _candidates(pool: Pool, policy: NamedPolicy, rules: Rules, taken: Sequence[Run]) -> dict[str, list[int]]:

@@ -88,7 +88,7 @@ def known_question(pool: Pool, law: TrueLaw, target: float | None) -> Question:
         label = "good enough"
     else:
         label = "render more" if target > law.C else "change the rendering"
-    return Question(target, top, {arm.name: label for arm in pool.arms})
+    return Question(target, top, dict.fromkeys(pool.groups, label))
 
 
 def recorded_question(pool: Pool, target: float | None) -> Question:
@@ -114,7 +114,7 @@ def trace(
         costs: in units of the prices, in rising order.
         seed: decides order and ties.
     """
-    every = len(pool.arms)
+    every = len(pool.groups)
     steps = [step for step in replay(pool, policy, rules, seed) if len({run.arm for run in step.runs}) == every]
     goals, looks = rules.goals, [_standing(steps, cost) for cost in costs]
     return Trace(

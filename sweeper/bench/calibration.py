@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.evidence.calibration import HEAD, TARGETS, Design, cells, line_start, measured, prior_designs
+from analysis.evidence.calibration import HEAD, TARGETS, cells, line, prior_designs
 from analysis.laws import Floats
 from sweeper.bench.figures import Figure
-from sweeper.bench.lines import begun, write
+from sweeper.bench.lines import check_writable, write
+from sweeper.cluster.parallel import in_parallel
 from sweeper.errors import BadInput
 
 NOMINAL = 0.95
@@ -33,7 +34,7 @@ def measure(
         sizes: doublings of n in a curve, each at least 4, of the cells; 4, 7 and 10 by default.
         simulations: curves in a cell; 25 by default.
         truths: in place of the cells so many truths drawn from the prior, one curve each.
-        out: the CSV file to write, a line a cell or truth, and to go on with where it has some already.
+        out: the CSV file to write, a line a cell or truth.
 
     Raises:
         BadInput: where cells and truths are both asked for, or `out` cannot be used.
@@ -42,21 +43,10 @@ def measure(
         raise BadInput("--truths draws one curve of each truth; give it without --sizes and --simulations")
     designs = cells(sizes or _SIZES) if truths is None else prior_designs(truths, seed=5)
     curves = 1 if truths is not None else simulations or _SIMULATIONS
-    lines = _by_index(begun(out, HEAD), out, designs, curves)
-    for index, line in measured(designs, curves, done=tuple(lines)):
-        lines[index] = line
-        write(out, HEAD, [lines[i] for i in sorted(lines)])
-    table = np.array([[float(cell) for cell in line.split(",")[1:]] for line in lines.values()])
-    return figures_of(table)
-
-
-def _by_index(lines: Sequence[str], out: Path | None, designs: Sequence[Design], curves: int) -> dict[int, str]:
-    """The lines that were there; BadInput where one of them is not of this table."""
-    starts = {line_start(i, design, curves): i for i, design in enumerate(designs)}
-    found = {starts.get(",".join(line.split(",")[:7]), -1): line for line in lines}
-    if -1 in found:
-        raise BadInput(f"{out} has lines of other sizes, simulations or truths than were asked for; name a new file")
-    return found
+    check_writable(out, HEAD)
+    lines = in_parallel(line, [(i, design, curves) for i, design in enumerate(designs)], "bench calibration")
+    write(out, HEAD, lines)
+    return figures_of(np.loadtxt(lines, delimiter=",", ndmin=2)[:, 1:])
 
 
 def figures_of(table: Floats) -> dict[str, Figure]:

@@ -1,51 +1,35 @@
-"""The CSV file of a long measurement: written line by line, so that the same command goes on where it was stopped."""
+"""The CSV file of a measurement, refused before anything is measured where it cannot be written."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from sweeper.errors import BadInput
 
 
-def begun(path: Path | None, head: str) -> list[str]:
-    """The lines that the file has below its head; none where there is no file yet, or no path was named.
+def check_writable(path: Path | None, head: str) -> None:
+    """BadInput where the file holds something else than a table under this `head`, or cannot be written.
 
-    Raises BadInput where the file holds something else or cannot be written, before anything is measured.
+    Nothing where no path was named.
     """
     if path is None:
-        return []
+        return
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        with path.open("a+", encoding="utf-8") as file:
+            file.seek(0)
+            found = file.readline().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read ({error}); name a CSV file") from None
-    found, *lines = text.splitlines() or [head]
-    if found != head:
+        raise BadInput(f"{path} cannot be written ({error}); name another file") from None
+    if found not in ("", head):
         raise BadInput(f"{path} has other columns than this bench writes; name a new file")
-    for number, row in enumerate(csv.reader(lines), start=2):
-        if len(row) != len(head.split(",")) or not all(_is_number(cell) for cell in row[2:] if cell):
-            raise BadInput(f"{path}, line {number}: this bench wrote no such line; remove it or name a new file")
-    write(path, head, lines)
-    return lines
 
 
 def write(path: Path | None, head: str, lines: Sequence[str]) -> None:
-    """Write the head and all lines anew; nothing where no path was named. Raises BadInput where that cannot be."""
+    """Write the head and all lines; nothing where no path was named. Raises BadInput where that cannot be."""
     if path is None:
         return
-    # Whoever is stopped while writing still has the lines before.
-    part = path.with_name(f"{path.name}.part")
     try:
-        part.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
-        part.replace(path)
+        path.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
     except OSError as error:
         raise BadInput(f"{path} cannot be written ({error.strerror}); name another file") from None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

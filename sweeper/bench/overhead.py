@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from analysis.estimator.fit import fit_law
 from analysis.laws import law_error
 from analysis.policy.adaptive import propose
 from analysis.policy.runs import ArmState, Run
+from analysis.replay.pools import STANDARD_PRICES
 from sweeper.bench.figures import Figure, processor_seconds
 from sweeper.bench.simulated_sweep import ObservedTimes, simulated_sweep
 from sweeper.cluster.session import ray_session
@@ -44,8 +44,9 @@ def proposal(arms: int = 200, sizes: int = 12, pending: int = 50) -> Figure:
     ladder = _ladder(sizes)
     candidates = {state.arm: ladder for state in states}
     under_way = [Run(states[4 * i % arms].arm, ladder[i % sizes], 9) for i in range(pending)]
-    once = processor_seconds(lambda: propose(states, candidates, _marginal, under_way))
-    apart = processor_seconds(lambda: [propose([state], candidates, _marginal, under_way) for state in states])
+    cost = STANDARD_PRICES.cost(())
+    once = processor_seconds(lambda: propose(states, candidates, cost, under_way))
+    apart = processor_seconds(lambda: [propose([state], candidates, cost, under_way) for state in states])
     return Figure(once, apart, f"s; {arms} arms, {sizes} sizes, {pending} pending; reference: arm by arm")
 
 
@@ -82,12 +83,6 @@ def _states(arms: int, sizes: int) -> list[ArmState]:
 
 def _ladder(sizes: int) -> list[int]:
     return [1000 * 2**i for i in range(sizes)]
-
-
-def _marginal(run: Run, assumed: Sequence[Run]) -> float:
-    """The cost of bench policy: pre-training, fine-tuning, and the images that no other run of the arm renders."""
-    there = max((other.n for other in assumed if other.arm == run.arm), default=0)
-    return 1.15 + max(0, run.n - there) / 64000
 
 
 def slope(ms: np.ndarray) -> float:

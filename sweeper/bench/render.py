@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,31 +24,19 @@ from sweeper.bench.figures import Figure
 
 TIMED = RenderSetting(resolution=64, samples=4, min_objects=10, max_objects=10)
 SMALL = RenderSetting(resolution=32, samples=1)
-# Scenes of configs/paper with every label, drawn small: memory is lost by scenes, not by pixels.
-PAPER = RenderSetting(
-    resolution=32,
-    samples=1,
-    classes=173,
-    min_objects=10,
-    max_objects=10,
-    size_jitter=False,
-    light_strength=(0.4, 0.8),
-    labels=("classes", "boxes", "masks", "semantic", "normals", "depth", "poses"),
-)
 SCENES_A_SHARD = 5
 
 
 def measure() -> dict[str, Figure]:
     """Every figure, by name: rates in images/s, memory in MB."""
     small, large = _part("bare", 64, 4, 12), _part("bare", 128, 16, 6)
-    scaling, process, memory, paper = _part("scaling"), _part("process"), _part("memory"), _part("memory-paper")
+    scaling, process, memory = _part("scaling"), _part("process"), _part("memory")
     return {
         "vs_bare_64px_4spp": Figure(small["ours"], small["bare"], "images/s"),
         "vs_bare_128px_16spp": Figure(large["ours"], large["bare"], "images/s"),
         "two_actor_scaling": Figure(scaling["two"], scaling["one"], "images/s"),
         "vs_process_per_scene": Figure(process["actor"], process["process"], "images/s"),
         "rss_growth_300_scenes": Figure(memory["growth"], memory["before"], "MB"),
-        "rss_growth_300_scenes_paper": Figure(paper["growth"], paper["before"], "MB"),
     }
 
 
@@ -171,18 +158,18 @@ def one_scene(scene: int) -> dict[str, float]:
     return {}
 
 
-def memory(setting: RenderSetting, scenes: int = 300, before: int = 20) -> dict[str, float]:
+def memory(scenes: int = 300, before: int = 20) -> dict[str, float]:
     """Resident MB once every mesh was drawn, and how much they grow over the scenes that follow."""
     from render_actors.blender.renderer import Renderer
 
-    renderer, classes = Renderer(setting), itertools.cycle(range(setting.classes))
+    renderer, classes = Renderer(SMALL), itertools.cycle(range(SMALL.classes))
     for scene in range(before):
-        drawn = sample_scene(setting, 0, scene)
+        drawn = sample_scene(SMALL, 0, scene)
         # Blender keeps more of a mesh once it was drawn: the first scenes show the classes one after the other.
         renderer.render(replace(drawn, objects=tuple(replace(o, class_id=next(classes)) for o in drawn.objects)))
     first = _resident_mb()
     for scene in range(before, before + scenes):
-        renderer.render(sample_scene(setting, 0, scene))
+        renderer.render(sample_scene(SMALL, 0, scene))
     growth = _resident_mb() - first
     renderer.close()
     return {"before": first, "growth": growth}
@@ -198,8 +185,7 @@ PARTS: dict[str, Callable[..., dict[str, float]]] = {
     "scaling": scaling,
     "process": process_per_scene,
     "one": one_scene,
-    "memory": partial(memory, SMALL),
-    "memory-paper": partial(memory, PAPER),
+    "memory": memory,
 }
 
 if __name__ == "__main__":

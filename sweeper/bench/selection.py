@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from analysis.evidence.backtest import Task, nine_renderings, tasks
@@ -21,8 +22,9 @@ from analysis.evidence.selection import (
     fitted,
 )
 from sweeper.bench.figures import Figure
-from sweeper.bench.lines import begun, write
+from sweeper.bench.lines import check_writable, write
 from sweeper.bench.recorded import few_shot_curves, paper_curves
+from sweeper.cluster.parallel import in_parallel
 
 _RMSE = "RMSE of hidden errors (few_shot: of their logs), mean of {curves} curves; reference: shipped"
 _EVIDENCE = "log evidence of {curves} curves, of which their difference counts; reference: shipped"
@@ -33,7 +35,7 @@ def measure(data_root: Path | None = None, out: Path | None = None, evidence: Pa
 
     Args:
         data_root: the folder of recorded data, by default SWEEPER_DATA_ROOT.
-        out: the CSV file to write the backtests to, and to go on with where it has some already.
+        out: the CSV file to write the backtests to.
         evidence: the same of the log evidence.
 
     Raises:
@@ -42,22 +44,19 @@ def measure(data_root: Path | None = None, out: Path | None = None, evidence: Pa
     paper = paper_curves(data_root)
     recorded = tasks(paper, few_shot_curves(data_root))
     nine = {setting.name for setting in nine_renderings(paper)}
-    lines, evident = begun(out, HEAD), begun(evidence, EVIDENCE_HEAD)
-    for of in fitted(recorded, nine):
-        for line in compare_evidence(of, CANDIDATES, _done(evident, of)):
-            evident.append(line)
-            write(evidence, EVIDENCE_HEAD, evident)
-    for test in backtests(recorded, nine):
-        for line in compare(test, CANDIDATES, _done(lines, test)):
-            lines.append(line)
-            write(out, HEAD, lines)
+    check_writable(out, HEAD)
+    check_writable(evidence, EVIDENCE_HEAD)
+    evident = _lines(compare_evidence, fitted(recorded, nine))
+    lines = _lines(compare, backtests(recorded, nine))
+    write(evidence, EVIDENCE_HEAD, evident)
+    write(out, HEAD, lines)
     backtested = figures_of(lines, HEAD, "hidden", "rmse", _RMSE)
     return backtested | figures_of(evident, EVIDENCE_HEAD, "seen", "log_evidence", _EVIDENCE)
 
 
-def _done(lines: Sequence[str], of: Task) -> set[str]:
-    """The candidates that have a line for this set."""
-    return {candidate for candidate, name, *_ in csv.reader(lines) if name == of.name}
+def _lines(compared: Callable[..., list[str]], sets: Sequence[Task]) -> list[str]:
+    """What a comparison of all candidates says of each set."""
+    return list(chain(*in_parallel(compared, [(each, CANDIDATES) for each in sets], "bench selection")))
 
 
 def figures_of(lines: Sequence[str], head: str, of: str, column: str, unit: str) -> dict[str, Figure]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.evidence.verdict_reliability import HEAD, QUESTIONS, Look, as_line, draw_truths, sweep, table
 from sweeper.bench.figures import Figure
-from sweeper.bench.lines import begun, write
+from sweeper.bench.lines import check_writable, write
 
 # What the committed table was made with.
 TRUTHS, SEED = 400, 11
@@ -21,7 +21,7 @@ def measure(truths: int = TRUTHS, seed: int = SEED, out: Path | None = None) -> 
     A figure's reference is the probability that the verdicts said, on average. Raises BadInput where `out` cannot be
     written.
     """
-    begun(out, HEAD)
+    check_writable(out, HEAD)
     looks = [look for i, truth in enumerate(draw_truths(truths, seed)) for look in sweep(truth, 1000 + i)]
     write(out, HEAD, [as_line(row) for row in table(looks)])
     return figures_of(looks)

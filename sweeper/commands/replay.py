@@ -7,14 +7,15 @@ images that are not rendered yet. Every arm of a table has images and pre-traini
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from analysis.laws import TrueLaw
 from analysis.policy.goals import Goals
 from analysis.policy.registry import POLICIES
-from analysis.replay.pools import STANDARD_PRICES, Pool, PoolArm, every_run, recorded_pool, simulated_pool, whole_grid
+from analysis.replay.pools import STANDARD_PRICES, Pool, every_run, recorded_pool, simulated_pool, whole_grid
 from analysis.replay.replay import Rules
 from analysis.replay.scores import Question, Score, Spread, Trace, known_question, recorded_question, summarise, trace
 from sweeper.cluster.parallel import in_parallel
@@ -39,29 +40,8 @@ class Wanted:
     budget: float | None
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where runs come from: a known law, or the arms of a table with the errors of their runs, by size."""
-
-    law: TrueLaw | None
-    arms: tuple[PoolArm, ...] = ()
-    errors: Mapping[str, Mapping[int, Sequence[float]]] = field(default_factory=dict)
-
-    def pool(self, seed: int) -> Pool:
-        """The pool as this seed deals it."""
-        if self.law is not None:
-            return simulated_pool(self.law, LADDER, seed)
-        return recorded_pool(self.arms, self.errors, seed)
-
-    def question(self, target: float | None) -> Question:
-        """The verdict that is asked for, with the right one."""
-        pool = self.pool(0)
-        return recorded_question(pool, target) if self.law is None else known_question(pool, self.law, target)
-
-    def budget(self) -> float:
-        """What all of a table costs, or a law's fixed grid twice."""
-        pool = self.pool(0)
-        return STANDARD_PRICES.total(pool, every_run(pool) if self.law is None else whole_grid(pool, 2))
+# The pool of runs as a seed deals it.
+Deal = Callable[[int], Pool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +56,11 @@ class Outcome:
 def replay_policies(table: Path | None, law: str | None, wanted: Wanted) -> Outcome:
     """Every policy with every seed, on all cores; BadInput, in one line, where it cannot be."""
     _check(wanted)
-    source = _source(table, law)
-    question = source.question(wanted.target)
-    budget = source.budget() if wanted.budget is None else wanted.budget
+    deal, question, most = _asked(table, law, wanted.target)
+    budget = most if wanted.budget is None else wanted.budget
     rules = Rules(budget=budget, goals=Goals(wanted.alpha_sd, wanted.c_sd))
     costs = [budget * (i + 1) / _LOOKS for i in range(_LOOKS)]
-    jobs = [(source, name, rules, question, costs, seed) for seed in range(wanted.seeds) for name in wanted.policies]
+    jobs = [(deal, name, rules, question, costs, seed) for seed in range(wanted.seeds) for name in wanted.policies]
     traces = in_parallel(_trace, jobs, "replay")
     scores = [summarise(name, traces[i :: len(wanted.policies)], costs) for i, name in enumerate(wanted.policies)]
     return Outcome(scores, question, budget)
@@ -142,8 +121,8 @@ def as_json(outcome: Outcome, wanted: Wanted) -> str:
     return dumps(found)
 
 
-def _trace(source: Source, policy: str, rules: Rules, question: Question, costs: Sequence[float], seed: int) -> Trace:
-    return trace(source.pool(seed), POLICIES[policy], rules, question, costs, seed)
+def _trace(deal: Deal, policy: str, rules: Rules, question: Question, costs: Sequence[float], seed: int) -> Trace:
+    return trace(deal(seed), POLICIES[policy], rules, question, costs, seed)
 
 
 def _check(wanted: Wanted) -> None:
@@ -161,9 +140,13 @@ def _check(wanted: Wanted) -> None:
         raise BadInput("--budget is inf; a law's runs never end, so give a number, or leave it out")
 
 
-def _source(table: Path | None, law: str | None) -> Source:
+def _asked(table: Path | None, law: str | None, target: float | None) -> tuple[Deal, Question, float]:
+    """The pool, the verdict that is asked for with the right one, and what all of a table costs or a grid twice."""
     if law is not None and table is None:
-        return Source(read_law(law))
+        known = read_law(law)
+        pool = simulated_pool(known, LADDER, 0)
+        most = STANDARD_PRICES.total(whole_grid(pool, 2))
+        return partial(simulated_pool, known, LADDER), known_question(pool, known, target), most
     if table is None or law is not None:
         raise BadInput("give either a TABLE of recorded runs or --law alpha,C,D,sigma")
     errors: dict[str, dict[int, list[float]]] = {}
@@ -175,7 +158,9 @@ def _source(table: Path | None, law: str | None) -> Source:
         if len(sizes) < 3:
             where = f"arm {arm!r}" if arm else "the table"
             raise BadInput(f"{table}: {where} has {len(sizes)} sizes; a replay needs 3 or more to choose from")
-    return Source(None, tuple(PoolArm(arm, arm, arm, groups[arm]) for arm in errors), errors)
+    pool = recorded_pool(groups, errors, 0)
+    most = STANDARD_PRICES.total(every_run(pool))
+    return partial(recorded_pool, groups, errors), recorded_question(pool, target), most
 
 
 def _whole(row: Row) -> int:

@@ -38,7 +38,7 @@ def test_a_fifth_of_the_grid_names_a_rendering_as_good_as_the_best() -> None:
     if not root:
         pytest.skip("SWEEPER_DATA_ROOT is not set: the recorded curves are not at hand")
     pool = renderings(read_paper(Path(root) / "curves" / "cg_transfer_finetune.csv"))
-    assert len(pool.arms) == 9
+    assert len(pool.groups) == 9
     right, spent = rendering_trial("adaptive", pool, seed=0)
     assert right
     assert spent <= 0.2

@@ -1,29 +1,35 @@
-"""`bench calibration`: its table goes on where it ended, and its figures are those of the table."""
+"""`bench calibration`: its table is the committed one, and its figures are those of the table."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from analysis.evidence.calibration import HEAD
+from sweeper.bench import calibration
 from sweeper.bench.calibration import figures_of, measure
 from sweeper.errors import BadInput
 
 DOCS = Path(__file__).parents[3] / "docs" / "measured"
 
 
-def test_a_table_that_was_cut_short_goes_on_where_it_ended(tmp_path: Path) -> None:
-    """Given a table without one of its lines, when measured again, it is whole, sorted and the same."""
+def one_by_one(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], what: str) -> list[Any]:
+    return [function(*job) for job in jobs]
+
+
+def test_a_table_has_a_line_for_every_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "in_parallel", one_by_one)
     out = tmp_path / "truths.csv"
     figures = measure(truths=3, out=out)
     head, *lines = out.read_text().splitlines()
+    assert head == HEAD
     assert [line.split(",")[0] for line in lines] == ["0", "1", "2"]
-    out.write_text("\n".join([head, lines[2], lines[0]]) + "\n")
-    assert measure(truths=3, out=out) == figures
-    assert out.read_text().splitlines() == [head, *lines]
-    with pytest.raises(BadInput, match="other sizes, simulations or truths than were asked for"):
-        measure(sizes=[4], simulations=1, out=out)
+    assert lines == (DOCS / "calibration-truths.csv").read_text().splitlines()[1:4]
+    assert figures["coverage_all_alpha"].reference == 0.95
 
 
 def test_cells_and_truths_are_not_asked_for_together() -> None:

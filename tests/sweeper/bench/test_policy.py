@@ -30,7 +30,8 @@ def test_every_figure_is_there_for_every_policy_with_its_spread(monkeypatch: pyt
         return [function(*job) for job in jobs]
 
     monkeypatch.setattr(bench_policy, "in_parallel", one_by_one)
-    figures = bench_policy.measure(Path(root), laws=2, replays=dict.fromkeys(bench_policy.REPLAYS, 1))
+    figures = bench_policy.measure_design(2) | bench_policy.measure_cost(2)
+    figures |= bench_policy.measure_renderings(Path(root), 1) | bench_policy.measure_drawn_renderings(1)
     for name in FIGURES:
         assert {name, *(f"{name}_{policy}" for policy in POLICIES if policy != "adaptive")} <= set(figures)
     assert figures["variance_vs_bound_28_runs"].value < figures["variance_vs_bound_28_runs_grid"].value
@@ -42,15 +43,15 @@ def test_every_figure_is_there_for_every_policy_with_its_spread(monkeypatch: pyt
 
 def test_a_question_can_be_asked_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given no recorded curves, a question about known laws has its figures."""
-    asked: list[tuple[str, str]] = []
+    asked: list[str] = []
 
     def easy(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], what: str) -> list[Any]:
-        asked.extend((trial.question, trial.policy) for (trial,) in jobs)
+        asked.extend(policy for policy, _ in jobs)
         return [(1.0, 1.0) for _ in jobs]
 
     monkeypatch.delenv("SWEEPER_DATA_ROOT", raising=False)
     monkeypatch.setattr(bench_policy, "in_parallel", easy)
     figures = run_bench("policy-design", {})
-    assert set(asked) == {("design", policy) for policy in POLICIES}
+    assert set(asked) == set(POLICIES)
     assert {"variance_vs_bound_14_runs", "variance_vs_bound_28_runs_grid"} <= set(figures)
     assert len(figures) == 2 * len(POLICIES)
