@@ -25,7 +25,10 @@ _WRAPPED = ("__cause__", "cause", "controller_failure", "health_check_failure")
 
 def is_lost_node(error: BaseException) -> bool:
     """Whether an exception of Ray says that the work was lost with its node."""
-    return any(_tells_of_it(each) for each in wrapped(error)) or bool(_SIGNS.search(str(error)))
+    return bool(_SIGNS.search(str(error))) or any(
+        isinstance(each, NodeDiedError) or (isinstance(each, RayActorError) and bool(each.preempted))
+        for each in wrapped(error)
+    )
 
 
 def wrapped(error: BaseException) -> Iterator[BaseException]:
@@ -41,7 +44,3 @@ def wrapped(error: BaseException) -> Iterator[BaseException]:
         inner = [getattr(each, name, None) for name in _WRAPPED]
         inner += [*each.args, *getattr(each, "worker_failures", {}).values()]
         left += [one for one in inner if isinstance(one, BaseException)]
-
-
-def _tells_of_it(error: BaseException) -> bool:
-    return isinstance(error, NodeDiedError) or (isinstance(error, RayActorError) and bool(error.preempted))

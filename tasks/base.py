@@ -144,11 +144,6 @@ def task_facts(name: str) -> TaskFacts:
     return _FACTS[name]
 
 
-def label_kind(name: str) -> LabelKind:
-    """The labels that a task learns from, without loading it; TaskError (a ValueError) for an unknown name."""
-    return task_facts(name).label_kind
-
-
 def _whole_batch(predictions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     return predictions.cpu(), labels.cpu()
 

@@ -70,16 +70,20 @@ def _valid_depths(labels: Tensor) -> Tensor:
     return (labels > 0).float().mean()
 
 
-def _depth_loss(predictions: Tensor, labels: Tensor) -> Tensor:
+def _log_differences(predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """|log d - log d'| of every pixel (B, H, W), and which pixels have a depth."""
     valid = labels > 0
-    away = (predictions[:, 0] - torch.where(valid, labels, 1.0).log()).abs()
+    return (predictions[:, 0] - torch.where(valid, labels, 1.0).log()).abs(), valid
+
+
+def _depth_loss(predictions: Tensor, labels: Tensor) -> Tensor:
+    away, valid = _log_differences(predictions, labels)
     return _mean((away * valid).sum(), valid.sum())
 
 
 def _within(predictions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     """How many of a batch's pixels are within the factor, and of how many."""
-    valid = labels > 0
-    away = (predictions[:, 0] - torch.where(valid, labels, 1.0).log()).abs()
+    away, valid = _log_differences(predictions, labels)
     return ((away < math.log(_CLOSE_FACTOR)) & valid).sum().cpu(), valid.sum().cpu()
 
 

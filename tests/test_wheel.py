@@ -53,7 +53,7 @@ def test_the_wheel_holds_every_module_and_the_object_list(wheel: Path) -> None:
         return {path.relative_to(root) for room in ROOMS for path in (root / room).rglob("*.py")}
 
     assert modules(wheel) == modules(ROOT)
-    assert (wheel / "render_actors" / "setting" / "random_objects.csv").is_file()
+    assert (wheel / "render_actors" / "setting" / "objects.csv").is_file()
 
 
 def test_the_wheels_sweeper_fits_a_table(wheel: Path, tmp_path: Path) -> None:

@@ -79,18 +79,13 @@ def _pattern(tree: Any, material: Material, image: Any | None, place: Any) -> An
 
 def _field(tree: Any, material: Material, place: Any) -> Any:
     """Socket with a value that `_two_colours` splits at 0.5."""
-    kinds = {
-        "stripes": ("ShaderNodeTexWave", 0),
-        "dots": ("ShaderNodeTexVoronoi", 0),
-        "noise": ("ShaderNodeTexNoise", 0),
-    }
-    kind, output = kinds[material.pattern]
-    texture = tree.nodes.new(kind)
+    kinds = {"stripes": "ShaderNodeTexWave", "dots": "ShaderNodeTexVoronoi", "noise": "ShaderNodeTexNoise"}
+    texture = tree.nodes.new(kinds[material.pattern])
     texture.inputs["Scale"].default_value = 1.0
     if material.pattern == "stripes":
         texture.bands_direction = "DIAGONAL"
     tree.links.new(place, texture.inputs["Vector"])
-    return texture.outputs[output]
+    return texture.outputs[0]
 
 
 def _two_colours(tree: Any, value: Any, first: tuple[float, ...], second: tuple[float, ...]) -> Any:

@@ -52,13 +52,8 @@ def _hull(setting: RenderSetting, class_id: int) -> Trimesh:
 
 def _build_room(world: int) -> None:
     """Floor and walls as half-spaces."""
-    for normal, distance in (
-        ((0, 0, 1), 0.0),
-        ((1, 0, 0), ROOM_HALF_M),
-        ((-1, 0, 0), ROOM_HALF_M),
-        ((0, 1, 0), ROOM_HALF_M),
-        ((0, -1, 0), ROOM_HALF_M),
-    ):
+    walls = [((x, y, 0), ROOM_HALF_M) for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    for normal, distance in [((0, 0, 1), 0.0), *walls]:
         shape = pybullet.createCollisionShape(pybullet.GEOM_PLANE, planeNormal=normal, physicsClientId=world)
         at = [-distance * axis for axis in normal]
         part = pybullet.createMultiBody(0, shape, basePosition=at, physicsClientId=world)

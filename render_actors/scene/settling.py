@@ -5,6 +5,7 @@ With `placement: physics` the images are a function of (setting, seed, index) an
 
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,11 @@ def settled_scene(setting: RenderSetting, seed: int, scene_index: int, sink: Art
             from render_actors.scene.falling import fall
         fallen = fall(setting, sample_scene(setting, seed, scene_index))
         with tempfile.TemporaryDirectory(prefix="settle-") as folder:
-            (Path(folder) / POSES_FILE).write_text(json.dumps([_as_json(placed) for placed in fallen]))
+            (Path(folder) / POSES_FILE).write_text(json.dumps([asdict(placed) for placed in fallen]))
             # Of two that settle the same scene at once the first is kept: what the other made is not used.
             manifest = sink.commit(identity, Path(folder))
     kept = json.loads(sink.path(manifest, POSES_FILE).read_text())
     return sample_scene(setting, seed, scene_index, tuple(_from_json(entry) for entry in kept))
-
-
-def _as_json(placed: ObjectPlacement) -> dict[str, Any]:
-    return {name: getattr(placed, name) for name in ("class_id", "position", "rotation", "radius", "tint")}
 
 
 def _from_json(entry: dict[str, Any]) -> ObjectPlacement:

@@ -37,25 +37,15 @@ class Material:
     metallic: float = 0.0
 
 
-def package_folder(package: str, hint: str) -> Path:
-    """Folder of an installed package, found WITHOUT importing it (robosuite would pull in mujoco).
-
-    Raises MissingAssetError with the install command `hint` when it is absent.
-    """
+def asset_path(package: str, relative: str) -> Path:
+    """Path of a packaged mesh or texture. Raises MissingAssetError naming the file or package and what to install."""
+    what = "--no-deps robosuite==1.5.2" if package == "robosuite" else "pybullet==3.2.7"
+    hint = f"uv pip install {what} (or make setup)"
+    # found without importing it: robosuite would pull in mujoco
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise MissingAssetError(f"object and texture pool: package {package} is not installed; run: {hint}")
-    return Path(spec.origin).parent
-
-
-ROBOSUITE_HINT = "uv pip install --no-deps robosuite==1.5.2 (or make setup)"
-PYBULLET_HINT = "uv pip install pybullet==3.2.7 (or make setup)"
-
-
-def asset_path(package: str, relative: str) -> Path:
-    """Path of a packaged mesh or texture. Raises MissingAssetError naming the file and what to install."""
-    hint = ROBOSUITE_HINT if package == "robosuite" else PYBULLET_HINT
-    path = package_folder(package, hint) / relative
+    path = Path(spec.origin).parent / relative
     if not path.is_file():
         raise MissingAssetError(f"object and texture pool: {path} is missing; reinstall it: {hint}")
     return path

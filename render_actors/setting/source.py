@@ -12,7 +12,6 @@ from render_actors.setting.digests import bytes_digest, file_digest, tree_digest
 
 Kind = Literal["function", "coco", "imagefolder", "masks"]
 
-
 _LABELS: dict[Kind, tuple[str, ...]] = {
     "function": ("classes", "boxes", "masks", "semantic", "normals", "depth"),
     "coco": ("classes", "boxes", "masks", "semantic"),
@@ -20,11 +19,8 @@ _LABELS: dict[Kind, tuple[str, ...]] = {
     "masks": ("classes", "boxes", "masks", "semantic"),
 }
 
-
 # Files of a folder: images, which count by name and size, and labels, which count by their bytes.
 _IMAGE_FILES: dict[Kind, str] = {"coco": "images/**/*", "imagefolder": "*/*", "masks": "images/*"}
-
-
 _LABEL_FILES: dict[Kind, tuple[str, ...]] = {"coco": ("annotations.json",), "imagefolder": (), "masks": ("masks/*",)}
 
 

@@ -41,29 +41,21 @@ class CorruptShardError(ValueError):
     """A shard file cannot be read back: delete it and it is rendered again."""
 
 
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Lossless PNG of pixels (H, W) or (H, W, 3)."""
+def _encode_map(form: MapForm, pixels: NDArray[Any] | None) -> bytes | None:
+    """A map as its column has it: a lossless PNG, or the bare numbers."""
+    if pixels is None or not form.is_png:
+        return None if pixels is None else pixels.tobytes()
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=6)
     return buffer.getvalue()
 
 
-def decode_png(data: bytes) -> NDArray[np.uint8]:
-    """Pixels of a PNG, read-only."""
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image)
-
-
-def encode_map(form: MapForm, pixels: NDArray[Any] | None) -> bytes | None:
-    """A map as its column has it."""
-    if pixels is None:
-        return None
-    return encode_png(pixels) if form.is_png else pixels.tobytes()
-
-
 def decode_map(form: MapForm, data: bytes, shape: tuple[int, int]) -> NDArray[Any]:
     """A map of `shape` (height, width) from its column, read-only."""
-    return decode_png(data) if form.is_png else np.frombuffer(data, form.dtype).reshape(*shape, *form.channels)
+    if not form.is_png:
+        return np.frombuffer(data, form.dtype).reshape(*shape, *form.channels)
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
 
 
 def write_shard(path: Path, images: Sequence[RenderedImage], classes: int) -> None:
@@ -80,7 +72,7 @@ def write_shard(path: Path, images: Sequence[RenderedImage], classes: int) -> No
     for name, form in MAPS.items():
         # The first columns are there whether or not they hold anything.
         if form.column in SCHEMA.names or getattr(images[0], name) is not None:
-            columns[form.column] = [encode_map(form, getattr(image, name)) for image in images]
+            columns[form.column] = [_encode_map(form, getattr(image, name)) for image in images]
     columns |= _poses(images)
     schema = SCHEMA
     for name in EXTRA:
@@ -138,12 +130,9 @@ def read_rows(path: Path) -> tuple[list[dict], dict[str, int]]:
             raise ValueError("its content does not match its checksum")
         return rows, {key: int(value) for key, value in notes.items()}
     except (pa.ArrowException, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _corrupt(path, error) from error
-
-
-def _corrupt(path: Path, error: object) -> CorruptShardError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return CorruptShardError(f"shard {path} is corrupt ({reason}); delete it and run again to render it anew")
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = f"shard {path} is corrupt ({reason}); delete it and run again to render it anew"
+        raise CorruptShardError(message) from error
 
 
 def read_shard(path: Path) -> list[RenderedImage]:

@@ -188,7 +188,7 @@ def _restore(folder: Path) -> None:
 
 def _arrays(job: Pretraining, shards: Shards) -> Any:
     """The first n images decoded once a node into a memory map shared by its workers."""
-    from tasks.base import label_kind
+    from tasks.base import task_facts
     from tasks.data.catalogue import cache_root
     from tasks.label_forms import FORMS
 
@@ -197,7 +197,7 @@ def _arrays(job: Pretraining, shards: Shards) -> Any:
     # One shard at a time: a cache need not hold them all at once.
     paths = (job.store.path(manifest, SHARD_FILE) for manifest in manifests)
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
-    kind = label_kind(job.arm.learnt)
+    kind = task_facts(job.arm.learnt).label_kind
     arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key, labels=arrays_for(kind))
     points = class_keypoints(images.setting) if FORMS[kind].keypoints else None
     return labelled_set(kind, arrays, class_names(images.setting), points)

@@ -10,7 +10,7 @@ import numpy as np
 from render_actors.setting.setting import Label
 from render_actors.shards import keypoints
 from render_actors.shards.arrays import RenderedArrays
-from tasks.base import ArraySet, label_kind
+from tasks.base import ArraySet, task_facts
 from tasks.data.keypoint_labels import rows_of
 from tasks.label_forms import FORMS, NO_BOX, LabelKind
 
@@ -77,7 +77,7 @@ def labels_for(tasks: Iterable[str]) -> tuple[Label, ...]:
     """The labels that must be rendered for pre-training tasks; ValueError for one that renders cannot teach."""
     needed: list[Label] = []
     for name in tasks:
-        kind = label_kind(name)
+        kind = task_facts(name).label_kind
         if kind not in _RENDERED:
             teachable = ", ".join(sorted(_RENDERED))
             raise ValueError(f"{name} needs {kind} labels, which renders do not have; they have {teachable}")

@@ -15,19 +15,7 @@ _IMAGE_FOLDER, _COCO, _MAPS = "imagefolder:", "coco:", "masks:"
 _FOLDERS = {"imagenet": f"{_IMAGE_FOLDER}imagenet", "coco": f"{_COCO}coco", "ade20k": f"{_MAPS}ADEChallengeData2016"}
 _ADE20K_IGNORES = 0
 # CamVid's 11 classes, and the class number that it ignores
-_CAMVID_NAMES = (
-    "sky",
-    "building",
-    "pole",
-    "road",
-    "pavement",
-    "tree",
-    "sign",
-    "fence",
-    "car",
-    "pedestrian",
-    "bicyclist",
-)
+_CAMVID = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
 _CAMVID_VOID = 11
 _NAMES = ("fashion-mnist", "clothing", "camvid", *_FOLDERS, f"{_IMAGE_FOLDER}PATH", f"{_COCO}PATH", f"{_MAPS}PATH")
 
@@ -86,7 +74,7 @@ def load_real(
         return RealData(*image_folder.load(folder, resolution, cache, verify=verify), source=source)
     names: tuple[str, ...] = ()
     if name == "camvid":
-        name, ignore_label, names = f"{_MAPS}camvid", _CAMVID_VOID, _CAMVID_NAMES
+        name, ignore_label, names = f"{_MAPS}camvid", _CAMVID_VOID, _CAMVID
     if name == "ade20k":
         ignore_label = _ADE20K_IGNORES
     reader, _, path = _FOLDERS.get(name, name).partition(":")

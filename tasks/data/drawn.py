@@ -67,13 +67,9 @@ class Drawing:
         """Class + 1 of each pixel, 0 = background; uint8 (H, W)."""
         return np.array([0, *(self.classes + 1)], np.uint8)[self.numbers]
 
-    def seen_classes(self) -> np.ndarray:
-        """Classes with a pixel that nothing hides."""
-        return np.unique(self.class_map()[self.numbers > 0]) - 1
-
     def class_set(self) -> np.ndarray:
         """uint8 (3,), 1 = a class that can be seen."""
-        return np.isin(np.arange(len(CLASS_NAMES)), self.seen_classes()).astype(np.uint8)
+        return np.isin(np.arange(len(CLASS_NAMES)) + 1, self.class_map()).astype(np.uint8)
 
     def instances(self) -> np.ndarray:
         """uint8 (H, W, 2): the object's number, 0 = none, and its class."""

@@ -17,25 +17,17 @@ from tasks.label_forms import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS
 from tasks.recipes.recipe import Recipe
 
 # COCO's 17 keypoints of a person and their sigmas (cocodataset.org/#keypoints-eval; pycocotools, Params.setKpParams)
-PERSON = {
-    "nose": 0.026,
-    "left_eye": 0.025,
-    "right_eye": 0.025,
-    "left_ear": 0.035,
-    "right_ear": 0.035,
-    "left_shoulder": 0.079,
-    "right_shoulder": 0.079,
-    "left_elbow": 0.072,
-    "right_elbow": 0.072,
-    "left_wrist": 0.062,
-    "right_wrist": 0.062,
-    "left_hip": 0.107,
-    "right_hip": 0.107,
-    "left_knee": 0.087,
-    "right_knee": 0.087,
-    "left_ankle": 0.089,
-    "right_ankle": 0.089,
+_OF_EACH_SIDE = {
+    "eye": 0.025,
+    "ear": 0.035,
+    "shoulder": 0.079,
+    "elbow": 0.072,
+    "wrist": 0.062,
+    "hip": 0.107,
+    "knee": 0.087,
+    "ankle": 0.089,
 }
+PERSON = {"nose": 0.026} | {f"{side}_{part}": s for part, s in _OF_EACH_SIDE.items() for side in ("left", "right")}
 # of every other set: nobody has measured how well people agree on them
 OTHER_SIGMA = 0.05
 

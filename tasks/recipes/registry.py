@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from tasks.base import TaskError
+from tasks.recipes import paper, quick
 from tasks.recipes.recipe import Recipe
+
+_RECIPES: dict[str, Recipe] = {**quick.RECIPES, **paper.RECIPES}
 
 
 def recipe_names() -> tuple[str, ...]:
     """All known recipe names."""
-    return tuple(_named())
+    return tuple(_RECIPES)
 
 
 def recipe(name: str) -> Recipe:
     """The recipe called `name`; TaskError listing the known names otherwise."""
-    known = _named()
-    if name not in known:
-        raise TaskError(f"unknown recipe {name!r}; known recipes: {', '.join(known)}")
-    return known[name]
-
-
-def _named() -> dict[str, Recipe]:
-    # these modules are lists of what this one defines
-    from tasks.recipes import paper as recipes_paper
-    from tasks.recipes import quick as recipes_quick
-
-    return {**recipes_quick.RECIPES, **recipes_paper.RECIPES}
+    if name not in _RECIPES:
+        raise TaskError(f"unknown recipe {name!r}; known recipes: {', '.join(_RECIPES)}")
+    return _RECIPES[name]
