@@ -1,7 +1,5 @@
 """Amounts of money and time in words."""
 
-from __future__ import annotations
-
 
 def money(amount: float, unit: str) -> str:
     """An amount in the budget's unit: $1.20, $0.0042, 3.4 minutes."""

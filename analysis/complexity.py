@@ -4,8 +4,6 @@ A Gaussian is fitted to the backbone's last activations over the set; its negati
 it is, the fewer directions the activations fill.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

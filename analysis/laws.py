@@ -5,8 +5,6 @@ Pre-training Effective?" (2021). `n` is the number of synthetic pre-training ima
 fine-tuning images, errors lie in (0, 1].
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

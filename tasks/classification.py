@@ -4,8 +4,6 @@ Section 4 and appendix A of the paper: pre-training on `mulclass` with binary cr
 fine-tuning on `sinclass` with cross entropy, scored by top-1 accuracy. The error of a run is 1 - metric.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import torch

@@ -6,8 +6,6 @@ narrower than the pyramid, pyramid and heads are as narrow as it: they would be 
 The mmAP is the mean of AP over IoU 0.50 to 0.95 and over the classes that are there, of boxes or of masks.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial

@@ -6,8 +6,6 @@ error is the mean angle between n and n' over 180 degrees, so that it lies in [0
 (the delta-1 of Eigen et al. 2014).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 

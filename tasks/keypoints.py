@@ -6,8 +6,6 @@ distance in px (cocodataset.org/#keypoints-eval); it takes the place of a box's 
 visible ones do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """The kinds of label: how the labels of one image look, and what the code needs to know of each kind."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -4,8 +4,6 @@ Appendix A of the paper: cross entropy, and half of that of an auxiliary FCN hea
 that is narrower than DeepLab's own 256, its head is as narrow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import torch

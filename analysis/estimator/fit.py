@@ -1,7 +1,5 @@
 """Fit law (1), error(n) = D n^-alpha + C, to an arm's runs: what is known of it and what is not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -8,8 +8,6 @@ space only the level enters linearly. There the search starts from the linear op
 best end counts.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

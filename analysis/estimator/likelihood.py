@@ -10,8 +10,6 @@ log errors weighted by w, the density of these runs is exactly that of one run y
 which depends on sigma and not on the law.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

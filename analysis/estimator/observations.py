@@ -1,7 +1,5 @@
 """The runs of an arm as a fit takes them, and the checks on them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

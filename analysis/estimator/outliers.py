@@ -6,8 +6,6 @@ the sets of outliers that have weight, found by Occam's window (Madigan and Raft
 one run at a time to each set that is kept, and keep the sets within WINDOW of the best.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

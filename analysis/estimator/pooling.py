@@ -16,8 +16,6 @@ An arm with runs at a single size has no slope. Its prior is informed by its gro
 is a member with probability 1, because its own runs cannot contradict that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

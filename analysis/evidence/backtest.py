@@ -3,8 +3,6 @@
 Nothing of the estimators was chosen on the scored sizes: see docs/estimator.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Two questions: averaged over truths drawn from the prior, and cell by cell at fi
 that half of what is not transfer gap is left at n = 1000. `sweeper bench calibration` asks both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product

@@ -4,8 +4,6 @@ Of every arm alone, its likelihood averaged over its prior (m, r, alpha, sigma a
 by sharing D and alpha. The level of noise that arms share is left out: it does not tell the candidates apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from zlib import crc32
 

@@ -7,8 +7,6 @@
    recorded settings are one draw, on which nothing is chosen; `drawn_rendering_trial` asks the same of drawn ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -9,8 +9,6 @@ Beside the backtests, the log evidence (marginal likelihood) of each set's seen 
 settings up to 4,000: see `analysis.evidence.log_evidence`. `sweeper bench selection` measures both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 

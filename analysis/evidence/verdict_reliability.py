@@ -7,8 +7,6 @@ sweep begins with the pilot's three sizes, takes what the policy proposes, looks
 one does, at the first verdict that is given: looking often must not make verdicts wrong.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

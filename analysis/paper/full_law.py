@@ -4,8 +4,6 @@ Law (2) is law (1) at each s with D = delta s^-beta and C = gamma D. The posteri
 estimates of law (2) too, although alpha and gamma may differ between them: `full_law_draws`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The estimators that the posterior is compared with. Each predicts the error at n from the curve seen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

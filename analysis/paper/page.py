@@ -1,7 +1,5 @@
 """The reproduction as CSV tables and one self-contained HTML page with its figures."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import io

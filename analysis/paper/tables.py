@@ -6,8 +6,6 @@ text and its published code disagree: the text fits in log-log space, the code i
 fine-tuning fraction 1 % of the 64k collection enters the fits of law (1).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 

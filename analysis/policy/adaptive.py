@@ -5,8 +5,6 @@ Every affordable (arm, size) is imagined as one more run. Its worth is the expec
 chosen before in the same call, are conditioned on, so that concurrent proposals differ.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Those that look at results, by the classical criteria of optimal design, are in `analysis.policy.optimality`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

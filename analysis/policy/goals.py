@@ -1,7 +1,5 @@
 """The question of a sweep, the precision it wants, and the money left."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, get_args
 

@@ -14,8 +14,6 @@ with Owen's T (1956), since E[P'^2] is a bivariate normal probability. P itself 
 change by further runs is approximated.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """The runs every arm begins with."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from analysis.policy.proposal import Proposal

@@ -1,7 +1,5 @@
 """What a policy is asked and what it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isinf

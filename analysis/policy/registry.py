@@ -1,7 +1,5 @@
 """Every policy by name: ours and the baselines that it is measured against."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

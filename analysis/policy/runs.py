@@ -1,7 +1,5 @@
 """Runs as a policy sees them, and the arms they belong to."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """When to stop, and which arms further runs are worth."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from analysis.amounts import money

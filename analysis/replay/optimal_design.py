@@ -7,8 +7,6 @@ optimal design makes tr(A M^-1) least, A the diagonal matrix of the weights (Puk
 Experiments", 1993, chapter 9). It depends on the true law, so no policy can find it: it is a bound.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations

@@ -3,8 +3,6 @@
 Every arm has images and pre-trainings of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A policy may only take what is in the pool. A policy that reads results begins w
 run of each arm, at the size its registry entry says.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache

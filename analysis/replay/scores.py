@@ -1,7 +1,5 @@
 """Scores of a replay: precision at certain costs, and the cost of the wanted precision and of the right verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What a table of the report is: columns that read its rows, for the page, for the CSV file or for both."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The report's figures, as PNG bytes; each arm has the same colour in all of them."""
 
-from __future__ import annotations
-
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

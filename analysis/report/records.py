@@ -1,7 +1,5 @@
 """The data of a report: plain frozen records that any sweep can fill."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp

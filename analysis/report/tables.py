@@ -1,7 +1,5 @@
 """The report's tables, each declared once for the page and for its CSV file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from statistics import fmean

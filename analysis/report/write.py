@@ -1,7 +1,5 @@
 """One self-contained HTML page, with its figures as PNG and its tables as CSV beside it."""
 
-from __future__ import annotations
-
 import base64
 import re
 from dataclasses import dataclass

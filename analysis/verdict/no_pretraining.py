@@ -1,7 +1,5 @@
 """Is pre-training on renders better than none? An arm's law against its n = 0 reference."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Render more, change the rendering, or good enough: what an arm's fit says, in a sentence for a manager."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

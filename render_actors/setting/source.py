@@ -1,7 +1,5 @@
 """Where images come from that Blender does not make: a function or a labelled folder."""
 
-from __future__ import annotations
-
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path

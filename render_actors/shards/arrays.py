@@ -1,7 +1,5 @@
 """The first n images of a row of shards: decoded once into memory maps, or read one by one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """A folder of images with COCO annotations, read with every mistake in it named: annotations.json, images/*."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

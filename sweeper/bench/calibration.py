@@ -4,8 +4,6 @@ Simulated curves with known truth, cell by cell or over truths drawn from the pr
 those whose fits call alpha and C identified; in each, alpha, C and the errors at 10 and 20 times the largest n.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

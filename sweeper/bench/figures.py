@@ -1,7 +1,5 @@
 """Figures of benches: a value beside its reference of the same run, as JSON and as text, and processor time."""
 
-from __future__ import annotations
-
 import os
 import platform
 import time

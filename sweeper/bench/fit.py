@@ -1,7 +1,5 @@
 """`sweeper bench fit`: speed of the estimator, and every method on the recorded curves in one run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The CSV file of a measurement, refused before anything is measured where it cannot be written."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

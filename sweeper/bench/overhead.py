@@ -5,8 +5,6 @@ reference is Ray Tune alone, with as many trials of a function that does nothing
 proposal over many arms.
 """
 
-from __future__ import annotations
-
 import tempfile
 import time
 from pathlib import Path

@@ -4,8 +4,6 @@ A fixed grid of a hundred simulated runs, each one fine-tune of a second on one 
 reference is every core busy from the first fine-tune's start to the last one's end.
 """
 
-from __future__ import annotations
-
 import tempfile
 import time
 from pathlib import Path

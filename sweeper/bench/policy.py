@@ -4,8 +4,6 @@ The questions are those of `analysis.evidence.policy_questions`. A figure's refe
 trials; of the cost to a standard error, 1, for costs are in grids.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ On the CPU under Ray Train, one worker with one thread, in turns with a process 
 where there is one, without Ray.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The recorded curves that some benches score, from the folder that --data-root or SWEEPER_DATA_ROOT names."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -3,8 +3,6 @@
 Each part runs in a process of its own, because Blender is one a process; what is compared is measured in turns.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import os

@@ -3,8 +3,6 @@
 The RMSE of backtests inside the parts that are fitted, and the log evidence of what is fitted.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """A sweep with simulated errors that goes through the real loop, and when its runs were observed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any

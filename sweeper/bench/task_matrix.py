@@ -4,8 +4,6 @@ Drawn images of tasks/data/drawn.py at 64 px, one thread, one seed. A cut recipe
 the whole of it on one core, says that a pair trains and is scored, not that it learns.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from dataclasses import replace

@@ -4,8 +4,6 @@ The plain loop is what anybody would write first, with augmentation, validation 
 batches normalised and in the device's memory before it starts.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

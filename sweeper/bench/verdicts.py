@@ -1,7 +1,5 @@
 """`sweeper bench verdicts`: are verdicts right as often as they say? Whole sweeps of single arms with known truth."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

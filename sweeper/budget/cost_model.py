@@ -1,7 +1,5 @@
 """What work costs, from the config's guesses and then from what the sweep has measured."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 

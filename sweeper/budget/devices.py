@@ -1,7 +1,5 @@
 """The type of device that work runs on, as Ray tells it: costs are priced and learnt for each type apart."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 

@@ -5,8 +5,6 @@ a dead driver left open is charged in full when the sweep goes on, if its work h
 happened.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """The money of one run: set aside before it begins, charged stage by stage, the rest given back."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 

@@ -3,8 +3,6 @@
 As many run as the nodes hold, those of earlier runs first, and nothing is made twice at a time.
 """
 
-from __future__ import annotations
-
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The nodes that Ray has: waiting for enough of them, asking an autoscaler, ending a sweep that has too few."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection, Sequence
 

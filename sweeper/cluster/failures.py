@@ -1,7 +1,5 @@
 """Why a piece of work failed, and whether to retry it: a lost node is no fault of the work, NaN stays NaN."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """A parallel map of a pure function, on all cores or on a cluster, through Ray."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Sequence

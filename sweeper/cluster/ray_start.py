@@ -1,7 +1,5 @@
 """Starting or joining Ray, in a file of its own: workers that only compute import nothing else of the cluster."""
 
-from __future__ import annotations
-
 import socket
 from typing import Any
 

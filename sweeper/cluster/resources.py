@@ -1,7 +1,5 @@
 """The CPUs and GPUs that each stage needs, and whether nodes hold them: arithmetic that imports no Ray."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A Ray session from start to shutdown, and the signal that ends it."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

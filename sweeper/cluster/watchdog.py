@@ -1,7 +1,5 @@
 """A watchdog: ends a process that hangs, wherever it hangs."""
 
-from __future__ import annotations
-
 import faulthandler
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Everything that can be wrong with a sweep is looked at before anything is spent."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from pathlib import Path

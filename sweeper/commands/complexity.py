@@ -1,7 +1,5 @@
 """`sweeper complexity`: the paper's measure (section 4.5) of each arm's rendered set, seen by a checkpoint."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import pickle

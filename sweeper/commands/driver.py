@@ -1,7 +1,5 @@
 """The driver's hold on its run folder: one driver alone writes there."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Iterator

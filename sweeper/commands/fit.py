@@ -8,8 +8,6 @@ pre-training: their mean is the run. With `robust` some runs may be outliers (`e
 are get named.
 """
 
-from __future__ import annotations
-
 import csv
 import math
 import sys

@@ -1,7 +1,5 @@
 """`sweeper plan`: what a sweep will do and cost, in text. It looks into the store and spends nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`sweeper render`: images of each rendering setting, and a contact sheet to judge them by."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from dataclasses import replace

@@ -4,8 +4,6 @@ Costs are in units of one pre-training: a run costs 1 for its pre-training, 0.15
 images that are not rendered yet. Every arm of a table has images and pre-trainings of its own.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """From a run folder to its report: everything is read back from config, results, decisions, ledger and store."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

@@ -1,7 +1,5 @@
 """`sweeper reproduce CSV`: the paper's published results in, its tables and figures out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from analysis.paper.page import write_reproduction

@@ -1,7 +1,5 @@
 """One sweep from config to report: check the input, open the run folder, start Ray, run the loop, report."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`sweeper status`: a sweep so far, in text: spend, fits, verdicts, and what it would do next."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The `budget:` and `prices:` sections of a sweep file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 

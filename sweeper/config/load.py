@@ -1,7 +1,5 @@
 """Read a sweep file with its overrides; a mistake in it is one line."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The keys of a sweep file that say what is rendered, and how the rendering is spread."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints

@@ -1,7 +1,5 @@
 """YAML in which no key stands twice: of two `budget:` sections the first would be dropped without a word."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import yaml

@@ -1,7 +1,5 @@
 """What the keys of a sweep file are made of."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field

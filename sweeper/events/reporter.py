@@ -3,8 +3,6 @@
 Lines go to stderr, JSON lines (`--json`) to stdout. Ray workers report their progress through a small actor.
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

@@ -1,7 +1,5 @@
 """Experiment trackers, as callbacks of the reporter: Ray's metrics (for Prometheus), TensorBoard's files, MLflow."""
 
-from __future__ import annotations
-
 import importlib.util
 import logging
 import os

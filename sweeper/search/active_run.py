@@ -1,7 +1,5 @@
 """One run under way: first its checkpoint, then the tuning of recipe values, then its fine-tunes, one a repeat."""
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What to run next in a sweep under way: first what was planned, then what the policy chooses."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Collection
 

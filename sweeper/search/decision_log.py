@@ -1,7 +1,5 @@
 """What was decided and what came of it: two files of JSON lines in the run folder, only ever appended to."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What to run next, from what is known: references and pilot first, then the policy; and when to stop. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet

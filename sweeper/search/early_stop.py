@@ -1,7 +1,5 @@
 """Unpromising trials of a tuning are stopped early: one ASHA of Ray Tune for each study, none for other fine-tunes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ray.tune.experiment import Trial as TuneTrial

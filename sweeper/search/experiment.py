@@ -1,7 +1,5 @@
 """The fine-tuning stage: one Ray Tune experiment whose trials are single fine-tunes, each a cached artifact."""
 
-from __future__ import annotations
-
 import logging
 import os
 import time

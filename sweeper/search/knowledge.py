@@ -1,7 +1,5 @@
 """What the results table says: a law and a verdict for each arm that has enough runs, and what is asked. Pure."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

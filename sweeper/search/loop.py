@@ -6,8 +6,6 @@ it. All that is known is in the artifact store, the results table and the ledger
 resume.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

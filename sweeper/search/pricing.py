@@ -1,7 +1,5 @@
 """What a run costs at the margin: images that exist and checkpoints that exist are free, measured prices are used."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from math import inf
 

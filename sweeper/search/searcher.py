@@ -1,7 +1,5 @@
 """A thin adapter: Ray Tune asks for the next fine-tune, the loop answers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Tuning of recipe values: Optuna proposes, folds of the real training images decide, never the test split."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The tunings of a sweep: one an arm, or one at each of its sizes, and which run they are done on."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable

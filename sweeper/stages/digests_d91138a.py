@@ -5,8 +5,6 @@ key that came later is left out, so these digests stay what they were; a sweep t
 written under them any more.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -3,8 +3,6 @@
 Every trial starts a process, so this module imports little: the stages' libraries take seconds to load.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import tempfile

@@ -5,8 +5,6 @@ the rows that were measured on it can never disagree about what matters. What a 
 in `sweeper.stages.digests_d91138a`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal

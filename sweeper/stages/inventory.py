@@ -1,7 +1,5 @@
 """What the store has of what runs need. It makes nothing: plans, prices and decisions are read from it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.policy.runs import Run

@@ -1,7 +1,5 @@
 """What must exist before a run can be fine-tuned: its images and its checkpoint, made when missing and charged."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The pre-training stage: DDP in Ray Train on the first n images, cached under everything that determines it."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The render stage: making the images that are missing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from render_actors.pool import render_shards

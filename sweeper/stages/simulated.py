@@ -1,7 +1,5 @@
 """The simulated task: errors drawn from a known law, for tests of the loop around real training. It trains nothing."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 

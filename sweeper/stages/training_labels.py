@@ -1,7 +1,5 @@
 """From rendered arrays to what a pre-training task learns from: which labels to render, and their form."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ name that no reader looks for. The manifest, with a checksum of each file, is wr
 manifest does not count, and a file that differs from its manifest is found before it is used.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -4,8 +4,6 @@ A file that a process has asked for is pinned by a shared lock, which the kernel
 the next file needs space, files that are not pinned are removed, the least recently used first.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

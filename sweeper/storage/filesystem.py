@@ -4,8 +4,6 @@ A remote call that fails for a moment (throttling, 5xx, a cut connection) is ret
 waiting will not mend (credentials, a missing bucket) fails at once. Both end in one line that names the URI.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import io

@@ -1,7 +1,5 @@
 """Files of JSON lines that are only appended to: a line is one event, on disk and on storage before it counts."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

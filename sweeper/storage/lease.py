@@ -5,8 +5,6 @@ lists who else requests or holds: of two that come together, at least one sees t
 storage's own times. A holder that cannot renew in time stops writing before anybody else may begin.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import random

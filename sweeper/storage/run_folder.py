@@ -4,8 +4,6 @@ Config, results, decisions, ledger and stops are passed to `sync` by the code th
 local disk, `sync` does nothing.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """JSON that every reader accepts, for all that others read: what is not finite (a size never reached) is null."""
 
-from __future__ import annotations
-
 import json
 import math
 from typing import Any

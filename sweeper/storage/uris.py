@@ -1,7 +1,5 @@
 """URIs of object storage (`s3://`, `gs://`) and local paths: telling them apart, joining them, redacting keys."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import tempfile

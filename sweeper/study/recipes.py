@@ -1,7 +1,5 @@
 """The recipe that a config names, with its own values in it."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from typing import Any

@@ -4,8 +4,6 @@ A run is (arm, n, seed): one pre-training, fine-tuned `repeats` times. Rows with
 rows with "validation" are recipe values that were tried on folds of the real training images.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Which rows and decisions of a run folder belong to its sweep as it is now."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """The results table in memory: rows come in one by one, and what a decision needs of them is kept at hand."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import islice

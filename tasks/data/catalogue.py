@@ -1,7 +1,5 @@
 """Real images for fine-tuning, found by name and decoded once into a uint8 memory map."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

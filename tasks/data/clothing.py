@@ -4,8 +4,6 @@ The download is a fixed git commit. A commit's id is a checksum over every file 
 fetches, whereas GitHub's archives of a commit may change byte by byte.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Decoded images on disk: a folder of uint8 memory maps, labels and checksums, made whole or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

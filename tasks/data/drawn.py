@@ -3,8 +3,6 @@
 Balls, boards and boxes of a class's own colour on noise. Every label follows from one drawing, so that all kinds agree.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

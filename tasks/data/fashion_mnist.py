@@ -1,7 +1,5 @@
 """Fashion-MNIST: 60,000 and 10,000 grey images of 28 x 28 pixels in 10 classes, in its four idx files."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from pathlib import Path

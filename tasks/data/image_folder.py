@@ -1,7 +1,5 @@
 """Photographs as SPLIT/CLASS/FILE, the ImageFolder layout: resized on the shorter side, then cropped in the centre."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

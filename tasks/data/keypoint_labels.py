@@ -5,8 +5,6 @@ keypoint x, y in px, visibility as COCO has it (0 = not labelled, 1 = hidden, 2 
 carries the sigmas because the metric sees labels alone, and sets of keypoints differ in them.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 Nothing is cut off, so every object that an annotation file lists stays in its image.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

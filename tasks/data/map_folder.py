@@ -4,8 +4,6 @@ FOLDER is `annotations` for class numbers (8 bits), `normals` for directions (8-
 none) and `depth` for millimetres (16 bits, 0 = none).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Which images of a data set are trained on: subsets, folds, and whether they show anything."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tasks.base import ArraySet, TaskError

@@ -1,7 +1,5 @@
 """Controls: data sets that look like the real ones and have nothing to teach."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What is known of the backbones without torch: their names, and which tasks and images they can work with."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from tasks.base import TaskError, TaskFacts

@@ -1,7 +1,5 @@
 """Backbones by name: torchvision's networks cut into stages, and a small one of our own. No weights are fetched."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

@@ -3,8 +3,6 @@
 torch's SyncBatchNorm exists for GPUs only; on the CPU the same arithmetic is done here over gloo.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -4,8 +4,6 @@ torch's own layers draw for the images at hand, so that two workers drop somethi
 is an image's own, by its place in the global batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast

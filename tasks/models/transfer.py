@@ -1,7 +1,5 @@
 """A task's head on a backbone, and the transfer of the backbone alone from pre-training to fine-tuning."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

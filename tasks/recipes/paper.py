@@ -4,8 +4,6 @@ The text of the appendix could not be read when these were written: what the pap
 stands at the convention of the method (He 2016, Detectron's 1x schedule, DeepLab's polynomial one), marked so there.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tasks.recipes.recipe import Recipe

@@ -1,7 +1,5 @@
 """Recipes for minutes on two cores, at 32 to 64 px: STAGE-TASK-quick runs the same code as STAGE-TASK-paper, small."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tasks.recipes.recipe import Recipe

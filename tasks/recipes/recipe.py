@@ -1,7 +1,5 @@
 """How a model is trained, as plain data: a recipe is part of the identity of the artifact it makes."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args

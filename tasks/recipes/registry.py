@@ -1,7 +1,5 @@
 """Recipes by name."""
 
-from __future__ import annotations
-
 from tasks.base import TaskError
 from tasks.recipes import paper, quick
 from tasks.recipes.recipe import Recipe

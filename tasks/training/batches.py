@@ -1,7 +1,5 @@
 """Which images a step sees and how they are changed: a function of (seed, step), for any number of workers."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The training checkpoint: written whole or not at all, read without running any code from it."""
 
-from __future__ import annotations
-
 import os
 import pickle
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A model's score on a whole set, and what the device at hand can do."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn

@@ -4,8 +4,6 @@ Batches, augmentation, learning rate and random numbers are functions of (seed, 
 resumed equals an undisturbed one, bit for bit on the CPU, and the number of workers changes only rounding.
 """
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Stops a training at the first loss that is not finite, on all workers at once."""
 
-from __future__ import annotations
-
 import math
 
 import torch

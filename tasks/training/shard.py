@@ -1,7 +1,5 @@
 """Which images of a batch each worker takes, and in how many parts. No torch: a sweep is checked without it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """One file of COCO annotations: images, categories and objects by their ids, with every mistake in them named."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Image files: which a folder holds, by class or beside maps, and what is in one, with a file that is no use named."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

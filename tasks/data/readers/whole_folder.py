@@ -1,7 +1,5 @@
 """Folders that are made once, whole or not at all, by whichever process needs them first."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
