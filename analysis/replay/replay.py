@@ -6,13 +6,14 @@ run of each arm, at the size its registry entry says.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
 from analysis.estimator.fit import LawFit, fit_laws
 from analysis.policy.goals import DEFAULT_TERMS, Goals, Terms
 from analysis.policy.pilot import pilot_sizes
+from analysis.policy.proposal import Cost
 from analysis.policy.registry import NamedPolicy
 from analysis.policy.runs import ArmState, Run
 from analysis.replay.pools import STANDARD_PRICES, Pool, Prices
@@ -117,9 +118,13 @@ def _opening(pool: Pool, policy: NamedPolicy, rules: Rules, seed: int) -> list[R
         elif policy.opening == "random":
             sizes = [int(rng.choice(rungs))]
         else:
-            sizes = rules.pilot or pilot_sizes(rungs, lambda n, arm=arm: price(Run(arm, n, 0), ()))
+            sizes = rules.pilot or pilot_sizes(rungs, partial(_alone, price, arm))
         first += [Run(arm, n, 0) for n in sizes]
     return [first[i] for i in rng.permutation(len(first))]
+
+
+def _alone(price: Cost, arm: str, n: int) -> float:
+    return price(Run(arm, n, 0), ())
 
 
 def _candidates(pool: Pool, policy: NamedPolicy, rules: Rules, taken: Sequence[Run]) -> dict[str, list[int]]:
