@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,12 +18,12 @@ def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recip
     naming the key.
     """
     values = {key: value for key, value in overrides.items() if key != "base"}
-    known = {field.name: field.type for field in dataclasses.fields(Recipe)}
+    known = get_type_hints(Recipe)
     for key, value in values.items():
         if key not in known:
             raise BadInput(f"{stage}.recipe: unknown key {key}; known keys: base, {', '.join(known)}")
         # pydantic would take yes for 1
-        if isinstance(value, bool) and known[key] in ("int", "float"):
+        if isinstance(value, bool) and known[key] in (int, float):
             raise BadInput(f"{stage}.recipe.{key}: a number is needed, not yes or no")
     default = f"{stage}-{task}-quick"
     if "base" not in overrides and default not in recipe_names():
