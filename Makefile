@@ -14,7 +14,7 @@ demo: setup
 
 test:
 	@./setup.sh test
-	$(PYTHON) -m pytest -m "not slow"
+	$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow:
 	@./setup.sh test

@@ -13,6 +13,7 @@ from sweeper.cluster.session import ray_session
 from sweeper.commands.check import check
 from sweeper.commands.driver import exclusive_run_folder
 from sweeper.commands.report import LEDGER, STOPPED, Outcome, write_report
+from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.events.reporter import Board, EventCallback, Reporter
@@ -75,8 +76,11 @@ def spending(ledger: Ledger, config: SweepConfig) -> str:
 
 def is_written(config: SweepConfig, folder: Path) -> bool:
     """Whether the run folder's config is this one: another may have begun since, and have been killed."""
-    path = folder / "config.yaml"
-    return path.is_file() and path.read_text() == config.to_yaml()
+    try:
+        # Read, not compared as text: a key that came later stands in none that was written before.
+        return load_run_config(folder) == config
+    except BadInput:
+        return False
 
 
 def write_config(config: SweepConfig, folder: Path) -> None:

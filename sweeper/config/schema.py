@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from analysis.policy.goals import Objective
+from analysis.policy.registry import OURS, POLICIES
 from sweeper.config.budget import Budget, Prices
 from sweeper.config.render import Render, Rendering
 from sweeper.config.tune import Tune
@@ -162,10 +163,17 @@ class Policy(Model):
     """How the next size is chosen: ours, or a baseline (`analysis.policy.registry`). `in_flight` proposals
     are carried out at a time."""
 
-    name: Literal["adaptive", "grid", "random", "cheapest", "d_optimal", "v_optimal", "prediction_error"] = "adaptive"
+    name: str = OURS
     in_flight: Annotated[Count, Field(le=1000)] = 2
     reference_seeds: Count = 3
     max_seeds: Count = 5
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in POLICIES:
+            raise ValueError(f"choose one of {', '.join(map(repr, POLICIES))}")
+        return name
 
 
 class Stop(Model):
