@@ -37,7 +37,7 @@ VERSIONS = " ".join([f"python={platform.python_version()}", *(f"{name}={version(
 class Observation:
     """One fine-tune. `error` = 1 - metric in [0, 1]; `cost` in device-seconds; n = 0: no pre-training.
 
-    `study`: hash of all that its error depends on (`study.identity`). `tuned`: the tuned recipe values, as JSON.
+    `study`: hash of all that its error depends on (`stages.identity`). `tuned`: the tuned recipe values, as JSON.
     `share`: how much of its training was done; below 1 a trial of the tuning was stopped early.
     """
 
