@@ -105,11 +105,10 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         beside = ray.remote(num_cpus=0, scheduling_strategy=here)
         board = None if config.is_simulated else beside(Board).remote()
         inventory, plan = Inventory(config, store), make_plan(config, s)
-        these = studies(config, plan)
         stages = Stages(config, inventory, store, reporter, scratch, board, watch)
         loop = Loop(config, plan, inventory, stages, ledger, reporter, slots)
         try:
-            run_experiment(config, store, loop, folder / SCRATCH, these.sweep)
+            run_experiment(config, store, loop, folder / SCRATCH)
         finally:
             reporter.set_callbacks()
             loop.close()
@@ -117,8 +116,8 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
     if loop.stop.kind == "failed":
         raise RuntimeError(f"{loop.stop.reason}; run the same command again to go on")
-    rows = len(results.read(folder / "results", these))
-    stop = {"sweep": these.sweep, "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
+    rows = len(results.read(folder / "results", loop.studies))
+    stop = {"sweep": loop.studies.sweep, "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
     append_event(folder / STOPPED, stop)
 
 

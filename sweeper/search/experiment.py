@@ -78,10 +78,8 @@ class AtTheCap(tune.Stopper):
         return self._loop is not None and self._loop.over_the_cap()
 
 
-def run_experiment(config: SweepConfig, store: ArtifactStore, loop: Loop, scratch: Path, sweep: str) -> None:
+def run_experiment(config: SweepConfig, store: ArtifactStore, loop: Loop, scratch: Path) -> None:
     """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the loop.
-
-    `sweep`: the digest of the sweep, after which Tune's folder in `scratch` is called.
 
     Failed trials are tried again by the loop: Tune would count a lost node as a failure.
     """
@@ -99,7 +97,7 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, loop: Loop, scratc
             reuse_actors=config.is_simulated,
         ),
         run_config=tune.RunConfig(
-            name=f"finetune-{sweep}",
+            name=f"finetune-{loop.studies.sweep}",
             storage_path=str(scratch.absolute()),
             verbose=0,
             stop=AtTheCap(loop),

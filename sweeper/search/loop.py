@@ -49,12 +49,12 @@ class Loop:
     ) -> None:
         self.config, self.plan, self.inventory, self.stages = config, plan, inventory, stages
         self.ledger, self.reporter = ledger, reporter
-        self._studies = studies(config, plan)
-        rows = results.read(config.run_folder / "results", self._studies)
+        self.studies = studies(config, plan)
+        rows = results.read(config.run_folder / "results", self.studies)
         self.table = Table(rows, config.finetune.repeats, config.tune)
         self._tunings = Tunings(config, self.table)
         self.pricing = Pricing(config, ledger, inventory, slots, self._tunings.trials_left)
-        self._log = DecisionLog(config.run_folder, self._studies, self.pricing.unit, plan.s)
+        self._log = DecisionLog(config.run_folder, self.studies, self.pricing.unit, plan.s)
         self.decider = Decider(config, plan, self.table, self.pricing, self._log)
         self.active: dict[Run, ActiveRun] = {}
         self.failed: dict[Run, str] = {}
@@ -183,7 +183,7 @@ class Loop:
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
-            study=self._studies.current[trial.run.arm],
+            study=self.studies.current[trial.run.arm],
             versions=results.VERSIONS,
             tuned=spelled(trial.settings),
             share=share,

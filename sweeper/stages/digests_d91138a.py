@@ -1,4 +1,4 @@
-"""The studies and sweeps of run folders that were written before 2026-11-29, by commit d91138a.
+"""The studies and sweeps of run folders that commit d91138a wrote.
 
 Rows and decisions under them are still read. What they hashed is frozen here: the keys that a sweep file had then. A
 key that came later is left out, so these digests stay what they were; a sweep that uses one has none. Nothing is

@@ -1,4 +1,4 @@
-"""config -> arms, ladder, stages and what they will cost. Pure: it reads nothing and spends nothing."""
+"""The arms of a sweep, their references and controls, and the sizes. Pure: it reads nothing and spends nothing."""
 
 from __future__ import annotations
 

@@ -137,13 +137,13 @@ def test_decisions_of_another_study_are_not_carried_out_again(desk: Desk) -> Non
     decisions = desk.loop.config.run_folder / "decisions.jsonl"
     event = {"step": 1, "n": 16000, "seed": 0, "gain": 1.0, "cost": 1.0, "unit": "minutes", "reason": "another's"}
     arm = desk.loop.plan.arms[0].name
-    for study in ("an-older-recipe", desk.loop._studies.current[arm]):
+    for study in ("an-older-recipe", desk.loop.studies.current[arm]):
         append_event(decisions, event | {"arm": arm, "study": study, "reason": study})
     append_event(decisions, {"asm": arm})
 
-    (kept,) = read_decisions(decisions, desk.loop._studies, s=0)
+    (kept,) = read_decisions(decisions, desk.loop.studies, s=0)
 
-    assert kept.reason == desk.loop._studies.current[arm]
+    assert kept.reason == desk.loop.studies.current[arm]
 
 
 def test_a_fine_tune_that_fails_for_good_is_charged_and_its_run_not_tried_again(desk: Desk) -> None:
