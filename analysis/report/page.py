@@ -85,31 +85,31 @@ It says nothing about real photographs.</p>{% endif %}
 <section id="answer">
 <h2>The answer</h2>
 <div class="answers">
-{% for row in answers %}
-<div class="card answer tone-{{ row.tone }}">
-<span class="arm"><span class="dot" style="background:{{ row.colour }}"></span>{{ row.arm }}</span>
-<span class="chip">{{ row.label }}</span>
-<p>{{ row.sentence }}</p>
+{% for verdict in tables.verdicts.rows %}
+<div class="card answer tone-{{ verdict.label | slug }}">
+<span class="arm"><span class="dot" style="background:{{ colours[verdict.arm] }}"></span>{{ verdict.arm }}</span>
+<span class="chip">{{ verdict.label }}</span>
+<p>{{ verdict.sentence }}</p>
 </div>
 {% else %}<p class="card">No verdict yet: no arm has runs at three sizes, which the law needs.
 The tables below hold what was measured.</p>
 {% endfor %}
 </div>
-{% if answers %}{{ grid(tables.verdicts) }}{% endif %}
+{% if tables.verdicts.rows %}{{ grid(tables.verdicts) }}{% endif %}
 {% if data.stop_reason %}<p class="note">Why the sweep ended: {{ data.stop_reason }}.</p>{% endif %}
 {% for note in data.notes %}<p class="note">{{ note }}</p>{% endfor %}
 </section>
 
 <section id="curves">
 <h2>The curves</h2>
-{% if figures.comparison is defined %}
-<figure><img alt="Error against n, all arms" src="{{ figures.comparison }}">
+{% if figures.others.comparison is defined %}
+<figure><img alt="Error against n, all arms" src="{{ figures.others.comparison | source }}">
 <figcaption>Error on the real task against the number of rendered images. Marks: runs; lines: the law
 error(n) = D n<sup>&minus;alpha</sup> + C; bands: 90% for the mean error.</figcaption></figure>
 {% endif %}
 <div class="pair">
-{% for image in curves %}
-<figure><img alt="Curve of {{ image.arm }}" src="{{ image.source }}">
+{% for arm, png in figures.curves.items() %}
+<figure><img alt="Curve of {{ arm }}" src="{{ png | source }}">
 <figcaption>Marks: runs, with their fine-tuning repeats as dashes; numbers above: the order in which they
 were chosen; bands: 50 and 90%; dashed: what endless rendering would leave.</figcaption></figure>
 {% endfor %}
@@ -146,12 +146,12 @@ arm. They stay outside the fits.</p>
 
 <section id="decisions">
 <h2>What was run, and why</h2>
-{% if figures.decisions is defined %}
-<figure><img alt="Decision path" src="{{ figures.decisions }}">
+{% if figures.others.decisions is defined %}
+<figure><img alt="Decision path" src="{{ figures.others.decisions | source }}">
 <figcaption>The size chosen at each decision, by arm.</figcaption></figure>
 {% endif %}
-{% if figures.learning is defined %}
-<figure><img alt="Expected against realised reduction" src="{{ figures.learning }}">
+{% if figures.others.learning is defined %}
+<figure><img alt="Expected against realised reduction" src="{{ figures.others.learning | source }}">
 <figcaption>By what share the uncertainty that a run was for was expected to fall, and fell; on the line it came as
 expected. Where several runs of an arm came in between two fits, the fall is that of all of them. Below zero the run
 was a surprise: it left more open than there seemed to be before.</figcaption></figure>
@@ -161,8 +161,8 @@ was a surprise: it left more open than there seemed to be before.</figcaption></
 
 <section id="images">
 <h2>What was rendered</h2>
-{% for sheet in sheets %}
-<figure><img alt="Rendered images of {{ sheet.rendering }}" src="{{ sheet.source }}">
+{% for sheet in data.sheets %}
+<figure><img alt="Rendered images of {{ sheet.rendering }}" src="{{ sheet.png | source }}">
 <figcaption><strong>{{ sheet.rendering }}</strong> {{ sheet.caption }}</figcaption></figure>
 {% else %}<p class="card">No images to show: none were rendered, or they are not where the config's store is.</p>
 {% endfor %}
@@ -170,8 +170,8 @@ was a surprise: it left more open than there seemed to be before.</figcaption></
 
 <section id="ledger">
 <h2>Time and money by stage</h2>
-{% if figures.spending is defined %}
-<figure><img alt="Time and money by stage" src="{{ figures.spending }}"></figure>
+{% if figures.others.spending is defined %}
+<figure><img alt="Time and money by stage" src="{{ figures.others.spending | source }}"></figure>
 {% endif %}
 {{ grid(tables.ledger) }}
 </section>

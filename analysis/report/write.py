@@ -79,30 +79,11 @@ def draw_figures(data: ReportData) -> Figures:
 
 def render_html(data: ReportData, figures: Figures) -> str:
     """The page as text; every value of `data` is escaped."""
-    environment = Environment(
-        loader=DictLoader({"page": PAGE, "grid": GRID}), autoescape=True, undefined=StrictUndefined
-    )
-    colours = arm_colours(data.arms)
-    answers = [
-        {
-            "arm": arm,
-            "label": data.verdicts[arm].label,
-            "tone": _slug(data.verdicts[arm].label),
-            "sentence": data.verdicts[arm].sentence,
-            "colour": colours[arm],
-        }
-        for arm in data.arms
-        if arm in data.verdicts
-    ]
-    sheets = [{"rendering": s.rendering, "caption": s.caption, "source": _source(s.png)} for s in data.sheets]
+    templates = DictLoader({"page": PAGE, "grid": GRID})
+    environment = Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"source": _source, "slug": _slug}
     return environment.get_template("page").render(
-        data=data,
-        style=STYLE,
-        answers=answers,
-        curves=[{"arm": arm, "source": _source(png)} for arm, png in figures.curves.items()],
-        figures={name: _source(png) for name, png in figures.others.items()},
-        sheets=sheets,
-        tables=report_tables(data),
+        data=data, style=STYLE, figures=figures, colours=arm_colours(data.arms), tables=report_tables(data)
     )
 
 
