@@ -12,7 +12,6 @@ from statistics import median
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from sweeper.errors import BadInput
 from tasks.base import ArraySet, task
@@ -148,32 +147,6 @@ def _seconds(block: Block) -> float:
     started = time.perf_counter()
     block()
     return time.perf_counter() - started
-
-
-def flop_per_image(setting: Setting) -> float:
-    """Multiplications and additions of a forward and a backward pass, counted by torch."""
-    model = setting.model()
-    # batch norm needs two images to train on
-    images = torch.zeros(2, 3, setting.side, setting.side)
-    with FlopCounterMode(display=False) as counter:
-        model(images).sum().backward()
-    return counter.get_total_flops() / len(images)
-
-
-def matmul_flop_per_s(device_name: str, precision: Precision, size: int) -> float:
-    """What the device reaches in products of two (size, size) matrices: the yardstick of model FLOP utilisation."""
-    device = torch.device(device_name)
-    left, right = torch.randn(2, size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else None)
-
-    def product() -> None:
-        result = left
-        for _ in range(5):
-            result = left @ right
-        # reading a value waits for the device
-        _ = result[0, 0].item()
-
-    product()
-    return 5 * 2 * size**3 / min(_seconds(product) for _ in range(5))
 
 
 def plain_rate(setting: Setting, folder: Path, rounds: int) -> float:
