@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from ray import tune
-from ray.tune.search import Searcher
 
 from analysis.estimator.fit import fit_law
 from analysis.laws import law_error
@@ -103,36 +102,14 @@ def _loop(folder: Path, runs: int) -> np.ndarray:
     return np.diff(observed.seconds) * 1000
 
 
-class _Counting(Searcher):
-    """As many trials as asked for, a few at a time; notes the driver's processor time whenever one ends."""
+class _EndTimes(tune.Callback):
+    """Notes the driver's processor time at its start and whenever a trial ended."""
 
-    def __init__(self, trials: int) -> None:
-        super().__init__(metric="error", mode="min")
-        self._left, self._running = trials, 0
+    def __init__(self) -> None:
         self.seconds = [time.process_time()]
 
-    def suggest(self, trial_id: str) -> Any:
-        """The next trial's parameters."""
-        if not self._left:
-            return Searcher.FINISHED
-        if self._running >= _IN_FLIGHT:
-            return None
-        self._left, self._running = self._left - 1, self._running + 1
-        return {"x": self._left}
-
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Note the time."""
-        self._running -= 1
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.seconds.append(time.process_time())
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing to keep."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing to read."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
 
 
 def _nothing(params: dict[str, Any]) -> None:
@@ -140,13 +117,13 @@ def _nothing(params: dict[str, Any]) -> None:
 
 
 def _tune_alone(folder: Path, trials: int) -> np.ndarray:
-    searcher = _Counting(trials)
+    ends = _EndTimes()
     with ray_session(sweep_config(folder, 1)):
         set_tune_up()
         tuner = tune.Tuner(
             tune.with_resources(_nothing, {"cpu": 0.25}),
-            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
-            run_config=tune.RunConfig(name="plain", storage_path=str(folder / "plain"), verbose=0),
+            tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=_IN_FLIGHT, reuse_actors=True),
+            run_config=tune.RunConfig(name="plain", storage_path=str(folder / "plain"), verbose=0, callbacks=[ends]),
         )
         tuner.fit()
-    return np.diff(searcher.seconds) * 1000
+    return np.diff(ends.seconds) * 1000
