@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,82 +40,72 @@ class _Worker:
     scenes: int = 0
 
 
-@dataclass
-class _Job:
-    """One call of render_shards: what is asked for, what is queued and what is done."""
+@dataclass(frozen=True)
+class RenderJob:
+    """What is rendered, and by how many actors.
+
+    Shard k holds scenes [k * scenes_per_shard, (k + 1) * scenes_per_shard). At most `actors` actors run, never more
+    than missing shards, each taking cpus_per_actor CPUs and gpus_per_actor GPUs. on_progress gets the number of images
+    just rendered and the actor seconds they took; a negative number takes back the images of a shard that was lost. A
+    scene over scene_timeout_s or a dead actor costs the shard one of its `retries` and the actor is replaced. One that
+    has rendered recycle_after scenes is replaced when its shard is done. Raises ValueError for a number out of range.
+    """
 
     setting: RenderSetting
     seed: int
     scenes_per_shard: int
     sink: ArtifactSink
+    actors: int
     cpus_per_actor: float
-    gpus_per_actor: float
-    recycle_after: int
     scene_timeout_s: float
     retries: int
     on_progress: Callable[[int, float], None]
+    gpus_per_actor: float = 0.0
+    recycle_after: int = 1000
+
+    def __post_init__(self) -> None:
+        least = min(self.actors, self.scenes_per_shard, self.recycle_after)
+        if least < 1 or self.scene_timeout_s <= 0 or self.retries < 0:
+            names = ("actors", "scenes_per_shard", "recycle_after", "scene_timeout_s", "retries")
+            given = ", ".join(f"{name} = {getattr(self, name)}" for name in names)
+            raise ValueError(f"render pool: {given}; all must be above 0, retries may be 0")
+
+
+@dataclass
+class _Pool:
+    """A job at work: its actors, what is queued, what is done and what has failed how often."""
+
+    job: RenderJob
     queue: deque[int]
     manifests: dict[int, Any]
-    failures: dict[int, int] = field(default_factory=dict)
+    failures: Counter[int] = field(default_factory=Counter)
     losses: int = 0
     workers: list[_Worker] = field(default_factory=list)
 
 
-def render_shards(
-    setting: RenderSetting,
-    seed: int,
-    shards: Sequence[int],
-    scenes_per_shard: int,
-    sink: ArtifactSink,
-    actors: int,
-    cpus_per_actor: float,
-    scene_timeout_s: float,
-    retries: int,
-    on_progress: Callable[[int, float], None],
-    gpus_per_actor: float = 0.0,
-    recycle_after: int = 1000,
-) -> list[Any]:
+def render_shards(job: RenderJob, shards: Sequence[int]) -> list[Any]:
     """Manifests of the shards, in the order asked for; only those the sink lacks are rendered.
 
-    Shard k holds scenes [k * scenes_per_shard, (k + 1) * scenes_per_shard). At most `actors` actors run, never more
-    than missing shards, each taking cpus_per_actor CPUs and gpus_per_actor GPUs; all end with the call. on_progress
-    gets the number of images just rendered and the actor seconds they took; a negative number takes back the images of
-    a shard that was lost. A scene over scene_timeout_s or a dead actor costs the shard one of its `retries` and the
-    actor is replaced. One that has rendered recycle_after scenes is replaced when its shard is done.
-
-    Raises RenderFailedError (a RuntimeError) naming setting, seed, shard and scene when the retries are used up;
-    ValueError for bad arguments and for a GPU that is asked for and not there; MissingAssetError (a FileNotFoundError)
-    when a pool package is absent.
+    All actors end with the call. Raises RenderFailedError (a RuntimeError) naming setting, seed, shard and scene when
+    the retries are used up; ValueError for a GPU that is asked for and not there; MissingAssetError (a
+    FileNotFoundError) when a pool package is absent.
     """
-    if min(actors, scenes_per_shard, recycle_after) < 1 or scene_timeout_s <= 0 or retries < 0:
-        raise ValueError(
-            f"render pool: actors = {actors}, scenes_per_shard = {scenes_per_shard}, recycle_after = {recycle_after}, "
-            f"scene_timeout_s = {scene_timeout_s}, retries = {retries}; all must be above 0, retries may be 0"
-        )
-    _refuse_without_gpu(setting, gpus_per_actor)
-    found = {k: sink.find(shard_identity(setting, seed, k, scenes_per_shard)) for k in dict.fromkeys(shards)}
-    job = _Job(
-        setting=setting,
-        seed=seed,
-        scenes_per_shard=scenes_per_shard,
-        sink=sink,
-        cpus_per_actor=cpus_per_actor,
-        gpus_per_actor=gpus_per_actor,
-        recycle_after=recycle_after,
-        scene_timeout_s=scene_timeout_s,
-        retries=retries,
-        on_progress=on_progress,
+    _refuse_without_gpu(job.setting, job.gpus_per_actor)
+    wanted = dict.fromkeys(shards)
+    found = {k: job.sink.find(shard_identity(job.setting, job.seed, k, job.scenes_per_shard)) for k in wanted}
+    pool = _Pool(
+        job,
         queue=deque(k for k, manifest in found.items() if manifest is None),
         manifests={k: manifest for k, manifest in found.items() if manifest is not None},
     )
     try:
-        job.workers = [_start(job) for _ in range(min(actors, len(job.queue)))]
-        while job.workers:
-            _wait_and_advance(job)
-            _end_spare(job)
+        pool.workers = [_start(pool) for _ in range(min(job.actors, len(pool.queue)))]
+        while pool.workers:
+            _wait_and_advance(pool)
+            _end_spare(pool)
     finally:
-        _end([worker.handle for worker in job.workers])
-    return [job.manifests[k] for k in shards]
+        _end([worker.handle for worker in pool.workers])
+    return [pool.manifests[k] for k in shards]
 
 
 def _refuse_without_gpu(setting: RenderSetting, gpus_per_actor: float) -> None:
@@ -130,7 +120,8 @@ def _refuse_without_gpu(setting: RenderSetting, gpus_per_actor: float) -> None:
         )
 
 
-def _start(job: _Job) -> _Worker:
+def _start(pool: _Pool) -> _Worker:
+    job = pool.job
     # An actor is not restarted by Ray: a shard in memory would be lost without a word. The pool replaces it.
     options = {"num_cpus": job.cpus_per_actor, "num_gpus": job.gpus_per_actor, "max_restarts": 0, "max_task_retries": 0}
     actor_class = ray.remote(RenderActor).options(**options)
@@ -138,40 +129,41 @@ def _start(job: _Job) -> _Worker:
     return _Worker(handle, handle.__ray_ready__.remote(), time.monotonic() + PLACE_TIMEOUT_S)
 
 
-def _wait_and_advance(job: _Job) -> None:
+def _wait_and_advance(pool: _Pool) -> None:
     """Wait for the next call to end or to run out of time, and give each worker concerned its next call."""
-    pending = [worker.pending for worker in job.workers]
-    first_deadline = min(worker.deadline for worker in job.workers)
+    pending = [worker.pending for worker in pool.workers]
+    first_deadline = min(worker.deadline for worker in pool.workers)
     done, _ = ray.wait(pending, num_returns=1, timeout=max(0.0, first_deadline - time.monotonic()))
-    for worker in list(job.workers):
+    for worker in list(pool.workers):
         if worker.pending in done:
             try:
                 result = ray.get(worker.pending)
             except ray.exceptions.RayTaskError as error:
                 if isinstance(error.cause, (ValueError, FileNotFoundError)):
                     raise error.cause from None
-                _replace(job, worker, f"{type(error.cause).__name__}: {error.cause}", error)
+                _replace(pool, worker, f"{type(error.cause).__name__}: {error.cause}", error)
             except ray.exceptions.RayError as error:
-                _replace(job, worker, f"its actor died ({type(error).__name__})", error, is_lost_node(error))
+                _replace(pool, worker, f"its actor died ({type(error).__name__})", error, is_lost_node(error))
             else:
-                _advance(job, worker, result)
+                _advance(pool, worker, result)
         elif time.monotonic() >= worker.deadline:
-            _replace(job, worker, "it ran past its time limit")
+            _replace(pool, worker, "it ran past its time limit")
 
 
-def _advance(job: _Job, worker: _Worker, result: Any) -> None:
+def _advance(pool: _Pool, worker: _Worker, result: Any) -> None:
     """A call of the worker ended well: note its result and make the next call, or end the worker."""
+    job = pool.job
     if not worker.placed:
         worker.placed, worker.pending = True, worker.handle.start.remote()
         worker.deadline = time.monotonic() + START_TIMEOUT_S
         return
     if worker.committing and worker.shard is not None:
-        job.manifests[worker.shard] = result
+        pool.manifests[worker.shard] = result
         worker.shard, worker.committing, worker.images = None, False, 0
-        if worker.scenes >= job.recycle_after and job.queue:
-            job.workers.remove(worker)
+        if worker.scenes >= job.recycle_after and pool.queue:
+            pool.workers.remove(worker)
             _end([worker.handle])
-            job.workers.append(_start(job))
+            pool.workers.append(_start(pool))
             return
     elif worker.shard is not None:
         images, seconds = result
@@ -180,9 +172,9 @@ def _advance(job: _Job, worker: _Worker, result: Any) -> None:
         worker.scenes += 1
         job.on_progress(images, seconds)
     if worker.shard is None:
-        if not job.queue:
+        if not pool.queue:
             return
-        worker.shard = job.queue.popleft()
+        worker.shard = pool.queue.popleft()
         worker.next_scene = worker.shard * job.scenes_per_shard
     if worker.next_scene < (worker.shard + 1) * job.scenes_per_shard:
         worker.pending = worker.handle.render_scene.remote(worker.next_scene)
@@ -192,43 +184,44 @@ def _advance(job: _Job, worker: _Worker, result: Any) -> None:
     worker.deadline = time.monotonic() + job.scene_timeout_s
 
 
-def _end_spare(job: _Job) -> None:
+def _end_spare(pool: _Pool) -> None:
     """With nothing queued, end the workers without a shard: idle ones, and ones whose start others have outrun."""
-    if not job.queue:
-        spare = [worker for worker in job.workers if worker.shard is None]
-        job.workers = [worker for worker in job.workers if worker.shard is not None]
+    if not pool.queue:
+        spare = [worker for worker in pool.workers if worker.shard is None]
+        pool.workers = [worker for worker in pool.workers if worker.shard is not None]
         _end([worker.handle for worker in spare])
 
 
 def _replace(
-    job: _Job, worker: _Worker, reason: str, error: BaseException | None = None, lost_node: bool = False
+    pool: _Pool, worker: _Worker, reason: str, error: BaseException | None = None, lost_node: bool = False
 ) -> None:
     """End a failed worker, put its shard back in front of the queue and start another; or give up on the shard.
 
     A shard that was lost with its node has not failed. `error`: what Ray raised, if it raised anything.
     """
-    job.workers.remove(worker)
+    job = pool.job
+    pool.workers.remove(worker)
     ray.kill(worker.handle)
-    if worker.shard is None and not job.queue:
+    if worker.shard is None and not pool.queue:
         return
     # A worker that dies while starting fails the shard it would have taken.
-    shard = job.queue.popleft() if worker.shard is None else worker.shard
-    job.losses += lost_node
-    if not lost_node or job.losses > MOST_LOSSES:
-        job.failures[shard] = job.failures.get(shard, 0) + 1
+    shard = pool.queue.popleft() if worker.shard is None else worker.shard
+    pool.losses += lost_node
+    if not lost_node or pool.losses > MOST_LOSSES:
+        pool.failures[shard] += 1
     if worker.images:
         job.on_progress(-worker.images, 0.0)
-    if job.failures.get(shard, 0) > job.retries:
+    if pool.failures[shard] > job.retries:
         where = "at its commit" if worker.committing else f"at scene {worker.next_scene}"
         if worker.shard is None:
             where = "while its actor started"
         content = json.dumps(job.setting.content(), sort_keys=True)
         raise RenderFailedError(
-            f"rendering failed {job.failures[shard]} times: shard {shard} of seed {job.seed} {where}: {reason}; "
+            f"rendering failed {pool.failures[shard]} times: shard {shard} of seed {job.seed} {where}: {reason}; "
             f"setting {content}"
         ) from error
-    job.queue.appendleft(shard)
-    job.workers.append(_start(job))
+    pool.queue.appendleft(shard)
+    pool.workers.append(_start(pool))
 
 
 def _end(handles: Sequence[Any]) -> None:

@@ -113,14 +113,15 @@ def scaling(shards: int = 4, turns: int = 2) -> dict[str, float]:
     """
     import ray
 
-    from render_actors.pool import render_shards
+    from render_actors.pool import RenderJob, render_shards
 
     ray.init(address="local", num_cpus=2, logging_level="error", include_dashboard=False)
     images, seconds = {"one": 0, "two": 0}, {"one": 0.0, "two": 0.0}
     with tempfile.TemporaryDirectory() as folder:
         for name, actors in (("one", 1), ("two", 2)) * turns:
             clock, wanted = _Clock(), range(actors * shards)
-            render_shards(TIMED, 0, wanted, SCENES_A_SHARD, _FolderSink(folder), actors, 1.0, 120, 0, clock)
+            job = RenderJob(TIMED, 0, SCENES_A_SHARD, _FolderSink(folder), actors, 1.0, 120, 0, clock)
+            render_shards(job, wanted)
             made, took = clock.steady()
             images[name] += made
             seconds[name] += took

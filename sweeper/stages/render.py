@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from render_actors.pool import render_shards
+from render_actors.pool import RenderJob, render_shards
 from sweeper.config.schema import Render
 from sweeper.errors import BadInput
 from sweeper.stages.image_sets import ImageSet
@@ -23,10 +23,9 @@ def ensure_rendered(
     absent = [i for images, has in zip(sets, there, strict=True) for i in images.shards if i not in has]
     if absent:
         try:
-            render_shards(
+            job = RenderJob(
                 sets[0].setting,
                 sets[0].seed,
-                absent,
                 sets[0].scenes_per_shard,
                 store,
                 actors=render.actors,
@@ -37,6 +36,7 @@ def ensure_rendered(
                 recycle_after=render.recycle_after,
                 on_progress=on_progress,
             )
+            render_shards(job, absent)
         except (ValueError, FileNotFoundError) as error:
             # A function of the user's that draws what it may not, a missing package, a missing GPU.
             raise BadInput(str(error)) from error

@@ -14,7 +14,7 @@ import ray
 
 from render_actors.actor import SHARD_FILE, shard_identity
 from render_actors.labels import RenderedImage
-from render_actors.pool import render_shards
+from render_actors.pool import RenderJob, render_shards
 from render_actors.setting.setting import RenderSetting
 from render_actors.shards.format import read_shard
 from tests.render_actors.sinks import FolderSink
@@ -70,7 +70,7 @@ def render_processes() -> list[int]:
 def render(
     sink: FolderSink, shards: list[int], progress: Progress, retries: int = 1, timeout_s: float = 60
 ) -> list[str]:
-    return render_shards(SETTING, 0, shards, SCENES, sink, 1, 1.0, timeout_s, retries, progress)
+    return render_shards(RenderJob(SETTING, 0, SCENES, sink, 1, 1.0, timeout_s, retries, progress), shards)
 
 
 def test_a_killed_actor_is_replaced_and_growing_renders_only_what_is_missing(tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ def test_a_scene_that_never_ends_is_given_up_with_its_name(tmp_path: Path) -> No
 def test_the_bytes_depend_neither_on_the_number_of_actors_nor_on_their_age(tmp_path: Path) -> None:
     # given three shards by one actor, by two, and by one that is replaced after each shard
     def shards(folder: str, actors: int, recycle_after: int) -> list[RenderedImage]:
-        made = render_shards(
-            SETTING, 0, [0, 1, 2], 1, FolderSink(tmp_path / folder), actors, 1.0, 60, 0, Progress(), 0.0, recycle_after
-        )
+        sink = FolderSink(tmp_path / folder)
+        job = RenderJob(SETTING, 0, 1, sink, actors, 1.0, 60, 0, Progress(), recycle_after=recycle_after)
+        made = render_shards(job, [0, 1, 2])
         return [image for manifest in made for image in read_shard(shard(manifest))]
 
     one = shards("one", 1, 1000)

@@ -14,7 +14,7 @@ import pytest
 import ray
 
 from render_actors.actor import SHARD_FILE
-from render_actors.pool import RenderFailedError, render_shards
+from render_actors.pool import RenderFailedError, RenderJob, render_shards
 from render_actors.setting.setting import RenderSetting
 from render_actors.setting.source import Source
 from render_actors.shards.format import read_shard
@@ -73,9 +73,8 @@ class Drawing:
     def render(self, shards: int, **options: Any) -> list[str]:
         values = {"actors": 1, "scene_timeout_s": 30.0, "retries": 1, "recycle_after": 1000} | options
         sink = FolderSink(self.folder / f"store-{options.get('actors', 1)}-{options.get('recycle_after', 0)}")
-        return render_shards(
-            self.setting, 5, range(shards), 2, sink, cpus_per_actor=0.5, on_progress=lambda *_: None, **values
-        )
+        job = RenderJob(self.setting, 5, 2, sink, cpus_per_actor=0.5, on_progress=lambda *_: None, **values)
+        return render_shards(job, range(shards))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -148,8 +147,9 @@ def test_a_gpu_that_no_node_has_is_refused_at_once(drawing: Drawing) -> None:
     if ray.cluster_resources().get("GPU"):
         pytest.skip("this machine has a GPU")
     setting = RenderSetting(device="cuda")
+    job = RenderJob(setting, 0, 1, FolderSink(drawing.folder), 1, 1.0, 60, 0, lambda *_: None, gpus_per_actor=1)
     with pytest.raises(ValueError, match=r"device = 'cuda' with 1 GPUs an actor, but the nodes of this Ray have 0"):
-        render_shards(setting, 0, [0], 1, FolderSink(drawing.folder), 1, 1.0, 60, 0, lambda *_: None, gpus_per_actor=1)
+        render_shards(job, [0])
 
 
 def test_a_wrong_function_is_the_users_mistake_and_not_tried_again(drawing: Drawing) -> None:

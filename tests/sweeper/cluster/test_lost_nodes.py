@@ -12,7 +12,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError,
 from ray.train.v2.api.exceptions import WorkerGroupError
 
 from render_actors import pool
-from render_actors.pool import RenderFailedError, render_shards
+from render_actors.pool import RenderFailedError, RenderJob, render_shards
 from render_actors.setting.setting import RenderSetting
 from sweeper.cluster.failures import failure_of
 from tests.render_actors.sinks import FolderSink
@@ -86,7 +86,8 @@ class OneFailure:
 def rendered_with(error: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One shard, without retries, by an actor whose first scene fails."""
     monkeypatch.setattr(pool, "ray", OneFailure(error))
-    return render_shards(RenderSetting(), 0, [0], 1, FolderSink(folder), 1, 1.0, 60.0, 0, lambda *_: None)
+    job = RenderJob(RenderSetting(), 0, 1, FolderSink(folder), 1, 1.0, 60.0, 0, lambda *_: None)
+    return render_shards(job, [0])
 
 
 @pytest.mark.parametrize("error", LOST.values(), ids=LOST)
