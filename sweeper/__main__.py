@@ -16,7 +16,7 @@ import typer
 
 from sweeper.bench.registry import HELP as BENCH_HELP
 from sweeper.bench.registry import run_bench
-from sweeper.errors import BadInput, InterruptedSweep
+from sweeper.errors import BadInput, InterruptedSweep, one_line
 
 if TYPE_CHECKING:
     from sweeper.events.reporter import Reporter
@@ -247,7 +247,7 @@ def main() -> None:
         code = int(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
     except typer.TyperException as error:
         message = getattr(error, "format_message", error.__str__)()
-        print(f"sweeper: {' '.join(message.split())} (python -m sweeper --help lists what there is)", file=sys.stderr)
+        print(f"sweeper: {one_line(message)} (python -m sweeper --help lists what there is)", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         print("sweeper: interrupted", file=sys.stderr)

@@ -12,6 +12,11 @@ class InterruptedSweep(RuntimeError):  # noqa: N818 - nothing went wrong
     """The user ended the sweep; what is finished is kept. Exit code 1."""
 
 
+def one_line(error: object) -> str:
+    """A message that libraries spread over lines, as the one line that a user is shown."""
+    return " ".join(str(error).split())
+
+
 @contextmanager
 def bad_input(prefix: str = "", kinds: type[Exception] | tuple[type[Exception], ...] = ValueError) -> Iterator[None]:
     """Raise BadInput, its line `prefix` and the message, where the body raises one of `kinds`."""

@@ -20,13 +20,8 @@ RUNS, RUNGS = 100, 10
 SECONDS = 1.0
 
 
-def measure() -> dict[str, Figure]:
-    """How busy RUNS runs keep this machine's cores."""
-    return {"utilisation": utilisation(RUNS, SECONDS)}
-
-
-def utilisation(runs: int, seconds: float) -> Figure:
-    """Core-seconds spent in fine-tunes, beside all core-seconds there were."""
+def measure(runs: int = RUNS, seconds: float = SECONDS) -> dict[str, Figure]:
+    """Core-seconds that so many runs, each of so many seconds, spent in fine-tunes, beside all there were."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         config, observed = sweep_config(Path(folder), runs, seconds), ObservedTimes(time.monotonic)
         run_sweep(config, observed)
@@ -34,7 +29,8 @@ def utilisation(runs: int, seconds: float) -> Figure:
     busy, cores = sum(row.seconds for row in rows), cpu_count()
     # The first to end is one of those that began first.
     span = observed.seconds[-1] - observed.seconds[1] + seconds
-    return Figure(busy, cores * span, f"core-seconds; {len(rows)} runs of {seconds:g} s on {cores} cores")
+    unit = f"core-seconds; {len(rows)} runs of {seconds:g} s on {cores} cores"
+    return {"utilisation": Figure(busy, cores * span, unit)}
 
 
 def sweep_config(folder: Path, runs: int, seconds: float) -> SweepConfig:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from analysis.paper.recorded import Curve, Setting, read_few_shot, read_paper
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, bad_input
 
 Curves = TypeVar("Curves")
 
@@ -25,7 +25,5 @@ def _read(reader: Callable[[Path], Curves], data_root: Path | None, file: str) -
     root = data_root or os.environ.get("SWEEPER_DATA_ROOT")
     if not root:
         raise BadInput("this bench needs the recorded curves; name their folder with --data-root or SWEEPER_DATA_ROOT")
-    try:
+    with bad_input():
         return reader(Path(root) / "curves" / file)
-    except ValueError as error:
-        raise BadInput(str(error)) from None

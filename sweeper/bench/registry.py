@@ -28,29 +28,18 @@ class Bench:
 
 
 BENCHES: Mapping[str, Bench] = {
-    "fit": Bench(
-        "the estimator's speed, its error on recorded curves",
-        "least squares",
-        "fit:measure",
-        ("data_root",),
-    ),
+    "fit": Bench("the estimator's speed, its error on recorded curves", "least squares", "fit:measure", ("data_root",)),
     "pretrain": Bench("images/s of the training loop", "a plain torch loop", "pretrain:measure", ("device",)),
     "render": Bench("images/s and memory", "bare Blender and a process a scene", "render:measure"),
     "overhead": Bench("driver time a run", "Ray Tune alone", "overhead:measure", ("runs",)),
     "overlap": Bench("core-seconds spent in fine-tunes", "all there were", "overlap:measure"),
     "policy": Bench(
-        "the four questions that follow, to every policy",
-        "the fixed grid",
-        "policy:measure",
-        ("data_root",),
+        "the four questions that follow, to every policy", "the fixed grid", "policy:measure", ("data_root",)
     ),
     "policy-design": Bench("variance over the least possible", "the fixed grid", "policy:measure_design"),
     "policy-cost": Bench("cost until C is known", "the fixed grid", "policy:measure_cost"),
     "policy-renderings": Bench(
-        "recorded settings named right",
-        "the fixed grid",
-        "policy:measure_renderings",
-        ("data_root",),
+        "recorded settings named right", "the fixed grid", "policy:measure_renderings", ("data_root",)
     ),
     "policy-drawn-renderings": Bench("the same on drawn settings", "the fixed grid", "policy:measure_drawn_renderings"),
     "calibration": Bench(
@@ -60,10 +49,7 @@ BENCHES: Mapping[str, Bench] = {
         ("sizes", "simulations", "truths", "out"),
     ),
     "verdicts": Bench(
-        "how often verdicts are right",
-        "the probability they say",
-        "verdicts:measure",
-        ("truths", "seed", "out"),
+        "how often verdicts are right", "the probability they say", "verdicts:measure", ("truths", "seed", "out")
     ),
     "selection": Bench(
         "error and evidence of candidate priors",

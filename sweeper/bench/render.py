@@ -11,14 +11,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from render_actors.scene.sample import sample_scene
 from render_actors.setting.setting import RenderSetting
 from render_actors.shards.format import write_shard
 from sweeper.bench.figures import Figure
+from sweeper.storage.artifacts import ArtifactStore
 
 TIMED = RenderSetting(resolution=64, samples=4, min_objects=10, max_objects=10)
 SMALL = RenderSetting(resolution=32, samples=1)
@@ -75,37 +75,6 @@ def against_bare(side: int, samples: int, scenes: int) -> dict[str, float]:
     return {name: scenes * setting.poses_per_scene / seconds for name, seconds in spent.items()}
 
 
-@dataclass(frozen=True)
-class _FolderSink:
-    """Keeps nothing but what it must: the pool only asks whether a shard was committed."""
-
-    folder: str
-
-    def find(self, identity: dict[str, Any]) -> None:
-        return None
-
-    def commit(self, identity: dict[str, Any], folder: Path) -> int:
-        return sum(path.stat().st_size for path in folder.iterdir())
-
-    def path(self, manifest: int, name: str) -> Path:
-        raise FileNotFoundError(name)
-
-
-@dataclass
-class _Clock:
-    """When images arrived."""
-
-    seen: list[tuple[float, int]] = field(default_factory=list)
-
-    def __call__(self, images: int, seconds: float) -> None:
-        self.seen.append((time.perf_counter(), images))
-
-    def steady(self) -> tuple[int, float]:
-        """Images, and the seconds they took, while all actors worked: without the first fifth and the last third."""
-        inner = self.seen[len(self.seen) // 5 : -len(self.seen) // 3]
-        return sum(images for _, images in inner[1:]), inner[-1][0] - inner[0][0]
-
-
 def scaling(shards: int = 4, turns: int = 2) -> dict[str, float]:
     """Images/s of a pool of one actor and of two that make as many shards each, on two cores.
 
@@ -113,20 +82,30 @@ def scaling(shards: int = 4, turns: int = 2) -> dict[str, float]:
     """
     import ray
 
-    from render_actors.pool import RenderJob, render_shards
-
     ray.init(address="local", num_cpus=2, logging_level="error", include_dashboard=False)
     images, seconds = {"one": 0, "two": 0}, {"one": 0.0, "two": 0.0}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, actors in (("one", 1), ("two", 2)) * turns:
-            clock, wanted = _Clock(), range(actors * shards)
-            job = RenderJob(TIMED, 0, SCENES_A_SHARD, _FolderSink(folder), actors, 1.0, 120, 0, clock)
-            render_shards(job, wanted)
-            made, took = clock.steady()
-            images[name] += made
-            seconds[name] += took
+    for name, actors in (("one", 1), ("two", 2)) * turns:
+        made, took = _steady(actors, actors * shards)
+        images[name] += made
+        seconds[name] += took
     ray.shutdown()
     return {name: images[name] / seconds[name] for name in images}
+
+
+def _steady(actors: int, shards: int) -> tuple[int, float]:
+    """Images, and the seconds they took, while all actors worked: without the first fifth and the last third."""
+    from render_actors.pool import RenderJob, render_shards
+
+    arrived: list[tuple[float, int]] = []
+    with tempfile.TemporaryDirectory() as folder:
+
+        def note(images: int, _: float) -> None:
+            arrived.append((time.perf_counter(), images))
+
+        job = RenderJob(TIMED, 0, SCENES_A_SHARD, ArtifactStore(folder), actors, 1.0, 120, 0, note)
+        render_shards(job, range(shards))
+    inner = arrived[len(arrived) // 5 : -len(arrived) // 3]
+    return sum(images for _, images in inner[1:]), inner[-1][0] - inner[0][0]
 
 
 def process_per_scene(scenes: int = 4) -> dict[str, float]:

@@ -10,15 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from analysis.evidence.backtest import Task, nine_renderings, tasks
-from analysis.evidence.selection import (
-    CANDIDATES,
-    EVIDENCE_HEAD,
-    HEAD,
-    backtests,
-    compare,
-    compare_evidence,
-    fitted,
-)
+from analysis.evidence.selection import CANDIDATES, EVIDENCE_HEAD, HEAD, backtests, compare, compare_evidence, fitted
 from sweeper.bench.figures import Figure
 from sweeper.bench.lines import check_writable, write
 from sweeper.bench.recorded import few_shot_curves, paper_curves

@@ -13,7 +13,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from sweeper.errors import BadInput
+from sweeper.errors import bad_input
 from tasks.base import ArraySet, task
 from tasks.models.transfer import TransferModel, seeded_model
 from tasks.recipes.recipe import Precision, Recipe
@@ -67,10 +67,8 @@ class Setting:
 
 def check_device(name: str) -> None:
     """BadInput where this machine has no device called `name`."""
-    try:
+    with bad_input("", RuntimeError):
         require_device(name)
-    except RuntimeError as error:
-        raise BadInput(str(error)) from None
 
 
 def our_block(setting: Setting, data: ArraySet) -> Block:

@@ -129,7 +129,8 @@ class Ledger:
             return next((f"{cap:g} {name.replace('_', '-')}" for name, cap in passed), None)
 
     def settle(self, id_: str, cost: Cost, units: float, device: str = CPU) -> None:
-        """Replace a reservation by what the work did cost; one that was given back already stays as it is.
+        """Replace a reservation by what the work did cost; one that was given back already stays as it is. Work that
+        was given up or not needed has 0 units.
 
         `device`: the type of device that did it: what is learnt of one type is not believed of another.
         """
@@ -142,10 +143,6 @@ class Ledger:
         with self._lock:
             event = {"event": "settle", "id": uuid.uuid4().hex[:12], "stage": stage, "what": what, "units": units}
             self._note(event | {"device": device, "cost": asdict(cost)})
-
-    def refund(self, id_: str, spent: Cost = NOTHING) -> None:
-        """Give back the reservation of work that was given up or not needed; what it used is charged."""
-        self.settle(id_, spent, 0.0)
 
     def close(self) -> None:
         """Charge what open reservations have used, and give the rest back: the driver ends here."""

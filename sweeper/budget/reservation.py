@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 
-from sweeper.budget.costs import CPU, Cost
+from sweeper.budget.costs import CPU, NOTHING, Cost
 from sweeper.budget.ledger import Ledger
 
 
@@ -41,12 +41,12 @@ class Reservation:
         with self._lock:
             for stage in stages:
                 if stage in self._open:
-                    self._ledger.refund(self._open.pop(stage))
+                    self._ledger.settle(self._open.pop(stage), NOTHING, 0.0)
 
     def give_up(self) -> None:
         """The run is given up: what its stages have used is charged, and the rest given back."""
         with self._lock:
             for id_ in self._open.values():
-                self._ledger.refund(id_, self._ledger.used(id_))
+                self._ledger.settle(id_, self._ledger.used(id_), 0.0)
             self._given_up |= self._open.keys()
             self._open = {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import ray
 
 from render_actors.lost_nodes import MOST_LOSSES, is_lost_node, wrapped
+from sweeper.errors import one_line
 from sweeper.storage.artifacts import CorruptArtifactError
 from tasks.base import TaskError
 
@@ -86,4 +87,4 @@ def lost_a_node(before: set[str]) -> bool:
 def cause_of(failure: BaseException) -> str:
     """One line of an exception: the last that names an error, since Ray's messages contain the worker's traceback."""
     named = [line.strip() for line in str(failure).splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b", line)]
-    return named[-1] if named else f"{type(failure).__name__}: {' '.join(str(failure).split())}"
+    return named[-1] if named else f"{type(failure).__name__}: {one_line(failure)}"

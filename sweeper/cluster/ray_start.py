@@ -6,7 +6,7 @@ from typing import Any
 import ray
 from ray.exceptions import AuthenticationError
 
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, one_line
 
 # How long a cluster's head may take to answer.
 REACH_S = 10.0
@@ -24,20 +24,19 @@ def start_ray(address: str, **settings: Any) -> None:
         try:
             ray.init(address=address, **settings)
             return
-        except AuthenticationError as error:
-            ray.shutdown()
-            raise BadInput(f"Ray wants a token: {_one_line(error)}") from None
         # Ray raises a bare Exception where a node did not start in time.
         except Exception as error:
             ray.shutdown()
+            if isinstance(error, AuthenticationError):
+                raise BadInput(f"Ray wants a token: {one_line(error)}") from None
             if not left and address != "local":
                 raise BadInput(
-                    f"RAY_ADDRESS {address}: the cluster cannot be joined: {_one_line(error)}; check the address, and "
+                    f"RAY_ADDRESS {address}: the cluster cannot be joined: {one_line(error)}; check the address, and "
                     "that the token is the cluster's (RAY_AUTH_MODE=token with RAY_AUTH_TOKEN_PATH)"
                 ) from None
             if not left:
                 raise RuntimeError(
-                    f"Ray did not start: {_one_line(error)} Run the same command again to go on"
+                    f"Ray did not start: {one_line(error)} Run the same command again to go on"
                 ) from None
 
 
@@ -52,7 +51,3 @@ def _check_answers(address: str) -> None:
         raise BadInput(
             f"RAY_ADDRESS: no cluster answers at {address} ({error}); correct it, or unset it to run on this machine"
         ) from None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

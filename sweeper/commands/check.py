@@ -1,7 +1,7 @@
 """Everything that can be wrong with a sweep is looked at before anything is spent."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from render_actors.shards import keypoints
 from sweeper.config.schema import SIMULATED, SweepConfig
-from sweeper.errors import BadInput, bad_input
+from sweeper.errors import BadInput, bad_input, one_line
 from sweeper.events.trackers import check_mlflow
 from sweeper.stages.image_sets import setting_of
 from sweeper.storage.artifacts import ArtifactStore
@@ -111,9 +111,13 @@ def _check_parts(stage: str, name: str, config: SweepConfig) -> None:
 def _sized_recipes(config: SweepConfig) -> list[tuple[str, dict[str, Any]]]:
     """The fine-tuning recipe, and with the ends of what is tuned of its batch, each with the key that it is from."""
     space = {key: each.ends for key, each in config.tune.space.items() if key in ("batch_size", "device_batch")}
-    tuned = [dict(zip(space, ends, strict=True)) for ends in itertools.product(*space.values())] if space else []
     own = config.finetune.recipe
-    return [("finetune.recipe", own), *(("tune.space", own | ends) for ends in tuned)]
+    return [("finetune.recipe", own), *(("tune.space", own | ends) for ends in _corners(space) if ends)]
+
+
+def _corners(space: dict[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    """Every combination of the ends of these keys."""
+    return (dict(zip(space, ends, strict=True)) for ends in itertools.product(*space.values()))
 
 
 def _check_backbones(config: SweepConfig) -> None:
@@ -128,13 +132,9 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
     finetune, kinds = config.finetune, {name: task_facts(name).label_kind for name in config.finetune.tasks}
     if len(set(kinds.values())) > 1:
         raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
-    options: dict[str, Any] = {
-        "kind": kinds[finetune.tasks[0]],
-        "ignore_label": finetune.ignore_label,
-        "verify": True,
-    }
+    options: dict[str, Any] = {"kind": kinds[finetune.tasks[0]], "ignore_label": finetune.ignore_label}
     try:
-        real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, **options)
+        real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, verify=True, **options)
         sizes: dict[str, Any] = {"fraction": finetune.whole, "count": finetune.count}
         chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
         if config.tune.trials and len(chosen) < config.tune.folds:
@@ -145,7 +145,7 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
         if config.tune.trials:
             folds(chosen, real.train.labels, config.tune.folds, config.seed)
     except (ValueError, OSError) as error:
-        raise BadInput(f"finetune.dataset: {' '.join(str(error).split())}") from None
+        raise BadInput(f"finetune.dataset: {one_line(error)}") from None
     if real.train.form.keypoints:
         for name in finetune.tasks:
             with bad_input("finetune."):
@@ -171,15 +171,12 @@ _MOST_CORNERS = 256
 
 def check_space(config: SweepConfig, task: str) -> None:
     """Raise BadInput where the recipe of a fine-tuning task would refuse what may be proposed to it."""
-    space = config.tune.space
+    space = {key: each.ends for key, each in config.tune.space.items()}
     if "base" in space:
         raise BadInput("tune.space: base names a whole recipe; give the values of it that are to be tuned")
-    first = {key: each.ends[0] for key, each in space.items()}
+    first = {key: ends[0] for key, ends in space.items()}
     # every end of every key, however many keys there are
-    edges = (first | {key: end} for key, each in space.items() for end in each.ends)
-    corners = (
-        dict(zip(space, ends, strict=True)) for ends in itertools.product(*(each.ends for each in space.values()))
-    )
-    for corner in itertools.chain(edges, itertools.islice(corners, _MOST_CORNERS)):
+    edges = (first | {key: end} for key, ends in space.items() for end in ends)
+    for corner in itertools.chain(edges, itertools.islice(_corners(space), _MOST_CORNERS)):
         with bad_input("tune.space: ", BadInput):
             resolve_recipe("finetune", task, config.finetune.recipe | corner)

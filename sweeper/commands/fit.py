@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from analysis import Estimate, LawFit, Prior, fit_laws
 from analysis.estimator.observations import LEAST_ERROR, SIZES, Repeated, with_pooled_variance
 from analysis.verdict.verdict import Verdict, verdict
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, one_line
 from sweeper.storage.strict_json import dumps
 
 ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task")
@@ -65,7 +65,7 @@ def fit_table(table: Path, target: float | None, *, robust: bool = False) -> dic
         arms.setdefault(row.arm, []).append(row)
     for arm, own in arms.items():
         if len({row.n for row in own}) < 2:
-            raise BadInput(f"{table}: {_named(arm)} has only n = {own[0].n:g}; a law needs runs at 2 sizes or more")
+            raise BadInput(f"{table}: {named(arm)} has only n = {own[0].n:g}; a law needs runs at 2 sizes or more")
     groups = {arm: own[0].group for arm, own in arms.items()}
     runs = with_pooled_variance({arm: _repeated(own) for arm, own in arms.items()}, groups)
     fits = fit_laws(runs, groups=groups, prior=_ROBUST if robust else None)
@@ -229,8 +229,7 @@ def _raw_rows(table: Path) -> list[tuple[str, dict[str, Any]]]:
             _refuse_twins(table, reader.fieldnames or ())
             rows = [(f"{table}, line {reader.line_num}", row) for row in reader]
     except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(f"{table} cannot be read ({reason}); give a CSV or Parquet file") from None
+        raise BadInput(f"{table} cannot be read ({one_line(error)}); give a CSV or Parquet file") from None
     for where, row in rows:
         if None in row or None in row.values():
             raise BadInput(f"{where}: it has not as many cells as the first line has columns")
@@ -243,5 +242,6 @@ def _refuse_twins(table: Path, names: Sequence[str]) -> None:
         raise BadInput(f"{table} has more than one column {twins[0]!r}; keep one")
 
 
-def _named(arm: str) -> str:
+def named(arm: str) -> str:
+    """An arm for a line to the user; a table without arms is one."""
     return f"arm {arm!r}" if arm else "the table"

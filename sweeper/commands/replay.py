@@ -17,7 +17,7 @@ from analysis.replay.pools import STANDARD_PRICES, Pool, every_run, recorded_poo
 from analysis.replay.replay import Rules
 from analysis.replay.scores import Question, Score, Spread, Trace, known_question, recorded_question, summarise, trace
 from sweeper.cluster.parallel import in_parallel
-from sweeper.commands.fit import Row, read_rows
+from sweeper.commands.fit import Row, named, read_rows
 from sweeper.errors import BadInput
 from sweeper.storage.strict_json import dumps
 
@@ -154,8 +154,7 @@ def _asked(table: Path | None, law: str | None, target: float | None) -> tuple[D
         groups[row.arm] = row.group
     for arm, sizes in errors.items():
         if len(sizes) < 3:
-            where = f"arm {arm!r}" if arm else "the table"
-            raise BadInput(f"{table}: {where} has {len(sizes)} sizes; a replay needs 3 or more to choose from")
+            raise BadInput(f"{table}: {named(arm)} has {len(sizes)} sizes; a replay needs 3 or more to choose from")
     pool = recorded_pool(groups, errors, 0)
     most = STANDARD_PRICES.total(every_run(pool))
     return partial(recorded_pool, groups, errors), recorded_question(pool, target), most

@@ -170,20 +170,10 @@ def _decisions(record: Record, events: list[dict]) -> Iterator[Decision]:
     errors = {(each.run.arm, each.run.n, each.run.seed): each.error for each in record.knowledge.runs}
     realised = learning_events(record.folder, record.studies)
     for event in events:
-        yield Decision(
-            event["step"],
-            event["arm"],
-            event["n"],
-            event["seed"],
-            event["gain"],
-            event["cost"],
-            event["reason"],
-            errors.get((event["arm"], event["n"], event["seed"])),
-            event.get("about", ""),
-            event.get("before"),
-            event.get("after"),
-            realised.get(event["step"]),
-        )
+        told = {key: event[key] for key in ("step", "arm", "n", "seed", "gain", "cost", "reason")}
+        expected = {"about": event.get("about", ""), "before": event.get("before"), "expected": event.get("after")}
+        error = errors.get((event["arm"], event["n"], event["seed"]))
+        yield Decision(**told, error=error, **expected, realised=realised.get(event["step"]))
 
 
 def _spend(ledger: Ledger) -> Iterator[StageSpend]:

@@ -5,18 +5,16 @@ from pathlib import Path
 from analysis.paper.page import write_reproduction
 from analysis.paper.recorded import read_paper
 from analysis.paper.tables import all_tables, fit_paper
-from sweeper.errors import BadInput
+from sweeper.errors import bad_input
 from sweeper.storage.strict_json import dumps
 
 
 def reproduce_paper(csv: Path, out: Path, *, as_json: bool) -> str:
     """Write the page and the tables under `out`; returns what to print. BadInput where the file cannot be used."""
-    try:
+    with bad_input():
         paper = read_paper(csv)
         fits = fit_paper(paper)
         tables = all_tables(paper, fits)
-    except ValueError as error:
-        raise BadInput(str(error)) from None
     page = write_reproduction(tables, fits, out)
     if not as_json:
         return f"{page}\n" + "\n".join(f"{out / 'tables' / table.name}.csv: {table.title}" for table in tables)

@@ -4,17 +4,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from sweeper.config.strict_yaml import load_yaml
-from sweeper.config.types import CLOSED, Number, Positive
-from sweeper.errors import BadInput
+from sweeper.config.types import Model, Number, Positive
+from sweeper.errors import BadInput, one_line
 
 
-class Budget(BaseModel):
+class Budget(Model):
     """Hard caps; the sweep keeps within each that is given. `minutes` is wall-clock time over all restarts."""
-
-    model_config = CLOSED
 
     minutes: Positive | None = None
     device_hours: Positive | None = None
@@ -25,15 +23,13 @@ class Budget(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
-class Prices(BaseModel):
+class Prices(Model):
     """Dollars for an hour of one CPU core and of one GPU, and how fast devices are before anything was measured.
 
     `gpus`: dollars an hour by type of GPU (the name Ray gives it), for all others `gpu_hour`. `speed`: training
     images/s at 64 px of one core ("cpu") or one GPU of a type, by backbone. `file`: a YAML file with any of these, such
     as configs/prices.yaml; what the sweep file says itself comes first.
     """
-
-    model_config = CLOSED
 
     cpu_core_hour: Annotated[Number, Field(ge=0)] = 0.05
     gpu_hour: Annotated[Number, Field(ge=0)] = 2.5
@@ -50,7 +46,7 @@ def take_prices(path: Path, raw: dict[str, Any]) -> None:
     try:
         listed = load_yaml(Path(own["file"]).read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())
+        said = one_line(error)
         raise BadInput(f"{path}: prices.file: {own['file']} cannot be read ({said}); see configs/prices.yaml") from None
     if not isinstance(listed, dict):
         raise BadInput(f"{path}: prices.file: {own['file']} is no mapping of keys; see configs/prices.yaml")

@@ -13,7 +13,7 @@ from sweeper.config.render import Rendering
 from sweeper.config.schema import SimulatedArm, SweepConfig
 from sweeper.config.strict_yaml import load_yaml
 from sweeper.config.tune import Space
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, one_line
 
 
 def load_run_config(folder: Path) -> SweepConfig:
@@ -33,7 +33,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise BadInput(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise BadInput(f"{path}: not valid YAML: {one_line(error)}") from None
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: a sweep file is a mapping of keys; see configs/quickstart.yaml")
     for override in overrides:

@@ -4,23 +4,21 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, Field, create_model, field_validator
+from pydantic import Field, create_model, field_validator
 
 from render_actors.setting.setting import Label, RenderSetting, Section, attributes
 from render_actors.setting.source import Source, source_content
 from render_actors.sources.labelled_folder import folder_classes
-from sweeper.config.types import CLOSED, Count, Number, Positive
-from sweeper.errors import BadInput
+from sweeper.config.types import Count, Model, Number, Positive
+from sweeper.errors import bad_input
 
 
-class ImageSource(BaseModel):
+class ImageSource(Model):
     """Images that Blender does not make (docs/own-renderer.md): a Python function or a labelled folder.
 
     `path` is FILE.py:NAME or MODULE:NAME of a function, else the folder; class names may be left out where the folder
     gives them.
     """
-
-    model_config = CLOSED
 
     kind: Literal["function", "coco", "imagefolder", "masks"]
     path: str
@@ -51,7 +49,7 @@ def _keys(section: Section) -> Any:
     """A model with a key for each attribute that RenderSetting declares for a section of a sweep file."""
     hints = get_type_hints(RenderSetting)
     keys: dict[str, Any] = {each.name: _key(section, each, hints[each.name]) for each in attributes(section)}
-    return create_model(f"Keys of {section}", __config__=CLOSED, **keys)
+    return create_model(f"Keys of {section}", __base__=Model, **keys)
 
 
 def _key(section: Section, each: dataclasses.Field[Any], hint: Any) -> tuple[Any, Any]:
@@ -110,7 +108,5 @@ class Render(_Shared):
 
 def content_of(source: ImageSource, rendering: str) -> dict[str, object]:
     """What determines a source's images; raises BadInput where it cannot work."""
-    try:
+    with bad_input(f"renderings.{rendering}.source: "):
         return source_content(source.resolved())
-    except ValueError as error:
-        raise BadInput(f"renderings.{rendering}.source: {error}") from None

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from analysis.policy.goals import Objective
 from analysis.policy.registry import OURS, POLICIES
 from sweeper.config.budget import Budget, Prices
 from sweeper.config.render import Render, Rendering
 from sweeper.config.tune import Tune
-from sweeper.config.types import CLOSED, Count, Fraction, Name, Names, Number, Positive
+from sweeper.config.types import Count, Fraction, Model, Name, Names, Number, Positive
 from sweeper.storage.uris import checked_uri, is_uri, local_copy
 
 SIMULATED = "simulated"
@@ -27,12 +27,6 @@ LARGEST_SIZE = 20_000_000
 
 # Rendering and pre-training task of the reference, n = 0.
 NO_PRETRAINING = "none"
-
-
-class Model(BaseModel):
-    """Frozen, and closed to unknown keys."""
-
-    model_config = CLOSED
 
 
 class Pretrain(Model):
@@ -269,17 +263,12 @@ class SweepConfig(Model):
             raise ValueError(f"objective: {self.objective} asks for the error at n_target images: add n_target")
         if self.objective == "target" and self.target.error is None:
             raise ValueError("objective: target asks whether target.error is reached: add target.error")
-        if len(self.ladder.values()) < 3:
-            raise ValueError(
-                f"the ladder has {len(self.ladder.values())} sizes; the law needs three at least: add sizes"
-            )
-        if self.tune.n not in (None, *self.ladder.values()):
-            raise ValueError(f"tune.n: {self.tune.n} is no size of the ladder; choose one of {self.ladder.values()}")
-        shuffled = self.controls.shuffled_labels
-        if shuffled not in (None, *self.ladder.values()):
-            raise ValueError(
-                f"controls.shuffled_labels: {shuffled} is no size of the ladder; choose one of {self.ladder.values()}"
-            )
+        sizes = self.ladder.values()
+        if len(sizes) < 3:
+            raise ValueError(f"the ladder has {len(sizes)} sizes; the law needs three at least: add sizes")
+        for key, n in (("tune.n", self.tune.n), ("controls.shuffled_labels", self.controls.shuffled_labels)):
+            if n not in (None, *sizes):
+                raise ValueError(f"{key}: {n} is no size of the ladder; choose one of {sizes}")
         return self
 
     @property

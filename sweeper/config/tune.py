@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from sweeper.config.types import CLOSED, Count, Number
+from sweeper.config.types import Count, Model, Number
 
 # What a recipe value can be in a sweep file.
 Plain = bool | int | float | str | tuple[str, ...] | tuple[float, ...]
 
 
-class Space(BaseModel):
+class Space(Model):
     """Where one recipe value is looked for: from `low` to `high`, or among `choices`.
 
     `[low, high]` is short for a range. A range is drawn on a logarithmic scale where `log` says so; without a word,
     where both ends are positive.
     """
-
-    model_config = CLOSED
 
     low: Number | None = None
     high: Number | None = None
@@ -57,7 +55,7 @@ class Space(BaseModel):
         return self.choices if self.choices is not None else (self.low, self.high)
 
 
-class Tune(BaseModel):
+class Tune(Model):
     """Recipe values of the fine-tuning, tuned by Optuna on folds of the real training images, never on the test split.
 
     `space`: recipe key -> where to look; `lr: [low, high]` beside it is short for `space: {lr: [low, high]}`.
@@ -65,8 +63,6 @@ class Tune(BaseModel):
     `each_n`, anew at every size. `early_stop`: ASHA stops the worse half of the trials after a quarter and after half
     of their training.
     """
-
-    model_config = CLOSED
 
     space: Annotated[dict[str, Space], Field(min_length=1)] = {"lr": Space(low=3e-4, high=1e-2)}
     trials: Annotated[int, Field(ge=0, strict=True)] = 5

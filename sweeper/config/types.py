@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _number(value: Any) -> Any:
@@ -28,5 +28,8 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_each_once)]
 
-# Frozen, and closed to unknown keys.
-CLOSED = ConfigDict(extra="forbid", frozen=True)
+
+class Model(BaseModel):
+    """A section of a sweep file: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

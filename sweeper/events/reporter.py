@@ -26,12 +26,12 @@ QUIET_S = 10.0
 class Reporter:
     """Events of one sweep, as lines and to callbacks. Thread-safe: stages run side by side."""
 
-    def __init__(self, mode: Mode = "auto", money: Callable[[], str] | None = None) -> None:
+    def __init__(self, mode: Mode = "auto") -> None:
         self._json = mode == "json"
         # Kept, since a command redirects stdout for what libraries print.
         self._out = sys.stdout
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._money = money or (lambda: "")
+        self._money: Callable[[], str] = lambda: ""
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._said: dict[str, float] = {}

@@ -97,8 +97,9 @@ class DecisionLog:
                     "arm": run.arm,
                     "about": about,
                     "study": self._studies.current[run.arm],
+                    "before": was[run.arm][about],
+                    "after": is_now[run.arm][about],
                 }
-                event |= {"before": was[run.arm][about], "after": is_now[run.arm][about]}
                 append_event(self._folder / LEARNING, event)
 
     def _note(self, proposal: Proposal) -> int:

@@ -127,23 +127,15 @@ def choose(
         still = "" if len(worth) in (0, len(plan.arms)) else " of the arms that are still open"
         return Stop("exhausted", f"every size{still} has been run as often as the policy allows")
 
-    def price(run: Run, _: Sequence[Run]) -> float:
-        return cost(run)
-
-    seed = config.seed + len(known.runs)
-    options = POLICIES[config.policy.name].propose(arms, candidates, price, pending, k=1, seed=seed, terms=terms)
+    propose, seed = POLICIES[config.policy.name].propose, config.seed + len(known.runs)
+    options = propose(arms, candidates, lambda run, _: cost(run), pending, k=1, seed=seed, terms=terms)
     if options:
         return options[0]
     return Stop("budget", f"no run fits into what is left of the budget: {money(max(0.0, budget_left), unit)}")
 
 
 def _substitute(
-    config: SweepConfig,
-    plan: Plan,
-    arm: Arm,
-    tried: Sequence[Run],
-    cost: Callable[[Run], float],
-    terms: Terms,
+    config: SweepConfig, plan: Plan, arm: Arm, tried: Sequence[Run], cost: Callable[[Run], float], terms: Terms
 ) -> Proposal | Stop:
     """Another size for an arm whose pilot failed: without three sizes it has no law, and no verdict."""
     sizes = [n for n in plan.ladder if (arm.name, n) not in {(run.arm, run.n) for run in tried}]

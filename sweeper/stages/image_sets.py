@@ -89,29 +89,26 @@ def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> list[Label]
     return missing
 
 
-def _check_there_are(n: int, setting: RenderSetting, rendering: str, held_out: bool) -> None:
-    """Raises BadInput where a labelled folder has fewer images than are asked for."""
-    if setting.source is None or setting.source.kind == "function":
-        return
-    with bad_input(f"renderings.{rendering}: "):
-        there = folder_size(setting.source)[held_out]
-    if n > there:
-        what, key = ("held-out", "pretrain.validation_images") if held_out else ("training", "the ladder")
-        raise BadInput(
-            f"renderings.{rendering}: {n} {what} images asked for, {setting.source.where} has {there}; lower {key}"
-        )
-
-
 def training_images(config: SweepConfig, rendering: str, n: int) -> ImageSet:
     """The images that pre-training on n reads; raises BadInput where a labelled folder has fewer."""
-    setting = setting_of(config, rendering)
-    _check_there_are(n, setting, rendering, held_out=False)
-    return ImageSet(setting, config.seed, n, config.render.scenes_per_shard)
+    return _images(config, rendering, n, held_out=False)
 
 
 def validation_images(config: SweepConfig, rendering: str) -> ImageSet:
-    """The synthetic images that choose the best checkpoint."""
+    """The synthetic images that choose the best checkpoint; raises BadInput where a labelled folder has fewer."""
+    return _images(config, rendering, config.pretrain.validation_images, held_out=True)
+
+
+def _images(config: SweepConfig, rendering: str, n: int, *, held_out: bool) -> ImageSet:
     setting = setting_of(config, rendering)
-    _check_there_are(config.pretrain.validation_images, setting, rendering, held_out=True)
-    n, per_shard = config.pretrain.validation_images, config.render.scenes_per_shard
-    return ImageSet(setting, config.seed, n, per_shard, FIRST_VALIDATION_SHARD)
+    source = setting.source
+    if source is not None and source.kind != "function":
+        with bad_input(f"renderings.{rendering}: "):
+            there = folder_size(source)[held_out]
+        if n > there:
+            what, key = ("held-out", "pretrain.validation_images") if held_out else ("training", "the ladder")
+            raise BadInput(
+                f"renderings.{rendering}: {n} {what} images asked for, {source.where} has {there}; lower {key}"
+            )
+    first = FIRST_VALIDATION_SHARD if held_out else 0
+    return ImageSet(setting, config.seed, n, config.render.scenes_per_shard, first)

@@ -67,10 +67,7 @@ class Inventory:
             return ()
         key = rendering, n = Arm.named(run.arm).rendering, run.n
         if key not in self._sets:
-            self._sets[key] = (
-                training_images(self._config, rendering, n),
-                validation_images(self._config, rendering),
-            )
+            self._sets[key] = training_images(self._config, rendering, n), validation_images(self._config, rendering)
         return self._sets[key]
 
     def changed(self) -> None:

@@ -104,7 +104,8 @@ class FileCache:
             return pin
 
     def _make_room(self, size: int) -> bool:
-        found = [(path.stat(), path) for path in _files(self.folder)]
+        paths = (path for path in self.folder.rglob("*") if path.is_file() and ".locks" not in path.parts)
+        found = [(path.stat(), path) for path in paths]
         free = self.limit - sum(stat.st_size for stat, _ in found)
         for stat, path in sorted(found, key=lambda item: item[0].st_mtime_ns):
             if free >= size:
@@ -135,12 +136,6 @@ def file_sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        if path.is_file() and ".locks" not in path.parts:
-            yield path
 
 
 def _remove_unpinned(path: Path) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, TypeVar
 import pyarrow as pa
 from pyarrow import fs
 
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, one_line
 from sweeper.storage.uris import is_uri, redacted
 
 log = logging.getLogger("sweeper")
@@ -232,25 +232,18 @@ def full_disk_as_storage_error(path: Path) -> Iterator[None]:
 
 
 def _with_fewer_tries(filesystem: fs.FileSystem) -> fs.FileSystem:
-    """The same file system; a remote one retries less by itself, since ours follow."""
-    if isinstance(filesystem, fs.S3FileSystem):
-        return _s3_with_fewer_tries(filesystem)
-    if isinstance(filesystem, fs.GcsFileSystem):
-        _, (options,) = filesystem.__reduce__()
-        given = {name: value for name, value in options.items() if value not in ("", None)}
-        return fs.GcsFileSystem(**{"retry_time_limit": GOOGLE_TRIES} | given)
-    return filesystem
+    """The same file system; a remote one retries less by itself, since ours follow.
 
-
-def _s3_with_fewer_tries(s3: fs.S3FileSystem) -> fs.S3FileSystem:
-    """No URI can set the client's own retries, which take half a minute: they are set here.
-
-    Small files are sent in one request.
+    No URI can set the retries of S3's client, which take half a minute. Small files are sent to S3 in one request.
     """
-    _, (options,) = s3.__reduce__()
-    if not options["proxy_options"]["host"]:
-        options.pop("proxy_options")
+    if not isinstance(filesystem, fs.S3FileSystem | fs.GcsFileSystem):
+        return filesystem
+    _, (options,) = filesystem.__reduce__()
     given = {name: value for name, value in options.items() if value not in ("", None)}
+    if isinstance(filesystem, fs.GcsFileSystem):
+        return fs.GcsFileSystem(**{"retry_time_limit": GOOGLE_TRIES} | given)
+    if not given["proxy_options"]["host"]:
+        del given["proxy_options"]
     given |= {"connect_timeout": CONNECT_S, "request_timeout": REQUEST_S, "allow_delayed_open": True}
     return fs.S3FileSystem(**given, retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=CLIENT_TRIES))
 
@@ -262,4 +255,4 @@ def _is_full_disk(error: OSError) -> bool:
 
 def _one_line(error: BaseException) -> str:
     # Google's client appends its whole state to the message.
-    return " ".join(str(error).partition(" error_info=")[0].split())
+    return one_line(str(error).partition(" error_info=")[0])

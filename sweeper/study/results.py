@@ -167,10 +167,9 @@ def runs(observations: Iterable[Observation]) -> list[MeasuredRun]:
     for row in observations:
         if row.split == "test":
             groups[row.run].append(row.error)
-    return [_measured(run, errors) for run, errors in groups.items()]
-
-
-def _measured(run: Run, errors: list[float]) -> MeasuredRun:
-    logs = log_errors(errors)
-    variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
-    return MeasuredRun(run, float(logs.mean()), variance, len(errors))
+    measured = []
+    for run, errors in groups.items():
+        logs = log_errors(errors)
+        variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
+        measured.append(MeasuredRun(run, float(logs.mean()), variance, len(errors)))
+    return measured

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.bench.overlap import RUNS, sweep_config, utilisation
+from sweeper.bench.overlap import RUNS, measure, sweep_config
 from sweeper.cluster.resources import cpu_count
 from sweeper.study.arms import make_plan
 
@@ -22,6 +22,6 @@ def test_a_hundred_runs_of_a_second_wait_and_more_are_under_way_than_there_are_c
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_runs_go_through_the_real_loop_and_no_core_is_more_than_busy() -> None:
-    figure = utilisation(10, 0.5)
+    figure = measure(10, 0.5)["utilisation"]
     assert figure.value >= 11 * 0.5
     assert figure.value <= figure.reference * 1.05

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.budget.costs import FREE, Cost, Guess, cost_of, estimate
+from sweeper.budget.costs import FREE, NOTHING, Cost, Guess, cost_of, estimate
 from sweeper.budget.devices import gpu_type
 from sweeper.budget.ledger import Ledger, ticking
 from sweeper.config.schema import Budget, Prices
@@ -48,10 +48,10 @@ def test_what_is_reserved_is_not_left_and_what_was_not_needed_comes_back(path: P
 def test_a_refund_charges_only_what_the_failed_work_used(path: Path) -> None:
     ledger = opened(path, usd=10)
 
-    ledger.refund(reserve(ledger, dollars(4)))
+    ledger.settle(reserve(ledger, dollars(4)), NOTHING, 0)
     assert ledger.left()["usd"] == 10
 
-    ledger.refund(reserve(ledger, dollars(4)), dollars(0.5))
+    ledger.settle(reserve(ledger, dollars(4)), dollars(0.5), 0)
     assert ledger.left()["usd"] == 9.5
 
 
@@ -170,7 +170,7 @@ def test_work_that_takes_longer_than_was_reserved_is_noticed_when_it_reaches_a_c
 
     # and what it has used until then is charged when it is given up
     used = ledger.used(id_)
-    ledger.refund(id_, used)
+    ledger.settle(id_, used, 0)
     assert ledger.spent().usd == pytest.approx(cost.usd * 190 / 60)
     ledger.settle(id_, cost, 1)
     assert ledger.spent().usd == pytest.approx(cost.usd * 190 / 60), "a late end is not charged twice"
@@ -296,7 +296,7 @@ def test_measured_work_replaces_the_guess_and_narrows_it(path: Path) -> None:
         ids = ledger.reserve(RUN, {"render": (Cost(400, 400, 0), units)})
         assert ids is not None
         ledger.settle(ids["render"], Cost(seconds, seconds, 0), units)
-    ledger.refund(reserve(ledger, Cost(400, 400, 0)))
+    ledger.settle(reserve(ledger, Cost(400, 400, 0)), NOTHING, 0)
 
     measured = estimate(GUESS, ledger.measured("render"), 390, PRICES, cpus=2, gpus=0)
 
