@@ -89,8 +89,9 @@ class LawSamples:
         shape = (-1,) + (1,) * sizes.ndim
         return law_error(sizes, self.alpha.reshape(shape), self.C.reshape(shape), self.D.reshape(shape))
 
-    def n_needed(self, target_error: float) -> Floats:
-        """Smallest n at which each draw's error is `target_error`, inf where C is above it; (draws,)."""
+    def n_needed(self, target_error: float | Floats) -> Floats:
+        """Smallest n at which each draw's error is `target_error`, one for all or (draws,); inf where C is above it;
+        (draws,)."""
         room = target_error - self.C
         with np.errstate(divide="ignore", over="ignore"):
             needed = (self.D / np.maximum(room, 0.0)) ** (1.0 / self.alpha)

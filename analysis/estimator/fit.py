@@ -8,26 +8,20 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.estimator.identified import beyond_prior, identifies
 from analysis.estimator.least_squares import LeastSquares, Space, least_squares
 from analysis.estimator.likelihood import arm_data
-from analysis.estimator.observations import Observed, check_runs, name_arm
+from analysis.estimator.observations import Observed, binomial_log_variance, check_runs, name_arm
 from analysis.estimator.outliers import outlier_chances, outlier_parts
 from analysis.estimator.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, with_shared_noise
-from analysis.estimator.posterior import ALPHA_RANGE, LogRatio, arm_parts, draw, fit_grids
+from analysis.estimator.posterior import LogRatio, arm_parts, draw, fit_grids
 from analysis.estimator.prior import Prior
 from analysis.laws import Floats, LawSamples, law_error
 
 Method = Literal["posterior", "nls"]
-# The posterior identifies a value when the data leave at most this share of the prior's spread. With a half, a few
-# cells of docs/measured/calibration.csv are called identified although their intervals still depend on the prior.
-_NARROWED = 1 / 3
 # Least squares identifies a value when its standard error is at most this share of the value (alpha) or of the mean
 # error (C).
 _NLS_SHARE = 0.5
-# The runs scatter beyond the prior when this share of the noise draws lies in the highest cell of the noise's range.
-_AT_THE_END = 0.95
-# alpha is at an end of its range when its median is within this factor of the end.
-_NEAR_THE_END = 1.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +55,8 @@ class LawFit:
     values; `sigma`: the run noise as a standard deviation of log error. `samples`: joint draws of the four.
     `identified` is False where the data do not determine alpha or C; `reason` says why in words. `outlier` (runs,): the
     probability that a run is an outlier, 0 unless the prior allows any (`Prior.outlier_share`). `beyond_prior`: why the
-    intervals of this fit cannot be trusted; empty where the runs lie within the prior's range.
+    intervals of this fit cannot be trusted; empty where the runs lie within its range. `test_size` (runs,): test
+    images, None where that is not known. `left_out`: points of trajectories that were thinned out.
     """
 
     n: Floats
@@ -77,6 +72,22 @@ class LawFit:
     reason: str
     outlier: Floats
     beyond_prior: str = ""
+    test_size: Floats | None = None
+    left_out: int = 0
+
+    def level_shift(self) -> Floats:
+        """Draws of the log error on all images there could be over that on the test set, which all runs share; zeros
+        where the test set's size is not known; (draws,).
+
+        Answers about the error itself carry it, differences between runs on the same images do not. The runs' own
+        variance already holds a share 1 / runs of it.
+        """
+        draws = self.samples.alpha.size
+        if self.test_size is None:
+            return np.zeros(draws)
+        at_top = self.error[self.n.argmax()], self.test_size.min()
+        variance = binomial_log_variance(*at_top) * (1 - 1 / self.n.size)
+        return np.sqrt(variance) * np.random.default_rng(1).standard_normal(draws)
 
     def predict(self, n: ArrayLike) -> Floats:
         """Mean error expected at n (any shape): posterior mean, or the curve of the least squares optimum."""
@@ -89,8 +100,10 @@ class LawFit:
         curves = self.samples.error(n)
         if new_run:
             noise = np.random.default_rng(0).standard_normal(curves.shape)
-            sigma = self.samples.sigma.reshape((-1,) + (1,) * (curves.ndim - 1))
-            curves = curves * np.exp(sigma * noise)
+            variance = self.samples.sigma.reshape((-1,) + (1,) * (curves.ndim - 1)) ** 2
+            if self.test_size is not None:
+                variance = variance + binomial_log_variance(np.minimum(curves, 1.0), self.test_size.min())
+            curves = curves * np.exp(np.sqrt(variance) * noise)
         return shortest_interval(curves, level)
 
     def __str__(self) -> str:
@@ -100,7 +113,8 @@ class LawFit:
             middle = f"{value.median:.4g} (median" if name == "D" else f"{value.mean:.4g} (sd {value.sd:.2g}"
             parts.append(f"{name} {middle}, 95 % {low:.4g} to {high:.4g})")
         known = "identified" if self.identified else "not identified"
-        return f"error(n) = D n^-alpha + C over {self.n.size} runs: {'; '.join(parts)}; {known}: {self.reason}"
+        thinned = f" ({self.left_out} more points of their trajectories left out)" if self.left_out else ""
+        return f"error(n) = D n^-alpha + C over {self.n.size} runs{thinned}: {'; '.join(parts)}; {known}: {self.reason}"
 
 
 def fit_law(
@@ -111,6 +125,9 @@ def fit_law(
     D: float | None = None,
     prior: Prior | None = None,
     seed: int = 0,
+    trajectory: ArrayLike | None = None,
+    block: ArrayLike | None = None,
+    test_size: ArrayLike | None = None,
     log_variance: ArrayLike | None = None,
     space: Space = "linear",
 ) -> LawFit:
@@ -118,11 +135,18 @@ def fit_law(
 
     Args:
         n: images of each run, shape (runs,), above 0. The reference n = 0 (no pre-training) is no part of the fit.
-        error: error of each run, shape (runs,), in (0, 1]. Repeats of a size are entries of their own.
+        error: error of each run, shape (runs,), in (0, 1]; 0 too where `test_size` is given: half a mistake stands for
+            none. Repeats of a size are entries of their own.
         method: "posterior", or "nls" for the paper's least squares.
         D: the value at which "nls" holds D fixed (the paper: 0.48); None: it is fitted.
         prior: of the posterior; None: the default.
         seed: decides the draws; the same seed gives the same fit.
+        trajectory: what training each point comes from, shape (runs,), any values. Points of one training share its
+            noise: of more than TRAJECTORY_POINTS those nearest to places even in log n are kept, and the rest counted.
+        block: what block each run belongs to, shape (runs,), any values: runs that share a seed or a choice of images.
+            They share a part of the run noise, which is inferred. For the posterior alone.
+        test_size: test images, one number or shape (runs,). The binomial variance of the counted mistakes is added to
+            `log_variance`, and answers about the error itself carry the test set's sampling (`LawFit.level_shift`).
         log_variance: known variance of each log error, shape (runs,): that of the mean over a run's fine-tuning
             repeats. It is added to the run noise, which is inferred.
         space: where "nls" sums its squares: "linear", as the paper's code does, or "log", as its text says.
@@ -130,12 +154,12 @@ def fit_law(
     Raises:
         ValueError: in one line, for observations outside these ranges or options that do not go together.
     """
-    observed = (n, error) if log_variance is None else (n, error, log_variance)
-    return fit_laws({"": observed}, method=method, D=D, prior=prior, seed=seed, space=space)[""]
+    seen = check_runs("", n, error, log_variance, trajectory=trajectory, block=block, test_size=test_size)
+    return fit_laws({"": seen}, method=method, D=D, prior=prior, seed=seed, space=space)[""]
 
 
 def fit_laws(
-    arms: Mapping[str, Sequence[ArrayLike]],
+    arms: Mapping[str, Sequence[ArrayLike] | Observed],
     *,
     method: Method = "posterior",
     D: float | None = None,
@@ -150,7 +174,8 @@ def fit_laws(
     runs agree.
 
     Args:
-        arms: (n, error) or (n, error, log_variance) of each arm, as in `fit_law`.
+        arms: (n, error) or (n, error, log_variance) of each arm, as in `fit_law`; or what `check_runs` makes of them
+            with a trajectory, blocks or test sizes.
         groups: the group of each arm; None: all arms are one group. Put arms in one group that share the fine-tuning
             task, its amount of data and the backbone.
         method, D, prior, seed, space: as in `fit_law`.
@@ -158,7 +183,7 @@ def fit_laws(
     Raises:
         ValueError: as `fit_law` does; the line names the arm.
     """
-    checked = {arm: check_runs(arm, *observed) for arm, observed in arms.items()}
+    checked = {arm: seen if isinstance(seen, Observed) else check_runs(arm, *seen) for arm, seen in arms.items()}
     if method == "nls":
         if D is not None and not D > 0:
             raise ValueError(f"D is {D}; it must be above 0, or None to fit it")
@@ -180,7 +205,7 @@ def _fit_posterior(
     def rng(arm: str) -> np.random.Generator:
         return np.random.default_rng([seed, crc32(arm.encode())])
 
-    data = {arm: arm_data(seen.n, seen.error, seen.log_variance) for arm, seen in arms.items()}
+    data = {arm: arm_data(seen.n, seen.error, seen.log_variance, seen.block) for arm, seen in arms.items()}
     split = outlier_parts if prior.outlier_share > 0 else arm_parts
     grids = {arm: fit_grids(split(seen, prior), prior) for arm, seen in data.items()}
     if len(arms) > 1:
@@ -209,41 +234,11 @@ def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[tupl
 
 
 def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: Prior) -> LawFit:
-    beyond = _beyond_prior(samples, prior)
-    identified, reason = (False, beyond) if beyond else _posterior_identified(seen, samples, prior)
+    beyond = beyond_prior(samples, prior)
+    identified, reason = (False, beyond) if beyond else identifies(seen, samples)
     values = (samples.alpha, samples.C, samples.D, samples.sigma)
     estimates = [Estimate(float(draws.mean()), float(draws.std()), draws) for draws in values]
     return _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier, beyond)
-
-
-def _beyond_prior(samples: LawSamples, prior: Prior) -> str:
-    """Why the run noise or alpha is beyond the prior's range, where the posterior is too narrow; else empty."""
-    if (samples.sigma > prior.noise_top()).mean() > _AT_THE_END:
-        return (
-            f"the runs scatter by more than {prior.sigma_high:.0%} of their error, more than the model of run noise"
-            " knows; repeat runs, test on more images, or look for runs that went wrong"
-        )
-    low, high = ALPHA_RANGE
-    if min(np.median(samples.alpha) / low, high / np.median(samples.alpha)) < _NEAR_THE_END:
-        return f"alpha runs into the end of its range ({low:g} to {high:g}); law (1) does not describe these runs"
-    return ""
-
-
-def _posterior_identified(seen: Observed, samples: LawSamples, prior: Prior) -> tuple[bool, str]:
-    """Whether the runs determine alpha and C, by how far they narrow the prior."""
-    if seen.sizes < 3:
-        return False, f"only {seen.sizes} distinct size{'s' * (seen.sizes != 1)}: alpha and C need at least 3"
-    reference = samples.error(np.exp(np.log(seen.n).mean()))
-    alpha_left = float(np.log(samples.alpha).std()) / prior.alpha_log_sd
-    gap_left = float((samples.C / reference).std()) / prior.r_sd
-    if max(alpha_left, gap_left) <= _NARROWED:
-        return True, "the runs determine alpha and C"
-    open_values = [f"alpha ({alpha_left:.0%} of the prior's spread left)"] * (alpha_left > _NARROWED)
-    open_values += [f"C ({gap_left:.0%} of the prior's spread left)"] * (gap_left > _NARROWED)
-    return (
-        False,
-        f"the runs do not determine {' nor '.join(open_values)}; predictions nearby may still be good",
-    )
 
 
 def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int, space: Space) -> LawFit:
@@ -288,6 +283,8 @@ def _law_fit(
         reason=reason,
         outlier=outlier,
         beyond_prior=beyond_prior,
+        test_size=seen.test_size,
+        left_out=seen.left_out,
     )
 
 

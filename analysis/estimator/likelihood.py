@@ -8,11 +8,15 @@ log errors weighted by w, the density of these runs is exactly that of one run y
     W^-1/2 prod_i w_i^1/2 exp(-1/2 sum_i w_i (log e_i - y)^2),
 
 which depends on sigma and not on the law.
+
+Where runs share blocks (a seed, a choice of photographs), the runs of a block have a share of sigma^2 in common. They
+are then not gathered: each run is a size of its own.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.estimator.prior import Noise
 from analysis.laws import Floats
@@ -27,7 +31,8 @@ class ArmData:
 
     `x` (sizes,): log n - log n_ref; `y` (sizes,): mean log error there. Of each run, shape (runs,): `size`, the place
     of its n in x; `off`, its log error less that mean; `v`, its known variance. `discrepancy` (sizes, sizes):
-    covariance of b for tau = 1.
+    covariance of b for tau = 1. `together` (sizes, sizes): 1 where two different runs share a block, else 0; None where
+    none do.
     """
 
     x: Floats
@@ -37,6 +42,7 @@ class ArmData:
     v: Floats
     log_n_ref: float
     discrepancy: Floats
+    together: Floats | None = None
 
     @property
     def repeats(self) -> bool:
@@ -58,9 +64,14 @@ class Weights:
     shift: Floats | None
 
 
-def arm_data(n: Floats, error: Floats, log_variance: Floats) -> ArmData:
+def arm_data(n: Floats, error: Floats, log_variance: Floats, block: NDArray[np.intp] | None = None) -> ArmData:
     """Log coordinates of checked observations; arrays of shape (runs,)."""
     log_n, log_error = np.log(n), np.log(error)
+    if block is not None:
+        every, log_n_ref = np.arange(n.size), float(log_n.mean())
+        together = np.equal.outer(block, block) - np.eye(n.size)
+        off, walk = np.zeros(n.size), discrepancy(log_n)
+        return ArmData(log_n - log_n_ref, log_error, every, off, log_variance, log_n_ref, walk, together)
     log_n_ref = log_n.mean()
     _, first, size = np.unique(n, return_index=True, return_inverse=True)
     # Without repeats the runs keep the order given.
@@ -89,6 +100,8 @@ def weigh(data: ArmData, noise: Noise) -> Weights:
     covariance = noise.tau[:, None, None] ** 2 * data.discrepancy
     at = np.arange(data.x.size)
     covariance[:, at, at] += own
+    if data.together is not None:
+        covariance += (noise.shared * np.exp(2 * noise.log_sigma))[:, None, None] * data.together
     root = np.linalg.cholesky(covariance)
     precision = np.linalg.inv(covariance).astype(np.float64)
     half_log_det = -np.log(root[:, at, at]).sum(axis=1)

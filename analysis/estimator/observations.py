@@ -13,6 +13,9 @@ SMALLEST_ERROR = 5e-5
 # Nobody measures outside these limits, and there powers of n and squares of log errors lose the digits a fit needs.
 SIZES = (1e-6, 1e15)
 LEAST_ERROR = 1e-12
+# Points of one training run repeat its noise. With all of them bands of 90 % held 58 % of 36 recorded few-shot curves,
+# with a dozen 84 to 93 %.
+TRAJECTORY_POINTS = 12
 
 
 def log_errors(errors: ArrayLike) -> Floats:
@@ -65,12 +68,17 @@ def _within(arms: Sequence[Repeated]) -> float:
 class Observed:
     """One entry a run, arrays of shape (runs,).
 
-    `n` > 0: images. `error` in (0, 1]. `log_variance` >= 0: known variance of the log error.
+    `n` > 0: images. `error` in (0, 1]. `log_variance` >= 0: known variance of the log error, that of the finite test
+    set included. `test_size`: test images of each run; None where it is not known. `block`: a number for the block of
+    each run; None where no two runs share one. `left_out`: points of trajectories that were thinned out.
     """
 
     n: Floats
     error: Floats
     log_variance: Floats
+    test_size: Floats | None = None
+    block: NDArray[np.intp] | None = None
+    left_out: int = 0
 
     @property
     def sizes(self) -> int:
@@ -78,14 +86,29 @@ class Observed:
         return int(np.unique(self.n).size)
 
 
-def check_runs(arm: str, n: ArrayLike, error: ArrayLike, log_variance: ArrayLike | None = None) -> Observed:
-    """The observations as float arrays; ValueError of one line where they cannot be fitted."""
+def check_runs(
+    arm: str,
+    n: ArrayLike,
+    error: ArrayLike,
+    log_variance: ArrayLike | None = None,
+    *,
+    trajectory: ArrayLike | None = None,
+    block: ArrayLike | None = None,
+    test_size: ArrayLike | None = None,
+) -> Observed:
+    """The observations as float arrays; ValueError of one line where they cannot be fitted.
+
+    Arguments as in `analysis.fit_law`.
+    """
     where = name_arm(arm)
     sizes, errors = _floats(where, "n", n), _floats(where, "error", error)
     given = np.zeros_like(sizes) if log_variance is None else _floats(where, "log_variance", log_variance)
-    if not sizes.size == errors.size == given.size:
-        counts = f"{sizes.size} n, {errors.size} error" + f", {given.size} log_variance" * (log_variance is not None)
-        raise ValueError(f"{where}lengths differ ({counts}); give one entry a run")
+    told = {"log_variance": log_variance, "trajectory": trajectory, "block": block}
+    _check_lengths(where, {"n": sizes, "error": errors} | told)
+    tested = None if test_size is None else _test_sizes(where, test_size, sizes.size)
+    if tested is not None:
+        # No mistake among N images: half a mistake stands for it.
+        errors = np.where(errors == 0, 0.5 / tested, errors)
     if not sizes.size:
         raise ValueError(f"{where}no runs to fit; give at least one")
     if (sizes == 0).any():
@@ -95,7 +118,65 @@ def check_runs(arm: str, n: ArrayLike, error: ArrayLike, log_variance: ArrayLike
     _require(where, "n", sizes, (sizes >= SIZES[0]) & (sizes <= SIZES[1]), _SIZES_RULE)
     _require(where, "error", errors, errors >= LEAST_ERROR, f"no test set tells errors below {LEAST_ERROR:g} from 0")
     _require(where, "log_variance", given, given >= 0, "variances must be 0 or more and finite")
-    return Observed(sizes, errors, given)
+    if tested is not None:
+        given = given + binomial_log_variance(errors, tested)
+    kept = np.arange(sizes.size) if trajectory is None else _thinned(sizes, _codes(trajectory))
+    return Observed(
+        sizes[kept],
+        errors[kept],
+        given[kept],
+        None if tested is None else tested[kept],
+        None if block is None else _shared(_codes(block)[kept]),
+        sizes.size - kept.size,
+    )
+
+
+def binomial_log_variance(error: Floats, test_size: ArrayLike) -> Floats:
+    """Variance of the log of an error in (0, 1] that was counted on `test_size` images: (1 - e) / (e N), the delta
+    method on a binomial share. An error of 1 counts as half a mistake less."""
+    tested = np.asarray(test_size, dtype=np.float64)
+    below_one = np.minimum(error, 1 - 0.5 / tested)
+    variance: Floats = (1 - below_one) / (below_one * tested)
+    return variance
+
+
+def _check_lengths(where: str, given: Mapping[str, ArrayLike | None]) -> None:
+    lengths = {name: np.shape(values) for name, values in given.items() if values is not None}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{shape[0] if shape else 'one'} {name}" for name, shape in lengths.items())
+        raise ValueError(f"{where}lengths differ ({counts}); give one entry a run")
+
+
+def _test_sizes(where: str, test_size: ArrayLike, runs: int) -> Floats:
+    """One number of test images a run, from one for all or one for each."""
+    given = _floats(where, "test_size", np.atleast_1d(np.asarray(test_size)))
+    if given.size not in (1, runs):
+        raise ValueError(f"{where}{given.size} test_size for {runs} runs; give one for all, or one entry a run")
+    _require(where, "test_size", given, given >= 1, "give the number of test images, 1 or more")
+    return np.broadcast_to(given, (runs,)).copy()
+
+
+def _codes(values: ArrayLike) -> NDArray[np.intp]:
+    """A number for each distinct value; entries of one value have one number."""
+    return np.unique(np.asarray(values).astype(str), return_inverse=True)[1]
+
+
+def _shared(block: NDArray[np.intp]) -> NDArray[np.intp] | None:
+    return block if np.unique(block).size < block.size else None
+
+
+def _thinned(n: Floats, trajectory: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Which points to keep: of a trajectory with more than TRAJECTORY_POINTS, those nearest to so many places that are
+    even in log n, its first and last among them."""
+    kept: list[int] = []
+    for each in range(trajectory.max(initial=-1) + 1):
+        points = np.flatnonzero(trajectory == each)
+        if points.size > TRAJECTORY_POINTS:
+            log_n = np.log(n[points])
+            places = np.linspace(log_n.min(), log_n.max(), TRAJECTORY_POINTS)
+            points = points[np.unique(np.abs(log_n[:, None] - places).argmin(axis=0))]
+        kept += points.tolist()
+    return np.array(sorted(kept), dtype=np.intp)
 
 
 def name_arm(arm: str) -> str:

@@ -83,5 +83,6 @@ def _parts(data: ArmData, outliers: Sequence[int], prior: Prior) -> list[Part]:
     told = replace(data, v=data.v + OUTLIER_SD**2 * is_outlier)
     log_prior = float(np.log(np.where(is_outlier, prior.outlier_share, 1 - prior.outlier_share)).sum())
     return [
-        Part(told, replace(noise, log_weight=noise.log_weight + log_prior), tuple(outliers)) for noise in prior.noise()
+        Part(told, replace(noise, log_weight=noise.log_weight + log_prior), tuple(outliers))
+        for noise in prior.noise(blocks=data.together is not None)
     ]

@@ -99,7 +99,7 @@ class Grid:
 
 def arm_parts(data: ArmData, prior: Prior) -> list[Part]:
     """The parts of an arm's posterior where no run can be an outlier: one for each of the prior's noises."""
-    return [Part(data, noise) for noise in prior.noise()]
+    return [Part(data, noise) for noise in prior.noise(blocks=data.together is not None)]
 
 
 def fit_grids(parts: Sequence[Part], prior: Prior, ratio: LogRatio | None = None) -> tuple[Grid, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import betaln, log_expit, polygamma
@@ -10,6 +10,8 @@ from scipy.special import betaln, log_expit, polygamma
 from analysis.laws import Floats
 
 NOISE_LEVELS = 12
+# Of the variance of the run noise, what the runs of one block share; each as probable as the others.
+BLOCK_SHARES = (0.0, 0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -96,22 +98,27 @@ class Prior:
         """The run noise at which the highest of the levels begins."""
         return float(self.sigma_high * (self.sigma_low / self.sigma_high) ** (1 / NOISE_LEVELS))
 
-    def noise(self) -> tuple[Noise, ...]:
-        """The run noises without a discrepancy, and every pair of a run noise and a discrepancy above 0."""
+    def noise(self, *, blocks: bool = False) -> tuple[Noise, ...]:
+        """The run noises without a discrepancy, and every pair of a run noise and a discrepancy above 0; where runs
+        share `blocks`, each with every share of a block."""
+        shares = BLOCK_SHARES if blocks else (0.0,)
         if not self.discrepancies or self.discrepancy_share == 0:
-            return (self._pairs((0.0,), 1.0),)
-        return self._pairs((0.0,), 1 - self.discrepancy_share), self._pairs(self.discrepancies, self.discrepancy_share)
+            return (self._pairs((0.0,), shares, 1.0),)
+        off_law = self._pairs(self.discrepancies, shares, self.discrepancy_share)
+        return self._pairs((0.0,), shares, 1 - self.discrepancy_share), off_law
 
-    def _pairs(self, discrepancies: tuple[float, ...], share: float) -> Noise:
+    def _pairs(self, discrepancies: tuple[float, ...], shares: tuple[float, ...], weight: float) -> Noise:
         edges = np.linspace(np.log(self.sigma_low), np.log(self.sigma_high), NOISE_LEVELS + 1)
         levels = (edges[1:] + edges[:-1]) / 2
-        log_weight = np.log(share / len(discrepancies)) + self.log_noise_density(levels)
+        each = len(discrepancies) * len(shares)
+        log_weight = np.log(weight / each) + self.log_noise_density(levels)
         return Noise(
-            np.repeat(np.arange(levels.size), len(discrepancies)),
-            np.repeat(levels, len(discrepancies)),
+            np.repeat(np.arange(levels.size), each),
+            np.repeat(levels, each),
             float(edges[1] - edges[0]),
-            np.tile(discrepancies, levels.size),
-            np.repeat(log_weight, len(discrepancies)),
+            np.tile(np.repeat(discrepancies, len(shares)), levels.size),
+            np.repeat(log_weight, each),
+            np.tile(shares, levels.size * len(discrepancies)),
         )
 
 
@@ -119,7 +126,8 @@ class Prior:
 class Noise:
     """Pairs of run noise and discrepancy, shape (pairs,) each, with the log weight of a pair.
 
-    `level`: index of the pair's run noise, whose centre is `log_sigma` and whose cell is `width` wide.
+    `level`: index of the pair's run noise, whose centre is `log_sigma` and whose cell is `width` wide. `shared`: of the
+    run noise's variance, what the runs of one block have in common.
     """
 
     level: np.ndarray
@@ -127,13 +135,15 @@ class Noise:
     width: float
     tau: Floats
     log_weight: Floats
+    shared: Floats
 
     def weighted(self, log_level_weight: Floats) -> Noise:
         """The same pairs with the log weight of each run noise, shape (levels,), added."""
-        return Noise(self.level, self.log_sigma, self.width, self.tau, self.log_weight + log_level_weight[self.level])
+        return replace(self, log_weight=self.log_weight + log_level_weight[self.level])
 
     def thinned(self) -> Noise:
-        """Every third run noise, with every other discrepancy."""
-        taus = self.tau.size // (self.level.max() + 1)
-        keep = (self.level % 3 == 1) & (np.arange(self.tau.size) % taus % 2 == 0)
-        return Noise(self.level[keep], self.log_sigma[keep], self.width, self.tau[keep], self.log_weight[keep])
+        """Every third run noise, with every other of its pairs."""
+        each = self.tau.size // (self.level.max() + 1)
+        keep = (self.level % 3 == 1) & (np.arange(self.tau.size) % each % 2 == 0)
+        kept = {name: getattr(self, name)[keep] for name in ("level", "log_sigma", "tau", "log_weight", "shared")}
+        return replace(self, **kept)

@@ -99,6 +99,9 @@ def verdict(
     n_now = float(fit.n.max() if n_max_observed is None else n_max_observed)
     _check(target_error, min_gain, n_now, n_limit, level)
     curve = fit.samples.error(np.array([n_now, 2 * n_now, n_now if n_limit is None else max(n_limit, n_now)]))
+    # The target is one for all images there could be, so what is set beside it carries the test set's sampling.
+    shift = np.exp(fit.level_shift())
+    at_limit = fit.samples.C if n_limit is None else curve[:, 2]
     asked = _Question(
         target=target_error,
         min_gain=min_gain,
@@ -107,11 +110,11 @@ def verdict(
         level=level,
         cost_per_image=cost_per_image,
         unit=unit,
-        C=fit.samples.C,
-        now=curve[:, 0],
-        at_limit=fit.samples.C if n_limit is None else curve[:, 2],
+        C=fit.samples.C * shift,
+        now=curve[:, 0] * shift,
+        at_limit=at_limit * shift,
         doubling=1 - curve[:, 1] / curve[:, 0],
-        needed=None if target_error is None else fit.samples.n_needed(target_error),
+        needed=None if target_error is None else fit.samples.n_needed(target_error / shift),
     )
     chances = _chances(asked)
     why_not = _nothing_to_judge(fit)

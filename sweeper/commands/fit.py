@@ -4,8 +4,10 @@ The table is a CSV or Parquet file with a row a run and at least the columns `n`
 what there is of `rendering`, `pretrain_task`, `backbone` and `finetune_task`; with several `s` in the table each is
 an arm of its own. Of a sweep's own results only the rows with `split` "test" are fitted, and those of n = 0, without
 pre-training, are set aside: they are outside the law. Rows that differ in `repeat` alone are fine-tunes of one
-pre-training: their mean is the run. With `robust` some runs may be outliers (`estimator.outliers`); those that probably
-are get named.
+pre-training: their mean is the run. Three columns may be there and may be empty in a row: `trajectory`, the training
+that a point comes from where one training gives points at several n; `block`, what runs have in common (a seed, a
+choice of photographs); `test_size`, the number of test images. `analysis.fit_law` says what each does. With `robust`
+some runs may be outliers (`estimator.outliers`); those that probably are get named.
 """
 
 import csv
@@ -20,9 +22,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
 
 from analysis import Estimate, LawFit, Prior, fit_laws
-from analysis.estimator.observations import LEAST_ERROR, SIZES, Repeated, with_pooled_variance
+from analysis.estimator.observations import (
+    LEAST_ERROR,
+    SIZES,
+    Observed,
+    Repeated,
+    check_runs,
+    with_pooled_variance,
+)
+from analysis.laws import Floats
 from analysis.verdict.verdict import Verdict, verdict
 from sweeper.errors import BadInput, one_line
 from sweeper.storage.strict_json import dumps
@@ -30,13 +41,16 @@ from sweeper.storage.strict_json import dumps
 ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task")
 _GROUP_COLUMNS = ("finetune_task", "backbone", "s")
 _RUN_COLUMNS = ("s", "seed", "repeat")
+# From so many sizes, each run once, the points look like those of one training.
+ONE_TRAINING = 30
 # With `robust`: one run in twenty, as far as is known before any.
 _ROBUST = Prior(outlier_share=0.05)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table, checked; `where` names it; `group`: arms of one group may share D."""
+    """One row of the table, checked; `where` names it; `group`: arms of one group may share D. `trajectory`, `block`:
+    empty where the table does not say; `test_size`: then None."""
 
     where: str
     arm: str
@@ -44,6 +58,9 @@ class Row:
     n: float
     error: float
     key: tuple[str, ...]
+    trajectory: str = ""
+    block: str = ""
+    test_size: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +84,12 @@ def fit_table(table: Path, target: float | None, *, robust: bool = False) -> dic
         if len({row.n for row in own}) < 2:
             raise BadInput(f"{table}: {named(arm)} has only n = {own[0].n:g}; a law needs runs at 2 sizes or more")
     groups = {arm: own[0].group for arm, own in arms.items()}
-    runs = with_pooled_variance({arm: _repeated(own) for arm, own in arms.items()}, groups)
-    fits = fit_laws(runs, groups=groups, prior=_ROBUST if robust else None)
+    runs = {arm: _runs(own) for arm, own in arms.items()}
+    pooled = with_pooled_variance({arm: _repeated(own) for arm, own in runs.items()}, groups)
+    observed = {arm: _observed(arm, pooled[arm], [of_run[0] for of_run in own]) for arm, own in runs.items()}
+    for arm, seen in observed.items():
+        _warn_of_one_training(table, arm, seen, arms[arm])
+    fits = fit_laws(observed, groups=groups, prior=_ROBUST if robust else None)
     return {
         arm: ArmAnswer(
             fit,
@@ -173,22 +194,63 @@ def _needed(fit: LawFit, target: float) -> str:
     return f"the target is met at n = {middle:,.0f} (95% interval {low:,.0f} to {upper})"
 
 
-def _repeated(rows: Sequence[Row]) -> Repeated:
-    """Fine-tunes of one pre-training become their mean."""
+def _runs(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows that are fine-tunes of one pre-training, together."""
     runs: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         runs.setdefault(row.key[:-1], []).append(row)
-    logs = [np.log([row.error for row in own]) for own in runs.values()]
+    return list(runs.values())
+
+
+def _repeated(runs: Sequence[Sequence[Row]]) -> Repeated:
+    """Fine-tunes of one pre-training become their mean."""
+    logs = [np.log([row.error for row in own]) for own in runs]
     return Repeated(
-        n=[own[0].n for own in runs.values()],
+        n=[own[0].n for own in runs],
         error=[float(np.exp(own.mean())) for own in logs],
         spread=[own.var(ddof=1) if own.size > 1 else 0.0 for own in logs],
         repeats=[own.size for own in logs],
     )
 
 
+def _observed(arm: str, pooled: tuple[ArrayLike, ArrayLike, Floats], runs: Sequence[Row]) -> Observed:
+    """An arm's runs with what the table says of each; `runs`: a row of each."""
+    known = [row for row in runs if row.test_size is not None]
+    if 0 < len(known) < len(runs):
+        where = next(row.where for row in runs if row.test_size is None)
+        raise BadInput(f"{where}: test_size is missing, other rows of {named(arm)} have it; give it in all or in none")
+
+    def told(values: Sequence[str]) -> list[str] | None:
+        """A value for each run, its own where the table has none; None where it has none at all."""
+        return [value or f" {i}" for i, value in enumerate(values)] if any(values) else None
+
+    return check_runs(
+        arm,
+        *pooled,
+        trajectory=told([row.trajectory for row in runs]),
+        block=told([row.block for row in runs]),
+        test_size=[float(row.test_size or 0) for row in runs] if known else None,
+    )
+
+
+def _warn_of_one_training(table: Path, arm: str, seen: Observed, rows: Sequence[Row]) -> None:
+    """Say on stderr that points at many sizes, each there once, look like those of one training."""
+    if seen.sizes >= ONE_TRAINING and seen.sizes == seen.n.size and not any(row.trajectory for row in rows):
+        print(
+            f"{table}: {named(arm)} has {seen.sizes} points, each at its own n; where one training gave several of"
+            " them, say so in a column `trajectory`, or the intervals are too narrow",
+            file=sys.stderr,
+        )
+
+
 def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
     n, error = _number(where, "n", row["n"]), _number(where, "error", row["error"])
+    test_size = None if row.get("test_size") in (None, "") else _number(where, "test_size", row["test_size"])
+    if test_size is not None and test_size < 1:
+        raise BadInput(f"{where}: test_size is {test_size:g}; give the number of test images, 1 or more")
+    if test_size is not None and error == 0:
+        # No mistake among N images: half a mistake stands for it.
+        error = 0.5 / test_size
     if n < 0:
         raise BadInput(f"{where}: n is {n:g}; give sizes above 0, or 0 where there was no pre-training")
     if not 0 < error <= 1:
@@ -204,7 +266,9 @@ def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
     # Without a seed, runs of one size are told apart by their error; two that agree in all digits are one, twice.
     told = [str(row.get(name, "")) for name in _RUN_COLUMNS]
     apart = "" if row.get("seed") not in (None, "") or row.get("repeat") not in (None, "") else repr(error)
-    return Row(where, arm, group, n, error, (arm, repr(n), told[0], told[1], apart, told[2]))
+    key = (arm, repr(n), told[0], told[1], apart, told[2])
+    trajectory, block = (str(row.get(name) if row.get(name) is not None else "") for name in ("trajectory", "block"))
+    return Row(where, arm, group, n, error, key, trajectory, block, test_size)
 
 
 def _number(where: str, name: str, value: Any) -> float:

@@ -148,3 +148,42 @@ def test_a_table_that_is_not_there_and_a_target_that_cannot_be(tmp_path: Path) -
         fit_table(tmp_path / "none.csv", None)
     with pytest.raises(BadInput, match=r"--target is 15; give an error in \(0, 1\]"):
         fit_table(_table(tmp_path, GOOD), 15)
+
+
+def test_the_size_of_the_test_set_is_a_column(tmp_path: Path) -> None:
+    rows = ((250, 8), (1000, 5), (4000, 3), (16_000, 0))
+    text = "n,error,test_size\n" + "".join(f"{n},{wrong / 400},400\n" for n, wrong in rows)
+
+    fit = fit_table(_table(tmp_path, text), None)[""].fit
+
+    assert fit.error[3] == pytest.approx(0.5 / 400)
+    assert fit.log_variance[0] == pytest.approx((1 - 0.02) / (0.02 * 400))
+
+
+def test_a_test_set_of_some_rows_only_is_refused(tmp_path: Path) -> None:
+    text = "n,error,test_size\n250,0.5,400\n1000,0.4,\n4000,0.3,400\n"
+    with pytest.raises(BadInput, match=r"line 3: test_size is missing, other rows of the table have it"):
+        fit_table(_table(tmp_path, text), None)
+
+
+def test_points_of_one_training_are_named_by_a_column_and_missed_where_it_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = [(n, law_error(n, 0.5, 0.2, 8.0)) for n in np.geomspace(1000, 64_000, 40)]
+    plain = "n,error\n" + "".join(f"{n:.0f},{error:.6f}\n" for n, error in points)
+    named = "n,error,trajectory\n" + "".join(f"{n:.0f},{error:.6f},first\n" for n, error in points)
+
+    assert fit_table(_table(tmp_path, plain), None)[""].fit.left_out == 0
+    assert "the table has 40 points, each at its own n" in capsys.readouterr().err
+
+    assert fit_table(_table(tmp_path, named), None)[""].fit.left_out > 20
+    assert capsys.readouterr().err == ""
+
+
+def test_runs_of_a_block_are_named_by_a_column(tmp_path: Path) -> None:
+    text = "n,error,block\n125,0.5,a\n500,0.42,a\n2000,0.36,a\n2000,0.37,b\n8000,0.34,\n"
+    plain = "\n".join(line.rpartition(",")[0] for line in text.splitlines())
+
+    told, alone = (fit_table(_table(tmp_path, each), None)[""].fit for each in (text, plain))
+
+    assert told.alpha.mean != alone.alpha.mean
