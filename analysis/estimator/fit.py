@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from analysis.estimator.identified import beyond_prior, identifies
 from analysis.estimator.least_squares import LeastSquares, Space, least_squares
 from analysis.estimator.likelihood import arm_data
-from analysis.estimator.observations import Observed, binomial_log_variance, check_runs, name_arm
+from analysis.estimator.observations import LEAST_ERROR, Observed, binomial_log_variance, check_runs, name_arm
 from analysis.estimator.outliers import outlier_chances, outlier_parts
 from analysis.estimator.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, with_shared_noise
 from analysis.estimator.posterior import LogRatio, arm_parts, draw, fit_grids
@@ -79,15 +79,24 @@ class LawFit:
         """Draws of the log error on all images there could be over that on the test set, which all runs share; zeros
         where the test set's size is not known; (draws,).
 
-        Answers about the error itself carry it, differences between runs on the same images do not. The runs' own
-        variance already holds a share 1 / runs of it.
+        Answers about the error itself carry it. The runs' own variance already holds a share 1 / runs of it, since each
+        run is taken as tested on images of its own: how alike runs on the same images err is not known from errors.
         """
         draws = self.samples.alpha.size
         if self.test_size is None:
             return np.zeros(draws)
-        at_top = self.error[self.n.argmax()], self.test_size.min()
-        variance = binomial_log_variance(*at_top) * (1 - 1 / self.n.size)
-        return np.sqrt(variance) * np.random.default_rng(1).standard_normal(draws)
+        at_top = np.clip(self.predict(self.n.max()), LEAST_ERROR, 1.0)
+        variance = binomial_log_variance(at_top, np.median(self.test_size)) * (1 - 1 / self.n.size)
+        # Less half the variance: the error on all images is on average that on the test set.
+        return np.sqrt(variance) * np.random.default_rng(1).standard_normal(draws) - variance / 2
+
+    def gap(self) -> Floats:
+        """Draws of C on all images there could be; (draws,)."""
+        return self.samples.C * np.exp(self.level_shift())
+
+    def n_needed(self, target_error: float) -> Floats:
+        """Draws of the smallest n whose error on all images is `target_error`, inf where C is above it; (draws,)."""
+        return self.samples.n_needed(target_error / np.exp(self.level_shift()))
 
     def predict(self, n: ArrayLike) -> Floats:
         """Mean error expected at n (any shape): posterior mean, or the curve of the least squares optimum."""
@@ -147,6 +156,7 @@ def fit_law(
             They share a part of the run noise, which is inferred. For the posterior alone.
         test_size: test images, one number or shape (runs,). The binomial variance of the counted mistakes is added to
             `log_variance`, and answers about the error itself carry the test set's sampling (`LawFit.level_shift`).
+            Least squares weights all runs alike and takes only the latter.
         log_variance: known variance of each log error, shape (runs,): that of the mean over a run's fine-tuning
             repeats. It is added to the run noise, which is inferred.
         space: where "nls" sums its squares: "linear", as the paper's code does, or "log", as its text says.
@@ -187,6 +197,8 @@ def fit_laws(
     if method == "nls":
         if D is not None and not D > 0:
             raise ValueError(f"D is {D}; it must be above 0, or None to fit it")
+        if any(seen.block is not None for seen in checked.values()):
+            raise ValueError("least squares knows of no block; leave it out or use method='posterior'")
         if space not in ("linear", "log"):
             raise ValueError(f"unknown space {space!r}; choose 'linear' or 'log'")
         return {arm: _fit_nls(arm, seen, D, seed, space) for arm, seen in checked.items()}

@@ -8,7 +8,7 @@ from analysis.estimator.prior import Prior
 from analysis.laws import LawSamples
 
 # The posterior identifies alpha when the sd of log alpha is at most this, and C when the sd of C over the error at the
-# mean log n is: a third of the default prior's spread, whatever prior is used. With a half, a few cells of
+# mean log n is: about a third of the default prior's spread, whatever prior is used. With a half, a few cells of
 # docs/measured/calibration.csv are called identified although their intervals still depend on the prior.
 _ALPHA_KNOWN, _GAP_KNOWN = 0.267, 0.079
 # The runs scatter beyond the prior when this share of the noise draws lies in the highest cell of the noise's range.
@@ -38,10 +38,10 @@ def identifies(seen: Observed, samples: LawSamples) -> tuple[bool, str]:
     alpha_left, gap_left = float(np.log(samples.alpha).std()), float((samples.C / reference).std())
     if alpha_left <= _ALPHA_KNOWN and gap_left <= _GAP_KNOWN:
         return True, "the runs determine alpha and C"
-    open_values = [f"alpha (sd of log alpha {alpha_left:.2g}, at most {_ALPHA_KNOWN} wanted)"] * (
+    open_values = [f"alpha (sd of log alpha {alpha_left:.3f}, at most {_ALPHA_KNOWN} wanted)"] * (
         alpha_left > _ALPHA_KNOWN
     )
-    open_values += [f"C (sd {gap_left:.2g} of the error, at most {_GAP_KNOWN} wanted)"] * (gap_left > _GAP_KNOWN)
+    open_values += [f"C (sd {gap_left:.3f} of the error, at most {_GAP_KNOWN} wanted)"] * (gap_left > _GAP_KNOWN)
     return (
         False,
         f"the runs do not determine {' nor '.join(open_values)}; predictions nearby may still be good",

@@ -110,11 +110,11 @@ def verdict(
         level=level,
         cost_per_image=cost_per_image,
         unit=unit,
-        C=fit.samples.C * shift,
+        C=fit.gap(),
         now=curve[:, 0] * shift,
         at_limit=at_limit * shift,
         doubling=1 - curve[:, 1] / curve[:, 0],
-        needed=None if target_error is None else fit.samples.n_needed(target_error / shift),
+        needed=None if target_error is None else fit.n_needed(target_error),
     )
     chances = _chances(asked)
     why_not = _nothing_to_judge(fit)

@@ -18,7 +18,6 @@ from render_actors.scene.sample import sample_scene
 from render_actors.setting.setting import RenderSetting
 from render_actors.shards.format import write_shard
 from sweeper.bench.figures import Figure
-from sweeper.storage.artifacts import ArtifactStore
 
 TIMED = RenderSetting(resolution=64, samples=4, min_objects=10, max_objects=10)
 SMALL = RenderSetting(resolution=32, samples=1)
@@ -95,6 +94,7 @@ def scaling(shards: int = 4, turns: int = 2) -> dict[str, float]:
 def _steady(actors: int, shards: int) -> tuple[int, float]:
     """Images, and the seconds they took, while all actors worked: without the first fifth and the last third."""
     from render_actors.pool import RenderJob, render_shards
+    from sweeper.storage.artifacts import ArtifactStore
 
     arrived: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -94,7 +94,7 @@ def fit_table(table: Path, target: float | None, *, robust: bool = False) -> dic
         arm: ArmAnswer(
             fit,
             verdict(fit, arm=arm, target_error=target),
-            None if target is None else float((target < fit.samples.C).mean()),
+            None if target is None else float((target < fit.gap()).mean()),
         )
         for arm, fit in fits.items()
     }
@@ -166,7 +166,7 @@ def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
         name: {"mean": value.mean, "sd": value.sd, "interval_95": list(value.interval(0.95))}
         for name, value in names.items()
     }
-    found |= {"runs": fit.n.size, "identified": fit.identified, "reason": fit.reason}
+    found |= {"runs": fit.n.size, "left_out": fit.left_out, "identified": fit.identified, "reason": fit.reason}
     found["outliers"] = [
         {"n": n, "error": error, "probability": chance}
         for n, error, chance in zip(fit.n.tolist(), fit.error.tolist(), fit.outlier.tolist(), strict=True)
@@ -180,7 +180,7 @@ def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
 
 
 def _n_at(fit: LawFit, target: float) -> tuple[float, float, float]:
-    low, middle, high = np.quantile(fit.samples.n_needed(target), [0.025, 0.5, 0.975], method="nearest")
+    low, middle, high = np.quantile(fit.n_needed(target), [0.025, 0.5, 0.975], method="nearest")
     return float(low), float(middle), float(high)
 
 
@@ -245,7 +245,8 @@ def _warn_of_one_training(table: Path, arm: str, seen: Observed, rows: Sequence[
 
 def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
     n, error = _number(where, "n", row["n"]), _number(where, "error", row["error"])
-    test_size = None if row.get("test_size") in (None, "") else _number(where, "test_size", row["test_size"])
+    tested = _text(row.get("test_size"))
+    test_size = _number(where, "test_size", tested) if tested else None
     if test_size is not None and test_size < 1:
         raise BadInput(f"{where}: test_size is {test_size:g}; give the number of test images, 1 or more")
     if test_size is not None and error == 0:
@@ -266,9 +267,14 @@ def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
     # Without a seed, runs of one size are told apart by their error; two that agree in all digits are one, twice.
     told = [str(row.get(name, "")) for name in _RUN_COLUMNS]
     apart = "" if row.get("seed") not in (None, "") or row.get("repeat") not in (None, "") else repr(error)
-    key = (arm, repr(n), told[0], told[1], apart, told[2])
-    trajectory, block = (str(row.get(name) if row.get(name) is not None else "") for name in ("trajectory", "block"))
+    trajectory, block = (_text(row.get(name)) for name in ("trajectory", "block"))
+    key = (arm, repr(n), told[0], told[1], trajectory, block, repr(test_size), apart, told[2])
     return Row(where, arm, group, n, error, key, trajectory, block, test_size)
+
+
+def _text(value: Any) -> str:
+    """A cell as text; a missing one, which Parquet may hold as nan, is empty."""
+    return "" if value is None or value != value else str(value)
 
 
 def _number(where: str, name: str, value: Any) -> float:

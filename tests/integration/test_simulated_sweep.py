@@ -159,6 +159,7 @@ def test_running_a_finished_sweep_again_starts_no_ray_and_changes_no_result(simu
     assert simulated.place.wait_until_empty(30) == []
 
 
+@pytest.mark.slow
 def test_going_back_to_an_earlier_config_gives_its_own_answer(simulated: Sweep) -> None:
     # given a sweep, finished with one target and then with another
     first = simulated.place.run("run", str(simulated.config), "name=twice", "--json")
@@ -172,6 +173,7 @@ def test_going_back_to_an_earlier_config_gives_its_own_answer(simulated: Sweep) 
     assert f"{arm('fixed')}: change the rendering" in again.err
 
 
+@pytest.mark.slow
 def test_a_damaged_part_of_a_finished_sweep_is_measured_anew(simulated: Sweep) -> None:
     # given a finished sweep, a byte of whose results is gone
     copied = simulated.place.folder / "runs" / "damaged"
@@ -193,6 +195,7 @@ def test_a_damaged_part_of_a_finished_sweep_is_measured_anew(simulated: Sweep) -
     assert rows(copied) == whole
 
 
+@pytest.mark.slow
 def test_a_cap_ends_fine_tunes_that_are_under_way(simulated: Sweep) -> None:
     # given fine-tunes of ten minutes that were believed to take a second, under a cap of one minute
     quick = ("seed=7", "tune.trials=0", "name=capped", "budget.minutes=20")

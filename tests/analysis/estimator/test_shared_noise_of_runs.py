@@ -112,11 +112,21 @@ def test_points_that_repeat_one_trainings_noise_do_not_count_as_runs() -> None:
     assert told > 2 * untold
 
 
+def test_points_without_a_training_are_runs_of_their_own() -> None:
+    n = np.geomspace(100, 10_000, 40)
+    assert fit_law(n, LAW.error(n), trajectory=[None, float("nan")] * 20).left_out == 0  # type: ignore[arg-type]
+
+
+def test_least_squares_refuses_blocks() -> None:
+    with pytest.raises(ValueError, match="least squares knows of no block"):
+        fit_law(FOUR_SIZES, FEW_MISTAKES, method="nls", block=[0, 0, 1, 1])
+
+
 @pytest.mark.parametrize(
     ("told", "line"),
     [
         ({"block": [0, 1]}, "lengths differ (4 n, 4 error, 2 block); give one entry a run"),
-        ({"trajectory": "a"}, "lengths differ"),
+        ({"trajectory": "a"}, "trajectory has 0 dimensions; give a flat list, one entry a run"),
         ({"test_size": 0}, "test_size holds 0 (entry 1); give the number of test images, 1 or more"),
         ({"test_size": [10, 20]}, "2 test_size for 4 runs; give one for all, or one entry a run"),
     ],

@@ -187,3 +187,18 @@ def test_runs_of_a_block_are_named_by_a_column(tmp_path: Path) -> None:
     told, alone = (fit_table(_table(tmp_path, each), None)[""].fit for each in (text, plain))
 
     assert told.alpha.mean != alone.alpha.mean
+
+
+def test_two_trainings_that_agree_at_one_size_are_two_runs(tmp_path: Path) -> None:
+    text = "n,error,trajectory,repeat\n" + "".join(
+        f"{n},{error},{name},0\n" for name in "ab" for n, error in ((100, 0.9), (1000, 0.6), (10_000, 0.5))
+    )
+    assert fit_table(_table(tmp_path, text), None)[""].fit.n.size == 6
+
+
+def test_with_a_target_table_and_verdict_say_the_same_of_all_images_there_could_be(tmp_path: Path) -> None:
+    text = "n,error,test_size\n" + "".join(f"{line},372\n" for line in GOOD.splitlines()[1:])
+
+    found = json.loads(as_json(fit_table(_table(tmp_path, text), 0.25), 0.25))["arms"][""]
+
+    assert found["n_at_target_95"] == pytest.approx(found["verdict"]["n_needed_interval"])

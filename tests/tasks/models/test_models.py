@@ -73,7 +73,10 @@ def test_an_unknown_backbone_lists_the_known_ones() -> None:
 
 @pytest.mark.parametrize(
     ("name", "fine_sides", "plain_sides"),
-    [("resnet50", [16, 8, 8, 8], [16, 8, 4, 2]), ("small_resnet", [16, 8, 8, 8], [16, 8, 4, 4])],
+    [
+        pytest.param("resnet50", [16, 8, 8, 8], [16, 8, 4, 2], marks=pytest.mark.slow),
+        ("small_resnet", [16, 8, 8, 8], [16, 8, 4, 4]),
+    ],
 )
 def test_weights_move_between_dilated_and_plain_resnets(
     name: str, fine_sides: list[int], plain_sides: list[int]
