@@ -53,7 +53,11 @@ def _trained_together(folder: Path, world: int, recipe: Recipe, case: str) -> di
 
 
 # three workers hold 5, 5 and 6 of the 16 images
-@pytest.mark.parametrize("world", [2, 3, 4])
+# Four processes on two cores take half a minute each time.
+FOUR = pytest.param(4, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("world", [2, 3, FOUR])
 def test_any_number_of_workers_trains_the_model_that_one_trains(tmp_path: Path, world: int) -> None:
     many = _trained_together(tmp_path, world, SGD, "batch norm")
 
@@ -67,7 +71,7 @@ def test_any_number_of_workers_trains_the_model_that_one_trains(tmp_path: Path, 
     assert many["metric"] == pytest.approx(result.metric, abs=1 / 33 + 1e-6)
 
 
-@pytest.mark.parametrize("world", [2, 4])
+@pytest.mark.parametrize("world", [2, FOUR])
 @pytest.mark.parametrize("case", ["dropout", "stochastic depth"])
 def test_what_is_dropped_is_drawn_for_the_batch_whoever_holds_it(tmp_path: Path, case: str, world: int) -> None:
     short = replace(SGD, iterations=4)
