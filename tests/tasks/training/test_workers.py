@@ -52,11 +52,11 @@ def _trained_together(folder: Path, world: int, recipe: Recipe, case: str) -> di
     return left
 
 
-# three workers hold 5, 5 and 6 of the 16 images
 # Four processes on two cores take half a minute each time.
 FOUR = pytest.param(4, marks=pytest.mark.slow)
 
 
+# three workers hold 5, 5 and 6 of the 16 images
 @pytest.mark.parametrize("world", [2, 3, FOUR])
 def test_any_number_of_workers_trains_the_model_that_one_trains(tmp_path: Path, world: int) -> None:
     many = _trained_together(tmp_path, world, SGD, "batch norm")
