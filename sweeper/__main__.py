@@ -127,7 +127,7 @@ def complexity(
 
 @app.command()
 def fit(
-    table: Annotated[Path, typer.Argument(help="A CSV or Parquet row a run: n, error; test_size, trajectory, block.")],
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet, a row a run: n, error; test_size, trajectory, block.")],
     target: Annotated[float | None, typer.Option(help="The error you need, in (0, 1].")] = None,
     robust: Annotated[bool, typer.Option("--robust", help="Some runs may be outliers; find which.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 from zlib import crc32
 
@@ -55,8 +56,8 @@ class LawFit:
     values; `sigma`: the run noise as a standard deviation of log error. `samples`: joint draws of the four.
     `identified` is False where the data do not determine alpha or C; `reason` says why in words. `outlier` (runs,): the
     probability that a run is an outlier, 0 unless the prior allows any (`Prior.outlier_share`). `beyond_prior`: why the
-    intervals of this fit cannot be trusted; empty where the runs lie within its range. `test_size` (runs,): test
-    images, None where that is not known. `left_out`: points of trajectories that were thinned out.
+    intervals of this fit cannot be trusted; empty where the runs lie within the prior's range. `test_size` (runs,):
+    test images, None where that is not known. `left_out`: points of trajectories that were thinned out.
     """
 
     n: Floats
@@ -75,6 +76,7 @@ class LawFit:
     test_size: Floats | None = None
     left_out: int = 0
 
+    @cached_property
     def level_shift(self) -> Floats:
         """Draws of the log error on all images there could be over that on the test set, which all runs share; zeros
         where the test set's size is not known; (draws,).
@@ -92,11 +94,11 @@ class LawFit:
 
     def gap(self) -> Floats:
         """Draws of C on all images there could be; (draws,)."""
-        return self.samples.C * np.exp(self.level_shift())
+        return self.samples.C * np.exp(self.level_shift)
 
     def n_needed(self, target_error: float) -> Floats:
         """Draws of the smallest n whose error on all images is `target_error`, inf where C is above it; (draws,)."""
-        return self.samples.n_needed(target_error / np.exp(self.level_shift()))
+        return self.samples.n_needed(target_error / np.exp(self.level_shift))
 
     def predict(self, n: ArrayLike) -> Floats:
         """Mean error expected at n (any shape): posterior mean, or the curve of the least squares optimum."""

@@ -107,8 +107,7 @@ def check_runs(
     _check_lengths(where, {"n": sizes, "error": errors} | told)
     tested = None if test_size is None else _test_sizes(where, test_size, sizes.size)
     if tested is not None:
-        # No mistake among N images: half a mistake stands for it.
-        errors = np.where(errors == 0, 0.5 / tested, errors)
+        errors = counted_error(errors, tested)
     if not sizes.size:
         raise ValueError(f"{where}no runs to fit; give at least one")
     if (sizes == 0).any():
@@ -129,6 +128,11 @@ def check_runs(
         None if block is None else _shared(_codes(block)[kept]),
         sizes.size - kept.size,
     )
+
+
+def counted_error(error: ArrayLike, test_size: ArrayLike) -> Floats:
+    """The error of mistakes that were counted on `test_size` images: where there was none, half a mistake stands."""
+    return np.where(np.asarray(error) == 0, 0.5 / np.asarray(test_size, dtype=np.float64), error)
 
 
 def binomial_log_variance(error: Floats, test_size: ArrayLike) -> Floats:

@@ -100,8 +100,7 @@ def verdict(
     _check(target_error, min_gain, n_now, n_limit, level)
     curve = fit.samples.error(np.array([n_now, 2 * n_now, n_now if n_limit is None else max(n_limit, n_now)]))
     # The target is one for all images there could be, so what is set beside it carries the test set's sampling.
-    shift = np.exp(fit.level_shift())
-    at_limit = fit.samples.C if n_limit is None else curve[:, 2]
+    curve *= np.exp(fit.level_shift)[:, None]
     asked = _Question(
         target=target_error,
         min_gain=min_gain,
@@ -111,8 +110,8 @@ def verdict(
         cost_per_image=cost_per_image,
         unit=unit,
         C=fit.gap(),
-        now=curve[:, 0] * shift,
-        at_limit=at_limit * shift,
+        now=curve[:, 0],
+        at_limit=fit.gap() if n_limit is None else curve[:, 2],
         doubling=1 - curve[:, 1] / curve[:, 0],
         needed=None if target_error is None else fit.n_needed(target_error),
     )

@@ -31,6 +31,7 @@ from analysis.estimator.observations import (
     Observed,
     Repeated,
     check_runs,
+    counted_error,
     with_pooled_variance,
 )
 from analysis.laws import Floats
@@ -220,15 +221,11 @@ def _observed(arm: str, pooled: tuple[ArrayLike, ArrayLike, Floats], runs: Seque
         where = next(row.where for row in runs if row.test_size is None)
         raise BadInput(f"{where}: test_size is missing, other rows of {named(arm)} have it; give it in all or in none")
 
-    def told(values: Sequence[str]) -> list[str] | None:
-        """A value for each run, its own where the table has none; None where it has none at all."""
-        return [value or f" {i}" for i, value in enumerate(values)] if any(values) else None
-
     return check_runs(
         arm,
         *pooled,
-        trajectory=told([row.trajectory for row in runs]),
-        block=told([row.block for row in runs]),
+        trajectory=np.array([row.trajectory or None for row in runs], dtype=object),
+        block=np.array([row.block or None for row in runs], dtype=object),
         test_size=[float(row.test_size or 0) for row in runs] if known else None,
     )
 
@@ -249,9 +246,8 @@ def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
     test_size = _number(where, "test_size", tested) if tested else None
     if test_size is not None and test_size < 1:
         raise BadInput(f"{where}: test_size is {test_size:g}; give the number of test images, 1 or more")
-    if test_size is not None and error == 0:
-        # No mistake among N images: half a mistake stands for it.
-        error = 0.5 / test_size
+    if test_size is not None:
+        error = float(counted_error(error, test_size))
     if n < 0:
         raise BadInput(f"{where}: n is {n:g}; give sizes above 0, or 0 where there was no pre-training")
     if not 0 < error <= 1:
