@@ -70,11 +70,40 @@ def full_law_gradient(n: ArrayLike, s: ArrayLike, alpha: float, beta: float, gam
 
 
 @dataclass(frozen=True, eq=False)
+class Bend:
+    """How draws leave the law beyond the largest size `last` that was run.
+
+    A law that goes wrong below that size by a discrepancy tau goes wrong beyond it too, half as fast: by
+    tau q^2.5 / 80^0.5 times `toss`, a standard normal of each draw (draws,), in log error at q = log(n / last). `scale`
+    (draws,): tau / 80^0.5. Beyond `reach`, the log range of the sizes run, it stays as it is: so far does tau say how
+    fast the law goes wrong. Small n may lie before the law's region, which large n does not: of hidden runs of the
+    recorded curves (`analysis.evidence.selection`) bands of 90 % hold 94 to 95 % with half, 96 to 97 % with the whole
+    and up to 1.7 times as wide.
+    """
+
+    scale: Floats
+    toss: Floats
+    last: float
+    reach: float
+
+    def at(self, n: ArrayLike) -> Floats:
+        """Log error over the law's; shape (draws,) + n.shape."""
+        sizes = np.asarray(n, float)
+        away = np.clip(np.log(sizes / self.last), 0.0, self.reach) ** 2.5
+        return (self.scale * self.toss).reshape((-1,) + (1,) * sizes.ndim) * away
+
+    def sizes(self) -> Floats:
+        """Sizes from `last` to where it stays as it is."""
+        return self.last * np.exp(np.linspace(0.0, self.reach, 65))
+
+
+@dataclass(frozen=True, eq=False)
 class LawSamples:
     """Joint draws of law (1) and of the run noise: arrays of shape (draws,).
 
     `sigma` is the standard deviation of the log error of a run around the law. `tau`: the discrepancy of each draw
-    (`analysis.estimator.posterior`), 0 where the law holds at every size; None from a method that knows of none.
+    (`analysis.estimator.posterior`), 0 where the law holds at every size; None from a method that knows of none. D is 0
+    where the error falls no further. `bend`: how each draw leaves the law beyond the runs, None where none does.
     """
 
     alpha: Floats
@@ -82,18 +111,35 @@ class LawSamples:
     D: Floats
     sigma: Floats
     tau: Floats | None = None
+    bend: Bend | None = None
 
     def error(self, n: ArrayLike) -> Floats:
         """Mean error of each draw at each n: shape (draws,) + n.shape."""
         sizes = np.asarray(n, float)
         shape = (-1,) + (1,) * sizes.ndim
-        return law_error(sizes, self.alpha.reshape(shape), self.C.reshape(shape), self.D.reshape(shape))
+        law = law_error(sizes, self.alpha.reshape(shape), self.C.reshape(shape), self.D.reshape(shape))
+        return law if self.bend is None else law * np.exp(self.bend.at(sizes))
 
     def n_needed(self, target_error: float | Floats) -> Floats:
-        """Smallest n at which each draw's error is `target_error`, one for all or (draws,); inf where C is above it;
+        """Smallest n at which each draw's error is `target_error`, one for all or (draws,); inf where it never is;
         (draws,)."""
+        needed = self._on_law(target_error)
+        if self.bend is None:
+            return needed
+        sizes = self.bend.sizes()
+        target = np.broadcast_to(np.asarray(target_error, float), needed.shape)
+        reached = self.error(sizes) <= target[:, None]
+        met = sizes[reached.argmax(axis=1)]
+        beyond = self._on_law(target / np.exp(self.bend.at(sizes[-1])))
+        return np.where(needed <= self.bend.last, needed, np.where(reached.any(axis=1), met, beyond))
+
+    def gap(self) -> Floats:
+        """The error that endless rendering would leave; (draws,)."""
+        return self.C if self.bend is None else self.C * np.exp(self.bend.at(self.bend.sizes()[-1]))
+
+    def _on_law(self, target_error: float | Floats) -> Floats:
         room = target_error - self.C
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             needed = (self.D / np.maximum(room, 0.0)) ** (1.0 / self.alpha)
         return np.where(room > 0, needed, np.inf)
 

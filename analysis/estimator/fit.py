@@ -93,8 +93,8 @@ class LawFit:
         return np.sqrt(variance) * np.random.default_rng(1).standard_normal(draws) - variance / 2
 
     def gap(self) -> Floats:
-        """Draws of C on all images there could be; (draws,)."""
-        return self.samples.C * np.exp(self.level_shift)
+        """Draws of what endless rendering would leave, on all images there could be; (draws,)."""
+        return self.samples.gap() * np.exp(self.level_shift)
 
     def n_needed(self, target_error: float) -> Floats:
         """Draws of the smallest n whose error on all images is `target_error`, inf where C is above it; (draws,)."""

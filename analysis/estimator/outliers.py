@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.estimator.likelihood import ArmData
-from analysis.estimator.posterior import Grid, Part, best_law, fit_grids
+from analysis.estimator.posterior import Grid, Part, arm_parts, best_law, fit_grids
 from analysis.estimator.prior import Prior
 from analysis.laws import Floats
 
@@ -82,7 +82,4 @@ def _parts(data: ArmData, outliers: Sequence[int], prior: Prior) -> list[Part]:
     is_outlier = np.isin(np.arange(data.size.size), outliers)
     told = replace(data, v=data.v + OUTLIER_SD**2 * is_outlier)
     log_prior = float(np.log(np.where(is_outlier, prior.outlier_share, 1 - prior.outlier_share)).sum())
-    return [
-        Part(told, replace(noise, log_weight=noise.log_weight + log_prior), tuple(outliers))
-        for noise in prior.noise(blocks=data.together is not None)
-    ]
+    return arm_parts(told, prior, tuple(outliers), log_prior)

@@ -116,7 +116,9 @@ def log_gain(arms: Sequence[tuple[ArmData, LawSamples]], prior: Prior) -> float:
 
 
 def _levels(arms: Sequence[tuple[ArmData, LawSamples]]) -> _Levels:
-    seen = np.log(np.concatenate([samples.D for _, samples in arms]))
+    every = np.concatenate([samples.D for _, samples in arms])
+    # A plateau has no D.
+    seen = np.log(every[every > 0]) if (every > 0).any() else np.zeros(1)
     low, high = np.quantile(seen, [0.02, 0.98])
     D, D_spread = (each.ravel() for each in np.meshgrid(np.arange(low, high + _D_STEP, _D_STEP), _D_SPREADS))
     alpha, alpha_spread = (each.ravel() for each in np.meshgrid(_ALPHA_LEVELS, _ALPHA_SPREADS))
@@ -137,14 +139,17 @@ def _evidence(data: ArmData, samples: LawSamples, levels: _Levels, prior: Prior)
     """Log evidence of an arm for every level, relative to standing alone; shape (H, G)."""
     every = max(samples.alpha.size // _DRAWS_READ, 1)
     alpha, C, D = samples.alpha[::every], samples.C[::every], samples.D[::every]
-    log_alpha, log_D = np.log(alpha), np.log(D)
+    draws, falls = alpha.size, D > 0
+    alpha, C, log_D = alpha[falls], C[falls], np.log(D[falls])
+    log_alpha = np.log(alpha)
     decay = log_D - alpha * data.log_n_ref
     m = np.logaddexp(decay, np.log(np.maximum(C, 1e-300)))
     weight = _log_volume(m, decay - m, prior) - prior.log_alpha_density(log_alpha)
     weight[(C > 1) | (m > 0)] = -np.inf
     of_D = _normal(log_D, levels.D[:, None], levels.D_spread[:, None])
     of_alpha = _normal(log_alpha, levels.alpha[:, None], levels.alpha_spread[:, None])
-    ratio = (of_D * np.exp(weight)) @ of_alpha.T / alpha.size
+    # Of a plateau a group says nothing: whatever its levels, it is as probable as alone.
+    ratio = ((of_D * np.exp(weight)) @ of_alpha.T + draws - alpha.size) / draws
     return np.log(1 - prior.pooled_share + prior.pooled_share * ratio)
 
 

@@ -15,7 +15,12 @@ curvature that starts from nothing at the largest n and goes down in log n (a Br
     cov(b(n), b(n')) = tau^2 p^3 (p^2 - 5 p q + 10 q^2) / 120,   p <= q the distances log(n_max / n), log(n_max / n')
 
 so that runs far below the largest n inform the law less than those near it. How much less follows from tau, which is
-inferred. No cut in n has to be chosen.
+inferred. No cut in n has to be chosen. Beyond the largest n the law goes wrong half as
+fast (`analysis.laws.Bend`).
+
+With probability `Prior.plateau_share` the error falls no further in the range of the runs and beyond it: r = 1, and
+log e_i = m + b(n_i) + noise. Measured curves do end in plateaus, and a law whose r has a density comes near to one only
+with a small part of its mass.
 
 m and b are integrated out exactly (normals; m is cut at error <= 1); (r, alpha, sigma, tau) live on the grid.
 For a given r the data fix alpha narrowly, so each row of the grid has its own range of alpha: the grid follows the
@@ -32,7 +37,7 @@ from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
 
 from analysis.estimator.likelihood import ArmData, Weights, misfit, weigh
 from analysis.estimator.prior import Noise, Prior
-from analysis.laws import Floats, LawSamples
+from analysis.laws import Bend, Floats, LawSamples
 
 ROWS, COLUMNS = 32, 24
 DRAWS = 4000
@@ -50,11 +55,13 @@ LogRatio = Callable[[Floats, Floats, Floats], Floats]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What one grid describes: an arm's runs, the noise pairs (L,), and the runs that are taken for outliers."""
+    """What one grid describes: an arm's runs, the noise pairs (L,), the runs that are taken for outliers, and whether
+    the error falls no further at all (r = 1)."""
 
     data: ArmData
     noise: Noise
     outliers: tuple[int, ...] = ()
+    plateau: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,18 +104,36 @@ class Grid:
         return float(_log_sum(self.log_mass, axis=(0, 1, 2)))
 
 
-def arm_parts(data: ArmData, prior: Prior) -> list[Part]:
-    """The parts of an arm's posterior where no run can be an outlier: one for each of the prior's noises."""
-    return [Part(data, noise) for noise in prior.noise(blocks=data.together is not None)]
+def arm_parts(
+    data: ArmData, prior: Prior, outliers: tuple[int, ...] = (), log_weight: float = 0.0
+) -> list[Part]:
+    """The parts of an arm's posterior with these outliers, of the prior log weight `log_weight` together: for each of
+    the prior's noises the law, and the plateau where the prior has one."""
+    shares = [(False, 1 - prior.plateau_share), (True, prior.plateau_share)]
+    return [
+        Part(data, replace(noise, log_weight=noise.log_weight + log_weight + np.log(share)), outliers, plateau)
+        for plateau, share in shares
+        if share > 0
+        for noise in prior.noise(blocks=data.together is not None)
+    ]
 
 
 def fit_grids(parts: Sequence[Part], prior: Prior, ratio: LogRatio | None = None) -> tuple[Grid, ...]:
     """The posterior mass of one arm, a grid for each of its parts; `ratio`: what its group adds to its prior.
 
-    The law alone and the law with a discrepancy have a grid each. With a discrepancy the fit is nearly as good far from
+    The law alone, the law with a discrepancy and the plateau with and without one have a grid each. With a discrepancy the fit is nearly as good far from
     the ridge, and a grid wide enough for that would miss the narrow ridge of the law alone.
     """
-    return tuple(_fit_grid(part, prior, ratio) for part in parts)
+    return tuple(_plateau(part, prior) if part.plateau else _fit_grid(part, prior, ratio) for part in parts)
+
+
+def _plateau(part: Part, prior: Prior) -> Grid:
+    """The mass of a plateau: r = 1, and alpha, of which the runs say nothing, as its prior has it."""
+    rows, low, high = np.array([np.inf]), np.log([ALPHA_RANGE[0]]), np.log([ALPHA_RANGE[1]])
+    log_alpha = _centres(low, high, COLUMNS)
+    log_mass = _level_density(part.data, prior, log_alpha, rows, (part.noise, weigh(part.data, part.noise)))[0]
+    log_mass += (prior.log_alpha_density(log_alpha) + np.log(high - low)[:, None])[..., None]
+    return Grid(part, rows, 0.0, low, high, log_mass)
 
 
 def _fit_grid(part: Part, prior: Prior, ratio: LogRatio | None) -> Grid:
@@ -147,7 +172,16 @@ def draw(prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSa
     parts = [_draw_from(prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
     # The cells come in order. Without a shuffle the draws of two arms would be correlated.
     order = rng.permutation(DRAWS)
-    return LawSamples(*(np.concatenate(values)[order] for values in zip(*parts, strict=True)))
+    alpha, C, D, sigma, tau = (np.concatenate(values)[order] for values in zip(*parts, strict=True))
+    return LawSamples(alpha, C, D, sigma, tau, _bend(grids[0].part.data, tau, rng))
+
+
+def _bend(data: ArmData, tau: Floats, rng: np.random.Generator) -> Bend | None:
+    """How draws with a discrepancy leave the law beyond the largest size; None where none has one."""
+    if not tau.any():
+        return None
+    last = float(np.exp(data.x.max() + data.log_n_ref))
+    return Bend(tau / np.sqrt(80), rng.standard_normal(tau.size), last, float(np.ptp(data.x)))
 
 
 def _draw_from(
@@ -165,12 +199,8 @@ def _draw_from(
     column_width = (grid.high - grid.low)[row] / COLUMNS
     centres = grid.log_alpha
     log_alpha = centres[row, column] + column_width * (rng.random(count) - 0.5)
-    # Where r moves inside its row, alpha moves along the ridge. Otherwise narrow posteriors would become wider.
-    in_row = mass.sum(axis=2)
-    best = centres[np.arange(ROWS), in_row.argmax(axis=1)]
-    total = in_row.sum(axis=1)
-    ridge = np.where(total > 0, (in_row * centres).sum(axis=1) / np.maximum(total, 1e-300), best)
-    log_alpha += np.interp(logit_r, grid.rows, ridge) - ridge[row]
+    if not grid.part.plateau:
+        log_alpha += _along_ridge(grid, mass.sum(axis=2), row, logit_r)
     log_alpha = np.clip(log_alpha, *np.log(ALPHA_RANGE))
     sigma = np.exp(grid.noise.log_sigma[pair] + grid.noise.width * (rng.random(count) - 0.5))
 
@@ -184,6 +214,18 @@ def _draw_from(
     error_ref = np.exp(np.minimum(mean + sd * ndtri(share), 0.0))
     D = error_ref * (1 - r) * np.exp(alpha * data.log_n_ref)
     return alpha, error_ref * r, D, sigma, grid.noise.tau[pair]
+
+
+def _along_ridge(grid: Grid, in_row: Floats, row: np.ndarray, logit_r: Floats) -> Floats:
+    """How far alpha moves along the ridge where r moves inside its row; otherwise narrow posteriors would become wider.
+
+    `in_row` (R, A): mass of the cells; `row`, `logit_r` (draws,).
+    """
+    centres, total = grid.log_alpha, in_row.sum(axis=1)
+    best = centres[np.arange(grid.rows.size), in_row.argmax(axis=1)]
+    ridge = np.where(total > 0, (in_row * centres).sum(axis=1) / np.maximum(total, 1e-300), best)
+    moved: Floats = np.interp(logit_r, grid.rows, ridge) - ridge[row]
+    return moved
 
 
 def _follow_ridge(
@@ -217,6 +259,20 @@ def _log_posterior(
     ratio: LogRatio | None,
 ) -> Floats:
     """Log posterior density at (rows, log_alpha, noise pairs) with m and b integrated out; shape (R, A, L)."""
+    density, mean = _level_density(data, prior, log_alpha, rows, pairs)
+    logit_r = np.broadcast_to(rows[:, None], log_alpha.shape)
+    own = prior.log_alpha_density(log_alpha) + prior.log_r_density(logit_r)
+    if ratio is not None:
+        at_best = np.take_along_axis(mean, density.argmax(axis=2)[..., None], axis=2)[..., 0]
+        own = own + ratio(log_alpha, logit_r, np.minimum(at_best, 0.0))
+    return density + own[..., None]
+
+
+def _level_density(
+    data: ArmData, prior: Prior, log_alpha: Floats, rows: Floats, pairs: tuple[Noise, Weights]
+) -> tuple[Floats, Floats]:
+    """Log density of the runs and the noise pairs at (rows, log_alpha), m and b integrated out, and the mean of m; both
+    (R, A, L)."""
     noise, weights = pairs
     logit_r = np.broadcast_to(rows[:, None], log_alpha.shape)
     residual = data.y - _shape(data.x, log_alpha, logit_r)
@@ -227,11 +283,7 @@ def _log_posterior(
     near_one = mean > -_FAR_FROM_ONE * sd
     if near_one.any():
         density[near_one] += log_ndtr(-(mean / sd)[near_one])
-    own = prior.log_alpha_density(log_alpha) + prior.log_r_density(logit_r)
-    if ratio is not None:
-        at_best = np.take_along_axis(mean, density.argmax(axis=2)[..., None], axis=2)[..., 0]
-        own = own + ratio(log_alpha, logit_r, np.minimum(at_best, 0.0))
-    return density + own[..., None]
+    return density, mean
 
 
 def _reference(total: Floats, first: Floats, prior: Prior) -> tuple[Floats, Floats]:

@@ -33,6 +33,8 @@ class Prior:
     the power 2.5 (see `analysis.estimator.posterior`). It is 0 with probability 1 - `discrepancy_share`, else one of
     `discrepancies`. The smallest has the size of the smallest run noise; with the largest the law hardly shows.
 
+    `plateau_share`: probability that the error falls no further in the range of the runs and beyond it.
+
     `pooled_share`: probability that an arm's D and alpha resemble those of its group (see `pooling`).
 
     `outlier_share`: probability that a run is an outlier (see `analysis.estimator.outliers`); 0, the default, for none.
@@ -50,6 +52,7 @@ class Prior:
     noise_spread: float = 0.5
     discrepancies: tuple[float, ...] = (0.004, 0.016, 0.064, 0.256)
     discrepancy_share: float = 0.02
+    plateau_share: float = 0.1
     pooled_share: float = 0.9
     outlier_share: float = 0.0
 
