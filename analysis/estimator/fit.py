@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.estimator.identified import beyond_prior, identifies
+from analysis.estimator.identified import beyond_prior, identifies, residual_dof
 from analysis.estimator.least_squares import LeastSquares, Space, least_squares
 from analysis.estimator.likelihood import arm_data
 from analysis.estimator.observations import LEAST_ERROR, Observed, binomial_log_variance, check_runs, name_arm
@@ -17,6 +17,7 @@ from analysis.estimator.outliers import outlier_chances, outlier_parts
 from analysis.estimator.pooling import FEWEST_ARMS, FEWEST_TEACHERS, pooled_priors, with_shared_noise
 from analysis.estimator.posterior import LogRatio, arm_parts, draw, fit_grids
 from analysis.estimator.prior import Prior
+from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats, LawSamples, law_error
 
 Method = Literal["posterior", "nls"]
@@ -58,6 +59,9 @@ class LawFit:
     probability that a run is an outlier, 0 unless the prior allows any (`Prior.outlier_share`). `beyond_prior`: why the
     intervals of this fit cannot be trusted; empty where the runs lie within the prior's range. `test_size` (runs,):
     test images, None where that is not known. `left_out`: points of trajectories that were thinned out.
+    `images`: what the test images do to the log errors, None where that was not measured. `residual_dof`: runs beyond
+    the values that they determine, over the arms of the group; from `FEWEST_RESIDUAL_DOF` on they say how large the run
+    noise is.
     """
 
     n: Floats
@@ -75,22 +79,32 @@ class LawFit:
     beyond_prior: str = ""
     test_size: Floats | None = None
     left_out: int = 0
+    residual_dof: int = 0
+    images: ImageVariance | None = None
 
     @cached_property
     def level_shift(self) -> Floats:
         """Draws of the log error on all images there could be over that on the test set, which all runs share; zeros
         where the test set's size is not known; (draws,).
 
-        Answers about the error itself carry it. The runs' own variance already holds a share 1 / runs of it, since each
-        run is taken as tested on images of its own: how alike runs on the same images err is not known from errors.
+        Answers about the error itself carry it. Where it was not measured on resampled images, the runs' own variance
+        already holds a share 1 / runs of it, since each run is then taken as tested on images of its own: how alike
+        runs on the same images err is not known from errors.
         """
-        draws = self.samples.alpha.size
+        if self.images is not None:
+            return self.arm_shift + _shift(self.images.in_all, np.random.default_rng(1), self.samples.alpha.size)
         if self.test_size is None:
-            return np.zeros(draws)
+            return np.zeros(self.samples.alpha.size)
         at_top = np.clip(self.predict(self.n.max()), LEAST_ERROR, 1.0)
         variance = binomial_log_variance(at_top, np.median(self.test_size)) * (1 - 1 / self.n.size)
-        # Less half the variance: the error on all images is on average that on the test set.
-        return np.sqrt(variance) * np.random.default_rng(1).standard_normal(draws) - variance / 2
+        return _shift(float(variance), np.random.default_rng(1), self.samples.alpha.size)
+
+    @cached_property
+    def arm_shift(self) -> Floats:
+        """The part of `level_shift` that this arm does not have in common with others on the same test images, which
+        differences between arms carry; (draws,)."""
+        variance = 0.0 if self.images is None else self.images.in_arm
+        return _shift(variance, np.random.default_rng(crc32(self.error.tobytes())), self.samples.alpha.size)
 
     def gap(self) -> Floats:
         """Draws of what endless rendering would leave, on all images there could be; (draws,)."""
@@ -126,6 +140,11 @@ class LawFit:
         known = "identified" if self.identified else "not identified"
         thinned = f" ({self.left_out} more points of their trajectories left out)" if self.left_out else ""
         return f"error(n) = D n^-alpha + C over {self.n.size} runs{thinned}: {'; '.join(parts)}; {known}: {self.reason}"
+
+
+def _shift(variance: float, rng: np.random.Generator, draws: int) -> Floats:
+    """Draws of a normal shift of a log error; less half the variance, so that the error is on average the same."""
+    return float(np.sqrt(variance)) * rng.standard_normal(draws) - variance / 2
 
 
 def fit_law(
@@ -232,7 +251,18 @@ def _fit_posterior(
             ratios |= dict(zip(sloping, told, strict=False)) | dict(zip(flat, told_flat, strict=True))
         grids = {arm: fit_grids([grid.part for grid in own], prior, ratios.get(arm)) for arm, own in told_noise.items()}
     samples = {arm: draw(prior, grids[arm], rng(arm)) for arm in arms}
-    return {arm: _posterior_fit(seen, samples[arm], outlier_chances(grids[arm]), prior) for arm, seen in arms.items()}
+    dof = _dof_by_group(arms, groups)
+    return {
+        arm: _posterior_fit(seen, samples[arm], outlier_chances(grids[arm]), prior, dof[groups.get(arm, "")])
+        for arm, seen in arms.items()
+    }
+
+
+def _dof_by_group(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for arm, seen in arms.items():
+        found[groups.get(arm, "")] = found.get(groups.get(arm, ""), 0) + residual_dof(seen)
+    return found
 
 
 def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[tuple[list[str], list[str]]]:
@@ -247,12 +277,12 @@ def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[tupl
     ]
 
 
-def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: Prior) -> LawFit:
+def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: Prior, dof: int) -> LawFit:
     beyond = beyond_prior(samples, prior)
-    identified, reason = (False, beyond) if beyond else identifies(seen, samples)
+    identified, reason = (False, beyond) if beyond else identifies(seen, samples, dof)
     values = (samples.alpha, samples.C, samples.D, samples.sigma)
     estimates = [Estimate(float(draws.mean()), float(draws.std()), draws) for draws in values]
-    return _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier, beyond)
+    return _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier, dof, beyond)
 
 
 def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int, space: Space) -> LawFit:
@@ -269,7 +299,7 @@ def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int, space: Space)
     draws = (samples.alpha, samples.C, samples.D, samples.sigma)
     estimates = [Estimate(*each) for each in zip(values, spread, draws, strict=True)]
     known = _nls_identified(found, float(seen.error.mean()))
-    return _law_fit(seen, "nls", estimates, samples, known, np.zeros(seen.n.size))
+    return _law_fit(seen, "nls", estimates, samples, known, np.zeros(seen.n.size), residual_dof(seen))
 
 
 def _law_fit(
@@ -279,6 +309,7 @@ def _law_fit(
     samples: LawSamples,
     known: tuple[bool, str],
     outlier: Floats,
+    dof: int,
     beyond_prior: str = "",
 ) -> LawFit:
     alpha, C, D, sigma = estimates
@@ -299,6 +330,8 @@ def _law_fit(
         beyond_prior=beyond_prior,
         test_size=seen.test_size,
         left_out=seen.left_out,
+        residual_dof=dof,
+        images=seen.images,
     )
 
 

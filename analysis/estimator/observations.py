@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats
 
 # An error of exactly 0 has no logarithm; half a part in ten thousand is below any test split's resolution.
@@ -69,7 +70,8 @@ class Observed:
     """One entry a run, arrays of shape (runs,).
 
     `n` > 0: images. `error` in (0, 1]. `log_variance` >= 0: known variance of the log error, that of the finite test
-    set included. `test_size`: test images of each run; None where it is not known. `block`: a number for the block of
+    set included. `test_size`: test images of each run; None where it is not known. `images`: what the test images do to
+    the log errors, where that was measured. `block`: a number for the block of
     each run; None where no two runs share one. `left_out`: points of trajectories that were thinned out.
     """
 
@@ -79,6 +81,7 @@ class Observed:
     test_size: Floats | None = None
     block: NDArray[np.intp] | None = None
     left_out: int = 0
+    images: ImageVariance | None = None
 
     @property
     def sizes(self) -> int:
@@ -95,10 +98,11 @@ def check_runs(
     trajectory: ArrayLike | None = None,
     block: ArrayLike | None = None,
     test_size: ArrayLike | None = None,
+    images: ImageVariance | None = None,
 ) -> Observed:
     """The observations as float arrays; ValueError of one line where they cannot be fitted.
 
-    Arguments as in `analysis.fit_law`.
+    Arguments as in `analysis.fit_law`. `images`: measured, it stands in place of the binomial variance of `test_size`.
     """
     where = name_arm(arm)
     sizes, errors = _floats(where, "n", n), _floats(where, "error", error)
@@ -117,7 +121,10 @@ def check_runs(
     _require(where, "n", sizes, (sizes >= SIZES[0]) & (sizes <= SIZES[1]), _SIZES_RULE)
     _require(where, "error", errors, errors >= LEAST_ERROR, f"no test set tells errors below {LEAST_ERROR:g} from 0")
     _require(where, "log_variance", given, given >= 0, "variances must be 0 or more and finite")
-    if tested is not None:
+    if images is not None:
+        # A run's repeats differ in the images they get wrong, so their variance holds what is its own of the images.
+        given = np.maximum(given, images.own)
+    elif tested is not None:
         given = given + binomial_log_variance(errors, tested)
     kept = np.arange(sizes.size) if trajectory is None else _thinned(sizes, _codes(trajectory))
     return Observed(
@@ -127,6 +134,7 @@ def check_runs(
         None if tested is None else tested[kept],
         None if block is None else _shared(_codes(block)[kept]),
         sizes.size - kept.size,
+        images,
     )
 
 

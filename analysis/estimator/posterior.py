@@ -104,9 +104,7 @@ class Grid:
         return float(_log_sum(self.log_mass, axis=(0, 1, 2)))
 
 
-def arm_parts(
-    data: ArmData, prior: Prior, outliers: tuple[int, ...] = (), log_weight: float = 0.0
-) -> list[Part]:
+def arm_parts(data: ArmData, prior: Prior, outliers: tuple[int, ...] = (), log_weight: float = 0.0) -> list[Part]:
     """The parts of an arm's posterior with these outliers, of the prior log weight `log_weight` together: for each of
     the prior's noises the law, and the plateau where the prior has one."""
     shares = [(False, 1 - prior.plateau_share), (True, prior.plateau_share)]
@@ -121,8 +119,9 @@ def arm_parts(
 def fit_grids(parts: Sequence[Part], prior: Prior, ratio: LogRatio | None = None) -> tuple[Grid, ...]:
     """The posterior mass of one arm, a grid for each of its parts; `ratio`: what its group adds to its prior.
 
-    The law alone, the law with a discrepancy and the plateau with and without one have a grid each. With a discrepancy the fit is nearly as good far from
-    the ridge, and a grid wide enough for that would miss the narrow ridge of the law alone.
+    The law alone, the law with a discrepancy and the plateau with and without one have a grid each. With a discrepancy
+    the fit is nearly as good far from the ridge, and a grid wide enough for that would miss the narrow ridge of the law
+    alone.
     """
     return tuple(_plateau(part, prior) if part.plateau else _fit_grid(part, prior, ratio) for part in parts)
 

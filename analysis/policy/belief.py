@@ -94,6 +94,17 @@ def prediction(n: float) -> Gradients:
     return gradients
 
 
+def fall(n: float) -> Gradients:
+    """Gradient of the share by which the error falls from n to 2 n."""
+
+    def gradients(draws: Draws) -> Floats:
+        slopes, errors = draws.slopes([n, 2 * n]), [prediction(each)(draws)[:, 0, 2] for each in (n, 2 * n)]
+        moved: Floats = (slopes[:, :1] - slopes[:, 1:]) * (errors[1] / errors[0])[:, None, None]
+        return moved
+
+    return gradients
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """Draws of an arm with their covariance of theta, or of theta and b (draws, d, d).

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Objective = Literal["law", "predict", "target", "best"]
+Objective = Literal["verdict", "law", "predict", "target", "best"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 
@@ -11,9 +11,10 @@ OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 class Goals:
     """The question, and the precision at which its answer is good enough.
 
-    `objective`: "law" (alpha and C of every arm), "predict" (the error at `n_target`), "target" (whether an error
-    of `target_error` is reached with at most `n_limit` images, None: with any number), "best" (which arm has the
-    lowest error at `n_target`).
+    `objective`: "verdict" (of every arm: whether `target_error` is reached, or without one whether the next doubling
+    lowers the error by the share `min_gain`), "law" (alpha and C of every arm), "predict" (the error at `n_target`),
+    "target" (whether an error of `target_error` is reached with at most `n_limit` images, None: with any number),
+    "best" (which arm has the lowest error at `n_target`).
 
     `alpha_sd`, `c_sd`, `prediction_sd`: wanted standard deviations, above 0; inf where the value is not asked for.
     `relative`: the three are shares of alpha, of C and of the prediction. `level`: the probability at which a
@@ -27,6 +28,7 @@ class Goals:
     n_target: float | None = None
     prediction_sd: float = 0.005
     target_error: float | None = None
+    min_gain: float = 0.01
     n_limit: float | None = None
     level: float = 0.95
     tie: float = 0.0

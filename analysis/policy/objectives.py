@@ -2,11 +2,11 @@
 
 `law` and `predict` ask for numbers: the risk of an arm is the sum of (expected posterior sd / wanted sd)^2.
 
-`target` and `best` ask for a yes or no. With probability P of a yes (from the posterior's draws), the risk is the
-expected posterior variance of the answer, E[P' (1 - P')] over the possible results of the runs (preposterior analysis:
-Raiffa and Schlaifer 1961). The answer is modelled as the sign of a normal score of the quantity behind it, of which
-runs explain the share rho; then P' = Phi((t - sqrt(rho) w) / sqrt(1 - rho)) with t = Phi^-1(P) and w standard normal,
-and
+`verdict`, `target` and `best` ask for a yes or no. With probability P of a yes (from the posterior's draws), the risk
+is the expected posterior variance of the answer, E[P' (1 - P')] over the possible results of the runs (preposterior
+analysis: Raiffa and Schlaifer 1961). The answer is modelled as the sign of a normal score of the quantity behind it, of
+which runs explain the share rho; then P' = Phi((t - sqrt(rho) w) / sqrt(1 - rho)) with t = Phi^-1(P) and w standard
+normal, and
 
     E[P' (1 - P')] = Phi(t) - Phi2(t, t; rho) = 2 T(t, sqrt((1 - rho) / (1 + rho)))
 
@@ -23,7 +23,7 @@ from scipy.special import ndtri, owens_t
 
 from analysis.estimator.fit import LawFit
 from analysis.laws import Floats
-from analysis.policy.belief import Gradients, gap, prediction, rate_and_gap
+from analysis.policy.belief import Gradients, fall, gap, prediction, rate_and_gap
 from analysis.policy.goals import Goals
 from analysis.policy.runs import ArmState
 
@@ -118,8 +118,10 @@ def aims(arms: Sequence[ArmState], goals: Goals) -> list[Aim]:
         return [_law(state.fit, state.arm, goals) for state in arms]
     if goals.objective == "predict":
         return [_prediction(state.fit, state.arm, goals) for state in arms]
-    if goals.objective == "target":
+    if goals.objective == "target" or (goals.objective == "verdict" and goals.target_error is not None):
         return [_target(state.fit, state.arm, goals) for state in arms]
+    if goals.objective == "verdict":
+        return [_doubling(state.fit, state.arm, goals) for state in arms]
     return list(_best(arms, goals))
 
 
@@ -165,12 +167,20 @@ def _prediction(fit: LawFit, arm: str, goals: Goals) -> Precision:
 
 def _target(fit: LawFit, arm: str, goals: Goals) -> Doubt:
     assert goals.target_error is not None
-    last = fit.samples.C if goals.n_limit is None else fit.samples.error(goals.n_limit)
+    last = fit.gap() if goals.n_limit is None else fit.samples.error(goals.n_limit) * np.exp(fit.level_shift)
     probability = float(_share(last[None] <= goals.target_error)[0])
     within = "any number of" if goals.n_limit is None else f"{goals.n_limit:,.0f}"
     title = f"whether {arm} reaches {goals.target_error:.1%} with {within} images"
     gradients = gap if goals.n_limit is None else prediction(goals.n_limit)
     return Doubt("target", title, probability, 1.0, gradients)
+
+
+def _doubling(fit: LawFit, arm: str, goals: Goals) -> Doubt:
+    now = float(fit.n.max())
+    errors = fit.samples.error(np.array([now, 2 * now]))
+    pays = 1 - errors[:, 1] / errors[:, 0] >= goals.min_gain
+    title = f"whether doubling {arm} to {2 * now:,.0f} images lowers its error by {goals.min_gain:.1%}"
+    return Doubt("doubling", title, float(_share(pays[None])[0]), 1.0, fall(now))
 
 
 def _best(arms: Sequence[ArmState], goals: Goals) -> list[Doubt]:
@@ -191,8 +201,9 @@ def _errors_and_best_other(fits: Sequence[LawFit], goals: Goals) -> tuple[Floats
     """Joint draws of every arm's error at `n_target`, and of the lowest of the others; (arms, draws) each."""
     assert goals.n_target is not None
     rng = np.random.default_rng(0)
-    # Each arm's draws are shuffled: the draws of two arms must not be correlated.
-    errors = np.array([rng.permutation(fit.samples.error(goals.n_target)) for fit in fits])
+    # Each arm's draws are shuffled: the draws of two arms must not be correlated. What the test images do to all arms
+    # alike does not change which is the best.
+    errors = np.array([rng.permutation(fit.samples.error(goals.n_target) * np.exp(fit.arm_shift)) for fit in fits])
     if len(fits) == 1:
         return errors, np.full_like(errors, np.inf)
     lowest, second = np.partition(errors, 1, axis=0)[:2]

@@ -26,6 +26,11 @@ def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int
 def pilot(
     arms: Sequence[str], sizes: Sequence[int], cost: Callable[[Run], float], unit: str = "$", seed: int = 0, s: int = 0
 ) -> list[Proposal]:
-    """The runs to begin with: these sizes for every arm, a size of all arms at a time, each for its `cost`."""
-    runs = [Run(arm, n, seed, s) for n in sizes for arm in arms]
-    return [Proposal(run, None, cost(run), unit, f"pilot: a first look at {run.arm}, n = {run.n:,}") for run in runs]
+    """The runs to begin with: these sizes for every arm, a size of all arms at a time, each for its `cost`; then the
+    largest again with the next seed.
+
+    The repeat shows the run noise. At the largest size it renders nothing new, and the next step begins there.
+    """
+    looks = [(Run(arm, n, seed, s), "a first look at") for n in sizes for arm in arms]
+    looks += [(Run(arm, max(sizes), seed + 1, s), "the run noise of") for arm in arms]
+    return [Proposal(run, None, cost(run), unit, f"pilot: {what} {run.arm}, n = {run.n:,}") for run, what in looks]

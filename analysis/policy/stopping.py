@@ -7,18 +7,18 @@ from analysis.policy.goals import Goals, Terms
 from analysis.policy.objectives import Aim, Doubt, Precision, aims, arms_that_can_win, chances_of_best
 from analysis.policy.proposal import Stop
 from analysis.policy.runs import ArmState
-from analysis.verdict.verdict import Verdict
+from analysis.verdict.verdict import Verdict, undecidable
 
 
 def still_open(arms: Sequence[ArmState], goals: Goals) -> set[str]:
-    """The arms that further runs are worth: for "best" those that can win, for "target" those whose answer is open.
+    """The arms that further runs are worth: for "best" those that can win, for "verdict" and "target" the undecided.
 
     For "law" and "predict" those that are not as precise as wanted; all, where every one is.
     """
     if goals.objective == "best" and arms:
         return arms_that_can_win(chances_of_best({state.arm: state.fit for state in arms}, goals), goals)
     unsettled = {s.arm for s, aim in zip(arms, aims(arms, goals), strict=True) if not _settled(s, aim, goals)}
-    if goals.objective == "target":
+    if goals.objective in ("verdict", "target"):
         return unsettled
     return unsettled or {state.arm for state in arms}
 
@@ -26,7 +26,7 @@ def still_open(arms: Sequence[ArmState], goals: Goals) -> set[str]:
 def _settled(state: ArmState, aim: Aim, goals: Goals) -> bool:
     """Whether an arm's own answer is known as well as is asked for."""
     if isinstance(aim, Doubt):
-        return not 1 - goals.level < aim.probability < goals.level
+        return not (undecidable(state.fit) or 1 - goals.level < aim.probability < goals.level)
     known = goals.objective == "predict" or state.fit.identified
     return known and isinstance(aim, Precision) and bool((aim.sd <= aim.wanted).all())
 
@@ -55,7 +55,7 @@ def should_stop(
 
 
 def _answered(arms: Sequence[ArmState], verdicts: Mapping[str, Verdict], goals: Goals) -> Stop | None:
-    """The stop because the objective is answered, if it is. Verdicts end `law` and `target` only."""
+    """The stop because the objective is answered, if it is. Verdicts end `verdict` and `target` only."""
     if goals.objective == "best":
         chances = chances_of_best({state.arm: state.fit for state in arms}, goals)
         winner, chance = max(chances.items(), key=lambda each: each[1])
@@ -63,10 +63,10 @@ def _answered(arms: Sequence[ArmState], verdicts: Mapping[str, Verdict], goals: 
         said = f"the best arm is certain: {winner} has the lowest error at n = {goals.n_target:,.0f}{within}"
         return Stop("best", f"{said} with probability {chance:.1%}") if chance >= goals.level else None
     settled = all(_settled(state, aim, goals) for state, aim in zip(arms, aims(arms, goals), strict=True))
-    if goals.objective != "target" and settled:
+    if goals.objective in ("law", "predict") and settled:
         return Stop("precision", f"precision reached: for every arm {_wanted(goals)}")
     decided = [v for v in verdicts.values() if v.label != "not identified yet"]
-    if goals.objective != "predict" and len(decided) == len(arms):
+    if goals.objective in ("verdict", "target") and len(decided) == len(arms):
         lowest = min(v.probability for v in decided)
         return Stop("verdicts", f"every verdict is certain: the least certain holds with probability {lowest:.1%}")
     return None

@@ -7,6 +7,7 @@ import numpy as np
 
 from analysis.amounts import money
 from analysis.estimator.fit import LawFit, shortest_interval
+from analysis.estimator.identified import noise_unknown
 from analysis.laws import Floats
 from analysis.verdict.no_pretraining import compare
 
@@ -75,6 +76,8 @@ def verdict(
 ) -> Verdict:
     """Judge one arm; a label is given only where its probability is at least `level`.
 
+    No label but good enough is given before the runs say how large their noise is (`LawFit.residual_dof`).
+
     With a target E: good enough where error(n_max_observed) <= E; render more where some n up to `n_limit` reaches E;
     change the rendering where none does. Without a target: render more where the doubling after `n_max_observed` lowers
     the error by at least the share `min_gain`; change the rendering where it does not, because the transfer gap C
@@ -116,7 +119,7 @@ def verdict(
         needed=None if target_error is None else fit.n_needed(target_error),
     )
     chances = _chances(asked)
-    why_not = _nothing_to_judge(fit)
+    why_not = undecidable(fit)
     # Where the prior and not the data decides the law's shape, only what was observed may be judged.
     allowed: tuple[Label, ...] = ("good enough",) if why_not else ("good enough", "render more", "change the rendering")
     likeliest: Label = max(chances, key=lambda name: chances[name])
@@ -144,10 +147,13 @@ def verdict(
     )
 
 
-def _nothing_to_judge(fit: LawFit) -> str:
+def undecidable(fit: LawFit) -> str:
     """Why these runs cannot decide between rendering more and changing it, and what to do; empty where they may."""
     if np.unique(fit.n).size < 3:
         return f"{fit.reason}. {_MORE_RUNS}"
+    unknown = noise_unknown(fit.residual_dof)
+    if unknown:
+        return f"{unknown}."
     if fit.beyond_prior:
         return f"{fit.beyond_prior}."
     if fit.error.min() >= NOTHING_LEARNT:

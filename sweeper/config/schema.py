@@ -217,13 +217,15 @@ class SweepConfig(Model):
     `output`, the run folder, and `store`, the artifacts, are paths or URIs (s3://, gs://); `cache_gb` bounds what each
     node keeps of a remote store, and as much again of images decoded for training. `log_to`: "tensorboard" also writes
     each run's error and the spend as TensorBoard's files into the run folder, "mlflow" to MLFLOW_TRACKING_URI or there.
-    `objective`: what the adaptive policy spends money to learn: "law" (alpha and C of every arm), "predict" (the error
-    at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at `n_target`).
+    `objective`: what the adaptive policy spends money to learn: "verdict" (what to do about every arm: it ends with the
+    question that it was started for), "law" (alpha and C of every arm, as precisely as `stop` says), "predict" (the
+    error at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at
+    `n_target`).
     """
 
     name: Name
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = 0
-    objective: Objective = "law"
+    objective: Objective = "verdict"
     n_target: Count | None = None
     output: str | None = None
     store: str = "runs/artifacts"
@@ -261,6 +263,10 @@ class SweepConfig(Model):
             raise ValueError("laws under `simulated` need pretrain.tasks: [simulated]")
         if self.objective in ("predict", "best") and self.n_target is None:
             raise ValueError(f"objective: {self.objective} asks for the error at n_target images: add n_target")
+        for key, value in self.stop:
+            wants = {"prediction_sd": "predict", "best_within": "best"}.get(key, "law")
+            if value is not None and self.objective != wants:
+                raise ValueError(f"stop.{key} is of objective: {wants}, and the objective is {self.objective}; name it")
         if self.objective == "target" and self.target.error is None:
             raise ValueError("objective: target asks whether target.error is reached: add target.error")
         sizes = self.ladder.values()

@@ -38,8 +38,10 @@ def opening(
         return references
     sizes = pilot_sizes(plan.ladder, lambda n: afresh(plan.run(plan.arms[0], n, config.seed)))
     looks = pilot(names, sizes, cost, unit, config.seed, plan.s)
+    if config.policy.name == "grid" or config.policy.max_seeds == 1:
+        looks = [look for look in looks if look.run.seed == config.seed]
     looks += _stated(config, plan, {look.run for look in looks}, offers)
-    looks.sort(key=lambda look: (names.index(look.run.arm), look.run.n != config.tune.n, -look.run.n))
+    looks.sort(key=lambda look: (names.index(look.run.arm), look.run.n != config.tune.n, look.run.seed, -look.run.n))
     rest = _rest_of_grid(config, plan, {look.run for look in looks}, offers)
     return references + looks + rest + _controls(config, plan, offers)
 

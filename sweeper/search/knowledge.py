@@ -89,6 +89,7 @@ def goals_of(config: SweepConfig) -> Goals:
         "objective": config.objective,
         "n_target": config.n_target,
         "target_error": config.target.error,
+        "min_gain": config.target.min_gain,
         "n_limit": config.target.n_limit,
         "level": config.target.level,
     }

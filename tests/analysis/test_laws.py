@@ -37,7 +37,8 @@ def test_full_law_at_fixed_s_is_law_one() -> None:
 
 
 def test_n_needed_is_where_the_curve_meets_the_target_and_infinite_below_the_gap() -> None:
-    laws = LawSamples(*(np.array(x) for x in ([0.5, 0.5], [0.1, 0.3], [1.0, 1.0], [0.01, 0.01])))
+    alpha, C, D, sigma = (np.array(x) for x in ([0.5, 0.5], [0.1, 0.3], [1.0, 1.0], [0.01, 0.01]))
+    laws = LawSamples(alpha, C, D, sigma)
     needed = laws.n_needed(0.2)
     assert needed[0] == pytest.approx(100)
     assert np.isinf(needed[1])

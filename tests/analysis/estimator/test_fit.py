@@ -64,10 +64,22 @@ def test_same_seed_same_fit_and_another_seed_nearly_the_same() -> None:
 
 def test_a_nearly_flat_noisy_curve_is_called_not_identified_in_words() -> None:
     """The quickstart's numbers: 3 % gain over the whole ladder under 3 % run noise."""
-    truth = observe(0.5, 0.235, 0.1, 0.03, LADDER, seed=3)
+    truth = observe(0.5, 0.235, 0.1, 0.03, np.repeat(LADDER, 2), seed=3)
     fit = fit_law(truth.n, truth.error)
     assert not fit.identified
     assert "do not determine" in fit.reason
+
+
+def test_nothing_is_identified_before_the_runs_say_how_large_their_noise_is() -> None:
+    """Given a quiet curve of six runs: alone it waits for a seventh; of two arms together each has the other's runs."""
+    truth = observe(0.8, 0.3, 0.475 * 1000**0.8, 0.001, LADDER[:6], seed=1)
+    alone = fit_law(truth.n, truth.error)
+    assert not alone.identified
+    assert alone.reason.startswith("the runs do not say yet how large their noise is (3 residual degrees of freedom")
+
+    pooled = fit_laws({"a": (truth.n, truth.error), "b": (truth.n, truth.error)})
+    assert pooled["a"].residual_dof == 6
+    assert pooled["a"].identified
 
 
 def test_two_sizes_never_identify_the_law() -> None:

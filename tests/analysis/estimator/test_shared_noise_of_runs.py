@@ -60,12 +60,14 @@ def test_blocks_of_one_run_each_change_nothing() -> None:
 
 
 def test_a_handful_of_mistakes_on_a_small_test_set_is_no_certain_fall() -> None:
-    assert verdict(fit_law(FOUR_SIZES, FEW_MISTAKES)).label == "render more"
+    """Given twice 8, 5, 3 and 2 mistakes, when the 400 test images are counted, then the verdict waits."""
+    sizes, errors = FOUR_SIZES * 2, FEW_MISTAKES * 2
+    assert verdict(fit_law(sizes, errors)).label == "render more"
 
-    counted = verdict(fit_law(FOUR_SIZES, FEW_MISTAKES, test_size=400))
+    counted = verdict(fit_law(sizes, errors, test_size=400))
 
     assert counted.label == "not identified yet"
-    assert counted.probability < 0.9
+    assert counted.probability < 0.95
 
 
 def test_a_target_is_judged_by_what_the_test_set_can_tell() -> None:

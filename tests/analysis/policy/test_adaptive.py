@@ -160,15 +160,17 @@ def test_the_expected_fall_is_what_happens_on_average() -> None:
     assert np.mean(refits) == pytest.approx(forecast, rel=0.25)
 
 
-def test_the_pilot_is_three_sizes_an_arm_and_spares_the_top() -> None:
+def test_the_pilot_is_three_sizes_an_arm_and_a_repeat_and_spares_the_top() -> None:
     runs = pilot(["a", "b"], pilot_sizes(LADDER, lambda n: 1 + n / 1000), lambda run: run.n / 1000, unit="minutes")
-    assert [(p.run.arm, p.run.n) for p in runs] == [
-        ("a", 200),
-        ("b", 200),
-        ("a", 800),
-        ("b", 800),
-        ("a", 1600),
-        ("b", 1600),
+    assert [(p.run.arm, p.run.n, p.run.seed) for p in runs] == [
+        ("a", 200, 0),
+        ("b", 200, 0),
+        ("a", 800, 0),
+        ("b", 800, 0),
+        ("a", 1600, 0),
+        ("b", 1600, 0),
+        ("a", 1600, 1),
+        ("b", 1600, 1),
     ]
     assert all(p.gain is None and p.reason.startswith("pilot: ") for p in runs)
     assert pilot_sizes([200, 400], lambda n: n) == [200, 400]
@@ -187,9 +189,10 @@ def test_stopping_gives_its_reason() -> None:
     precise = should_stop([sure], {}, 1.0, terms)
     assert precise is not None
     assert precise.kind == "precision"
-    certain = should_stop([open_], {"a": decided}, 1.0, terms)
+    certain = should_stop([open_], {"a": decided}, 1.0, replace(terms, goals=Goals(objective="verdict")))
     assert certain is not None
     assert certain.kind == "verdicts"
+    assert should_stop([open_], {"a": decided}, 1.0, terms) is None
     broke = should_stop([open_], {"a": undecided}, 12.0, terms)
     assert broke is not None
     assert broke.reason == "nothing affordable is left: the cheapest run costs 12 minutes, 10 minutes remain"

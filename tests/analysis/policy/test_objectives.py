@@ -162,7 +162,7 @@ def test_runs_under_way_make_a_further_one_worth_less() -> None:
         ({"objective": "predict"}, "objective 'predict' needs n_target"),
         ({"objective": "best", "n_target": 0}, "objective 'best' needs n_target"),
         ({"objective": "target"}, "objective 'target' needs target_error"),
-        ({"objective": "luck"}, "objective is 'luck'; choose one of law, predict, target, best"),
+        ({"objective": "luck"}, "objective is 'luck'; choose one of verdict, law, predict, target, best"),
         ({"level": 0.4}, "level 0.4 must lie in"),
     ],
 )

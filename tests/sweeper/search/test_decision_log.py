@@ -49,7 +49,7 @@ def test_a_decision_is_written_once_and_keeps_its_step_and_what_it_expected(tmp_
 
 def test_what_a_run_did_is_written_when_it_is_fitted(tmp_path: Path) -> None:
     # given an arm with its pilot, and a run that was decided to pin down C
-    config = sweep_of(tmp_path, simulated_sweep())
+    config = sweep_of(tmp_path, simulated_sweep(objective="law"))
     plan = make_plan(config)
     names = studies(config, plan)
     log_ = DecisionLog(tmp_path, names, "minutes", s=0)
