@@ -1,0 +1,168 @@
+"""A target in a few rounds of buying: how often a method stops short, and how much more it buys than was needed.
+
+The problem is that of Mahmood et al. (2022): a curve of errors up to the images at hand, a target error, and at most
+ROUNDS purchases; after each the error is measured at what there is then. Three methods:
+
+* ours: purchases from the posterior of n (`analysis.verdict.purchases`); it stops when the target is reached with
+  probability STOP.
+* Learn-Optimize-Collect, written from the paper: n needed from power laws (error = a + b n^-c) fitted to bootstraps of
+  the curve, purchases of the least expected cost with the penalty PENALTY for missing; it stops when the measured
+  error meets the target.
+* power-law regression, the paper's baseline: buys what the fitted power law needs; stops as Learn-Optimize-Collect.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.estimator.fit import fit_law
+from analysis.estimator.least_squares import least_squares
+from analysis.laws import Floats, TrueLaw, law_error
+from analysis.verdict.purchases import expected_least, purchases
+
+ROUNDS = 5
+STOP = 0.95
+_BOOTSTRAPS = 50
+# Of Learn-Optimize-Collect, in units of the images at hand: missing costs as much as a thousand times these.
+PENALTY = 1000.0
+# No method buys more than so many times the images at hand.
+MOST = 1000.0
+RUNS_A_ROUND = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """A curve to begin with and what is wanted: `n`, `error` (runs,), `target`; `measure`: errors of runs at a size;
+    `needed`: the n that truly reaches it; `available`: the size that a purchase of so many images brings."""
+
+    n: Floats
+    error: Floats
+    target: float
+    needed: float
+    measure: Callable[[float], Floats]
+    available: Callable[[float], float] = lambda n: n
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a method ended: `n` images, after `rounds` purchases; whether that reaches the target; `overspend`: what
+    was bought over what was needed, less 1."""
+
+    n: float
+    rounds: int
+    reached: bool
+    overspend: float
+
+
+# What there is: sizes and errors of all runs, the target, and the rounds left; the next size, or None to stop.
+Method = Callable[[Floats, Floats, float, int], float | None]
+
+
+def collect(method: Method, task: Collection) -> Outcome:
+    """Buy until the method stops or the rounds are used up."""
+    n, error, start, bought = task.n, task.error, float(task.n.max()), 0
+    now = start
+    while bought < ROUNDS:
+        wanted = method(n, error, task.target, ROUNDS - bought)
+        if wanted is None:
+            break
+        size = max(task.available(min(wanted, MOST * start)), now)
+        seen = task.measure(size)
+        n, error, now, bought = np.append(n, np.full(seen.size, size)), np.append(error, seen), size, bought + 1
+    return Outcome(now, bought, now >= task.needed, (now - start) / (task.needed - start) - 1)
+
+
+def ours(n: Floats, error: Floats, target: float, rounds: int) -> float | None:
+    """The posterior's purchase."""
+    fit = fit_law(n, error)
+    now = float(n.max())
+    needed = fit.n_needed(target)
+    if (needed <= now).mean() >= STOP:
+        return None
+    finite = np.isfinite(needed)
+    return purchases(needed, now, rounds)[0] if finite.any() else MOST * now
+
+
+def learn_optimize_collect(n: Floats, error: Floats, target: float, rounds: int) -> float | None:
+    """Mahmood et al.'s purchase: bootstrapped power laws, then the least expected cost with a penalty."""
+    now = float(n.max())
+    if error[n == now].mean() <= target:
+        return None
+    rng = np.random.default_rng(0)
+    needed = []
+    for _ in range(_BOOTSTRAPS):
+        chosen = rng.integers(0, n.size, n.size)
+        if np.unique(n[chosen]).size >= 3:
+            needed.append(_power_law_needs(n[chosen], error[chosen], target))
+    found = np.sort(np.clip(needed, now, MOST * now))
+    sizes = np.unique(np.append(found, now))
+    open_ = 1 - np.searchsorted(found, sizes, side="right") / found.size
+    return expected_least(sizes, open_, rounds, last=PENALTY * float(n[0] * 0 + now) * open_)[0]
+
+
+def power_law_regression(n: Floats, error: Floats, target: float, rounds: int) -> float | None:
+    """What one fitted power law needs."""
+    now = float(n.max())
+    if error[n == now].mean() <= target:
+        return None
+    return _power_law_needs(n, error, target)
+
+
+def _power_law_needs(n: Floats, error: Floats, target: float) -> float:
+    found = least_squares(n, error, None, np.random.default_rng(0), "linear")
+    room = target - found.C
+    return float((found.D / room) ** (1 / found.alpha)) if room > 0 else float("inf")
+
+
+METHODS: dict[str, Method] = {
+    "ours": ours,
+    "learn_optimize_collect": learn_optimize_collect,
+    "power_law_regression": power_law_regression,
+}
+
+
+def simulated(i: int) -> Collection:
+    """The i-th simulated task: law (1) drawn broadly, run noise of 0.2 to 1 %, a curve of two runs at five sizes up to
+    16,000, and a target at least 5 % below the error there that 20,000 to 320,000 images reach."""
+    rng = np.random.default_rng([51, i])
+    while True:
+        alpha, level, sigma, needed = np.exp(
+            rng.uniform(np.log([0.1, 0.05, 0.002, 20_000]), np.log([1.2, 0.9, 0.01, 320_000]))
+        )
+        C = level * rng.uniform(0.0, 0.98)
+        law = TrueLaw(float(alpha), float(C), float((level - C) * 1000**alpha), float(sigma))
+        if law.error(needed) < 0.95 * law.error(16_000):
+            break
+    n = np.repeat(1000.0 * 2 ** np.arange(5), RUNS_A_ROUND)
+
+    def measure(size: float) -> Floats:
+        return law.observed(np.full(RUNS_A_ROUND, size), rng.standard_normal(RUNS_A_ROUND))
+
+    error = law.observed(n, rng.standard_normal(n.size))
+    return Collection(n, error, float(law_error(needed, alpha, C, law.D)), float(needed), measure)
+
+
+def recorded(n: Floats, error: Floats, first: int) -> list[Collection]:
+    """Tasks of one recorded curve of increasing sizes: the first so many are at hand, and each later error that is
+    lower than all before it is once the target. A purchase brings the next recorded size."""
+    tasks = []
+
+    def available(size: float) -> float:
+        return float(n[min(int(np.searchsorted(n, size * (1 - 1e-9))), n.size - 1)])
+
+    def measure(size: float) -> Floats:
+        return error[n == size]
+
+    for place in range(first, n.size):
+        if error[place] < error[:place].min():
+            tasks.append(
+                Collection(n[:first], error[:first], float(error[place]), float(n[place]), measure, available)
+            )
+    return tasks
+
+
+def summary(outcomes: Sequence[Outcome]) -> tuple[float, float]:
+    """Share that stopped short, and mean overspend of the others."""
+    reached = [each.overspend for each in outcomes if each.reached]
+    return 1 - len(reached) / len(outcomes), float(np.mean(reached)) if reached else float("nan")
