@@ -146,10 +146,8 @@ class LawFit:
         told = "optima" if self.method == "nls" else "medians"
         known = "identified" if self.identified else "not identified"
         thinned = f" ({self.left_out} more points of their trajectories left out)" if self.left_out else ""
-        return (
-            f"error(n) = D n^-alpha + C over {self.n.size} runs{thinned}, {told} and 95 % intervals: {', '.join(parts)};"
-            f" {known}: {self.reason}"
-        )
+        law = f"error(n) = D n^-alpha + C over {self.n.size} runs{thinned}, {told} and 95 % intervals"
+        return f"{law}: {', '.join(parts)}; {known}: {self.reason}"
 
 
 def _shift(variance: float, rng: np.random.Generator, draws: int) -> Floats:

@@ -28,6 +28,7 @@ class Verdict:
     that endless rendering would leave. `error_now`: median error at the largest n so far, and
     `error_now_interval`. `next_doubling`: median relative fall of the error from doubling that n, and
     `next_doubling_interval`. `without`: the arm beside no pre-training at that n, None where that was not run.
+    `level`: what the intervals hold, but for that of `without`.
     """
 
     arm: str
@@ -44,6 +45,7 @@ class Verdict:
     next_doubling: float
     next_doubling_interval: tuple[float, float]
     without: Comparison | None = None
+    level: float = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +150,7 @@ def verdict(
         next_doubling=float(np.median(asked.doubling)),
         next_doubling_interval=_interval(asked.doubling, level),
         without=without,
+        level=level,
     )
 
 
