@@ -123,8 +123,8 @@ for the mean error.
 {% for arm, png in figures.curves.items() %}
 <figure><img alt="Curve of {{ arm }}" src="{{ png | source }}">
 <figcaption>Marks: runs, with one standard error, those of one size side by side; points: single fine-tunes;
-numbers above: the order in which the runs were chosen; line: the median of the law, with bands of 50 and 90%; thin line: what endless rendering would
-leave, with 95%.
+numbers above: the order in which the runs were chosen; line: the median of the law, with bands of 50 and 90%;
+thin line: what endless rendering would leave, with 95%.
 {% if data.fits[arm].slope_is_prior %}<br><strong>{{ slope_is_prior }}</strong>{% endif %}</figcaption></figure>
 {% endfor %}
 </div>
