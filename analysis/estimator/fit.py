@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.estimator.identified import beyond_prior, identifies, residual_dof
+from analysis.estimator.identified import beyond_prior, identifies, residual_dof, slope_is_prior
 from analysis.estimator.least_squares import LeastSquares, Space, least_squares
 from analysis.estimator.likelihood import arm_data
 from analysis.estimator.observations import LEAST_ERROR, Observed, binomial_log_variance, check_runs, name_arm
@@ -82,6 +82,11 @@ class LawFit:
     residual_dof: int = 0
     images: ImageVariance | None = None
 
+    @property
+    def slope_is_prior(self) -> bool:
+        """Whether the runs do not determine alpha and its posterior is hardly narrower than its prior."""
+        return self.method == "posterior" and not self.identified and slope_is_prior(self.samples)
+
     @cached_property
     def level_shift(self) -> Floats:
         """Draws of the log error on all images there could be over that on the test set, which all runs share; zeros
@@ -115,10 +120,11 @@ class LawFit:
         return self.samples.n_needed(target_error / np.exp(self.level_shift))
 
     def predict(self, n: ArrayLike) -> Floats:
-        """Mean error expected at n (any shape): posterior mean, or the curve of the least squares optimum."""
+        """Error expected at n (any shape): at each n the median over the draws, or the curve of the least squares
+        optimum."""
         if self.method == "nls":
             return law_error(n, self.alpha.mean, self.C.mean, self.D.mean)
-        return self.samples.error(n).mean(axis=0)
+        return np.median(self.samples.error(n), axis=0)
 
     def band(self, n: ArrayLike, level: float = 0.9, *, new_run: bool = False) -> tuple[Floats, Floats]:
         """Lower and upper bound of the mean error at n; with `new_run`, of one further run and its noise."""
@@ -135,11 +141,13 @@ class LawFit:
         parts = []
         for name, value in (("alpha", self.alpha), ("C", self.C), ("D", self.D), ("sigma", self.sigma)):
             low, high = value.interval(0.95)
-            middle = f"{value.median:.4g} (median" if name == "D" else f"{value.mean:.4g} (sd {value.sd:.2g}"
-            parts.append(f"{name} {middle}, 95 % {low:.4g} to {high:.4g})")
+            middle = value.mean if self.method == "nls" else value.median
+            parts.append(f"{name} {middle:.4g} ({low:.4g} to {high:.4g})")
+        told = "optima" if self.method == "nls" else "medians"
         known = "identified" if self.identified else "not identified"
         thinned = f" ({self.left_out} more points of their trajectories left out)" if self.left_out else ""
-        return f"error(n) = D n^-alpha + C over {self.n.size} runs{thinned}: {'; '.join(parts)}; {known}: {self.reason}"
+        law = f"error(n) = D n^-alpha + C over {self.n.size} runs{thinned}, {told} and 95 % intervals"
+        return f"{law}: {', '.join(parts)}; {known}: {self.reason}"
 
 
 def _shift(variance: float, rng: np.random.Generator, draws: int) -> Floats:

@@ -13,6 +13,8 @@ from analysis.laws import LawSamples
 _ALPHA_KNOWN, _GAP_KNOWN = 0.267, 0.079
 # The runs scatter beyond the prior when this share of the noise draws lies in the highest cell of the noise's range.
 _AT_THE_END = 0.95
+# The slope is mostly the prior's when the posterior's sd of log alpha is above this share of the default prior's.
+_PRIOR_LEFT = 0.75
 # alpha is at an end of its range when its median is within this factor of the end.
 _NEAR_THE_END = 1.05
 _UNKNOWNS = 3
@@ -48,6 +50,11 @@ def beyond_prior(samples: LawSamples, prior: Prior) -> str:
     if min(np.median(samples.alpha) / low, high / np.median(samples.alpha)) < _NEAR_THE_END:
         return f"alpha runs into the end of its range ({low:g} to {high:g}); law (1) does not describe these runs"
     return ""
+
+
+def slope_is_prior(samples: LawSamples) -> bool:
+    """Whether the runs said little of alpha, so that the slope of the curve is mostly the prior's."""
+    return float(np.log(samples.alpha).std()) > _PRIOR_LEFT * Prior().alpha_log_sd
 
 
 def identifies(seen: Observed, samples: LawSamples, dof: int) -> tuple[bool, str]:

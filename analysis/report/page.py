@@ -25,6 +25,7 @@ h3 { font-size:16px; margin:20px 0 8px; }
 .tone-render-more { --tone:var(--more); }
 .tone-change-the-rendering { --tone:var(--change); }
 .tone-not-identified-yet { --tone:var(--open); }
+.chip.worse { --tone:var(--change); margin-left:6px; }
 .banner { background:#fff3cd; color:#5c4400; border:1px solid #e6c65c; border-radius:10px;
   padding:12px 18px; margin:0 0 20px; font-weight:600; }
 table { border-collapse:collapse; width:100%; font-size:14.5px; font-variant-numeric:tabular-nums; }
@@ -47,6 +48,8 @@ pre { overflow-x:auto; font:13px/1.5 ui-monospace,Menlo,Consolas,monospace; marg
 @media print { body { background:#fff; color:#000; font-size:12px; } main { max-width:none; padding:0; }
   figure,.answer,tr { break-inside:avoid; } h2 { break-after:avoid; } pre { white-space:pre-wrap; } }
 """
+
+SLOPE_IS_PRIOR = "The slope drawn is mostly the prior's: the runs do not determine alpha."
 
 # The columns of a table say how the page writes their cells, and which are set to the right.
 GRID = """{% macro grid(table) %}<div class="card table"><table><thead><tr>
@@ -89,13 +92,19 @@ It says nothing about real photographs.</p>{% endif %}
 <div class="card answer tone-{{ verdict.label | slug }}">
 <span class="arm"><span class="dot" style="background:{{ colours[verdict.arm] }}"></span>{{ verdict.arm }}</span>
 <span class="chip">{{ verdict.label }}</span>
+{% if verdict.without and verdict.without.finding == "worse" %}
+<span class="chip worse">worse than none</span>
+{% endif %}
 <p>{{ verdict.sentence }}</p>
 </div>
 {% else %}<p class="card">No verdict yet: no arm has runs at three sizes, which the law needs.
 The tables below hold what was measured.</p>
 {% endfor %}
 </div>
-{% if tables.verdicts.rows %}{{ grid(tables.verdicts) }}{% endif %}
+{% if tables.verdicts.rows %}{{ grid(tables.verdicts) }}
+<p class="note">What the laws give is told on this page as its median, with an interval that holds 95%
+{%- if tables.verdicts.rows[0].level != 0.95 %} ({{ "%.3g" | format(100 * tables.verdicts.rows[0].level) }}% in the
+verdicts and the table above, as the sweep asks){% endif %}.</p>{% endif %}
 {% if data.stop_reason %}<p class="note">Why the sweep ended: {{ data.stop_reason }}.</p>{% endif %}
 {% for note in data.notes %}<p class="note">{{ note }}</p>{% endfor %}
 </section>
@@ -104,14 +113,19 @@ The tables below hold what was measured.</p>
 <h2>The curves</h2>
 {% if figures.others.comparison is defined %}
 <figure><img alt="Error against n, all arms" src="{{ figures.others.comparison | source }}">
-<figcaption>Error on the real task against the number of rendered images. Marks: runs; lines: the law
-error(n) = D n<sup>&minus;alpha</sup> + C; bands: 90% for the mean error.</figcaption></figure>
+<figcaption>Error on the real task against the number of rendered images. Marks: runs, with one standard error;
+points: single fine-tunes; lines: the law error(n) = D n<sup>&minus;alpha</sup> + C, its median at each n; bands: 90%
+for the mean error.
+{% if dashed %}<br><strong>Dashed ({{ dashed | join(", ") }}): {{ slope_is_prior }}</strong>{% endif %}
+</figcaption></figure>
 {% endif %}
 <div class="pair">
 {% for arm, png in figures.curves.items() %}
 <figure><img alt="Curve of {{ arm }}" src="{{ png | source }}">
-<figcaption>Marks: runs, with their fine-tuning repeats as dashes; numbers above: the order in which they
-were chosen; bands: 50 and 90%; dashed: what endless rendering would leave.</figcaption></figure>
+<figcaption>Marks: runs, with one standard error, those of one size side by side; points: single fine-tunes;
+numbers above: the order in which the runs were chosen; line: the median of the law, with bands of 50 and 90%;
+thin line: what endless rendering would leave, with 95%.
+{% if data.fits[arm].slope_is_prior %}<br><strong>{{ slope_is_prior }}</strong>{% endif %}</figcaption></figure>
 {% endfor %}
 </div>
 </section>
@@ -119,7 +133,7 @@ were chosen; bands: 50 and 90%; dashed: what endless rendering would leave.</fig
 <section id="law">
 <h2>alpha and C, and how well they are known</h2>
 <p class="note">alpha is how fast the error falls with more images; C, the transfer gap, is the error that
-endless rendering would leave. Intervals hold 95%.</p>
+endless rendering would leave.</p>
 {{ grid(tables.fits) }}
 </section>
 

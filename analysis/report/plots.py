@@ -1,8 +1,7 @@
 """The report's figures, as PNG bytes; each arm has the same colour in all of them."""
 
 import io
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,13 +10,12 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from analysis.estimator.fit import LawFit
+from analysis.report.measured import draw_order, draw_runs, heights, order_height
 from analysis.report.records import Decision, Observation, Reference, StageSpend
 
 # Okabe and Ito's palette without its yellow, which is too pale on white: told apart with any colour vision.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
 _MARKERS = "osD^vPX"
-# For up to so many runs of one size, every place in the order of decisions is written.
-_MOST_PLACES = 8
 _INK, _PALE, _WANTED = "#222222", "#8a8f98", "#6a3d9a"
 
 
@@ -34,24 +32,18 @@ def curve_figure(
     colour: str,
     target: float | None = None,
 ) -> bytes:
-    """One arm: its runs with the scatter of their repeats, the law with 50 and 90 % bands, C and n = 0."""
+    """One arm: its runs with their standard errors, the law's median with 50 and 90 % bands, C with 95 %, and n = 0."""
     figure, axes = _canvas(5.8, 4.3)
     sizes = _extrapolated(fit.n)
     _law(axes, fit, sizes, colour)
-    low, high = fit.C.interval(0.9)
-    axes.axhline(fit.C.mean, color=colour, linestyle="--", linewidth=1.3)
+    gap, (low, high) = fit.C.median, fit.C.interval(0.95)
+    axes.axhline(gap, color=colour, linewidth=0.9)
     axes.axhspan(low, high, color=colour, alpha=0.07, linewidth=0)
-    _runs(axes, observations, colour)
-    heights = [error for seen in observations for error in seen.errors]
-    if reference is not None:
-        mean = float(np.mean(reference.errors))
-        axes.axhline(mean, color=_INK, linestyle=":", linewidth=1.5)
-        _line_label(axes, mean, "no pre-training (n = 0)", _INK)
-        heights.append(mean)
-    heights += _target(axes, target)
-    bottom, top = _limits([*heights, fit.C.mean])
+    draw_runs(axes, fit, observations, colour)
+    drawn = [*heights(observations), gap, *_without(axes, [reference] if reference else []), *_target(axes, target)]
+    bottom, top = _limits(drawn)
     axes.set_ylim(bottom, top)
-    _line_label(axes, fit.C.mean, f"transfer gap C = {fit.C.mean:.1%} (90%: {100 * low:.1f} to {high:.1%})", colour)
+    _line_label(axes, gap, f"transfer gap C = {gap:.1%} (95%: {100 * low:.1f} to {high:.1%})", colour)
     axes.axvspan(fit.n.max(), sizes[-1], color=_PALE, alpha=0.09, linewidth=0)
     axes.annotate(
         "not run yet →",
@@ -62,9 +54,9 @@ def curve_figure(
         fontsize=8,
         color=_PALE,
     )
-    _order(axes, observations)
+    draw_order(axes, observations, _INK, _PALE)
     _size_axis(axes, sizes)
-    axes.set_title(arm, loc="left", fontsize=12, fontweight="bold", pad=_order_height(observations))
+    axes.set_title(arm, loc="left", fontsize=12, fontweight="bold", pad=order_height(observations))
     return _png(figure)
 
 
@@ -75,31 +67,17 @@ def comparison_figure(
     colours: Mapping[str, str],
     target: float | None = None,
 ) -> bytes:
-    """Every arm's law with its 90 % band and runs in one picture, over a common range of n."""
+    """Every arm's median law with its 90 % band and its runs in one picture, over a common range of n."""
     figure, axes = _canvas(9, 4.8 + _room(len(fits), 2))
     sizes = _extrapolated(np.concatenate([fit.n for fit in fits.values()]))
-    heights = [error for seen in observations for error in seen.errors]
     for i, (arm, fit) in enumerate(fits.items()):
         low, high = fit.band(sizes, 0.9)
         axes.fill_between(sizes, low, high, color=colours[arm], alpha=0.13, linewidth=0)
-        axes.plot(sizes, fit.predict(sizes), color=colours[arm], linewidth=2)
+        _curve(axes, fit, sizes, colours[arm])
         own = [seen for seen in observations if seen.arm == arm]
-        marker = _MARKERS[i % len(_MARKERS)]
-        axes.plot(
-            [o.n for o in own],
-            [o.error for o in own],
-            marker,
-            color=colours[arm],
-            markersize=6,
-            markeredgecolor="white",
-            label=arm,
-        )
-    for mean in sorted({round(float(np.mean(r.errors)), 4) for r in references.values()}):
-        axes.axhline(mean, color=_INK, linestyle=":", linewidth=1.5)
-        _line_label(axes, mean, "no pre-training (n = 0)", _INK)
-        heights.append(mean)
-    heights += _target(axes, target)
-    axes.set_ylim(*_limits([*heights, *(float(fit.predict(sizes[-1])) for fit in fits.values())]))
+        draw_runs(axes, fit, own, colours[arm], _MARKERS[i % len(_MARKERS)], arm)
+    drawn = [*heights(observations), *_without(axes, references.values()), *_target(axes, target)]
+    axes.set_ylim(*_limits([*drawn, *(float(fit.predict(sizes[-1])) for fit in fits.values())]))
     _size_axis(axes, sizes)
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     return _png(figure)
@@ -171,22 +149,21 @@ def _law(axes: Axes, fit: LawFit, sizes: np.ndarray, colour: str) -> None:
     for level, alpha in ((0.9, 0.16), (0.5, 0.22)):
         low, high = fit.band(sizes, level)
         axes.fill_between(sizes, low, high, color=colour, alpha=alpha, linewidth=0)
-    axes.plot(sizes, fit.predict(sizes), color=colour, linewidth=2)
+    _curve(axes, fit, sizes, colour)
 
 
-def _runs(axes: Axes, observations: Sequence[Observation], colour: str) -> None:
-    """Each run's mean, and its repeats as small open marks when there are several."""
-    for seen in observations:
-        if len(seen.errors) > 1:
-            axes.plot([seen.n] * len(seen.errors), seen.errors, "_", color=colour, markersize=7, alpha=0.75)
-    axes.plot(
-        [o.n for o in observations],
-        [o.error for o in observations],
-        "o",
-        color=colour,
-        markersize=6.5,
-        markeredgecolor="white",
-    )
+def _curve(axes: Axes, fit: LawFit, sizes: np.ndarray, colour: str) -> None:
+    """The median curve, dashed where its slope is mostly the prior's."""
+    axes.plot(sizes, fit.predict(sizes), "--" if fit.slope_is_prior else "-", color=colour, linewidth=2)
+
+
+def _without(axes: Axes, references: Iterable[Reference]) -> list[float]:
+    """The errors without pre-training as lines; returns the heights to make room for."""
+    errors = sorted({round(reference.error, 4) for reference in references})
+    for error in errors:
+        axes.axhline(error, color=_INK, linestyle=":", linewidth=1.5)
+        _line_label(axes, error, "no pre-training (n = 0)", _INK)
+    return errors
 
 
 def _target(axes: Axes, target: float | None) -> list[float]:
@@ -196,39 +173,6 @@ def _target(axes: Axes, target: float | None) -> list[float]:
     axes.axhline(target, color=_WANTED, linestyle="-.", linewidth=1.5)
     _line_label(axes, target, f"needed: {target:.1%}", _WANTED, side=0.0)
     return [target]
-
-
-def _order(axes: Axes, observations: Sequence[Observation]) -> None:
-    """Above the plot, over each size: the places of its runs in the order of decisions."""
-    orders = defaultdict(list)
-    for seen in observations:
-        orders[seen.n].append(seen.order)
-    for n, places in orders.items():
-        text = "\n".join(_stack(sorted(places, reverse=True)))
-        axes.text(
-            n,
-            1.01,
-            text,
-            transform=axes.get_xaxis_transform(),
-            ha="center",
-            va="bottom",
-            fontsize=7.5,
-            color=_INK,
-        )
-    axes.text(1.0, 1.01, "order of the runs", transform=axes.transAxes, ha="right", fontsize=7.5, color=_PALE)
-
-
-def _order_height(observations: Sequence[Observation]) -> float:
-    sizes = [seen.n for seen in observations]
-    return 8 + 11.0 * min(max((sizes.count(n) for n in sizes), default=0), _MOST_PLACES)
-
-
-def _stack(places: Sequence[int]) -> list[str]:
-    """The places as lines. Of very many only the first and the last are written, to leave room for the plot."""
-    if len(places) <= _MOST_PLACES:
-        return [str(place) for place in places]
-    half = _MOST_PLACES // 2
-    return [*map(str, places[:half]), "⋮", *map(str, places[1 + half - _MOST_PLACES :])]
 
 
 def _line_label(axes: Axes, height: float, text: str, colour: str, side: float = 1.0) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp
-from statistics import fmean
 from typing import ClassVar
 
 from analysis.complexity import Complexity
@@ -50,8 +49,8 @@ class Reference:
 
     @property
     def error(self) -> float:
-        """Mean error of the fine-tuning repeats."""
-        return fmean(self.errors)
+        """Geometric mean of the errors of the fine-tuning repeats, as the comparison with the arm has it."""
+        return exp(log_errors(self.errors).mean())
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from analysis.amounts import money
 from analysis.estimator.fit import Estimate, LawFit
 from analysis.report.columns import Column, Table
 from analysis.report.records import Reference, ReportData
-from analysis.verdict.no_pretraining import compare
 from analysis.verdict.shuffled_labels import what_it_says
+from analysis.verdict.verdict import Verdict
 
 
 def report_tables(data: ReportData) -> dict[str, Table]:
@@ -54,7 +54,7 @@ def _fits(data: ReportData) -> Table:
         *_estimate("alpha", "alpha", lambda fit: fit.alpha, _with_interval),
         *_estimate("C", "C", lambda fit: fit.C, _with_interval),
         *_estimate(None, "D", lambda fit: fit.D),
-        *_estimate("run noise", "sigma", lambda fit: fit.sigma, lambda sigma: f"{sigma.mean:.1%}"),
+        *_estimate("run noise", "sigma", lambda fit: fit.sigma, _noise),
         *measured,
         Column(
             "identified",
@@ -70,11 +70,11 @@ def _fits(data: ReportData) -> Table:
 def _estimate(
     title: str | None, name: str, of: Callable[[LawFit], Estimate], text: Callable[[Estimate], str] = str
 ) -> tuple[Column, ...]:
-    """The columns of one value of the law; the page shows one of them, as `text` has it."""
+    """The columns of one value of the law, its median first; the page shows that one alone, as `text` has it."""
     return (
-        Column(title, name, lambda row: of(row[1]).mean, lambda row: text(of(row[1])), numeric=True),
+        Column(title, name, lambda row: of(row[1]).median, lambda row: text(of(row[1])), numeric=True),
+        Column(name=f"{name}_mean", value=lambda row: of(row[1]).mean),
         Column(name=f"{name}_sd", value=lambda row: of(row[1]).sd),
-        Column(name=f"{name}_median", value=lambda row: of(row[1]).median),
         Column(name=f"{name}_low95", value=lambda row: of(row[1]).interval(0.95)[0]),
         Column(name=f"{name}_high95", value=lambda row: of(row[1]).interval(0.95)[1]),
     )
@@ -89,10 +89,6 @@ def _complexity(data: ReportData, arm: str) -> str:
 
 
 def _verdicts(data: ReportData) -> Table:
-    def doubling(v: Any) -> str:
-        low, high = v.next_doubling_interval
-        return f"{v.next_doubling:.1%} ({100 * low:.1f} to {high:.1%})"
-
     columns = (
         Column("arm", "arm"),
         Column(
@@ -103,8 +99,9 @@ def _verdicts(data: ReportData) -> Table:
         ),
         Column("probability", "probability", text=lambda v: _chance(v.probability), numeric=True),
         Column(name="leaning"),
-        Column("error now", "error_now", text=lambda v: f"{v.error_now:.1%}", numeric=True),
-        Column("next doubling lowers it by", "next_doubling", text=doubling, numeric=True),
+        Column("against no pre-training", "against_none", _finding, _beside_none),
+        *_share("error now", "error_now"),
+        *_share("next doubling lowers it by", "next_doubling"),
         Column(
             "endless rendering leaves",
             text=lambda v: f"{100 * v.C_interval[0]:.1f} to {v.C_interval[1]:.1%}",
@@ -119,6 +116,32 @@ def _verdicts(data: ReportData) -> Table:
     return Table([data.verdicts[arm] for arm in data.arms if arm in data.verdicts], columns)
 
 
+def _finding(verdict: Verdict) -> str | None:
+    return None if verdict.without is None else verdict.without.finding
+
+
+def _beside_none(verdict: Verdict) -> str:
+    finding = _finding(verdict)
+    return f"{finding} than none" if finding in ("better", "worse") else finding or "not compared"
+
+
+def _share(title: str, name: str) -> tuple[Column, ...]:
+    """The columns of one share of a verdict and of its interval, NAME and NAME_interval."""
+
+    def ends(verdict: Verdict) -> tuple[float, float]:
+        return getattr(verdict, f"{name}_interval")
+
+    def text(verdict: Verdict) -> str:
+        low, high = ends(verdict)
+        return f"{getattr(verdict, name):.1%} ({100 * low:.1f} to {high:.1%})"
+
+    return (
+        Column(title, name, text=text, numeric=True),
+        Column(name=f"{name}_low", value=lambda v: ends(v)[0]),
+        Column(name=f"{name}_high", value=lambda v: ends(v)[1]),
+    )
+
+
 def _references(data: ReportData) -> Table:
     titles = ("error without", "measured with", "by the law", "P(better)", "learning rates without / with")
     columns = (
@@ -130,16 +153,20 @@ def _references(data: ReportData) -> Table:
 
 
 def _compared(data: ReportData, reference: Reference) -> tuple[str, ...]:
-    """The cells of a reference beside its arm, which has a law or not yet."""
+    """The cells of a reference beside its arm, whose verdict holds the comparison, or not yet."""
     arm, tuned = reference.arm, reference.pretrained_learning_rate
     rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
-    repeats = f"({len(reference.errors)} repeats)"
-    if arm not in data.fits:
-        return (arm, f"{reference.error:.1%} {repeats}", "-", "-", "-", rates, "too few sizes were run to compare")
-    seen = compare(data.fits[arm], int(data.fits[arm].n.max()), reference.errors)
+    seen = data.verdicts[arm].without if arm in data.verdicts else None
+    if seen is None:
+        why = "n = 0 is not finished" if arm in data.verdicts else "too few sizes were run to compare"
+        return (arm, _repeated(reference.error, len(reference.errors)), "-", "-", "-", rates, why)
     measured = ", ".join(f"{each.error:.1%}" for each in data.observations if (each.arm, each.n) == (arm, seen.n))
-    without, at_n = f"{seen.reference:.1%} {repeats}", f"{measured} (n = {seen.n:,})"
+    without, at_n = _repeated(seen.reference, seen.repeats), f"{measured} (n = {seen.n:,})"
     return (arm, without, at_n, f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence)
+
+
+def _repeated(error: float, fine_tunes: int) -> str:
+    return f"{error:.1%} ({fine_tunes} fine-tune{'s' * (fine_tunes != 1)})"
 
 
 def _controls(data: ReportData) -> Table:
@@ -254,4 +281,9 @@ def _chance(probability: float) -> str:
 
 def _with_interval(value: Estimate) -> str:
     low, high = value.interval(0.95)
-    return f"{value.mean:.3f} ({low:.3f} to {high:.3f})"
+    return f"{value.median:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _noise(sigma: Estimate) -> str:
+    low, high = sigma.interval(0.95)
+    return f"{sigma.median:.1%} ({100 * low:.1f} to {high:.1%})"

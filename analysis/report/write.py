@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from analysis.report.columns import write_csv
-from analysis.report.page import GRID, PAGE, STYLE
+from analysis.report.page import GRID, PAGE, SLOPE_IS_PRIOR, STYLE
 from analysis.report.plots import (
     arm_colours,
     comparison_figure,
@@ -83,7 +83,13 @@ def render_html(data: ReportData, figures: Figures) -> str:
     environment = Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"source": _source, "slug": _slug}
     return environment.get_template("page").render(
-        data=data, style=STYLE, figures=figures, colours=arm_colours(data.arms), tables=report_tables(data)
+        data=data,
+        style=STYLE,
+        figures=figures,
+        colours=arm_colours(data.arms),
+        tables=report_tables(data),
+        slope_is_prior=SLOPE_IS_PRIOR,
+        dashed=[arm for arm in data.arms if arm in data.fits and data.fits[arm].slope_is_prior],
     )
 
 

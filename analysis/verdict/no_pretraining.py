@@ -1,55 +1,83 @@
 """Is pre-training on renders better than none? An arm's law against its n = 0 reference."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from analysis.estimator.fit import LawFit
+from analysis.estimator.observations import log_errors
 from analysis.laws import Floats
+
+Finding = Literal["better", "worse", "not shown"]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The arm's mean error at n, by its law, against no pre-training; errors in (0, 1].
+    """The arm's error at n, by its law, against no pre-training.
 
-    `probability`: that the arm's error is lower. `sentence`: by how much, with the 95% interval.
+    `error`, `reference`: medians, in (0, 1]; `repeats`: fine-tunes without pre-training. `saved`: the median of
+    reference - error, below 0 where the arm is worse, and `interval`, which holds 95 % of it with equal tails.
+    `probability`: that the arm's error is lower.
     """
 
     n: int
     error: float
     reference: float
+    repeats: int
+    saved: float
+    interval: tuple[float, float]
     probability: float
-    sentence: str
+
+    @property
+    def finding(self) -> Finding:
+        """What is shown: the interval lies on one side of 0, or on both."""
+        low, high = self.interval
+        return "better" if low > 0 else "worse" if high < 0 else "not shown"
+
+    @property
+    def difference(self) -> str:
+        """By how much, with the interval; no whole sentence."""
+        low, high = self.interval
+        less, least, most = (self.saved, low, high) if self.saved > 0 else (-self.saved, -high, -low)
+        side = "lower" if self.saved > 0 else "higher"
+        interval = f"95% interval {100 * least:.1f} to {100 * most:.1f}"
+        return f"with {self.n:,} images the error is, by the law, {100 * less:.1f} points {side} ({interval})"
+
+    @property
+    def sentence(self) -> str:
+        """The answer to the question whether the arm is better than no pre-training."""
+        answer = {"better": "Yes", "worse": "No", "not shown": "Not shown"}[self.finding]
+        return f"{answer}: {self.difference}."
 
 
 def compare(fit: LawFit, n: int, reference_errors: tuple[float, ...]) -> Comparison:
-    """Compare the law at n with the reference's repeats; raises ValueError where there are none."""
+    """Compare the law at n with the errors of the fine-tunes without pre-training; ValueError where there are none."""
     if not reference_errors:
         raise ValueError("the n = 0 reference has no errors; run it at least once")
     arm = fit.samples.error(n)
-    none = _reference_draws(fit, np.asarray(reference_errors, float))
-    saved = none - arm
-    low, high = (float(x) for x in np.quantile(saved, [0.025, 0.975]))
-    probability = float((saved > 0).mean())
-    sentence = _say(n, float(saved.mean()), low, high)
-    return Comparison(n, float(arm.mean()), float(none.mean()), probability, sentence)
+    logs = log_errors(reference_errors)
+    saved = _reference_draws(fit, logs) - arm
+    low, middle, high = (float(x) for x in np.quantile(saved, [0.025, 0.5, 0.975]))
+    return Comparison(
+        n=n,
+        error=float(np.median(arm)),
+        reference=float(np.exp(logs.mean())),
+        repeats=logs.size,
+        saved=middle,
+        interval=(low, high),
+        probability=float((saved > 0).mean()),
+    )
 
 
-def _say(n: int, saved: float, low: float, high: float) -> str:
-    found = "Yes" if low > 0 else "No" if high < 0 else "Not shown"
-    less, least, most = (saved, low, high) if saved > 0 else (-saved, -high, -low)
-    side = "lower" if saved > 0 else "higher"
-    interval = f"95% interval {100 * least:.1f} to {100 * most:.1f}"
-    return f"{found}: with {n:,} images the error is, by the law, {100 * less:.1f} points {side} ({interval})."
+def _reference_draws(fit: LawFit, log_error: Floats) -> Floats:
+    """Draws of the reference's error, whose fine-tunes are taken to scatter at least as the arm's runs do.
 
-
-def _reference_draws(fit: LawFit, errors: Floats) -> Floats:
-    """Draws of the reference's mean error, whose repeats are taken to scatter at least as the arm's runs do.
-
-    Two or three repeats alone do not determine their scatter.
+    Two or three of them alone do not determine their scatter. They are independent: without pre-training each begins
+    at weights of its own.
     """
     rng = np.random.default_rng(0)
-    log_error = np.log(errors)
-    own = float(log_error.var(ddof=1)) if errors.size > 1 else 0.0
-    scatter = np.sqrt(np.maximum(fit.samples.sigma**2, own) / errors.size)
+    own = float(log_error.var(ddof=1)) if log_error.size > 1 else 0.0
+    of_a_run = fit.samples.sigma**2 + float(np.median(fit.log_variance))
+    scatter = np.sqrt(np.maximum(of_a_run, own) / log_error.size)
     return np.exp(log_error.mean() + scatter * rng.standard_normal(fit.samples.sigma.size))

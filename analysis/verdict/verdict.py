@@ -9,7 +9,7 @@ from analysis.amounts import money
 from analysis.estimator.fit import LawFit, shortest_interval
 from analysis.estimator.identified import noise_unknown
 from analysis.laws import Floats
-from analysis.verdict.no_pretraining import compare
+from analysis.verdict.no_pretraining import Comparison, compare
 
 Label = Literal["render more", "change the rendering", "good enough", "not identified yet"]
 _MORE_RUNS = "More runs are needed before money is spent on either."
@@ -25,8 +25,10 @@ class Verdict:
     label, named in `leaning`. `n_needed` and its interval: images that reach the target, inf where endless
     rendering may not; None without a target or where it is not the question. `cost_needed`: dollars (or the
     unit of `cost_per_image`) of rendering from the largest n so far to `n_needed`. `C_interval`: the error
-    that endless rendering would leave. `next_doubling`: mean relative fall of the error from doubling the
-    largest n so far, and `next_doubling_interval`.
+    that endless rendering would leave. `error_now`: median error at the largest n so far, and
+    `error_now_interval`. `next_doubling`: median relative fall of the error from doubling that n, and
+    `next_doubling_interval`. `without`: the arm beside no pre-training at that n, None where that was not run.
+    `level`: what the intervals hold, but for that of `without`.
     """
 
     arm: str
@@ -39,8 +41,11 @@ class Verdict:
     cost_needed: float | None
     C_interval: tuple[float, float]
     error_now: float
+    error_now_interval: tuple[float, float]
     next_doubling: float
     next_doubling_interval: tuple[float, float]
+    without: Comparison | None = None
+    level: float = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +98,8 @@ def verdict(
         cost_per_image: of one more image, in `unit`; None: not known.
         unit: of the cost.
         level: probability at which a label is given, between 0.5 and 1.
-        reference_errors: errors without pre-training (n = 0). With any, the sentence also says whether these renders
-            help at all, which no label says.
+        reference_errors: errors of the fine-tunes without pre-training (n = 0). With any, the sentence also says
+            whether these renders help at all, which no label says; it begins with it where they are shown to harm.
 
     Raises:
         ValueError: for values outside these ranges.
@@ -128,22 +133,24 @@ def verdict(
     leaning = None if sure else likeliest
     probability = chances[sure[0] if sure else likeliest]
     said = _sentence(asked, label, leaning, probability, why_not)
-    if reference_errors:
-        said += f" Better than no pre-training? {compare(fit, int(n_now), reference_errors).sentence}"
+    without = compare(fit, int(n_now), reference_errors) if reference_errors else None
     needed = _needed(asked) if label in ("render more", "not identified yet") else None
     return Verdict(
         arm=arm,
         label=label,
         probability=probability,
-        sentence=said,
+        sentence=_beside_none(said, without),
         leaning=leaning,
         n_needed=None if needed is None else needed[0],
         n_needed_interval=None if needed is None else needed[1:],
         cost_needed=_cost(asked, needed),
         C_interval=_interval(asked.C, level),
-        error_now=float(asked.now.mean()),
-        next_doubling=float(asked.doubling.mean()),
+        error_now=float(np.median(asked.now)),
+        error_now_interval=_interval(asked.now, level),
+        next_doubling=float(np.median(asked.doubling)),
         next_doubling_interval=_interval(asked.doubling, level),
+        without=without,
+        level=level,
     )
 
 
@@ -205,6 +212,15 @@ def _sentence(asked: _Question, label: Label, leaning: Label | None, probability
     )
 
 
+def _beside_none(said: str, without: Comparison | None) -> str:
+    """The sentence with what the comparison with no pre-training adds: before it where the arm is shown to be worse."""
+    if without is None:
+        return said
+    if without.finding == "worse":
+        return f"Worse than no pre-training: {without.difference}. {said}"
+    return f"{said} Better than no pre-training? {without.sentence}"
+
+
 def _more(asked: _Question) -> str:
     if asked.target is None:
         return (
@@ -242,13 +258,13 @@ def _change(asked: _Question) -> str:
 
 
 def _fall(asked: _Question) -> str:
-    then = asked.now * (1 - asked.doubling)
-    return f"from {asked.now.mean():.1%} to {then.mean():.1%}, by {_percent(asked.doubling, asked.level)} of it"
+    now, then = np.median(asked.now), np.median(asked.now * (1 - asked.doubling))
+    return f"from {now:.1%} to {then:.1%}, by {_percent(asked.doubling, asked.level)} of it"
 
 
 def _percent(draws: Floats, level: float) -> str:
     low, high = _interval(draws, level)
-    return f"{draws.mean():.1%} ({level:.0%} interval {100 * low:.1f} to {high:.1%})"
+    return f"{np.median(draws):.1%} ({level:.0%} interval {100 * low:.1f} to {high:.1%})"
 
 
 def _size(n: float) -> str:

@@ -164,7 +164,7 @@ def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
     fit = answer.fit
     names: dict[str, Estimate] = {"alpha": fit.alpha, "C": fit.C, "D": fit.D, "sigma": fit.sigma}
     found: dict[str, Any] = {
-        name: {"mean": value.mean, "sd": value.sd, "interval_95": list(value.interval(0.95))}
+        name: {"median": value.median, "mean": value.mean, "sd": value.sd, "interval_95": list(value.interval(0.95))}
         for name, value in names.items()
     }
     found |= {"runs": fit.n.size, "left_out": fit.left_out, "identified": fit.identified, "reason": fit.reason}

@@ -21,6 +21,7 @@ from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.run_folder import fetched_run_folder
 from sweeper.study import results
 from sweeper.study.arms import Plan, make_plan
+from sweeper.study.recipes import less_than_one_pass
 
 
 def describe(config: SweepConfig) -> str:
@@ -40,6 +41,7 @@ def describe(config: SweepConfig) -> str:
         *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),
+        *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
         f"measured already: {len(measured)} runs; not counted below",
         "cost            low / expected / high",

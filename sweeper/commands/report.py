@@ -31,7 +31,7 @@ from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import read_events
 from sweeper.study import results
 from sweeper.study.arms import Arm, Plan, make_plan
-from sweeper.study.recipes import resolve_recipe
+from sweeper.study.recipes import less_than_one_pass, resolve_recipe
 from sweeper.study.studies import Studies
 
 log = logging.getLogger("sweeper")
@@ -232,6 +232,7 @@ def _notes(record: Record) -> list[str]:
             f"${lost:.3f} of the money went to work that was under way when the sweep was killed: it is charged in"
             " full, and what it made is not counted."
         )
+    notes += [f"{line}." for line in less_than_one_pass(record.config, record.plan.choices)]
     for arm in record.plan.arms:
         if arm.name not in record.knowledge.fits:
             sizes = len({row.n for row in record.observations if row.arm == arm.name})

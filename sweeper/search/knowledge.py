@@ -69,7 +69,9 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
 
 
 def _without_pretraining(reference: str, runs: Sequence[MeasuredRun]) -> tuple[float, ...]:
-    return tuple(each.error for each in runs if each.run.arm == reference and each.run.n == 0)
+    """Errors of all fine-tunes of the reference's runs; the mean of a run that does not say them."""
+    none = [each for each in runs if each.run.arm == reference and each.run.n == 0]
+    return tuple(error for each in none for error in each.errors or (each.error,))
 
 
 def _repeated(runs: Sequence[MeasuredRun]) -> Repeated:

@@ -1,11 +1,12 @@
 """The recipe that a config names, with its own values in it."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from tasks.recipes.recipe import Recipe
 from tasks.recipes.registry import recipe, recipe_names
@@ -42,3 +43,35 @@ def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recip
         raise BadInput(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
     except ValueError as error:
         raise BadInput(f"{stage}.recipe: {error}") from None
+
+
+# So many sizes are written out; of more the first and the last.
+_MOST_SIZES = 4
+
+
+def less_than_one_pass(config: SweepConfig, sizes: Sequence[int]) -> list[str]:
+    """A sentence for each pre-training task whose recipe sees fewer images than the largest of these sizes.
+
+    There not every image is looked at even once, so that the errors also say how long the recipe is. `sizes`:
+    increasing.
+    """
+    if config.is_simulated:
+        return []
+    said = []
+    for task in config.pretrain.tasks:
+        told = resolve_recipe("pretrain", task, config.pretrain.recipe)
+        seen = told.iterations * told.batch_size
+        beyond = [f"{n:,}" for n in sizes if n > seen]
+        if beyond:
+            are, steps = "is" if len(beyond) == 1 else "are", f"{told.iterations:,} steps of {told.batch_size:,}"
+            said.append(
+                f"{task}: n = {_listed(beyond)} {are} more than the {seen:,} images the recipe sees ({steps}):"
+                " beyond it alpha and C are those of the recipe, less than one pass"
+            )
+    return said
+
+
+def _listed(sizes: Sequence[str]) -> str:
+    if len(sizes) > _MOST_SIZES:
+        return f"{sizes[0]} and {len(sizes) - 1} larger sizes up to {sizes[-1]}"
+    return " and ".join([", ".join(sizes[:-1]), sizes[-1]] if len(sizes) > 1 else sizes)

@@ -89,13 +89,14 @@ def observation(run: Run, **measured: Any) -> Observation:
 class MeasuredRun:
     """All fine-tunes of a run: the mean of their log errors, and the variance of that mean.
 
-    `variance` is None for a single fine-tune.
+    `variance` is None for a single fine-tune. `errors`: those of the fine-tunes.
     """
 
     run: Run
     log_error: float
     variance: float | None
     repeats: int
+    errors: tuple[float, ...] = ()
 
     @property
     def error(self) -> float:
@@ -171,5 +172,5 @@ def runs(observations: Iterable[Observation]) -> list[MeasuredRun]:
     for run, errors in groups.items():
         logs = log_errors(errors)
         variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
-        measured.append(MeasuredRun(run, float(logs.mean()), variance, len(errors)))
+        measured.append(MeasuredRun(run, float(logs.mean()), variance, len(errors), errors=tuple(errors)))
     return measured

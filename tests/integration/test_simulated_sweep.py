@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -39,6 +41,16 @@ def test_it_ends_well_and_stdout_holds_json_lines_only(simulated: Sweep) -> None
     assert all(f"{arm(rendering)}: " in said for rendering in sweeps.LAWS)
     assert "report: " in said
     assert "Traceback" not in said
+    # and what is said against no pre-training is said with the same numbers here, in the report and by status
+    sentences = [row["sentence"] for row in table(simulated.folder, "verdicts")]
+    told = simulated.place.run("status", str(simulated.folder)).out
+    page = html.unescape((simulated.folder / "report.html").read_text())
+    for sentence in sentences:
+        assert "no pre-training" in sentence
+        assert sentence in said
+        assert sentence in told
+        assert sentence in page
+        assert page.count(re.findall(r"with [\d,]+ images the error is, by the law, [^)]*\)", sentence)[0]) == 2
 
 
 def test_every_run_of_the_table_was_decided_with_a_reason_and_lies_near_its_law(simulated: Sweep) -> None:

@@ -118,6 +118,30 @@ def test_band_of_a_new_run_is_wider_than_that_of_the_curve() -> None:
     assert ((low < fit.predict(LADDER)) & (fit.predict(LADDER) < high)).all()
 
 
+def test_the_predicted_curve_and_the_text_are_medians() -> None:
+    """Given runs that leave the posterior skewed, the curve is at each n the median of the draws, and so are the text's
+    values, which says it once."""
+    truth = observe(0.4, 0.2, 1.0, 0.03, LADDER[::3], seed=6)
+    fit = fit_law(truth.n, truth.error)
+    at = np.array([500.0, 1e6])
+    above = (fit.samples.error(at) > fit.predict(at)).mean(axis=0)
+    np.testing.assert_allclose(above, 0.5, atol=1 / fit.samples.alpha.size)
+    low, high = fit.alpha.interval(0.95)
+    assert f"alpha {fit.alpha.median:.4g} ({low:.4g} to {high:.4g})" in str(fit)
+    assert str(fit).count("medians and 95 % intervals") == 1
+    assert "optima and 95 % intervals" in str(fit_law(LADDER, 0.2 + 2 * LADDER**-0.5, method="nls"))
+
+
+def test_the_slope_is_the_priors_where_the_runs_say_little_of_alpha() -> None:
+    """Given three equal errors, the slope is the prior's; given a clear fall, or least squares, it is not."""
+    flat = fit_law([200, 400, 800], [0.25, 0.25, 0.25], log_variance=[1e-4] * 3)
+    assert flat.slope_is_prior
+    assert not flat.identified
+    assert not fit_law([200, 400, 800], [0.25, 0.25, 0.25], method="nls").slope_is_prior
+    steep = observe(0.5, 0.1, 2.0, 0.005, LADDER, seed=1)
+    assert not fit_law(steep.n, steep.error).slope_is_prior
+
+
 @pytest.mark.parametrize("D", [None, 0.48])
 def test_least_squares_finds_the_global_optimum(D: float | None) -> None:
     """Against brute force over alpha and C; the truth is far from the law with D = 0.48, where basins are several."""

@@ -11,9 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from analysis import fit_laws
+from analysis import fit_law, fit_laws
 from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend, Tuned
-from analysis.report.write import draw_figures, render_html, write_report
+from analysis.report.write import Figures, draw_figures, render_html, write_report
 from analysis.verdict.no_pretraining import compare
 from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import verdict
@@ -21,6 +21,9 @@ from tests.analysis.evidence.truths import observe
 
 # Neither HTML nor a formula of matplotlib: an unclosed brace between two dollars would end the drawing.
 NASTY = "<script>alert('a')</script> & $\\frac{$ co"
+
+# Errors without pre-training beside each arm: the first is better, the second worse.
+WITHOUT = ((0.30, 0.31, 0.305), (0.15, 0.152, 0.151))
 
 
 def _png() -> bytes:
@@ -46,8 +49,11 @@ def data() -> ReportData:
         arms=arms,
         observations=seen,
         fits=fits,
-        verdicts={arm: verdict(fit, arm=arm, target_error=0.16) for arm, fit in fits.items()},
-        references={arm: Reference(arm, (0.30, 0.31, 0.305), 1e-3, 3e-4) for arm in arms},
+        verdicts={
+            arm: verdict(fit, arm=arm, target_error=0.16, reference_errors=without)
+            for (arm, fit), without in zip(fits.items(), WITHOUT, strict=True)
+        },
+        references={arm: Reference(arm, without, 1e-3, 3e-4) for arm, without in zip(arms, WITHOUT, strict=True)},
         decisions=[Decision(o.order, o.arm, o.n, o.seed, None, 1.5, f"because {NASTY}", o.error) for o in seen],
         ledger=[StageSpend("render", 6400, "images", 320.0, 0.25), StageSpend("finetune", 8, "runs", 100.0, 0.05)],
         unit="minutes",
@@ -127,7 +133,8 @@ def test_figures_are_pictures_and_tables_hold_the_numbers(data: ReportData, tmp_
     assert [row["n"] for row in rows].count("0") == 2, "the two references"
     assert float(rows[0]["error"]) == pytest.approx(data.observations[0].error)
     fitted = list(csv.DictReader((tmp_path / "tables" / "fits.csv").open(encoding="utf-8")))
-    assert float(fitted[0]["C"]) == pytest.approx(data.fits["everything random"].C.mean)
+    assert float(fitted[0]["C"]) == pytest.approx(data.fits["everything random"].C.median)
+    assert float(fitted[0]["C_mean"]) == pytest.approx(data.fits["everything random"].C.mean)
 
 
 def test_a_sweep_that_has_not_begun_still_has_a_page(data: ReportData, tmp_path: Path) -> None:
@@ -137,6 +144,60 @@ def test_a_sweep_that_has_not_begun_still_has_a_page(data: ReportData, tmp_path:
     page = write_report(tmp_path, empty).read_text(encoding="utf-8")
     assert "No verdict yet: no arm has runs at three sizes" in page
     assert not list((tmp_path / "figures").iterdir())
+
+
+def test_one_comparison_with_no_pre_training_wherever_it_is_said(data: ReportData, page: str) -> None:
+    """Given a verdict with its comparison, the answer, the table of the answers and that of n = 0 say the same."""
+    said = data.verdicts["everything random"].without
+    assert said is not None
+    assert page.count(said.sentence) == 2, "in the answer's box and in the table of n = 0"
+    assert page.count(said.difference) == 2
+    assert "30.5% (3 fine-tunes)" in page
+    other = replace(data, references={arm: replace(r, errors=(0.5,)) for arm, r in data.references.items()})
+    assert "50.0%" not in render_html(other, Figures({}, {})), "a comparison of its own"
+
+
+def test_an_arm_that_is_worse_than_none_is_marked_so(data: ReportData, page: str, tmp_path: Path) -> None:
+    """Given one arm that is better than no pre-training and one that is worse, page and table tell them apart."""
+    assert re.findall(r'class="chip worse">([^<]*)<', page) == ["worse than none"]
+    assert re.findall(r"<td>((?:better|worse) than none)</td>", page) == ["better than none", "worse than none"]
+    assert "<p>Worse than no pre-training: with 3,200 images" in page
+    write_report(tmp_path, data)
+    rows = csv.DictReader((tmp_path / "tables" / "verdicts.csv").open(encoding="utf-8"))
+    assert [row["against_none"] for row in rows] == ["better", "worse"]
+
+
+def test_an_arm_whose_reference_is_not_finished_is_not_compared(data: ReportData) -> None:
+    """Given errors without pre-training that no verdict has yet, the table says so and shows what was measured."""
+    open_ = replace(data, verdicts={arm: replace(said, without=None) for arm, said in data.verdicts.items()})
+    page = render_html(open_, Figures({}, {}))
+    assert "n = 0 is not finished" in page
+    assert "not compared" in page
+
+
+def test_medians_are_told_and_said_to_be_once(data: ReportData, page: str) -> None:
+    fit, said = data.fits["everything random"], data.verdicts["everything random"]
+    low, high = fit.alpha.interval(0.95)
+    assert f"{fit.alpha.median:.3f} ({low:.3f} to {high:.3f})" in page
+    low, high = said.error_now_interval
+    assert f"{said.error_now:.1%} ({100 * low:.1f} to {high:.1%})" in page
+    assert len(re.findall(r"told on this page as its median,\s+with an interval that holds 95%\.", page)) == 1
+    asked = {arm: replace(verdict, level=0.9) for arm, verdict in data.verdicts.items()}
+    assert "(90% in the" in render_html(replace(data, verdicts=asked), Figures({}, {}))
+
+
+def test_a_slope_that_the_prior_gave_is_said_under_its_figures(data: ReportData, page: str) -> None:
+    """Given an arm of three equal errors, the page says that its slope is the prior's, and of no other arm."""
+    line = "The slope drawn is mostly the prior&#39;s: the runs do not determine alpha."
+    assert line not in page
+    arm, other = data.arms
+    flat = fit_law([200, 400, 800], [0.25] * 3, log_variance=[1e-4] * 3)
+    unsure = replace(data, fits={arm: flat, other: data.fits[other]})
+
+    told = render_html(unsure, draw_figures(unsure))
+
+    assert told.count(line) == 2, "under the arm's figure and under that of all arms"
+    assert f"Dashed ({arm}): {line}" in told
 
 
 def test_pre_training_is_compared_with_none(data: ReportData) -> None:

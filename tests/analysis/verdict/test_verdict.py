@@ -82,13 +82,39 @@ def test_two_sizes_decide_nothing_about_more_images() -> None:
 
 
 def test_a_verdict_says_whether_renders_beat_none_at_all() -> None:
-    """Given an arm whose doublings pay and a lower error without pre-training, the verdict's sentence says both."""
+    """Given an arm whose doublings pay, its verdict says beside it what is shown against no pre-training."""
     fit = _fit(0.5, 0.10, 2.0)
-    worse, better = (verdict(fit, reference_errors=(e, e * 1.01)) for e in (0.08, 0.3))
-    assert worse.label == better.label == "render more"
-    assert "Better than no pre-training? No: with 6,400 images" in worse.sentence
+    better, level = (verdict(fit, reference_errors=(e, e * 1.01)) for e in (0.3, 0.1245))
+    assert better.label == level.label == "render more"
     assert "Better than no pre-training? Yes: with 6,400 images" in better.sentence
+    assert "Better than no pre-training? Not shown: with 6,400 images" in level.sentence
     assert "no pre-training" not in verdict(fit).sentence
+    assert verdict(fit).without is None
+
+
+@pytest.mark.parametrize(
+    ("target", "label"), [(None, "render more"), (0.15, "good enough"), (0.05, "change the rendering")]
+)
+def test_an_arm_shown_to_be_worse_than_none_is_told_so_first(target: float | None, label: str) -> None:
+    """Given a lower error without pre-training, whatever the verdict, its sentence begins with that."""
+    said = verdict(_fit(0.5, 0.10, 2.0), target_error=target, reference_errors=(0.08, 0.0808))
+    assert said.label == label
+    assert said.without is not None
+    assert said.without.finding == "worse"
+    assert said.sentence.startswith("Worse than no pre-training: with 6,400 images the error is, by the law, 4.")
+    assert said.without.difference in said.sentence
+
+
+def test_a_verdicts_errors_and_falls_are_medians_within_their_intervals() -> None:
+    """Given few noisy runs, whose posterior is skewed, the median is told and not the mean."""
+    truth = observe(0.4, 0.2, 1.0, 0.05, LADDER[::4], seed=4)
+    fit = fit_law(truth.n, truth.error)
+    said = verdict(fit, min_gain=0.01, level=0.9)
+    now, then = fit.samples.error(np.array([3200.0, 6400.0])).T
+    assert said.error_now == np.median(now)
+    assert said.next_doubling == np.median(1 - then / now)
+    assert said.error_now_interval[0] < said.error_now < said.error_now_interval[1]
+    assert said.level == 0.9
 
 
 def test_runs_that_learnt_nothing_are_no_verdict_on_the_rendering() -> None:

@@ -20,10 +20,11 @@ from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.search.decisions import choose, opening, priced_anew
 from sweeper.search.knowledge import FEWEST_SIZES, learn
+from sweeper.study import results
 from sweeper.study.arms import Arm, make_plan
 from sweeper.study.recipes import resolve_recipe
 from sweeper.study.results import MeasuredRun
-from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of
+from tests.sweeper.examples import real_sweep, row, simulated_sweep, sweep_of
 
 LADDER = [100, 200, 400, 800, 1600]
 
@@ -210,6 +211,22 @@ def test_a_law_is_fitted_from_three_sizes_on_and_without_the_reference(config: S
 
     assert list(known.fits) == list(known.verdicts) == [first]
     assert sorted(known.fits[first].n) == [100, 200, 800, 1600]
+
+
+def test_every_fine_tune_of_the_reference_counts_in_the_comparison(tmp_path: Path) -> None:
+    """Given a reference of two runs with two fine-tunes each, the verdict compares with all four."""
+    config = sweep_of(tmp_path, real_sweep(ladder={"sizes": LADDER}, renderings={"plain": {}}))
+    plan = make_plan(config)
+    errors = {0: (0.30, 0.32), 1: (0.31, 0.33)}
+    none = plan.references[0].name
+    rows = [row(arm=none, n=0, seed=seed, repeat=i, error=e) for seed, two in errors.items() for i, e in enumerate(two)]
+    runs = [*measured(plan.arms[0].name, [100, 200, 800]), *results.runs(rows)]
+
+    (said,) = learn(config, plan, runs, None).verdicts.values()
+
+    assert said.without is not None
+    assert said.without.repeats == 4
+    assert said.without.reference == pytest.approx(float(np.exp(np.mean(np.log([*errors[0], *errors[1]])))))
 
 
 def test_arms_pool_d_with_those_of_the_same_backbone_only(tmp_path: Path) -> None:
