@@ -120,11 +120,16 @@ class LawFit:
         return self.samples.n_needed(target_error / np.exp(self.level_shift))
 
     def predict(self, n: ArrayLike) -> Floats:
-        """Error expected at n (any shape): at each n the median over the draws, or the curve of the least squares
-        optimum."""
+        """Error expected at n (any shape): the mean over the draws, which has the least squared error of a forecast, or
+        the curve of the least squares optimum."""
         if self.method == "nls":
             return law_error(n, self.alpha.mean, self.C.mean, self.D.mean)
-        return np.median(self.samples.error(n), axis=0)
+        return self.samples.error(n).mean(axis=0)
+
+    def median_curve(self, n: ArrayLike) -> Floats:
+        """The error that is as probably exceeded as not, at each n (any shape): what is drawn and said; of least
+        squares its optimum."""
+        return self.predict(n) if self.method == "nls" else np.median(self.samples.error(n), axis=0)
 
     def band(self, n: ArrayLike, level: float = 0.9, *, new_run: bool = False) -> tuple[Floats, Floats]:
         """Lower and upper bound of the mean error at n; with `new_run`, of one further run and its noise."""

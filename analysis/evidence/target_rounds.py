@@ -1,13 +1,14 @@
 """A target in a few rounds of buying: how often a method stops short, and how much more it buys than was needed.
 
-The problem is that of Mahmood et al. (2022): a curve of errors up to the images at hand, a target error, and at most
-ROUNDS purchases; after each the error is measured at what there is then. Three methods:
+The problem is that of Mahmood et al. (2022, "Optimizing Data Collection for Machine Learning"): a curve of errors up to
+the images at hand, a target error, and at most ROUNDS purchases; after each the error is measured with what there is
+then. Images cost, runs do not. Three methods:
 
-* ours: purchases from the posterior of n (`analysis.verdict.purchases`); it stops when the target is reached with
-  probability STOP.
-* Learn-Optimize-Collect, written from the paper: n needed from power laws (error = a + b n^-c) fitted to bootstraps of
-  the curve, purchases of the least expected cost with the penalty PENALTY for missing; it stops when the measured
-  error meets the target.
+* ours: `analysis.verdict.purchases`, which may also measure again before it buys.
+* Learn-Optimize-Collect, written from the paper: the n needed from power laws (error = a + b n^-c) fitted to bootstraps
+  of the curve, whose distribution is F; sizes q_1 <= ... <= q_T of the least expected cost
+  sum_t (q_t - q_(t-1)) (1 - F(q_(t-1))) + P (1 - F(q_T)), P the penalty for missing. It stops when the measured error
+  meets the target.
 * power-law regression, the paper's baseline: buys what the fitted power law needs; stops as Learn-Optimize-Collect.
 """
 
@@ -19,22 +20,26 @@ import numpy as np
 from analysis.estimator.fit import fit_law
 from analysis.estimator.least_squares import least_squares
 from analysis.laws import Floats, TrueLaw, law_error
-from analysis.verdict.purchases import expected_least, purchases
+from analysis.verdict.purchases import next_size
 
 ROUNDS = 5
-STOP = 0.95
+RUNS_A_ROUND = 2
+# Runs that ours may have at one size: what is measured again is no purchase.
+MOST_RUNS_AT_A_SIZE = 12
 _BOOTSTRAPS = 50
-# Of Learn-Optimize-Collect, in units of the images at hand: missing costs as much as a thousand times these.
+# Learn-Optimize-Collect's, in images for each image at hand.
 PENALTY = 1000.0
 # No method buys more than so many times the images at hand.
 MOST = 1000.0
-RUNS_A_ROUND = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """A curve to begin with and what is wanted: `n`, `error` (runs,), `target`; `measure`: errors of runs at a size;
-    `needed`: the n that truly reaches it; `available`: the size that a purchase of so many images brings."""
+    """A curve to begin with and what is wanted: `n`, `error` (runs,), `target`.
+
+    `needed`: the n that truly reaches it. `measure`: errors of runs at a size. `available`: the size that a purchase
+    brings.
+    """
 
     n: Floats
     error: Floats
@@ -46,11 +51,12 @@ class Collection:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a method ended: `n` images, after `rounds` purchases; whether that reaches the target; `overspend`: what
-    was bought over what was needed, less 1."""
+    """Where a method ended: `n` images after `rounds` purchases and `runs` more runs; whether that reaches the target;
+    `overspend`: what was bought over what was needed, less 1."""
 
     n: float
     rounds: int
+    runs: int
     reached: bool
     overspend: float
 
@@ -60,53 +66,66 @@ Method = Callable[[Floats, Floats, float, int], float | None]
 
 
 def collect(method: Method, task: Collection) -> Outcome:
-    """Buy until the method stops or the rounds are used up."""
+    """Measure and buy until the method stops or the rounds are used up."""
     n, error, start, bought = task.n, task.error, float(task.n.max()), 0
     now = start
-    while bought < ROUNDS:
-        wanted = method(n, error, task.target, ROUNDS - bought)
-        if wanted is None:
-            break
-        size = max(task.available(min(wanted, MOST * start)), now)
-        seen = task.measure(size)
-        n, error, now, bought = np.append(n, np.full(seen.size, size)), np.append(error, seen), size, bought + 1
-    return Outcome(now, bought, now >= task.needed, (now - start) / (task.needed - start) - 1)
+    while (wanted := method(n, error, task.target, ROUNDS - bought)) is not None:
+        if wanted > now:
+            if bought == ROUNDS:
+                break
+            now, bought = max(task.available(min(wanted, MOST * start)), now), bought + 1
+        seen = task.measure(now)
+        n, error = np.append(n, np.full(seen.size, now)), np.append(error, seen)
+    overspend = (now - start) / (task.needed - start) - 1
+    return Outcome(now, bought, n.size - task.n.size, now >= task.needed, overspend)
 
 
 def ours(n: Floats, error: Floats, target: float, rounds: int) -> float | None:
     """The posterior's purchase."""
-    fit = fit_law(n, error)
     now = float(n.max())
-    needed = fit.n_needed(target)
-    if (needed <= now).mean() >= STOP:
-        return None
-    finite = np.isfinite(needed)
-    return purchases(needed, now, rounds)[0] if finite.any() else MOST * now
+    look_again = int((n == now).sum()) < MOST_RUNS_AT_A_SIZE
+    return next_size(fit_law(n, error), target, now, rounds, look_again=look_again)
+
+
+def ours_without_repeats(n: Floats, error: Floats, target: float, rounds: int) -> float | None:
+    """The same where each size is measured once."""
+    return next_size(fit_law(n, error), target, float(n.max()), rounds, look_again=False)
 
 
 def learn_optimize_collect(n: Floats, error: Floats, target: float, rounds: int) -> float | None:
-    """Mahmood et al.'s purchase: bootstrapped power laws, then the least expected cost with a penalty."""
+    """Mahmood et al.'s purchase."""
     now = float(n.max())
-    if error[n == now].mean() <= target:
+    if rounds == 0 or error[n == now].mean() <= target:
         return None
-    rng = np.random.default_rng(0)
-    needed = []
-    for _ in range(_BOOTSTRAPS):
+    rng, needed = np.random.default_rng(0), []
+    while len(needed) < _BOOTSTRAPS:
         chosen = rng.integers(0, n.size, n.size)
         if np.unique(n[chosen]).size >= 3:
             needed.append(_power_law_needs(n[chosen], error[chosen], target))
     found = np.sort(np.clip(needed, now, MOST * now))
     sizes = np.unique(np.append(found, now))
     open_ = 1 - np.searchsorted(found, sizes, side="right") / found.size
-    return expected_least(sizes, open_, rounds, last=PENALTY * float(n[0] * 0 + now) * open_)[0]
+    return _cheapest_next(sizes, open_, rounds, PENALTY * now)
+
+
+def _cheapest_next(sizes: Floats, open_: Floats, rounds: int, penalty: float) -> float:
+    """The first of the purchases among increasing `sizes` (k,) of the least expected cost, by dynamic programming;
+    `open_` (k,): probability that the target is not reached at each."""
+    step = (sizes - sizes[:, None]) * open_[:, None]
+    step[np.tril_indices(sizes.size, -1)] = np.inf
+    to_go = penalty * open_
+    for _ in range(rounds):
+        whole = step + to_go
+        to_go = whole.min(axis=1)
+    return float(sizes[whole[0].argmin()])
 
 
 def power_law_regression(n: Floats, error: Floats, target: float, rounds: int) -> float | None:
     """What one fitted power law needs."""
     now = float(n.max())
-    if error[n == now].mean() <= target:
+    if rounds == 0 or error[n == now].mean() <= target:
         return None
-    return _power_law_needs(n, error, target)
+    return max(_power_law_needs(n, error, target), now)
 
 
 def _power_law_needs(n: Floats, error: Floats, target: float) -> float:
@@ -117,15 +136,16 @@ def _power_law_needs(n: Floats, error: Floats, target: float) -> float:
 
 METHODS: dict[str, Method] = {
     "ours": ours,
+    "ours_without_repeats": ours_without_repeats,
     "learn_optimize_collect": learn_optimize_collect,
     "power_law_regression": power_law_regression,
 }
 
 
-def simulated(i: int) -> Collection:
+def simulated(i: int, seed: int = 52) -> Collection:
     """The i-th simulated task: law (1) drawn broadly, run noise of 0.2 to 1 %, a curve of two runs at five sizes up to
-    16,000, and a target at least 5 % below the error there that 20,000 to 320,000 images reach."""
-    rng = np.random.default_rng([51, i])
+    16,000, and a target at least 5 % below the error there that 20,000 to 320,000 images reach; another `seed`, other tasks."""
+    rng = np.random.default_rng([seed, i])
     while True:
         alpha, level, sigma, needed = np.exp(
             rng.uniform(np.log([0.1, 0.05, 0.002, 20_000]), np.log([1.2, 0.9, 0.01, 320_000]))
@@ -156,9 +176,7 @@ def recorded(n: Floats, error: Floats, first: int) -> list[Collection]:
 
     for place in range(first, n.size):
         if error[place] < error[:place].min():
-            tasks.append(
-                Collection(n[:first], error[:first], float(error[place]), float(n[place]), measure, available)
-            )
+            tasks.append(Collection(n[:first], error[:first], float(error[place]), float(n[place]), measure, available))
     return tasks
 
 

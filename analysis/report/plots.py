@@ -77,7 +77,7 @@ def comparison_figure(
         own = [seen for seen in observations if seen.arm == arm]
         draw_runs(axes, fit, own, colours[arm], _MARKERS[i % len(_MARKERS)], arm)
     drawn = [*heights(observations), *_without(axes, references.values()), *_target(axes, target)]
-    axes.set_ylim(*_limits([*drawn, *(float(fit.predict(sizes[-1])) for fit in fits.values())]))
+    axes.set_ylim(*_limits([*drawn, *(float(fit.median_curve(sizes[-1])) for fit in fits.values())]))
     _size_axis(axes, sizes)
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     return _png(figure)
@@ -154,7 +154,7 @@ def _law(axes: Axes, fit: LawFit, sizes: np.ndarray, colour: str) -> None:
 
 def _curve(axes: Axes, fit: LawFit, sizes: np.ndarray, colour: str) -> None:
     """The median curve, dashed where its slope is mostly the prior's."""
-    axes.plot(sizes, fit.predict(sizes), "--" if fit.slope_is_prior else "-", color=colour, linewidth=2)
+    axes.plot(sizes, fit.median_curve(sizes), "--" if fit.slope_is_prior else "-", color=colour, linewidth=2)
 
 
 def _without(axes: Axes, references: Iterable[Reference]) -> list[float]:

@@ -211,7 +211,7 @@ def test_pre_training_is_compared_with_none(data: ReportData) -> None:
     assert re.match(
         r"No: with 200 images the error is, by the law, [\d.]+ points higher \(95% interval \d", worse.sentence
     )
-    level = float(fit.predict(3200))
+    level = float(fit.median_curve(3200))
     assert compare(fit, 3200, (level,)).sentence.startswith("Not shown")
     with pytest.raises(ValueError, match="n = 0 reference has no errors"):
         compare(fit, 3200, ())
