@@ -1,7 +1,7 @@
 """Does the posterior cover what it says? Simulated curves with known truth, and profile likelihood beside it.
 
 Two questions: averaged over truths drawn from the prior, and cell by cell at fixed truths. In a cell D is set so
-that half of what is not transfer gap is left at n = 1000. `sweeper bench calibration` asks both.
+that half of what is not transfer gap is left at n = 1000. `sweeper bench calibration-cells` asks both.
 """
 
 from collections.abc import Sequence

@@ -1,72 +1,124 @@
-"""`sweeper bench calibration`: do the posterior's 95 % intervals hold the truth as often as they say?
+"""`sweeper bench calibration`: whole sweeps in simulated worlds. Do 95 % intervals hold the truth, are verdicts right?
 
-Simulated curves with known truth, cell by cell or over truths drawn from the prior. Strata: all lines of the table, and
-those whose fits call alpha and C identified; in each, alpha, C and the errors at 10 and 20 times the largest n.
+A stratum is a kind of world (`analysis.evidence.worlds`) or a question: how large the run noise is, truths near the
+line, seeds crossed with sizes, finite test sets, curves that leave the law. In each the policy designs every sweep, from
+a pilot of three sizes and a repeat on.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import beta
 
-from analysis.evidence.calibration import HEAD, TARGETS, cells, line, prior_designs
-from analysis.laws import Floats
+from analysis.evidence.adaptive_sweeps import TARGETS, Sweep, sweep
+from analysis.evidence.worlds import STRATA
+from analysis.policy.goals import Objective
 from sweeper.bench.figures import Figure
 from sweeper.bench.lines import check_writable, write
 from sweeper.cluster.parallel import in_parallel
 from sweeper.errors import BadInput
 
 NOMINAL = 0.95
-_SIZES, _SIMULATIONS = (4, 7, 10), 25
+_SWEEPS = 400
+# Sweeps that one call carries out.
+_BATCH = 10
+HEAD = ",".join(
+    ["stratum", "objective", "sweeps", "runs", "given", "right", "wrong", "wrong_low", "wrong_high", "identified"]
+    + [f"{kind}_{target}" for kind in ("covered", "covered_if_identified", "width") for target in TARGETS]
+)
 
 
 def measure(
-    sizes: Sequence[int] | None = None,
-    simulations: int | None = None,
-    truths: int | None = None,
+    sweeps: int | None = None,
+    strata: Sequence[str] | None = None,
     out: Path | None = None,
 ) -> dict[str, Figure]:
-    """Coverage and width of the intervals, by stratum.
+    """Coverage and verdicts by stratum.
 
     Args:
-        sizes: doublings of n in a curve, each at least 4, of the cells; 4, 7 and 10 by default.
-        simulations: curves in a cell; 25 by default.
-        truths: in place of the cells so many truths drawn from the prior, one curve each.
-        out: the CSV file to write, a line a cell or truth.
+        sweeps: in each stratum; 400 by default.
+        strata: their names; all by default. "law" after a name and a colon asks for the objective law.
+        out: the CSV file to write, a line a stratum.
 
     Raises:
-        BadInput: where cells and truths are both asked for, or `out` cannot be used.
+        BadInput: where there is no such stratum, or `out` cannot be used.
     """
-    if truths is not None and (sizes or simulations):
-        raise BadInput("--truths draws one curve of each truth; give it without --sizes and --simulations")
-    designs = cells(sizes or _SIZES) if truths is None else prior_designs(truths, seed=5)
-    curves = 1 if truths is not None else simulations or _SIMULATIONS
+    count = sweeps or _SWEEPS
+    asked = [_named(name) for name in strata or (*STRATA, "noise_1_percent:law", "noise_2_percent:law")]
     check_writable(out, HEAD)
-    lines = in_parallel(line, [(i, design, curves) for i, design in enumerate(designs)], "bench calibration")
+    jobs = [(name, objective, i, min(_BATCH, count - i)) for name, objective in asked for i in range(0, count, _BATCH)]
+    done = in_parallel(_sweeps, jobs, "bench calibration")
+    figures, lines = dict[str, Figure](), list[str]()
+    for name, objective in asked:
+        own = [each for job, found in zip(jobs, done, strict=True) if job[:2] == (name, objective) for each in found]
+        figures |= figures_of(name if objective == "verdict" else f"{name}_{objective}", own)
+        lines.append(as_line(name, objective, own))
     write(out, HEAD, lines)
-    return figures_of(np.loadtxt(lines, delimiter=",", ndmin=2)[:, 1:])
-
-
-def figures_of(table: Floats) -> dict[str, Figure]:
-    """Figures by stratum; `table`: the numbers under `HEAD` without the line's own, shape (lines, columns)."""
-    identified = table[:, 6] > 0.5
-    one_curve = table[:, 5].max() == 1
-    figures = dict[str, Figure]()
-    for stratum, chosen in (("all", np.full(identified.shape, True)), ("identified", identified)):
-        if not chosen.any():
-            continue
-        covered, width, profile, profile_width = (table[chosen, 7 + 4 * i : 11 + 4 * i] for i in range(4))
-        of = f"{chosen.sum()} lines"
-        for k, target in enumerate(TARGETS):
-            name = f"{stratum}_{target}"
-            mean, theirs = float(covered[:, k].mean()), float(profile[:, k].mean())
-            figures[f"coverage_{name}"] = Figure(mean, NOMINAL, f"share of curves, {of}; reference: nominal")
-            figures[f"coverage_{name}_profile_likelihood"] = Figure(theirs, NOMINAL, "the same of profile likelihood")
-            if not one_curve:
-                least = float(covered[:, k].min()), float(profile[:, k].min())
-                figures[f"least_coverage_{name}"] = Figure(*least, "least of a line; reference: profile likelihood's")
-            narrower = float((width < profile_width)[:, k].mean())
-            figures[f"narrower_{name}"] = Figure(narrower, 0.5, "share of lines narrower than profile likelihood")
-            ratio = float(np.median(width[:, k] / profile_width[:, k]))
-            figures[f"width_{name}"] = Figure(ratio, 1.0, "median over lines; reference: profile likelihood's width")
     return figures
+
+
+def _named(name: str) -> tuple[str, Objective]:
+    stratum, _, objective = name.partition(":")
+    if stratum not in STRATA or objective not in ("", "law"):
+        raise BadInput(f"there is no stratum {name!r}; choose of {', '.join(STRATA)}, with :law or without")
+    return stratum, "law" if objective else "verdict"
+
+
+def _sweeps(stratum: str, objective: Objective, first: int, count: int) -> list[Sweep]:
+    return [sweep(STRATA[stratum](i), 1000 + i, objective) for i in range(first, first + count)]
+
+
+def figures_of(stratum: str, sweeps: Sequence[Sweep]) -> dict[str, Figure]:
+    """The figures of one stratum: mean coverage, coverage of those called identified, verdicts given, right, wrong."""
+    last = [each.looks[-1] for each in sweeps]
+    given = [look for look in last if look.given]
+    wrong = sum(not look.right for look in given)
+    low, high = binomial_interval(wrong, len(sweeps))
+    of = f"{len(sweeps)} sweeps"
+    figures = {
+        f"coverage_{stratum}": Figure(
+            float(np.nanmean([each.covered for each in sweeps])), NOMINAL, f"mean over {', '.join(TARGETS)}, {of}"
+        ),
+        f"verdicts_given_{stratum}": Figure(len(given) / len(sweeps), 1.0, f"share of {of}; the others stay open"),
+        f"verdicts_wrong_{stratum}": Figure(
+            wrong / len(sweeps), 0.05, f"share of {of} (95 % {low:.3f} to {high:.3f}); reference: the most wanted"
+        ),
+    }
+    for k, target in enumerate(TARGETS):
+        known = [each.covered[k] for each in sweeps if each.identified and not np.isnan(each.covered[k])]
+        if known:
+            unit = f"share of the {len(known)} identified ones"
+            figures[f"coverage_{stratum}_identified_{target}"] = Figure(float(np.mean(known)), NOMINAL, unit)
+    if given:
+        said = float(np.mean([look.probability for look in given]))
+        unit = f"share of {len(given)} verdicts, after {np.mean([look.runs for look in given]):.1f} runs"
+        figures[f"verdicts_right_{stratum}"] = Figure(1 - wrong / len(given), said, f"{unit}; reference: what they said")
+    return figures
+
+
+def binomial_interval(count: int, of: int) -> tuple[float, float]:
+    """95 % interval of a share (Clopper and Pearson 1934)."""
+    low = float(beta.ppf(0.025, count, of - count + 1)) if count else 0.0
+    high = float(beta.ppf(0.975, count + 1, of - count)) if count < of else 1.0
+    return low, high
+
+
+def as_line(stratum: str, objective: Objective, sweeps: Sequence[Sweep]) -> str:
+    """The line of CSV under `HEAD`; empty cells where a stratum has no such truth."""
+    last = [each.looks[-1] for each in sweeps]
+    given = [look for look in last if look.given]
+    wrong, of = sum(not look.right for look in given), len(sweeps)
+    known = [each for each in sweeps if each.identified]
+    shares = [len(given) / of, 1 - wrong / max(len(given), 1), wrong / of, *binomial_interval(wrong, of)]
+    cells = [stratum, objective, str(of), f"{np.mean([look.runs for look in last]):.2f}"]
+    cells += [f"{share:.4f}" for share in (*shares, len(known) / of)]
+    for group in (sweeps, known):
+        cells += [_mean([each.covered[k] for each in group]) for k in range(len(TARGETS))]
+    cells += [f"{np.median([each.widths[k] for each in sweeps]):.4f}" for k in range(len(TARGETS))]
+    return ",".join(cells)
+
+
+def _mean(values: Sequence[float]) -> str:
+    there = [value for value in values if not np.isnan(value)]
+    return f"{np.mean(there):.4f}" if there else ""

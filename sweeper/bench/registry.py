@@ -43,13 +43,19 @@ BENCHES: Mapping[str, Bench] = {
     ),
     "policy-drawn-renderings": Bench("the same on drawn settings", "the fixed grid", "policy:measure_drawn_renderings"),
     "calibration": Bench(
-        "coverage of 95 % intervals",
-        "0.95 and profile likelihood",
+        "coverage and verdicts of whole simulated sweeps, by stratum",
+        "0.95 and what verdicts say",
         "calibration:measure",
+        ("sweeps", "strata", "out"),
+    ),
+    "calibration-cells": Bench(
+        "coverage of 95 % intervals on fixed designs",
+        "0.95 and profile likelihood",
+        "calibration_cells:measure",
         ("sizes", "simulations", "truths", "out"),
     ),
-    "verdicts": Bench(
-        "how often verdicts are right", "the probability they say", "verdicts:measure", ("truths", "seed", "out")
+    "target": Bench(
+        "a target in five purchases: missed, overspent", "power-law regression", "target:measure", ("tasks", "data_root")
     ),
     "selection": Bench(
         "error and evidence of candidate priors",

@@ -1,4 +1,4 @@
-"""`bench calibration`: its table is the committed one, and its figures are those of the table."""
+"""`bench calibration-cells`: its table is the committed one, and its figures are those of the table."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from analysis.evidence.calibration import HEAD
-from sweeper.bench import calibration
-from sweeper.bench.calibration import figures_of, measure
+from sweeper.bench import calibration_cells
+from sweeper.bench.calibration_cells import figures_of, measure
 from sweeper.errors import BadInput
 
 DOCS = Path(__file__).parents[3] / "docs" / "measured"
@@ -22,7 +22,7 @@ def one_by_one(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], wh
 
 
 def test_a_table_has_a_line_for_every_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "in_parallel", one_by_one)
+    monkeypatch.setattr(calibration_cells, "in_parallel", one_by_one)
     out = tmp_path / "truths.csv"
     figures = measure(truths=3, out=out)
     head, *lines = out.read_text().splitlines()
