@@ -104,6 +104,7 @@ class LawSamples:
     `sigma` is the standard deviation of the log error of a run around the law. `tau`: the discrepancy of each draw
     (`analysis.estimator.posterior`), 0 where the law holds at every size; None from a method that knows of none. D is 0
     where the error falls no further. `bend`: how each draw leaves the law beyond the runs, None where none does.
+    `stop`: the n at which the law of each draw ends and the error stays, inf where it does not; None where none does.
     """
 
     alpha: Floats
@@ -112,13 +113,16 @@ class LawSamples:
     sigma: Floats
     tau: Floats | None = None
     bend: Bend | None = None
+    stop: Floats | None = None
 
     def error(self, n: ArrayLike) -> Floats:
         """Mean error of each draw at each n: shape (draws,) + n.shape."""
         sizes = np.asarray(n, float)
         shape = (-1,) + (1,) * sizes.ndim
+        if self.stop is not None:
+            sizes = np.minimum(sizes, self.stop.reshape(shape))
         law = law_error(sizes, self.alpha.reshape(shape), self.C.reshape(shape), self.D.reshape(shape))
-        return law if self.bend is None else law * np.exp(self.bend.at(sizes))
+        return law if self.bend is None else law * np.exp(self.bend.at(n))
 
     def n_needed(self, target_error: float | Floats) -> Floats:
         """Smallest n at which each draw's error is `target_error`, one for all or (draws,); inf where it never is;
@@ -135,13 +139,19 @@ class LawSamples:
 
     def gap(self) -> Floats:
         """The error that endless rendering would leave; (draws,)."""
-        return self.C if self.bend is None else self.C * np.exp(self.bend.at(self.bend.sizes()[-1]))
+        return self.limit if self.bend is None else self.limit * np.exp(self.bend.at(self.bend.sizes()[-1]))
+
+    @property
+    def limit(self) -> Floats:
+        """C, or where the law ends its error there; (draws,)."""
+        return self.C if self.stop is None else law_error(self.stop, self.alpha, self.C, self.D)
 
     def _on_law(self, target_error: float | Floats) -> Floats:
         room = target_error - self.C
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             needed = (self.D / np.maximum(room, 0.0)) ** (1.0 / self.alpha)
-        return np.where(room > 0, needed, np.inf)
+        needed = np.where(room > 0, needed, np.inf)
+        return needed if self.stop is None else np.where(needed <= self.stop, needed, np.inf)
 
 
 @dataclass(frozen=True)

@@ -293,7 +293,7 @@ def _pools(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> list[tupl
 def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: Prior, dof: int) -> LawFit:
     beyond = beyond_prior(samples, prior)
     identified, reason = (False, beyond) if beyond else identifies(seen, samples, dof)
-    values = (samples.alpha, samples.C, samples.D, samples.sigma)
+    values = (samples.alpha, samples.limit, samples.D, samples.sigma)
     estimates = [Estimate(float(draws.mean()), float(draws.std()), draws) for draws in values]
     return _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier, dof, beyond)
 

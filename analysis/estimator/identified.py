@@ -65,7 +65,7 @@ def identifies(seen: Observed, samples: LawSamples, dof: int) -> tuple[bool, str
     if noise_unknown(dof):
         return False, noise_unknown(dof)
     reference = samples.error(np.exp(np.log(seen.n).mean()))
-    alpha_left, gap_left = float(np.log(samples.alpha).std()), float((samples.C / reference).std())
+    alpha_left, gap_left = float(np.log(samples.alpha).std()), float((samples.limit / reference).std())
     if alpha_left <= _ALPHA_KNOWN and gap_left <= _GAP_KNOWN:
         return True, "the runs determine alpha and C"
     open_values = [f"alpha (sd of log alpha {alpha_left:.3f}, at most {_ALPHA_KNOWN} wanted)"] * (

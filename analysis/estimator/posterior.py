@@ -20,7 +20,8 @@ fast (`analysis.laws.Bend`).
 
 With probability `Prior.plateau_share` the error falls no further in the range of the runs and beyond it: r = 1, and
 log e_i = m + b(n_i) + noise. Measured curves do end in plateaus, and a law whose r has a density comes near to one only
-with a small part of its mass.
+with a small part of its mass. With probability `Prior.break_share` the law ends between two of the sizes, and the error
+stays as it is from there on.
 
 m and b are integrated out exactly (normals; m is cut at error <= 1); (r, alpha, sigma, tau) live on the grid.
 For a given r the data fix alpha narrowly, so each row of the grid has its own range of alpha: the grid follows the
@@ -44,6 +45,7 @@ DRAWS = 4000
 # Cells this far below the best (in log posterior) hold no mass that matters: exp(-7) = 0.001.
 _NEGLIGIBLE = 7.0
 _ZOOMS = 3
+_MOST_STOPS = 4
 _LOGIT_R = (-6.0, 7.0)
 ALPHA_RANGE = (0.02, 3.0)
 # Above this many standard deviations the cut of m at error 1 takes nothing away.
@@ -55,13 +57,16 @@ LogRatio = Callable[[Floats, Floats, Floats], Floats]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What one grid describes: an arm's runs, the noise pairs (L,), the runs that are taken for outliers, and whether
-    the error falls no further at all (r = 1)."""
+    """What one grid describes: an arm's runs, the noise pairs (L,), and the runs that are taken for outliers.
+
+    `plateau`: the error falls no further at all (r = 1). `stop`: the x at which the law ends; `data.x` goes up to it.
+    """
 
     data: ArmData
     noise: Noise
     outliers: tuple[int, ...] = ()
     plateau: bool = False
+    stop: float = np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +111,31 @@ class Grid:
 
 def arm_parts(data: ArmData, prior: Prior, outliers: tuple[int, ...] = (), log_weight: float = 0.0) -> list[Part]:
     """The parts of an arm's posterior with these outliers, of the prior log weight `log_weight` together: for each of
-    the prior's noises the law, and the plateau where the prior has one."""
-    shares = [(False, 1 - prior.plateau_share), (True, prior.plateau_share)]
-    return [
-        Part(data, replace(noise, log_weight=noise.log_weight + log_weight + np.log(share)), outliers, plateau)
-        for plateau, share in shares
-        if share > 0
-        for noise in prior.noise(blocks=data.together is not None)
-    ]
+    the prior's noises the law and the plateau; and without discrepancy the law that ends between two sizes."""
+    on_law, *_ = noises = prior.noise(blocks=data.together is not None)
+    stops = _stops(data) if prior.break_share else []
+    rest = 1 - prior.plateau_share - prior.break_share * bool(stops)
+    parts = [Part(data, _weighted(noise, rest, log_weight), outliers) for noise in noises]
+    if prior.plateau_share:
+        parts += [Part(data, _weighted(each, prior.plateau_share, log_weight), outliers, True) for each in noises]
+    for stop, share in stops:
+        ended = replace(data, x=np.minimum(data.x, stop))
+        parts.append(Part(ended, _weighted(on_law, prior.break_share * share, log_weight), outliers, stop=stop))
+    return parts
+
+
+def _stops(data: ArmData) -> list[tuple[float, float]]:
+    """Where a law may end: midway between two sizes, and the share of the range of sizes that lies between them.
+
+    Of many sizes only the largest matter, because a law that ends early is nearly a plateau.
+    """
+    sizes = np.unique(data.x)[-_MOST_STOPS - 1 :]
+    gaps = np.diff(sizes)
+    return list(zip((sizes[:-1] + gaps / 2).tolist(), (gaps / np.ptp(data.x)).tolist(), strict=True))
+
+
+def _weighted(noise: Noise, share: float, log_weight: float) -> Noise:
+    return replace(noise, log_weight=noise.log_weight + log_weight + np.log(share))
 
 
 def fit_grids(parts: Sequence[Part], prior: Prior, ratio: LogRatio | None = None) -> tuple[Grid, ...]:
@@ -171,8 +193,8 @@ def draw(prior: Prior, grids: Sequence[Grid], rng: np.random.Generator) -> LawSa
     parts = [_draw_from(prior, grid, int(count), rng) for grid, count in zip(grids, counts, strict=True) if count]
     # The cells come in order. Without a shuffle the draws of two arms would be correlated.
     order = rng.permutation(DRAWS)
-    alpha, C, D, sigma, tau = (np.concatenate(values)[order] for values in zip(*parts, strict=True))
-    return LawSamples(alpha, C, D, sigma, tau, _bend(grids[0].part.data, tau, rng))
+    alpha, C, D, sigma, tau, stop = (np.concatenate(values)[order] for values in zip(*parts, strict=True))
+    return LawSamples(alpha, C, D, sigma, tau, _bend(grids[0].part.data, tau, rng), stop)
 
 
 def _bend(data: ArmData, tau: Floats, rng: np.random.Generator) -> Bend | None:
@@ -183,10 +205,8 @@ def _bend(data: ArmData, tau: Floats, rng: np.random.Generator) -> Bend | None:
     return Bend(tau / np.sqrt(80), rng.standard_normal(tau.size), last, float(np.ptp(data.x)))
 
 
-def _draw_from(
-    prior: Prior, grid: Grid, count: int, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """alpha, C, D, sigma, tau, shape (count,): systematic resampling of the cells, then a place inside each cell."""
+def _draw_from(prior: Prior, grid: Grid, count: int, rng: np.random.Generator) -> tuple[Floats, ...]:
+    """alpha, C, D, sigma, tau and the n at which the law ends, (count,) each: systematic resampling of the cells, then a place inside each cell."""
     data = grid.part.data
     mass = np.exp(grid.log_mass - grid.log_mass.max())
     cumulative = np.cumsum(mass)
@@ -212,7 +232,8 @@ def _draw_from(
     share = np.clip(rng.random(count) * ndtr(-mean / sd), 1e-300, 1.0)
     error_ref = np.exp(np.minimum(mean + sd * ndtri(share), 0.0))
     D = error_ref * (1 - r) * np.exp(alpha * data.log_n_ref)
-    return alpha, error_ref * r, D, sigma, grid.noise.tau[pair]
+    stop = np.full(count, np.exp(grid.part.stop + data.log_n_ref))
+    return alpha, error_ref * r, D, sigma, grid.noise.tau[pair], stop
 
 
 def _along_ridge(grid: Grid, in_row: Floats, row: np.ndarray, logit_r: Floats) -> Floats:

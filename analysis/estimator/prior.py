@@ -34,6 +34,7 @@ class Prior:
     `discrepancies`. The smallest has the size of the smallest run noise; with the largest the law hardly shows.
 
     `plateau_share`: probability that the error falls no further in the range of the runs and beyond it.
+    `break_share`: probability that the law ends inside that range, anywhere in log n, and the error stays from there on.
 
     `pooled_share`: probability that an arm's D and alpha resemble those of its group (see `pooling`).
 
@@ -53,6 +54,7 @@ class Prior:
     discrepancies: tuple[float, ...] = (0.004, 0.016, 0.064, 0.256)
     discrepancy_share: float = 0.02
     plateau_share: float = 0.1
+    break_share: float = 0.05
     pooled_share: float = 0.9
     outlier_share: float = 0.0
 

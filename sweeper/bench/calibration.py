@@ -93,7 +93,9 @@ def figures_of(stratum: str, sweeps: Sequence[Sweep]) -> dict[str, Figure]:
     if given:
         said = float(np.mean([look.probability for look in given]))
         unit = f"share of {len(given)} verdicts, after {np.mean([look.runs for look in given]):.1f} runs"
-        figures[f"verdicts_right_{stratum}"] = Figure(1 - wrong / len(given), said, f"{unit}; reference: what they said")
+        figures[f"verdicts_right_{stratum}"] = Figure(
+            1 - wrong / len(given), said, f"{unit}; reference: what they said"
+        )
     return figures
 
 

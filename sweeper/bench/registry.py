@@ -55,7 +55,10 @@ BENCHES: Mapping[str, Bench] = {
         ("sizes", "simulations", "truths", "out"),
     ),
     "target": Bench(
-        "a target in five purchases: missed, overspent", "power-law regression", "target:measure", ("tasks", "data_root")
+        "a target in five purchases: missed, overspent",
+        "power-law regression",
+        "target:measure",
+        ("tasks", "data_root"),
     ),
     "selection": Bench(
         "error and evidence of candidate priors",
