@@ -28,7 +28,8 @@ def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
     config, s = check(config)
     plan = make_plan(config, s)
-    rows = results.read(fetched_run_folder(config.place, missing_ok=True) / "results", studies(config, plan))
+    folder, these = fetched_run_folder(config.place, missing_ok=True) / "results", studies(config, plan)
+    rows = results.read(folder, these)
     inventory, pricing = look_ahead(config, config.run_folder, rows)
     pilot = [look.run for look in _opening(config, plan, pricing)]
     grid = [run for run in pilot if run.n == 0]
@@ -44,6 +45,7 @@ def describe(config: SweepConfig) -> str:
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
         f"measured already: {len(measured)} runs; not counted below",
+        *filter(None, [results.left_out(folder, these)]),
         "cost            low / expected / high",
         *_costs("opening (n = 0 and pilot)", pricing, pilot_left, config.tune),
         *_costs("the whole ladder once (fixed grid)", pricing, grid_left, config.tune),

@@ -81,7 +81,7 @@ def read_record(folder: Path) -> Record:
     plan = make_plan(config, observations[0].s if observations else 0)
     ledger = Ledger(folder / LEDGER, config.budget)
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
-    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") in these.sweeps]
+    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == these.sweep]
     stop = stops[-1] if stops else {"kind": "", "reason": ""}
     knowledge = learn(config, plan, runs, ledger.usd_per_image())
     return Record(folder, config, plan, these, observations, ledger, knowledge, stop["kind"], stop["reason"])
@@ -226,6 +226,9 @@ def _notes(record: Record) -> list[str]:
     """What a reader must know that no table says."""
     spent = record.ledger.spent()
     notes = [f"The sweep was alive for {spent.wall_s / 60:.1f} minutes on {platform.machine()}, over all its restarts."]
+    left_out = results.left_out(record.folder / "results", record.studies)
+    if left_out is not None:
+        notes.append(f"{left_out}.")
     lost = sum(row["lost_usd"] for row in record.ledger.by_stage().values())
     if lost:
         notes.append(

@@ -19,6 +19,7 @@ from ray import tune
 from sweeper.cluster.watchdog import watchdog
 from sweeper.config.schema import Finetune, SimulatedArm, SweepConfig
 from sweeper.stages.identity import Identities, Trial, recipe_of
+from sweeper.stages.seeds import training_seed
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
 from tasks.recipes.recipe import Recipe
 
@@ -94,7 +95,6 @@ def _simulated_error(laws: dict[str, SimulatedArm], trial: Trial) -> float:
 
 
 def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None]) -> float:
-    import numpy as np
     import torch
 
     from tasks.base import ArraySet, task
@@ -103,7 +103,7 @@ def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, 
     from tasks.models.transfer import load_backbone, seeded_model
     from tasks.training.loop import train
 
-    settings = job.settings
+    settings, identity = job.settings, job.identities.finetune(trial)
     torch.set_num_threads(max(1, int(settings.cpus)))
     learnt = task(trial.arm.finetune_task)
     options: dict[str, Any] = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
@@ -111,10 +111,9 @@ def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, 
     if real.sha256 != settings.dataset_sha256:
         raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
     sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
-    chosen = subset(real.train, **sizes, seed=job.seed, balanced=settings.balanced)
+    chosen = subset(real.train, **sizes, seed=identity["subset_seed"], balanced=settings.balanced)
     recipe = recipe_of(settings.recipe, trial.arm, trial.settings)
-    # The seeds of a fine-tune differ between runs and repeats: head, order of images, augmentation.
-    seed = int(np.random.SeedSequence((job.seed, trial.run.seed, trial.repeat)).generate_state(1)[0])
+    seed = training_seed(identity)
 
     def error_of(training: ArraySet, held_out: ArraySet, recipe: Recipe, watch: OnValidation | None = None) -> float:
         sizes = len(training.class_names), seed, len(training.keypoint_names)

@@ -1,8 +1,8 @@
 """What shards, checkpoints, fine-tunes and result rows depend on: one record, from which each takes its part.
 
 A part holds JSON-ready values only, and `artifact_key` is the one way in which any of it is hashed. So a checkpoint and
-the rows that were measured on it can never disagree about what matters. What a row of an older sweep is called after is
-in `sweeper.stages.digests_d91138a`.
+the rows that were measured on it can never disagree about what matters. What is drawn for a training comes from a hash
+of its identity (`sweeper.stages.seeds`).
 """
 
 import dataclasses
@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import bad_input
-from sweeper.stages import digests_d91138a
 from sweeper.stages.image_sets import ImageSet, setting_of
 from sweeper.storage.artifacts import Manifest, artifact_key
 from sweeper.study.arms import Arm, Plan, make_plan
@@ -23,9 +22,9 @@ from sweeper.study.studies import Studies
 from tasks.recipes.recipe import Recipe
 
 # Raise when the same identity would leave another checkpoint.
-PRETRAIN_VERSION = 3
+PRETRAIN_VERSION = 4
 # Raise when the same identity would give another error.
-FINETUNE_VERSION = 4
+FINETUNE_VERSION = 5
 
 Split = Literal["test", "validation"]
 Part = dict[str, Any]
@@ -163,15 +162,9 @@ def studies(config: SweepConfig, plan: Plan | None = None) -> Studies:
     identities, plan = Identities(config), plan or make_plan(config)
     arms = (*plan.references, *plan.arms, *plan.controls)
     current = {arm.name: identities.study(arm) for arm in arms}
-    before = current
-    if digests_d91138a.could_measure(config, PRETRAIN_VERSION, FINETUNE_VERSION):
-        before = {arm.name: digests_d91138a.study(config, arm) for arm in arms}
     # A key that comes later says nothing at its default.
     said = config.model_dump(mode="json", exclude_defaults=True)
-    sweep = artifact_key({"config": said, "studies": current})[:16]
-    sweeps = {sweep} if before is current else {sweep, digests_d91138a.sweep(config, before)}
-    readable = {name: frozenset({current[name], before[name]}) for name in current}
-    return Studies(current, readable, sweep, frozenset(sweeps))
+    return Studies(current, artifact_key({"config": said, "studies": current})[:16])
 
 
 def as_plain(value: Any) -> Any:

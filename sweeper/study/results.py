@@ -123,17 +123,27 @@ def write(folder: Path, observation: Observation) -> None:
 def read(folder: Path, studies: Studies) -> list[Observation]:
     """The rows that belong to these studies, ordered by arm, n, seed, split and repeat.
 
-    Rows measured under another recipe, data set or rendering setting are left where they are and left out.
+    Others are left where they are and left out; `left_out` says how many.
     """
     rows: dict[Any, Observation] = {}
     for part in sorted(folder.glob("*.parquet")):
         row = _row(part)
         if row is None:
             log.warning("results part %s is damaged and left out; `sweeper run` measures it anew", part)
-        # A fine-tune may stand there twice, under an older name of its study too.
-        elif studies.has(row.arm, row.study) and (row.key not in rows or studies.current[row.arm] == row.study):
+        elif studies.has(row.arm, row.study):
             rows[row.key] = row
     return sorted(rows.values(), key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.tuned))
+
+
+def left_out(folder: Path, studies: Studies) -> str | None:
+    """A line on the rows that `read` leaves out, though they are whole: how many and why; None where there are none."""
+    # A part is named after its study: to count, none need be read.
+    count = sum(part.stem.rpartition("_")[2] not in studies.current.values() for part in folder.glob("*.parquet"))
+    if not count:
+        return None
+    rows = "1 row of the results table is" if count == 1 else f"{count:,} rows of the results table are"
+    why = "another recipe, tuning, data set, rendering setting or seed, or by a version that trained otherwise"
+    return f"{rows} left out: measured with {why}"
 
 
 def discard_damaged(folder: Path) -> int:

@@ -11,7 +11,7 @@ import pytest
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.stages.identity import studies
-from sweeper.study.results import discard_damaged, read, runs, write
+from sweeper.study.results import discard_damaged, left_out, read, runs, write
 from sweeper.study.studies import Studies
 from tests.sweeper.examples import ARM, STUDIES, real_sweep, row
 
@@ -80,11 +80,15 @@ def test_every_fine_tune_has_a_part_of_its_own(tmp_path: Path) -> None:
     assert len(read(tmp_path, STUDIES)) == len(rows)
 
 
-def test_rows_of_another_recipe_or_data_set_are_left_out(tmp_path: Path) -> None:
-    write(tmp_path, row())
+def test_rows_of_another_recipe_or_data_set_are_left_out_and_counted(tmp_path: Path) -> None:
+    for repeat in range(2):
+        write(tmp_path, row(repeat=repeat))
+    other, same = studies_of(finetune={"fraction": 0.5}), studies_of(budget={"minutes": 3})
 
-    assert read(tmp_path, studies_of(finetune={"fraction": 0.5})) == []
-    assert read(tmp_path, studies_of(budget={"minutes": 3})) == [row()]
+    assert read(tmp_path, other) == []
+    assert str(left_out(tmp_path, other)).startswith("2 rows of the results table are left out: measured with another")
+    assert read(tmp_path, same) == [row(), row(repeat=1)]
+    assert left_out(tmp_path, same) is None
 
 
 def test_a_run_is_the_mean_of_its_repeats_log_errors_with_the_variance_of_that_mean() -> None:
