@@ -43,6 +43,7 @@ def describe(config: SweepConfig) -> str:
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
+        *_own_images(config),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
         f"measured already: {len(measured)} runs; not counted below",
         *filter(None, [results.left_out(folder, these)]),
@@ -86,6 +87,12 @@ def _opening(config: SweepConfig, plan: Plan, pricing: Pricing) -> list[Proposal
 def _more_sizes(plan: Plan) -> list[str]:
     more = [str(n) for n in plan.choices if n not in plan.ladder]
     return [f"the policy may also choose n = {', '.join(more)}"] if more else []
+
+
+def _own_images(config: SweepConfig) -> list[str]:
+    if config.pretrain.subset == "first":
+        return []
+    return ["images: each size and seed renders its own (pretrain.subset: independent); arms of a rendering share them"]
 
 
 def _cached(inventory: Inventory, grid: Sequence[Run]) -> str:

@@ -26,7 +26,7 @@ from sweeper.config.tune import spelled
 from sweeper.search.decision_log import DECISIONS, decision_events, learning_events
 from sweeper.search.knowledge import Knowledge, learn
 from sweeper.stages.identity import as_plain, in_words, studies
-from sweeper.stages.image_sets import training_images
+from sweeper.stages.image_sets import run_images
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import read_events
 from sweeper.study import results
@@ -117,8 +117,8 @@ def _report_data(record: Record) -> ReportData:
         stop_reason=record.stop_reason,
         config_text=config.to_yaml() + recipes_text(config),
         versions=_versions(record.observations),
-        seeds={"sweep": config.seed, "images": config.seed, "real subset": config.seed},
-        sheets=() if config.is_simulated else tuple(_sheets(config)),
+        seeds=_seeds(config),
+        sheets=() if config.is_simulated else tuple(_sheets(config, record.observations)),
         target_error=config.target.error,
         simulated=config.is_simulated,
         notes=_notes(record),
@@ -181,11 +181,19 @@ def _spend(ledger: Ledger) -> Iterator[StageSpend]:
         yield StageSpend(stage, round(row["units"]), STAGE_UNITS[stage], row["wall_s"], row["usd"])
 
 
-def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
+def _seeds(config: SweepConfig) -> dict[str, int]:
+    """The seeds that all runs share."""
+    seeds = {"sweep": config.seed, "images": config.seed, "real subset": config.seed}
+    own = {"images": config.pretrain.subset != "first", "real subset": config.finetune.subset != "shared"}
+    return {name: seed for name, seed in seeds.items() if not own.get(name)}
+
+
+def _sheets(config: SweepConfig, observations: Sequence[results.Observation]) -> Iterator[ContactSheet]:
     """The first images of each rendering setting, with their labels drawn."""
     store = ArtifactStore(config.store)
     for rendering in config.renderings:
-        images = training_images(config, rendering, 1)
+        read = ((row.n, row.seed) for row in observations if row.rendering == rendering)
+        images = run_images(config, rendering, *next(read, (1, config.seed)))
         manifest = store.find_sound(images.shard(0))
         if manifest is None:
             why = "its first images are missing or damaged; `sweeper render` makes them"

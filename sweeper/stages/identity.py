@@ -15,6 +15,7 @@ from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import bad_input
 from sweeper.stages.image_sets import ImageSet, setting_of
+from sweeper.stages.seeds import seed_of
 from sweeper.storage.artifacts import Manifest, artifact_key
 from sweeper.study.arms import Arm, Plan, make_plan
 from sweeper.study.recipes import resolve_recipe
@@ -80,6 +81,9 @@ class Identities:
             "split": trial.split,
             "checkpoint": trial.checkpoint.key if trial.checkpoint else None,
         }
+        if self._config.finetune.subset == "independent" and trial.split == "test":
+            run = trial.run
+            own["subset_seed"] = seed_of("photographs", self._config.seed, run.arm, run.n, run.seed)
         if self._config.is_simulated:
             own |= {"n": trial.run.n, "arm": trial.run.arm, "settings": as_plain(trial.settings)}
         else:
@@ -94,6 +98,8 @@ class Identities:
         # A key of `tune:` that comes later has to be None where nothing is said, or it orphans all rows.
         tune = {key: value for key, value in as_plain(self._config.tune).items() if value is not None}
         parts: Part = {"finetune": self._finetuning(arm, {}), "tune": tune}
+        if self._config.finetune.subset != "shared":
+            parts["subset"] = self._config.finetune.subset
         if not self._config.is_simulated:
             parts["pretrain"] = None if arm.is_reference else self._pretraining(arm)
         elif arm.is_reference:
@@ -120,6 +126,9 @@ class Identities:
             # Only a control says so: the identity of what is learnt from true labels stays what it was.
             if arm.is_control:
                 self._pretrainings[arm]["labels"] = "shuffled"
+            # So does a draw of its own: which one, the sweep's seed and the run's n and seed say.
+            if pretrain.subset != "first":
+                self._pretrainings[arm]["subset"] = pretrain.subset
         return self._pretrainings[arm]
 
     def _shards(self, rendering: str) -> Part:
