@@ -13,6 +13,7 @@ from sweeper.commands.check import check
 from sweeper.commands.report import LEDGER, Record
 from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import Scope, Tune, scope_of
+from sweeper.search.choice import FEWEST_FOLDS
 from sweeper.search.decisions import choose, opening
 from sweeper.search.pricing import Pricing
 from sweeper.stages.identity import studies
@@ -44,6 +45,7 @@ def describe(config: SweepConfig) -> str:
         *_more_sizes(plan),
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
         *_own_images(config),
+        *_common_values(config),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
         f"measured already: {len(measured)} runs; not counted below",
         *filter(None, [results.left_out(folder, these)]),
@@ -93,6 +95,15 @@ def _own_images(config: SweepConfig) -> list[str]:
     if config.pretrain.subset == "first":
         return []
     return ["images: each size and seed renders its own (pretrain.subset: independent); arms of a rendering share them"]
+
+
+def _common_values(config: SweepConfig) -> list[str]:
+    if config.is_simulated or not config.tune.trials or config.tune.folds >= FEWEST_FOLDS:
+        return []
+    return [
+        f"tuning: with {config.tune.folds} folds nothing can show that an arm needs other values than n = 0; all keep"
+        f" those (tune.folds={FEWEST_FOLDS} lets them leave)"
+    ]
 
 
 def _cached(inventory: Inventory, grid: Sequence[Run]) -> str:

@@ -38,7 +38,8 @@ class Observation:
     """One fine-tune. `error` = 1 - metric in [0, 1]; `cost` in device-seconds; n = 0: no pre-training.
 
     `study`: hash of all that its error depends on (`stages.identity`). `tuned`: the tuned recipe values, as JSON.
-    `share`: how much of its training was done; below 1 a trial of the tuning was stopped early.
+    `share`: how much of its training was done; below 1 a trial of the tuning was stopped early. `folds`: the errors
+    that a trial's is the mean of, one a fold; empty where it was stopped, and on the test split.
     """
 
     arm: str
@@ -60,6 +61,7 @@ class Observation:
     versions: str
     tuned: str = "{}"
     share: float = 1.0
+    folds: tuple[float, ...] = ()
 
     @property
     def run(self) -> Run:
@@ -162,7 +164,7 @@ def _row(part: Path) -> Observation | None:
         (row,) = table.to_pylist()
         if (table.schema.metadata or {}).get(b"sha256", b"").decode() != _checksum(row):
             return None
-        return Observation(**row)
+        return Observation(**row | {name: tuple(v) for name, v in row.items() if isinstance(v, list)})
     # Damaged Parquet raises whatever its reader stumbles over.
     except Exception:
         return None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.policy.runs import Run
@@ -24,12 +29,21 @@ def test_rows_come_back_as_written_in_order(tmp_path: Path) -> None:
     later, earlier, tried = (
         row(n=400),
         row(n=200, repeat=1),
-        row(n=200, split="validation", tuned='{"lr": 0.01}', share=0.25),
+        row(n=200, split="validation", tuned='{"lr": 0.01}', share=0.25, folds=(0.3, 0.2)),
     )
     for observation in (later, tried, earlier):
         write(tmp_path, observation)
 
     assert read(tmp_path, STUDIES) == [earlier, tried, later]
+
+
+def test_a_row_that_was_written_before_it_had_errors_of_folds_is_read(tmp_path: Path) -> None:
+    old = {name: value for name, value in asdict(row(split="validation")).items() if name != "folds"}
+    checksum = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    table = pa.Table.from_pylist([old]).replace_schema_metadata({"sha256": checksum})
+    pq.write_table(table, tmp_path / row(split="validation").file_name)
+
+    assert read(tmp_path, STUDIES) == [row(split="validation", folds=())]
 
 
 def test_writing_a_row_twice_changes_nothing(tmp_path: Path) -> None:
