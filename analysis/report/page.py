@@ -140,7 +140,7 @@ endless rendering would leave.</p>
 <section id="reference">
 <h2>Is pre-training better than none?</h2>
 {% if tables.references.rows %}
-<p class="note">Both are fine-tuned at the values tuned for no pre-training, unless folds showed others to be better for the arm.</p>
+<p class="note">Both have the recipe values tuned for no pre-training, unless folds showed others to be better.</p>
 {{ grid(tables.references) }}
 {% else %}<p class="card">The n = 0 reference has not been run.</p>{% endif %}
 </section>
