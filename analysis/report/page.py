@@ -140,7 +140,7 @@ endless rendering would leave.</p>
 <section id="reference">
 <h2>Is pre-training better than none?</h2>
 {% if tables.references.rows %}
-<p class="note">Each is fine-tuned at a learning rate tuned for it, so that neither is flattered.</p>
+<p class="note">Both have the recipe values tuned for no pre-training, unless folds showed others to be better.</p>
 {{ grid(tables.references) }}
 {% else %}<p class="card">The n = 0 reference has not been run.</p>{% endif %}
 </section>

@@ -57,8 +57,9 @@ class Reference:
 class Tuned:
     """The result of a tuning: recipe values of an arm, chosen on the checkpoint of size n (0: no pre-training).
 
-    trials: how many ended, of which `stopped` early. error: the chosen values' validation error; `default_error`:
-    that of the recipe's own values where they were tried to the end. seconds, dollars: what all trials took.
+    trials: how many ended, of which `stopped` early. error: the chosen values' validation error here, where they were
+    tried to the end; `default_error`: that of the recipe's own. common: in words, how they stand to the values that all
+    arms of the fine-tuning task share. seconds, dollars: what all trials took.
     """
 
     arm: str
@@ -66,8 +67,9 @@ class Tuned:
     chosen: str
     trials: int
     stopped: int
-    error: float
+    error: float | None
     default_error: float | None
+    common: str
     seconds: float
     dollars: float
 

@@ -197,8 +197,9 @@ def _tuning(data: ReportData) -> Table:
             total=str(sum(t.trials for t in data.tuning)),
         ),
         Column(name="stopped"),
-        Column("validation error", "error", text=lambda t: f"{t.error:.2%}", numeric=True),
+        Column("validation error", "error", text=lambda t: _percent(t.error), numeric=True),
         Column("of the recipe's own", "default_error", text=lambda t: _percent(t.default_error), numeric=True),
+        Column("values of n = 0", "common"),
         *_spent(data.tuning),
         Column(name="tuned_on", value=lambda _: data.tuned_on),
     )

@@ -58,9 +58,8 @@ def read_complexity(folder: Path) -> dict[str, Complexity]:
 
 def _largest(config: SweepConfig, plan: Plan, arm: Arm, inventory: Inventory, store: ArtifactStore) -> tuple[Path, int]:
     """The arm's own checkpoint of the largest n that the policy may choose, and that n."""
-    seeds = dict.fromkeys((*run_seeds(config, config.policy.max_seeds), *range(config.policy.max_seeds)))
     for n in reversed(plan.choices):
-        for seed in seeds:
+        for seed in run_seeds(config, config.policy.max_seeds):
             manifest = inventory.checkpoint(plan.run(arm, n, seed))
             if manifest is not None:
                 return store.path(manifest, MODEL_FILE), n

@@ -13,6 +13,7 @@ from sweeper.commands.check import check
 from sweeper.commands.report import LEDGER, Record
 from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import Scope, Tune, scope_of
+from sweeper.search.choice import FEWEST_FOLDS
 from sweeper.search.decisions import choose, opening
 from sweeper.search.pricing import Pricing
 from sweeper.stages.identity import studies
@@ -28,7 +29,8 @@ def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
     config, s = check(config)
     plan = make_plan(config, s)
-    rows = results.read(fetched_run_folder(config.place, missing_ok=True) / "results", studies(config, plan))
+    folder, these = fetched_run_folder(config.place, missing_ok=True) / "results", studies(config, plan)
+    rows = results.read(folder, these)
     inventory, pricing = look_ahead(config, config.run_folder, rows)
     pilot = [look.run for look in _opening(config, plan, pricing)]
     grid = [run for run in pilot if run.n == 0]
@@ -42,8 +44,11 @@ def describe(config: SweepConfig) -> str:
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
+        *_own_images(config),
+        *_common_values(config),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
         f"measured already: {len(measured)} runs; not counted below",
+        *filter(None, [results.left_out(folder, these)]),
         "cost            low / expected / high",
         *_costs("opening (n = 0 and pilot)", pricing, pilot_left, config.tune),
         *_costs("the whole ladder once (fixed grid)", pricing, grid_left, config.tune),
@@ -84,6 +89,21 @@ def _opening(config: SweepConfig, plan: Plan, pricing: Pricing) -> list[Proposal
 def _more_sizes(plan: Plan) -> list[str]:
     more = [str(n) for n in plan.choices if n not in plan.ladder]
     return [f"the policy may also choose n = {', '.join(more)}"] if more else []
+
+
+def _own_images(config: SweepConfig) -> list[str]:
+    if config.pretrain.subset == "first":
+        return []
+    return ["images: each size and seed renders its own (pretrain.subset: independent); arms of a rendering share them"]
+
+
+def _common_values(config: SweepConfig) -> list[str]:
+    if config.is_simulated or not config.tune.trials or config.tune.folds >= FEWEST_FOLDS:
+        return []
+    return [
+        f"tuning: with {config.tune.folds} folds nothing can show that an arm needs other values than n = 0; all keep"
+        f" those (tune.folds={FEWEST_FOLDS} lets them leave)"
+    ]
 
 
 def _cached(inventory: Inventory, grid: Sequence[Run]) -> str:

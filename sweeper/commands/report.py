@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend, Tuned
+from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend
 from analysis.report.write import write_report as write_page
 from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import Verdict
@@ -17,16 +17,15 @@ from render_actors.actor import SHARD_FILE
 from render_actors.export.contact_sheet import contact_sheet
 from render_actors.setting.classes import class_names
 from render_actors.shards.format import read_shard
-from sweeper.budget.cost_model import finetune_cost
 from sweeper.budget.ledger import Ledger
 from sweeper.commands.complexity import read_complexity
+from sweeper.commands.tuning import tuned_on, tuning_table
 from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
-from sweeper.config.tune import spelled
 from sweeper.search.decision_log import DECISIONS, decision_events, learning_events
 from sweeper.search.knowledge import Knowledge, learn
-from sweeper.stages.identity import as_plain, in_words, studies
-from sweeper.stages.image_sets import training_images
+from sweeper.stages.identity import as_plain, studies
+from sweeper.stages.image_sets import run_images
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import read_events
 from sweeper.study import results
@@ -81,7 +80,7 @@ def read_record(folder: Path) -> Record:
     plan = make_plan(config, observations[0].s if observations else 0)
     ledger = Ledger(folder / LEDGER, config.budget)
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
-    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") in these.sweeps]
+    stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == these.sweep]
     stop = stops[-1] if stops else {"kind": "", "reason": ""}
     knowledge = learn(config, plan, runs, ledger.usd_per_image())
     return Record(folder, config, plan, these, observations, ledger, knowledge, stop["kind"], stop["reason"])
@@ -117,8 +116,8 @@ def _report_data(record: Record) -> ReportData:
         stop_reason=record.stop_reason,
         config_text=config.to_yaml() + recipes_text(config),
         versions=_versions(record.observations),
-        seeds={"sweep": config.seed, "images": config.seed, "real subset": config.seed},
-        sheets=() if config.is_simulated else tuple(_sheets(config)),
+        seeds=_seeds(config),
+        sheets=() if config.is_simulated else tuple(_sheets(config, record.observations)),
         target_error=config.target.error,
         simulated=config.is_simulated,
         notes=_notes(record),
@@ -181,11 +180,19 @@ def _spend(ledger: Ledger) -> Iterator[StageSpend]:
         yield StageSpend(stage, round(row["units"]), STAGE_UNITS[stage], row["wall_s"], row["usd"])
 
 
-def _sheets(config: SweepConfig) -> Iterator[ContactSheet]:
+def _seeds(config: SweepConfig) -> dict[str, int]:
+    """The seeds that all runs share."""
+    seeds = {"sweep": config.seed, "images": config.seed, "real subset": config.seed}
+    own = {"images": config.pretrain.subset != "first", "real subset": config.finetune.subset != "shared"}
+    return {name: seed for name, seed in seeds.items() if not own.get(name)}
+
+
+def _sheets(config: SweepConfig, observations: Sequence[results.Observation]) -> Iterator[ContactSheet]:
     """The first images of each rendering setting, with their labels drawn."""
     store = ArtifactStore(config.store)
     for rendering in config.renderings:
-        images = training_images(config, rendering, 1)
+        read = ((row.n, row.seed) for row in observations if row.rendering == rendering)
+        images = run_images(config, rendering, *next(read, (1, config.seed)))
         manifest = store.find_sound(images.shard(0))
         if manifest is None:
             why = "its first images are missing or damaged; `sweeper render` makes them"
@@ -226,6 +233,9 @@ def _notes(record: Record) -> list[str]:
     """What a reader must know that no table says."""
     spent = record.ledger.spent()
     notes = [f"The sweep was alive for {spent.wall_s / 60:.1f} minutes on {platform.machine()}, over all its restarts."]
+    left_out = results.left_out(record.folder / "results", record.studies)
+    if left_out is not None:
+        notes.append(f"{left_out}.")
     lost = sum(row["lost_usd"] for row in record.ledger.by_stage().values())
     if lost:
         notes.append(
@@ -238,45 +248,3 @@ def _notes(record: Record) -> list[str]:
             sizes = len({row.n for row in record.observations if row.arm == arm.name})
             notes.append(f"{arm.name}: not identified yet, with runs at {sizes} sizes; a law needs three.")
     return notes
-
-
-def tuning_table(config: SweepConfig, observations: Sequence[results.Observation], device: str) -> Iterator[Tuned]:
-    """One row a tuning: an arm at a size. Its dollars are the ledger's for such fine-tunes on this type of device."""
-    groups: dict[tuple[str, int], list[results.Observation]] = defaultdict(list)
-    for row in observations:
-        if row.split == "validation":
-            groups[row.arm, row.n].append(row)
-    for (arm, n), rows in groups.items():
-        done = [row for row in rows if row.share == 1]
-        if not done:
-            continue
-        best, own = min(done, key=lambda row: (row.error, row.tuned)), _recipes_own(config, arm)
-        seconds = sum(row.seconds for row in rows)
-        yield Tuned(
-            arm=arm,
-            n=n,
-            chosen=in_words(json.loads(best.tuned)),
-            trials=len(rows),
-            stopped=len(rows) - len(done),
-            error=best.error,
-            default_error=next((row.error for row in done if row.tuned == own), None),
-            seconds=seconds,
-            dollars=finetune_cost(config, seconds, len(rows), slots=1.0, device=device).usd,
-        )
-
-
-def tuned_on(config: SweepConfig, observations: Sequence[results.Observation]) -> str:
-    """In words, which data decided."""
-    if config.is_simulated:
-        return "on errors drawn from a known law"
-    s, keys = next((row.s for row in observations), 0), ", ".join(config.tune.space)
-    folds = f"{config.tune.folds} folds of the {s:,} real training images"
-    return f"of {keys}, on {folds}; the test split had no part in it"
-
-
-def _recipes_own(config: SweepConfig, arm: str) -> str:
-    """The recipe's own values of what is tuned, as the table spells them."""
-    if config.is_simulated:
-        return ""
-    recipe = resolve_recipe("finetune", Arm.named(arm).finetune_task, config.finetune.recipe)
-    return spelled({key: getattr(recipe, key) for key in config.tune.space})

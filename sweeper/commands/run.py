@@ -43,6 +43,9 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     with exclusive_run_folder(config) as folder:
         ledger = Ledger(folder / LEDGER, config.budget)
         damaged = results.discard_damaged(folder / "results")
+        left_out = results.left_out(folder / "results", studies(config))
+        if left_out is not None:
+            reporter.event("left_out", left_out)
         if damaged or not already_stopped(config, folder):
             write_config(config, folder)
             reporter.with_money(lambda: spending(ledger, config))
@@ -60,7 +63,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
 def already_stopped(config: SweepConfig, folder: Path) -> bool:
     """Whether this very config is the last that was run to its end here, and all that it measured is still there."""
     stops, these = list(read_events(folder / STOPPED)), studies(config)
-    if not stops or stops[-1].get("sweep") not in these.sweeps or not is_written(config, folder):
+    if not stops or stops[-1].get("sweep") != these.sweep or not is_written(config, folder):
         return False
     return len(results.read(folder / "results", these)) >= stops[-1].get("rows", 0)
 

@@ -7,6 +7,7 @@ from sweeper.budget.ledger import STAGES
 from sweeper.commands.plan import next_proposal
 from sweeper.commands.report import STAGE_UNITS, Outcome, Record, read_record
 from sweeper.search.decision_log import DECISIONS, read_decisions
+from sweeper.study import results
 
 
 def describe(folder: Path) -> str:
@@ -31,6 +32,7 @@ def _head(record: Record) -> Iterator[str]:
     simulated = " (simulated task: errors are drawn from known laws)" if record.config.is_simulated else ""
     yield f"{record.config.name}{simulated}: {record.stop_reason or 'not finished; run it again to go on'}"
     yield f"spent: {spent.wall_s / 60:.1f} min alive, {spent.device_s / 3600:.3f} device-hours, ${spent.usd:.3f}"
+    yield from filter(None, [results.left_out(record.folder / "results", record.studies)])
     for name, left in record.ledger.left().items():
         yield f"left:  {left:.3g} {name.replace('_', '-')}"
 

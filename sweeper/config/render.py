@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import Field, create_model, field_validator
 
 from render_actors.setting.setting import Label, RenderSetting, Section, attributes
-from render_actors.setting.source import Source, source_content
+from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import folder_classes
 from sweeper.config.types import Count, Model, Number, Positive
-from sweeper.errors import bad_input
 
 
 class ImageSource(Model):
@@ -104,9 +103,3 @@ class Render(_Shared):
     def gpus(self) -> float:
         """GPUs that all actors hold together."""
         return self.actors * self.gpus_per_actor if self.device not in (None, "cpu") else 0.0
-
-
-def content_of(source: ImageSource, rendering: str) -> dict[str, object]:
-    """What determines a source's images; raises BadInput where it cannot work."""
-    with bad_input(f"renderings.{rendering}.source: "):
-        return source_content(source.resolved())

@@ -37,6 +37,9 @@ class Pretrain(Model):
 
     Where the cluster cannot hold `workers` of them, training begins or goes on with any number from `min_workers` up.
     The global batch stays the same, and so does the model; recipe.sync_batch_norm is needed for it.
+
+    `subset`: a run of size n reads the `first` n images, which larger runs and other seeds read too, or n images of an
+    `independent` draw, rendered for this n and seed and shared by the arms of the rendering alone.
     """
 
     tasks: Names = ("mulclass",)
@@ -46,6 +49,7 @@ class Pretrain(Model):
     min_workers: Count | None = None
     cpus_per_worker: Positive = 1.0
     gpu: bool = False
+    subset: Literal["first", "independent"] = "first"
     validation_images: Count = 200
     checkpoint_every: Count = 200
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 3
@@ -61,6 +65,9 @@ class Pretrain(Model):
 class Finetune(Model):
     """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.
 
+    `subset`: all runs learn from one choice of s photographs, `shared`, or each run from an `independent` one, which
+    its repeats share; recipe values are tuned on the shared one.
+
     `balanced`: whether the classes have equal parts in s; by default where each image has one class. `resolution`: of
     the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
     that does not count.
@@ -75,6 +82,7 @@ class Finetune(Model):
     dataset_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
+    subset: Literal["shared", "independent"] = "shared"
     balanced: bool | None = None
     resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] | None = None
     ignore_label: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
@@ -89,6 +97,8 @@ class Finetune(Model):
     def _one_size(self) -> Finetune:
         if self.fraction is not None and self.count is not None:
             raise ValueError("give either fraction or count, not both")
+        if self.subset == "independent" and self.whole == 1.0:
+            raise ValueError("subset: independent draws a part of the photographs: give count, or fraction below 1")
         return self
 
     @property
@@ -269,6 +279,9 @@ class SweepConfig(Model):
                 raise ValueError(f"stop.{key} is of objective: {wants}, and the objective is {self.objective}; name it")
         if self.objective == "target" and self.target.error is None:
             raise ValueError("objective: target asks whether target.error is reached: add target.error")
+        folders = [name for name, each in self.renderings.items() if each.source and each.source.kind != "function"]
+        if folders and self.pretrain.subset == "independent":
+            raise ValueError(f"pretrain.subset: independent needs renders; {folders[0]} is a folder: leave subset out")
         sizes = self.ladder.values()
         if len(sizes) < 3:
             raise ValueError(f"the ladder has {len(sizes)} sizes; the law needs three at least: add sizes")

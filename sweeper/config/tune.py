@@ -61,7 +61,8 @@ class Tune(Model):
     `space`: recipe key -> where to look; `lr: [low, high]` beside it is short for `space: {lr: [low, high]}`.
     `when`: `once` for each arm, on the checkpoint of size `n` (without it the arm's first run) and then frozen, or
     `each_n`, anew at every size. `early_stop`: ASHA stops the worse half of the trials after a quarter and after half
-    of their training.
+    of their training. An arm keeps the values of n = 0 unless a paired test over the folds, three at least, says that
+    its own are better.
     """
 
     space: Annotated[dict[str, Space], Field(min_length=1)] = {"lr": Space(low=3e-4, high=1e-2)}

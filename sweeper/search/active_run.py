@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from analysis.policy.runs import Run
 from sweeper.budget.reservation import Reservation
-from sweeper.search.tuning import Settings, Tried, Tuning
+from sweeper.search.choice import Settings, Tried
+from sweeper.search.tuning import Tuning
 from sweeper.stages.identity import Split, Trial
 from sweeper.storage.artifacts import Manifest
 
@@ -48,18 +49,26 @@ class ActiveRun:
         while self.tunes and (settings := self.tuning.ask()) is not None:
             trials.append(self._trial(0, settings, "validation"))
         if not trials and not self.tuning.remaining:
-            self.settings = self.tuning.best()
+            self.settings = self.tuning.choice()
             trials = [self._trial(repeat, self.settings, "test") for repeat in range(self.repeats)]
         return trials
 
-    def take(self, trial: Trial, error: float, seconds: float, cached: bool, share: float = 1.0) -> None:
+    def take(
+        self,
+        trial: Trial,
+        error: float,
+        seconds: float,
+        cached: bool,
+        share: float = 1.0,
+        folds: tuple[float, ...] = (),
+    ) -> None:
         """Note what a fine-tune measured, after a `share` of its training; a `cached` one cost nothing."""
         if not cached:
             self.seconds += seconds
             self.processes += 1
             self.finetunes += self.folds * share if trial.split == "validation" else 1
         if trial.split == "validation":
-            self.tuning.tell(Tried(trial.settings, error, share))
+            self.tuning.tell(Tried(trial.settings, error, share, folds))
         else:
             self.measured.add(trial.repeat)
 

@@ -19,6 +19,7 @@ from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import spelled
 from sweeper.events.reporter import Reporter
 from sweeper.search.active_run import ActiveRun
+from sweeper.search.choice import recipe_value
 from sweeper.search.decider import Decider
 from sweeper.search.decision_log import DecisionLog
 from sweeper.search.pricing import Pricing
@@ -129,8 +130,9 @@ class Loop:
 
     def _take(self, active: ActiveRun, trial: Trial, result: dict[str, Any], *, cached: bool) -> None:
         error, seconds, share = float(result["error"]), float(result["seconds"]), result.get(PERCENT, 100) / 100
-        active.take(trial, error, seconds, cached, share)
-        self._record(trial, error, seconds, share)
+        folds = tuple(result.get("folds", ()))
+        active.take(trial, error, seconds, cached, share, folds)
+        self._record(trial, error, seconds, share, folds)
         if active.complete:
             self._complete(active)
             return
@@ -165,21 +167,21 @@ class Loop:
         if failure is not None:
             self._fail(active, f"{active.run.what}: {cause_of(failure)}")
             return
-        for trial in active.trials():
+        for trial in active.trials() if self._tunings.ready(active.run) else ():
             known = self.inventory.measured(trial)
             if known is None:
                 self._queue.append(trial)
             else:
                 self._take(active, trial, known.metrics, cached=True)
 
-    def _record(self, trial: Trial, error: float, seconds: float, share: float) -> None:
+    def _record(self, trial: Trial, error: float, seconds: float, share: float, folds: tuple[float, ...]) -> None:
         settings, lr = self.config.finetune, trial.settings.get("lr")
         row = results.observation(
             trial.run,
             repeat=trial.repeat,
             split=trial.split,
             error=error,
-            lr=float(self._tunings.recipe_value(trial.run, "lr") if lr is None else lr),
+            lr=float(recipe_value(self.config, trial.run.arm, "lr") if lr is None else lr),
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
@@ -187,6 +189,7 @@ class Loop:
             versions=results.VERSIONS,
             tuned=spelled(trial.settings),
             share=share,
+            folds=folds,
         )
         results.write(self.config.run_folder / "results", row)
         self.table.add(row)

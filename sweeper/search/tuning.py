@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -10,8 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sweeper.config.tune import Space, Tune, spelled
-
-Settings = dict[str, Any]
+from sweeper.search.choice import Settings, Tried, choice
 
 # Optuna learns from the trials that are done: more at a time would be drawn blindly.
 MOST_AT_ONCE = 2
@@ -20,35 +18,30 @@ MOST_AT_ONCE = 2
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-@dataclass(frozen=True)
-class Tried:
-    """Recipe values that were tried: the validation error after `share` of the training, 1 unless stopped early."""
-
-    settings: Settings
-    error: float
-    share: float = 1.0
-
-
 class Tuning:
     """One Optuna study: recipe values of one arm, at one size where each is tuned for itself.
 
-    `default`: the recipe's own values of the same keys. Nothing of it is stored: it is rebuilt from the rows of the
-    results table that tell what was tried.
+    `default`: the recipe's own values of the same keys. `settled`: values that runs were fine-tuned with already, and
+    that stand whatever is tried from now on. Nothing of it is stored: it is rebuilt from the rows of the results table.
     """
 
-    def __init__(self, tune: Tune, default: Settings, tried: Iterable[Tried], seed: int) -> None:
-        self._tune, self._default, self._seed = tune, default, seed
+    def __init__(
+        self, tune: Tune, default: Settings, tried: Iterable[Tried], seed: int, settled: Settings | None = None
+    ) -> None:
+        self._tune, self._default, self._seed, self._settled = tune, default, seed, settled
         self._space = {key: _distribution(space, default[key]) for key, space in tune.space.items()}
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study()
         self._running: dict[str, Trial] = {}
-        tried = [each for each in tried if self._holds(each.settings)]
-        for each in tried:
+        self._tried = [each for each in tried if self._holds(each.settings)]
+        for each in self._tried:
             self._study.add_trial(self._past(each))
-        known = {spelled(each.settings) for each in tried}
-        for settings in _first(tune, default):
-            if self._holds(settings) and spelled(settings) not in known:
-                self._study.enqueue_trial(self._encoded(settings))
+        self._common: Settings | None = None
+        self.follows = self._begun = False
+
+    def follow(self, common: Settings | None) -> None:
+        """Begin with the values of n = 0, so that its own can be compared with them; None where it stands alone."""
+        self._common, self.follows = common, True
 
     @property
     def done(self) -> int:
@@ -62,6 +55,7 @@ class Tuning:
 
     def ask(self) -> Settings | None:
         """The next recipe values to try, or None while enough are running or all are done."""
+        self._begin()
         running = len(self._running)
         if running >= MOST_AT_ONCE or self.done + running >= self._tune.trials:
             return None
@@ -81,6 +75,7 @@ class Tuning:
     def tell(self, tried: Tried) -> None:
         """What came of values that were asked for."""
         trial = self._running.pop(spelled(tried.settings))
+        self._tried.append(tried)
         if tried.share < 1:
             trial.report(tried.error, _percent(tried))
             self._study.tell(trial, state=TrialState.PRUNED)
@@ -93,15 +88,22 @@ class Tuning:
             self._study.tell(trial, state=TrialState.FAIL)
         self._running = {}
 
-    def best(self) -> Settings:
-        """The values with the lowest validation error; the recipe's own where none was tried to its end."""
-        done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if not done:
-            return self._default
-        # Of equals the first in the alphabet, in whatever order they were told: a resumed sweep must choose the same.
-        ranked = sorted((trial.value, spelled(self._decoded(trial.params))) for trial in done)
-        best: Settings = json.loads(ranked[0][1])
-        return best
+    def choice(self) -> Settings:
+        """The values that runs are fine-tuned with, once all trials are done (`sweeper.search.choice`)."""
+        if self._settled is not None:
+            return self._settled
+        return choice(self._tune, self._default, self._tried, self._common)
+
+    def _begin(self) -> None:
+        """Line up the values that every study begins with, but for those that were tried before."""
+        if self._begun:
+            return
+        self._begun = True
+        known = {spelled(each.settings) for each in self._tried}
+        for settings in _first(self._tune, self._default, self._common):
+            if self._holds(settings) and spelled(settings) not in known:
+                self._study.enqueue_trial(self._encoded(settings))
+                known.add(spelled(settings))
 
     def _past(self, tried: Tried) -> FrozenTrial:
         params = self._encoded(tried.settings)
@@ -147,12 +149,12 @@ def _inside(distribution: BaseDistribution, value: Any) -> bool:
     return bool(distribution.low <= value <= distribution.high)
 
 
-def _first(tune: Tune, default: Settings) -> list[Settings]:
-    """Where every study begins: the recipe's own values, then both quarters of the learning rate's range.
+def _first(tune: Tune, default: Settings, common: Settings | None) -> list[Settings]:
+    """Where every study begins: the values of n = 0, the recipe's own, then both quarters of the learning rate's range.
 
     Random ones may coincide.
     """
-    first, rate = [default], tune.space.get("lr")
+    first, rate = [default] if common is None else [common, default], tune.space.get("lr")
     if rate is not None and rate.low is not None and rate.high is not None and rate.low > 0:
         first += [default | {"lr": rate.low ** (1 - share) * rate.high**share} for share in (0.25, 0.75)]
     return first

@@ -1,17 +1,14 @@
 """The tunings of a sweep: one an arm, or one at each of its sizes, and which run they are done on."""
 
-import json
-import math
 from collections.abc import Iterable
-from typing import Any
 
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import Scope, scope_of
 from sweeper.search.active_run import ActiveRun
-from sweeper.search.tuning import Tried, Tuning
+from sweeper.search.choice import own_values, tried_in
+from sweeper.search.tuning import Tuning
 from sweeper.study.arms import Arm
-from sweeper.study.recipes import resolve_recipe
 from sweeper.study.table import Table
 
 
@@ -27,10 +24,27 @@ class Tunings:
         scope = self._scope(run)
         first = scope not in self._taken
         if first:
-            tried = [Tried(json.loads(row.tuned), row.error, row.share) for row in self._table.tried(scope)]
-            default = {key: self.recipe_value(run, key) for key in self._tune.space}
-            self._taken[scope] = Tuning(self._tune, default, tried, self._config.seed)
+            default = own_values(self._config, run.arm)
+            tried = tried_in(self._table.tried(scope))
+            self._taken[scope] = Tuning(self._tune, default, tried, self._config.seed, self._table.settled(scope))
         return self._taken[scope], first
+
+    def ready(self, run: Run) -> bool:
+        """Whether the tuning of a run can go on: an arm begins with the values of n = 0, and waits for them.
+
+        They are known once n = 0 was fine-tuned with them or all its trials are done. Where no n = 0 is under way or
+        done, because it failed, the arm is tuned for itself.
+        """
+        tuning, first = self._taken[self._scope(run)], scope_of(self._tune, Arm.named(run.arm).reference.name, 0)
+        if tuning.follows or self._scope(run) == first:
+            return True
+        common, leader = self._table.settled(first), self._taken.get(first)
+        if common is None and leader is not None:
+            if leader.remaining:
+                return False
+            common = leader.choice()
+        tuning.follow(common)
+        return True
 
     def trials_left(self, run: Run) -> int:
         """Trials that a run would make: none where a run under way or done has taken the tuning on."""
@@ -47,13 +61,6 @@ class Tunings:
             heir.tunes = True
         else:
             del self._taken[self._scope(gone.run)]
-
-    def recipe_value(self, run: Run, key: str) -> Any:
-        """A value of the fine-tuning recipe as the config has it; where errors are simulated, any in the range."""
-        if self._config.is_simulated:
-            return self._tune.space[key].ends[0] if key in self._tune.space else math.nan
-        task = Arm.named(run.arm).finetune_task
-        return getattr(resolve_recipe("finetune", task, self._config.finetune.recipe), key)
 
     def _scope(self, run: Run) -> Scope:
         return scope_of(self._tune, run.arm, run.n)

@@ -19,6 +19,7 @@ from ray import tune
 from sweeper.cluster.watchdog import watchdog
 from sweeper.config.schema import Finetune, SimulatedArm, SweepConfig
 from sweeper.stages.identity import Identities, Trial, recipe_of
+from sweeper.stages.seeds import training_seed
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
 from tasks.recipes.recipe import Recipe
 
@@ -76,25 +77,25 @@ def finetune_trial(params: dict[str, Any], *, job: Finetuning) -> None:
         tune.report({"error": error, PERCENT: percent, "seconds": time.monotonic() - started} | held)
 
     with watchdog(job.settings.timeout_s):
-        error = _simulated_error(job.simulated, trial) if job.simulated else _measured_error(job, trial, on_the_way)
+        measured = _simulated(job.simulated, trial) if job.simulated else _measured(job, trial, on_the_way)
     seconds = time.monotonic() - started
     with tempfile.TemporaryDirectory() as empty:
-        manifest = job.store.commit(identity, Path(empty), {"error": error, "seconds": seconds})
-    tune.report({"error": manifest.metrics["error"], PERCENT: 100, "seconds": manifest.metrics["seconds"]} | held)
+        manifest = job.store.commit(identity, Path(empty), measured | {"seconds": seconds})
+    tune.report(manifest.metrics | {PERCENT: 100} | held)
 
 
-def _simulated_error(laws: dict[str, SimulatedArm], trial: Trial) -> float:
+def _simulated(laws: dict[str, SimulatedArm], trial: Trial) -> dict[str, Any]:
     from sweeper.stages.simulated import simulated_error
 
     law = laws.get(trial.arm.rendering) or next(iter(laws.values()))
     time.sleep(law.seconds)
     # Shuffled labels teach nothing: the error is that of no pre-training.
     taught = 0 if trial.arm.is_control else trial.run.n
-    return simulated_error(law, taught, trial.run.seed, trial.repeat, arm=trial.run.arm)
+    return {"error": simulated_error(law, taught, trial.run.seed, trial.repeat, arm=trial.run.arm)}
 
 
-def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None]) -> float:
-    import numpy as np
+def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None]) -> dict[str, Any]:
+    """Its `error`; of a trial of the tuning the mean over `folds`, the error on each."""
     import torch
 
     from tasks.base import ArraySet, task
@@ -103,7 +104,7 @@ def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, 
     from tasks.models.transfer import load_backbone, seeded_model
     from tasks.training.loop import train
 
-    settings = job.settings
+    settings, identity = job.settings, job.identities.finetune(trial)
     torch.set_num_threads(max(1, int(settings.cpus)))
     learnt = task(trial.arm.finetune_task)
     options: dict[str, Any] = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
@@ -111,10 +112,9 @@ def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, 
     if real.sha256 != settings.dataset_sha256:
         raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
     sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
-    chosen = subset(real.train, **sizes, seed=job.seed, balanced=settings.balanced)
+    chosen = subset(real.train, **sizes, seed=identity["subset_seed"], balanced=settings.balanced)
     recipe = recipe_of(settings.recipe, trial.arm, trial.settings)
-    # The seeds of a fine-tune differ between runs and repeats: head, order of images, augmentation.
-    seed = int(np.random.SeedSequence((job.seed, trial.run.seed, trial.repeat)).generate_state(1)[0])
+    seed = training_seed(identity)
 
     def error_of(training: ArraySet, held_out: ArraySet, recipe: Recipe, watch: OnValidation | None = None) -> float:
         sizes = len(training.class_names), seed, len(training.keypoint_names)
@@ -131,7 +131,7 @@ def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, 
 
     if trial.split == "test":
         # The last iterate counts, so nothing is looked at before it.
-        return error_of(real.train.take(chosen), real.test, dataclasses.replace(recipe, eval_every=0))
+        return {"error": error_of(real.train.take(chosen), real.test, dataclasses.replace(recipe, eval_every=0))}
     parts = folds(chosen, real.train.labels, job.folds, job.seed)
     looks = Looks(recipe.iterations, len(parts), on_the_way)
     watched = dataclasses.replace(recipe, eval_every=looks.every)
@@ -140,8 +140,8 @@ def _measured_error(job: Finetuning, trial: Trial, on_the_way: Callable[[float, 
             looks.take(error_of(real.train.take(rest), real.train.take(part), watched, looks))
     except FloatingPointError:
         # Values at which the training diverges are no failure of the sweep: they are the worst there are.
-        return 1.0
-    return fmean(looks.errors)
+        return {"error": 1.0, "folds": [1.0] * len(parts)}
+    return {"error": fmean(looks.errors), "folds": looks.errors}
 
 
 class Looks:

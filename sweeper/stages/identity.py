@@ -1,8 +1,8 @@
 """What shards, checkpoints, fine-tunes and result rows depend on: one record, from which each takes its part.
 
 A part holds JSON-ready values only, and `artifact_key` is the one way in which any of it is hashed. So a checkpoint and
-the rows that were measured on it can never disagree about what matters. What a row of an older sweep is called after is
-in `sweeper.stages.digests_d91138a`.
+the rows that were measured on it can never disagree about what matters. What is drawn for a training comes from a hash
+of its identity (`sweeper.stages.seeds`).
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import bad_input
-from sweeper.stages import digests_d91138a
 from sweeper.stages.image_sets import ImageSet, setting_of
+from sweeper.stages.seeds import seed_of
 from sweeper.storage.artifacts import Manifest, artifact_key
 from sweeper.study.arms import Arm, Plan, make_plan
 from sweeper.study.recipes import resolve_recipe
@@ -23,9 +23,9 @@ from sweeper.study.studies import Studies
 from tasks.recipes.recipe import Recipe
 
 # Raise when the same identity would leave another checkpoint.
-PRETRAIN_VERSION = 3
+PRETRAIN_VERSION = 4
 # Raise when the same identity would give another error.
-FINETUNE_VERSION = 4
+FINETUNE_VERSION = 5
 
 Split = Literal["test", "validation"]
 Part = dict[str, Any]
@@ -81,6 +81,9 @@ class Identities:
             "split": trial.split,
             "checkpoint": trial.checkpoint.key if trial.checkpoint else None,
         }
+        if self._config.finetune.subset == "independent" and trial.split == "test":
+            run = trial.run
+            own["subset_seed"] = seed_of("photographs", self._config.seed, run.arm, run.n, run.seed)
         if self._config.is_simulated:
             own |= {"n": trial.run.n, "arm": trial.run.arm, "settings": as_plain(trial.settings)}
         else:
@@ -95,6 +98,8 @@ class Identities:
         # A key of `tune:` that comes later has to be None where nothing is said, or it orphans all rows.
         tune = {key: value for key, value in as_plain(self._config.tune).items() if value is not None}
         parts: Part = {"finetune": self._finetuning(arm, {}), "tune": tune}
+        if self._config.finetune.subset != "shared":
+            parts["subset"] = self._config.finetune.subset
         if not self._config.is_simulated:
             parts["pretrain"] = None if arm.is_reference else self._pretraining(arm)
         elif arm.is_reference:
@@ -121,6 +126,9 @@ class Identities:
             # Only a control says so: the identity of what is learnt from true labels stays what it was.
             if arm.is_control:
                 self._pretrainings[arm]["labels"] = "shuffled"
+            # So does a draw of its own: which one, the sweep's seed and the run's n and seed say.
+            if pretrain.subset != "first":
+                self._pretrainings[arm]["subset"] = pretrain.subset
         return self._pretrainings[arm]
 
     def _shards(self, rendering: str) -> Part:
@@ -163,15 +171,9 @@ def studies(config: SweepConfig, plan: Plan | None = None) -> Studies:
     identities, plan = Identities(config), plan or make_plan(config)
     arms = (*plan.references, *plan.arms, *plan.controls)
     current = {arm.name: identities.study(arm) for arm in arms}
-    before = current
-    if digests_d91138a.could_measure(config, PRETRAIN_VERSION, FINETUNE_VERSION):
-        before = {arm.name: digests_d91138a.study(config, arm) for arm in arms}
     # A key that comes later says nothing at its default.
     said = config.model_dump(mode="json", exclude_defaults=True)
-    sweep = artifact_key({"config": said, "studies": current})[:16]
-    sweeps = {sweep} if before is current else {sweep, digests_d91138a.sweep(config, before)}
-    readable = {name: frozenset({current[name], before[name]}) for name in current}
-    return Studies(current, readable, sweep, frozenset(sweeps))
+    return Studies(current, artifact_key({"config": said, "studies": current})[:16])
 
 
 def as_plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_s
 from sweeper.config.render import Render, Rendering
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput, bad_input
+from sweeper.stages.seeds import seed_of
 from sweeper.stages.training_labels import labels_for
 
 # Validation images come from scenes that no training image shows: shards that no ladder reaches.
@@ -90,8 +91,18 @@ def _missing_labels(config: SweepConfig, labels: tuple[str, ...]) -> list[Label]
 
 
 def training_images(config: SweepConfig, rendering: str, n: int) -> ImageSet:
-    """The images that pre-training on n reads; raises BadInput where a labelled folder has fewer."""
+    """The first n images under the sweep's own seed; raises BadInput where a labelled folder has fewer."""
     return _images(config, rendering, n, held_out=False)
+
+
+def run_images(config: SweepConfig, rendering: str, n: int, seed: int) -> ImageSet:
+    """The training images of the runs of this size and seed: the first n, or a draw that no other size or seed has."""
+    return replace(training_images(config, rendering, n), seed=render_seed(config, n, seed))
+
+
+def render_seed(config: SweepConfig, n: int, seed: int) -> int:
+    """What the training images of the runs of this size and seed are rendered under."""
+    return config.seed if config.pretrain.subset == "first" else seed_of("images", config.seed, n, seed)
 
 
 def validation_images(config: SweepConfig, rendering: str) -> ImageSet:

@@ -6,7 +6,7 @@ from analysis.policy.runs import Run
 from sweeper.budget.cost_model import Work
 from sweeper.config.schema import SweepConfig
 from sweeper.stages.identity import Identities, Trial
-from sweeper.stages.image_sets import ImageSet, training_images, validation_images
+from sweeper.stages.image_sets import ImageSet, render_seed, run_images, validation_images
 from sweeper.storage.artifacts import ArtifactStore, Manifest, artifact_key
 from sweeper.study.arms import Arm
 
@@ -20,7 +20,7 @@ class Inventory:
     def __init__(self, config: SweepConfig, store: ArtifactStore) -> None:
         self._config, self._store = config, store
         self.identities = Identities(config)
-        self._sets: dict[tuple[str, int], tuple[ImageSet, ...]] = {}
+        self._sets: dict[tuple[str, int, int], tuple[ImageSet, ...]] = {}
         self._there: set[str] | None = None
         self._keys: dict[ImageSet, dict[int, str]] = {}
 
@@ -65,9 +65,11 @@ class Inventory:
         """The training and the validation images of a run that reads any."""
         if not self.needs_checkpoint(run):
             return ()
-        key = rendering, n = Arm.named(run.arm).rendering, run.n
+        config, rendering = self._config, Arm.named(run.arm).rendering
+        key = rendering, run.n, render_seed(config, run.n, run.seed)
         if key not in self._sets:
-            self._sets[key] = training_images(self._config, rendering, n), validation_images(self._config, rendering)
+            training = run_images(config, rendering, run.n, run.seed)
+            self._sets[key] = training, validation_images(config, rendering)
         return self._sets[key]
 
     def changed(self) -> None:

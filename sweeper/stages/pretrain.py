@@ -21,6 +21,7 @@ from sweeper.cluster.failures import Retries, failure_of, lost_a_node, nodes_ali
 from sweeper.cluster.watchdog import watchdog
 from sweeper.config.schema import Pretrain
 from sweeper.stages.image_sets import ImageSet
+from sweeper.stages.seeds import training_seed
 from sweeper.stages.training_labels import arrays_for, labelled_set
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
 from sweeper.storage.cache import trim_folders
@@ -60,6 +61,11 @@ class Pretraining:
     def recipe(self) -> Recipe:
         """The pre-training task's recipe with the config's values."""
         return resolve_recipe("pretrain", self.arm.learnt, self.settings.recipe)
+
+    @property
+    def seed(self) -> int:
+        """What its first weights, order of images, augmentation and shuffled labels are drawn from."""
+        return training_seed(self.identity)
 
 
 def pretrain(job: Pretraining, scratch: str) -> Manifest:
@@ -124,9 +130,9 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
     started = time.monotonic()
     training, validation = _arrays(job, job.training), _arrays(job, job.validation)
     if job.arm.is_control:
-        training, validation = (with_shuffled_labels(data, job.run.seed) for data in (training, validation))
+        training, validation = (with_shuffled_labels(data, job.seed) for data in (training, validation))
     learnt = task(job.arm.learnt)
-    sizes = len(training.class_names), job.run.seed, len(training.keypoint_names)
+    sizes = len(training.class_names), job.seed, len(training.keypoint_names)
     model = seeded_model(job.arm.backbone, learnt, *sizes)
     is_first = context.get_world_rank() == 0
 
@@ -149,7 +155,7 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
                 learnt,
                 training,
                 recipe,
-                seed=job.run.seed,
+                seed=job.seed,
                 device=str(ray.train.torch.get_device()) if settings.gpu else "cpu",
                 validation=validation,
                 checkpoint_dir=Path(folder) / "progress",

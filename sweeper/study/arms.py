@@ -50,6 +50,11 @@ class Arm:
         return self.pretrain_task.removesuffix(SHUFFLED)
 
     @property
+    def reference(self) -> Arm:
+        """The same backbone on the same real task, without pre-training."""
+        return Arm(NO_PRETRAINING, NO_PRETRAINING, self.backbone, self.finetune_task)
+
+    @property
     def control(self) -> Arm:
         """The same with shuffled labels."""
         return dataclasses.replace(self, pretrain_task=f"{self.learnt}{SHUFFLED}")
@@ -76,7 +81,7 @@ class Plan:
 
     def reference(self, arm: Arm) -> Arm:
         """The same backbone on the same real task, without pre-training."""
-        return next(r for r in self.references if (r.backbone, r.finetune_task) == (arm.backbone, arm.finetune_task))
+        return arm.reference
 
 
 def make_plan(config: SweepConfig, s: int = 0) -> Plan:
@@ -90,7 +95,7 @@ def make_plan(config: SweepConfig, s: int = 0) -> Plan:
         for pretrain_task in config.pretrain.tasks
         for backbone, finetune_task in combinations
     )
-    references = tuple(Arm(NO_PRETRAINING, NO_PRETRAINING, b, f) for b, f in combinations)
+    references = tuple(dict.fromkeys(arm.reference for arm in arms))
     controls = tuple(arm.control for arm in arms) if config.controls.shuffled_labels else ()
     return Plan(arms, references, config.ladder.values(), config.ladder.choices(), controls, s)
 

@@ -38,7 +38,8 @@ class Observation:
     """One fine-tune. `error` = 1 - metric in [0, 1]; `cost` in device-seconds; n = 0: no pre-training.
 
     `study`: hash of all that its error depends on (`stages.identity`). `tuned`: the tuned recipe values, as JSON.
-    `share`: how much of its training was done; below 1 a trial of the tuning was stopped early.
+    `share`: how much of its training was done; below 1 a trial of the tuning was stopped early. `folds`: the errors
+    that a trial's is the mean of, one a fold; empty where it was stopped, and on the test split.
     """
 
     arm: str
@@ -60,6 +61,7 @@ class Observation:
     versions: str
     tuned: str = "{}"
     share: float = 1.0
+    folds: tuple[float, ...] = ()
 
     @property
     def run(self) -> Run:
@@ -123,17 +125,27 @@ def write(folder: Path, observation: Observation) -> None:
 def read(folder: Path, studies: Studies) -> list[Observation]:
     """The rows that belong to these studies, ordered by arm, n, seed, split and repeat.
 
-    Rows measured under another recipe, data set or rendering setting are left where they are and left out.
+    Others are left where they are and left out; `left_out` says how many.
     """
     rows: dict[Any, Observation] = {}
     for part in sorted(folder.glob("*.parquet")):
         row = _row(part)
         if row is None:
             log.warning("results part %s is damaged and left out; `sweeper run` measures it anew", part)
-        # A fine-tune may stand there twice, under an older name of its study too.
-        elif studies.has(row.arm, row.study) and (row.key not in rows or studies.current[row.arm] == row.study):
+        elif studies.has(row.arm, row.study):
             rows[row.key] = row
     return sorted(rows.values(), key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.tuned))
+
+
+def left_out(folder: Path, studies: Studies) -> str | None:
+    """A line on the rows that `read` leaves out, though they are whole: how many and why; None where there are none."""
+    # A part is named after its study: to count, none need be read.
+    count = sum(part.stem.rpartition("_")[2] not in studies.current.values() for part in folder.glob("*.parquet"))
+    if not count:
+        return None
+    rows = "1 row of the results table is" if count == 1 else f"{count:,} rows of the results table are"
+    why = "another recipe, tuning, data set, rendering setting or seed, or by a version that trained otherwise"
+    return f"{rows} left out: measured with {why}"
 
 
 def discard_damaged(folder: Path) -> int:
@@ -152,7 +164,7 @@ def _row(part: Path) -> Observation | None:
         (row,) = table.to_pylist()
         if (table.schema.metadata or {}).get(b"sha256", b"").decode() != _checksum(row):
             return None
-        return Observation(**row)
+        return Observation(**row | {name: tuple(v) for name, v in row.items() if isinstance(v, list)})
     # Damaged Parquet raises whatever its reader stumbles over.
     except Exception:
         return None

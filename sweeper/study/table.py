@@ -1,5 +1,6 @@
 """The results table in memory: rows come in one by one, and what a decision needs of them is kept at hand."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import islice
@@ -19,6 +20,7 @@ class Table:
     def __init__(self, rows: Iterable[Observation], repeats: int, tune: Tune) -> None:
         self._repeats, self._tune = repeats, tune
         self._tests: dict[Run, dict[int, Observation]] = defaultdict(dict)
+        self._settled: dict[Scope, str] = {}
         self._tried: dict[Scope, dict[Any, Observation]] = defaultdict(dict)
         self._runs: dict[Run, MeasuredRun] = {}
         self._keys: set[Any] = set()
@@ -34,6 +36,7 @@ class Table:
         if row.split == "validation":
             self._tried[scope_of(self._tune, row.arm, row.n)][row.key] = row
             return
+        self._settled.setdefault(scope_of(self._tune, row.arm, row.n), row.tuned)
         self._tests[row.run][row.repeat] = row
         (run,) = runs(self._tests[row.run].values())
         if run.repeats >= self._repeats:
@@ -63,3 +66,7 @@ class Table:
     def tried(self, scope: Scope) -> list[Observation]:
         """The trials of a tuning."""
         return list(self._tried[scope].values())
+
+    def settled(self, scope: Scope) -> dict[str, Any] | None:
+        """The recipe values that runs of a tuning were fine-tuned with; None where none was yet."""
+        return json.loads(self._settled[scope]) if scope in self._settled else None

@@ -64,7 +64,7 @@ def data() -> ReportData:
         sheets=[ContactSheet("everything random", "ten scenes", _png())],
         target_error=0.16,
         controls=[Control(arms[0], 800, (0.3, 0.31), (0.2, 0.21), (0.30, 0.31, 0.305))],
-        tuning=[Tuned(arms[0], 3200, f"lr 0.005, {NASTY}", 4, 1, 0.21, 0.24, 90.0, 0.01)],
+        tuning=[Tuned(arms[0], 3200, f"lr 0.005, {NASTY}", 4, 1, 0.21, 0.24, "kept", 90.0, 0.01)],
         tuned_on="of lr, on 2 folds",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from sweeper.budget.cost_model import FINETUNE_START_S
 from sweeper.budget.costs import CPU
 from sweeper.budget.ledger import Ledger
 from sweeper.budget.reservation import Reservation
-from sweeper.commands.report import tuned_on, tuning_table
+from sweeper.commands.tuning import tuned_on, tuning_table
 from sweeper.config.schema import Budget
 from sweeper.config.tune import spelled
 from sweeper.search import pricing
@@ -19,6 +20,8 @@ from sweeper.stages.inventory import Inventory
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.study.results import Observation
 from tests.sweeper.examples import ARM, real_sweep, row, sweep_of
+
+REFERENCE = "none/none/small_resnet/sinclass"
 
 
 def tried(lr: float, error: float, share: float = 1.0, n: int = 200) -> Observation:
@@ -28,7 +31,8 @@ def tried(lr: float, error: float, share: float = 1.0, n: int = 200) -> Observat
 def test_the_best_finished_trial_is_what_was_chosen_and_all_trials_are_paid_for(tmp_path: Path) -> None:
     config = sweep_of(tmp_path, real_sweep(prices={"cpu_core_hour": 3.6}))
     # 2e-3 is the recipe's own; the trial that was stopped looked best when it was
-    rows = [tried(2e-3, 0.30), tried(5e-3, 0.26), tried(1e-2, 0.20, share=0.25), row(error=0.1)]
+    rows = [tried(2e-3, 0.30), tried(5e-3, 0.26), tried(1e-2, 0.20, share=0.25)]
+    rows.append(row(error=0.1, tuned=spelled({"lr": 5e-3})))
 
     (tuned,) = tuning_table(config, rows, CPU)
 
@@ -69,6 +73,39 @@ def test_the_dollars_of_the_trials_and_those_of_the_repeats_are_what_the_ledger_
     of_repeats = (40.0 + 2 * FINETUNE_START_S) * usd_a_second
     assert ledger.by_stage()["finetune"]["usd"] == pytest.approx(tuned.dollars + of_repeats)
     assert tuned.dollars == pytest.approx((90.0 + 3 * FINETUNE_START_S) * usd_a_second)
+
+
+def test_the_table_says_whether_an_arm_kept_the_values_of_no_pre_training(tmp_path: Path) -> None:
+    config = sweep_of(tmp_path, real_sweep(tune={"lr": [1e-4, 1e-1], "folds": 3}))
+
+    def at(arm: str, lr: float, folds: tuple[float, ...]) -> Observation:
+        mean = sum(folds) / len(folds)
+        return replace(tried(lr, mean, n=0 if arm == REFERENCE else 200), arm=arm, folds=folds)
+
+    # given n = 0, best at 0.01; an arm with the same best; one with a better by luck; one with a better on each fold
+    low, high = (0.30, 0.31, 0.29), (0.35, 0.37, 0.34)
+    fixed, third = ARM.replace("plain", "fixed"), ARM.replace("plain", "third")
+    rows = [at(REFERENCE, 1e-2, low), at(REFERENCE, 2e-3, high), at(ARM, 1e-2, low), at(ARM, 2e-3, high)]
+    rows += [at(fixed, 1e-2, (0.31, 0.31, 0.31)), at(fixed, 2e-3, (0.20, 0.33, 0.31))]
+    rows += [at(third, 1e-2, high), at(third, 2e-3, low)]
+
+    table = {tuned.arm: tuned for tuned in tuning_table(config, rows, CPU)}
+
+    assert {arm: (tuned.chosen, tuned.common) for arm, tuned in table.items()} == {
+        REFERENCE: ("lr 0.01", "sets them"),
+        ARM: ("lr 0.01", "kept"),
+        fixed: ("lr 0.01", "kept: lr 0.002, with 28.00%, was not shown to be better"),
+        third: ("lr 0.002", "left: its own are better, by a paired test over 3 folds at 5 %"),
+    }
+    assert table[fixed].error == pytest.approx(0.31), "the error of what is kept"
+
+    # and what runs were fine-tuned with stands, whatever else was tried
+    (settled,) = (
+        tuned
+        for tuned in tuning_table(config, [*rows, replace(row(tuned=spelled({"lr": 1e-2})), arm=third)], CPU)
+        if tuned.arm == third
+    )
+    assert (settled.chosen, settled.common.split(":")[0]) == ("lr 0.01", "kept")
 
 
 def test_each_size_that_was_tuned_for_itself_has_a_row(tmp_path: Path) -> None:

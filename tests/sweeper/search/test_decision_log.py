@@ -65,4 +65,4 @@ def test_what_a_run_did_is_written_when_it_is_fitted(tmp_path: Path) -> None:
     assert was == pytest.approx(before.fits[ARM].C.sd)
     assert is_now == pytest.approx(after.fits[ARM].C.sd)
     # and nothing of it is read for another study of the arm
-    assert learning_events(tmp_path, replace(names, readable={ARM: frozenset({"another"})})) == {}
+    assert learning_events(tmp_path, replace(names, current={ARM: "another"})) == {}

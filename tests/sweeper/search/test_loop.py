@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,59 +12,16 @@ import pytest
 from analysis.policy.runs import Run
 from sweeper.budget.ledger import Ledger
 from sweeper.cluster.failures import Failure
-from sweeper.config.tune import scope_of
-from sweeper.events.reporter import Reporter
 from sweeper.search.decision_log import read_decisions
 from sweeper.search.loop import Loop
-from sweeper.stages.identity import Trial
-from sweeper.stages.inventory import Inventory
-from sweeper.stages.prepare import Stages
-from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import append_event, read_events
-from sweeper.study.arms import make_plan
-from tests.sweeper.examples import Clock, simulated_sweep, sweep_of
-
-
-@dataclass
-class Desk:
-    """A loop of a simulated sweep, its ledger, and the clock that the ledger goes by."""
-
-    loop: Loop
-    ledger: Ledger
-    clock: Clock
-
-    def next_trial(self) -> Trial:
-        """The next fine-tune, as soon as one is ready: checkpoints are looked for in a thread."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            trial = self.loop.next_trial()
-            if trial is not None:
-                self.loop.started(trial)
-                return trial
-            time.sleep(0.01)
-        raise AssertionError("the loop handed nothing out")
+from tests.sweeper.search.desk import Desk, desk_of, finished
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with desk_of(tmp_path, budget={"minutes": 10}) as desk:
         yield desk
-
-
-@contextmanager
-def desk_of(tmp_path: Path, **changes: Any) -> Iterator[Desk]:
-    content = simulated_sweep(output=str(tmp_path / "run"), **({"tune": {"trials": 1}} | changes))
-    config, clock = sweep_of(tmp_path, content), Clock()
-    config.run_folder.mkdir()
-    ledger = Ledger(config.run_folder / "ledger.jsonl", config.budget, clock)
-    ledger.start()
-    reporter = Reporter("json")
-    store = ArtifactStore(str(tmp_path / "store"))
-    inventory = Inventory(config, store)
-    stages = Stages(config, inventory, store, reporter, str(tmp_path), None)
-    loop = Loop(config, make_plan(config), inventory, stages, ledger, reporter, slots=2)
-    yield Desk(loop, ledger, clock)
-    loop.close()
 
 
 def test_a_run_is_tuned_then_repeated_then_in_the_table(desk: Desk) -> None:
@@ -204,58 +159,6 @@ def test_ended_amid_a_decision_it_keeps_no_money_back(desk: Desk, monkeypatch: p
     events = read_events(desk.loop.config.run_folder / "ledger.jsonl")
     assert Ledger(desk.loop.config.run_folder / "ledger.jsonl", desk.loop.config.budget).reserved().wall_s == 0
     assert [event["cost"]["usd"] for event in events if event["event"] == "settle"] == [0.0]
-
-
-def finished(desk: Desk, trials: int) -> list[Trial]:
-    """So many fine-tunes, each told an error as soon as it is handed out."""
-    seen = []
-    for _ in range(trials):
-        trial = desk.next_trial()
-        desk.loop.observed(trial, {"error": 0.3 + trial.settings["lr"], "seconds": 1.0})
-        seen.append(trial)
-    return seen
-
-
-def test_tuned_once_at_a_stated_size_an_arm_is_frozen_from_then_on(tmp_path: Path) -> None:
-    tune = {"trials": 3, "n": 2000}
-    with desk_of(tmp_path, tune=tune, policy={"in_flight": 1, "reference_seeds": 1}, budget={"minutes": 10}) as desk:
-        # given the reference and the first two runs of the arm
-        repeats = desk.loop.config.finetune.repeats
-        seen = finished(desk, 2 * (3 + repeats) + repeats)
-
-        # then its trials were all on the checkpoint of that size, which came first, and what won there is kept
-        tried = [t for t in seen if t.split == "validation" and t.run.n > 0]
-        assert [t.run.n for t in tried] == [2000] * 3
-        assert next(t.run.n for t in seen if t.run.n > 0) == 2000
-        best = min(tried, key=lambda t: t.settings["lr"]).settings
-        tested = [t for t in seen if t.split == "test" and t.run.n > 0]
-        assert len({t.run.n for t in tested}) == 2
-        assert all(t.settings == best for t in tested)
-
-
-def test_tuned_at_each_size_every_size_has_its_own_trials(tmp_path: Path) -> None:
-    tune = {"trials": 2, "when": "each_n"}
-    with desk_of(tmp_path, tune=tune, policy={"in_flight": 1, "reference_seeds": 1}, budget={"minutes": 10}) as desk:
-        repeats = desk.loop.config.finetune.repeats
-        seen = finished(desk, 3 * (2 + repeats))
-
-    tried = [t.run.n for t in seen if t.split == "validation"]
-    assert len(set(tried)) == 3
-    assert all(tried.count(n) == 2 for n in tried)
-
-
-def test_a_trial_stopped_early_is_in_the_table_with_its_share_and_costs_less(tmp_path: Path) -> None:
-    with desk_of(tmp_path, tune={"trials": 3}, budget={"minutes": 10}) as desk:
-        # given a trial that Tune stopped after a quarter
-        stopped = desk.next_trial()
-        desk.loop.observed(stopped, {"error": 0.1, "seconds": 2.0, "percent": 25})
-
-        # then it is in the table as such, and a sweep taken up again does not choose it
-        (row,) = desk.loop.table.tried(scope_of(desk.loop.config.tune, stopped.run.arm, stopped.run.n))
-        assert (row.split, row.share, row.error) == ("validation", 0.25, 0.1)
-        while (trial := desk.next_trial()).split == "validation" or trial.run.n != stopped.run.n:
-            desk.loop.observed(trial, {"error": 0.5, "seconds": 2.0})
-        assert trial.settings != stopped.settings
 
 
 def test_controls_are_decided_after_the_pilot_and_stay_outside_the_fits(tmp_path: Path) -> None:

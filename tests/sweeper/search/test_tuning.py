@@ -11,7 +11,8 @@ import pytest
 from sweeper.commands.check import check_space
 from sweeper.config.tune import Tune, spelled
 from sweeper.errors import BadInput
-from sweeper.search.tuning import Settings, Tried, Tuning
+from sweeper.search.choice import Settings, Tried
+from sweeper.search.tuning import Tuning
 from tests.sweeper.examples import real_sweep, sweep_of
 
 TUNE = Tune.model_validate({"lr": [1e-4, 1e-1], "trials": 4})
@@ -60,7 +61,7 @@ def tune_to_the_end(tuning: Tuning) -> list[Settings]:
 def test_the_recipes_own_value_is_tried_first_and_kept_where_none_was_tried() -> None:
     tuning = Tuning(TUNE, DEFAULT, [], seed=0)
 
-    assert tuning.best() == DEFAULT
+    assert tuning.choice() == DEFAULT
     assert tuning.ask() == DEFAULT
 
 
@@ -75,7 +76,7 @@ def test_values_differ_stay_in_range_and_end_after_the_agreed_number(seed: int) 
     assert all(1e-4 <= lr <= 1e-1 for lr in rates)
     assert max(rates) / min(rates) > 10, "the range is looked at from end to end"
     assert (tuning.done, tuning.remaining) == (4, 0)
-    assert tuning.best() == min(asked, key=off)
+    assert tuning.choice() == min(asked, key=off)
 
 
 def test_any_recipe_value_can_be_tuned_and_keeps_its_type() -> None:
@@ -88,7 +89,7 @@ def test_any_recipe_value_can_be_tuned_and_keeps_its_type() -> None:
     assert all(50 <= s["iterations"] <= 800 and 0.5 <= s["momentum"] <= 0.99 for s in asked)
     assert {str(settings["augment"]) for settings in asked} > {"[]"}, "choices may be lists"
     assert {tuple(settings["scale_jitter"]) for settings in asked} == {(1.0, 1.0), (0.5, 2.0)}, "of numbers, too"
-    assert spelled(tuning.best()) == spelled(min(asked, key=off))
+    assert spelled(tuning.choice()) == spelled(min(asked, key=off))
 
 
 def test_optuna_finds_a_better_value_than_the_recipes_own() -> None:
@@ -96,7 +97,7 @@ def test_optuna_finds_a_better_value_than_the_recipes_own() -> None:
 
     tune_to_the_end(tuning)
 
-    assert off(tuning.best()) < 0.3 < off({"lr": 1e-4})
+    assert off(tuning.choice()) < 0.3 < off({"lr": 1e-4})
 
 
 def test_no_more_than_two_values_are_tried_at_a_time() -> None:
@@ -122,9 +123,9 @@ def test_a_trial_that_was_stopped_early_counts_and_is_never_chosen() -> None:
     tuning.tell(Tried(second, 0.4, share=0.25))
 
     assert (tuning.done, tuning.remaining) == (2, 2)
-    assert tuning.best() == first
+    assert tuning.choice() == first
     again = Tuning(TUNE, DEFAULT, [Tried(first, 0.5), Tried(second, 0.4, share=0.25)], seed=0)
-    assert (again.done, again.best(), again.ask()) == (2, first, tuning.ask())
+    assert (again.done, again.choice(), again.ask()) == (2, first, tuning.ask())
 
 
 def test_what_is_running_is_not_proposed_again_where_there_are_few_choices() -> None:
@@ -143,7 +144,7 @@ def test_what_is_running_is_not_proposed_again_where_there_are_few_choices() -> 
 def test_rebuilt_from_its_rows_it_goes_on_where_it_was() -> None:
     tuning = Tuning(TUNE, DEFAULT, [Tried(DEFAULT, 0.5), Tried({"lr": 7e-3}, 0.3)], seed=0)
 
-    assert (tuning.done, tuning.remaining, tuning.best()) == (2, 2, {"lr": 7e-3})
+    assert (tuning.done, tuning.remaining, tuning.choice()) == (2, 2, {"lr": 7e-3})
     assert tuning.ask() != DEFAULT
 
 

@@ -16,8 +16,9 @@ from analysis.policy.runs import Run
 from sweeper.commands.check import check
 from sweeper.config.load import load_config
 from sweeper.config.schema import SweepConfig
-from sweeper.search.tuning import Settings, Tried, Tuning
-from sweeper.stages.finetune import _measured_error, finetuning_of
+from sweeper.search.choice import Settings, Tried
+from sweeper.search.tuning import Tuning
+from sweeper.stages.finetune import _measured, finetuning_of
 from sweeper.stages.identity import Split, Trial, in_words
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.study.arms import Arm, make_plan
@@ -39,7 +40,7 @@ def errors(config: SweepConfig, arm: Arm, settings: Settings, split: Split) -> I
     job = finetuning_of(config, ArtifactStore("unused"))
     for repeat in range(config.finetune.repeats if split == "test" else 1):
         trial = Trial(Run(arm.name, 0, 0), repeat, settings, split, None)
-        yield _measured_error(job, trial, lambda error, percent: None)
+        yield float(_measured(job, trial, lambda error, percent: None)["error"])
 
 
 def untuned_and_tuned(*overrides: str) -> tuple[float, float]:
@@ -51,8 +52,8 @@ def untuned_and_tuned(*overrides: str) -> tuple[float, float]:
     tuning = Tuning(config.tune, own, [], config.seed)
     while (settings := tuning.ask()) is not None:
         tuning.tell(Tried(settings, next(errors(config, arm, settings, "validation"))))
-    untuned, tuned = (list(errors(config, arm, values, "test")) for values in (own, tuning.best()))
-    print(f"own: {in_words(own)}: {untuned}; tuned: {in_words(tuning.best())}: {tuned}")
+    untuned, tuned = (list(errors(config, arm, values, "test")) for values in (own, tuning.choice()))
+    print(f"own: {in_words(own)}: {untuned}; tuned: {in_words(tuning.choice())}: {tuned}")
     return fmean(untuned), fmean(tuned)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.stages.identity import studies
-from sweeper.study.results import discard_damaged, read, runs, write
+from sweeper.study.results import discard_damaged, left_out, read, runs, write
 from sweeper.study.studies import Studies
 from tests.sweeper.examples import ARM, STUDIES, real_sweep, row
 
@@ -24,12 +29,21 @@ def test_rows_come_back_as_written_in_order(tmp_path: Path) -> None:
     later, earlier, tried = (
         row(n=400),
         row(n=200, repeat=1),
-        row(n=200, split="validation", tuned='{"lr": 0.01}', share=0.25),
+        row(n=200, split="validation", tuned='{"lr": 0.01}', share=0.25, folds=(0.3, 0.2)),
     )
     for observation in (later, tried, earlier):
         write(tmp_path, observation)
 
     assert read(tmp_path, STUDIES) == [earlier, tried, later]
+
+
+def test_a_row_that_was_written_before_it_had_errors_of_folds_is_read(tmp_path: Path) -> None:
+    old = {name: value for name, value in asdict(row(split="validation")).items() if name != "folds"}
+    checksum = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    table = pa.Table.from_pylist([old]).replace_schema_metadata({"sha256": checksum})
+    pq.write_table(table, tmp_path / row(split="validation").file_name)
+
+    assert read(tmp_path, STUDIES) == [row(split="validation", folds=())]
 
 
 def test_writing_a_row_twice_changes_nothing(tmp_path: Path) -> None:
@@ -80,11 +94,15 @@ def test_every_fine_tune_has_a_part_of_its_own(tmp_path: Path) -> None:
     assert len(read(tmp_path, STUDIES)) == len(rows)
 
 
-def test_rows_of_another_recipe_or_data_set_are_left_out(tmp_path: Path) -> None:
-    write(tmp_path, row())
+def test_rows_of_another_recipe_or_data_set_are_left_out_and_counted(tmp_path: Path) -> None:
+    for repeat in range(2):
+        write(tmp_path, row(repeat=repeat))
+    other, same = studies_of(finetune={"fraction": 0.5}), studies_of(budget={"minutes": 3})
 
-    assert read(tmp_path, studies_of(finetune={"fraction": 0.5})) == []
-    assert read(tmp_path, studies_of(budget={"minutes": 3})) == [row()]
+    assert read(tmp_path, other) == []
+    assert str(left_out(tmp_path, other)).startswith("2 rows of the results table are left out: measured with another")
+    assert read(tmp_path, same) == [row(), row(repeat=1)]
+    assert left_out(tmp_path, same) is None
 
 
 def test_a_run_is_the_mean_of_its_repeats_log_errors_with_the_variance_of_that_mean() -> None:
