@@ -177,14 +177,17 @@ def bench(
     data_root: Annotated[Path | None, typer.Option(help="Folder of recorded data; else SWEEPER_DATA_ROOT.")] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="overhead: how many runs; else 2,000.")] = None,
     sizes: Annotated[
-        list[int] | None, typer.Option(min=4, help="calibration: doublings of n in a curve; may be repeated.")
+        list[int] | None, typer.Option(min=4, help="calibration-cells: doublings of n in a curve; may be repeated.")
     ] = None,
-    simulations: Annotated[int | None, typer.Option(min=1, help="calibration: curves in a cell; else 25.")] = None,
+    simulations: Annotated[
+        int | None, typer.Option(min=1, help="calibration-cells: curves in a cell; else 25.")
+    ] = None,
     truths: Annotated[
         int | None,
-        typer.Option(min=1, help="calibration: truths from the prior, not cells. verdicts: sweeps; else 400."),
+        typer.Option(min=1, help="calibration-cells: truths from the prior, not cells."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="verdicts: draws the truths; else 11.")] = None,
+    sweeps: Annotated[int | None, typer.Option(min=1, help="calibration: sweeps in a stratum; else 400.")] = None,
+    strata: Annotated[list[str] | None, typer.Option(help="calibration: else all; may be repeated.")] = None,
     backbones: Annotated[list[str] | None, typer.Option(help="tasks: else all; may be repeated.")] = None,
     tasks: Annotated[list[str] | None, typer.Option(help="tasks: else all; may be repeated.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="tasks: of 8 images; else the whole recipe.")] = None,

@@ -7,6 +7,7 @@ import numpy as np
 
 from analysis.estimator.fit import LawFit
 from analysis.estimator.observations import log_errors
+from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats
 
 Finding = Literal["better", "worse", "not shown"]
@@ -51,13 +52,19 @@ class Comparison:
         return f"{answer}: {self.difference}."
 
 
-def compare(fit: LawFit, n: int, reference_errors: tuple[float, ...]) -> Comparison:
-    """Compare the law at n with the errors of the fine-tunes without pre-training; ValueError where there are none."""
+def compare(
+    fit: LawFit, n: int, reference_errors: tuple[float, ...], reference_images: ImageVariance | None = None
+) -> Comparison:
+    """Compare the law at n with the errors of the fine-tunes without pre-training; ValueError where there are none.
+
+    Both were tested on the same images. What these do to all runs alike does not count; what they do to the arm's runs
+    (`LawFit.arm_shift`) and to those without pre-training (`reference_images`) alone does.
+    """
     if not reference_errors:
         raise ValueError("the n = 0 reference has no errors; run it at least once")
-    arm = fit.samples.error(n)
+    arm = fit.samples.error(n) * np.exp(fit.arm_shift)
     logs = log_errors(reference_errors)
-    saved = _reference_draws(fit, logs) - arm
+    saved = _reference_draws(fit, logs, 0.0 if reference_images is None else reference_images.in_arm) - arm
     low, middle, high = (float(x) for x in np.quantile(saved, [0.025, 0.5, 0.975]))
     return Comparison(
         n=n,
@@ -70,8 +77,9 @@ def compare(fit: LawFit, n: int, reference_errors: tuple[float, ...]) -> Compari
     )
 
 
-def _reference_draws(fit: LawFit, log_error: Floats) -> Floats:
-    """Draws of the reference's error, whose fine-tunes are taken to scatter at least as the arm's runs do.
+def _reference_draws(fit: LawFit, log_error: Floats, shared: float) -> Floats:
+    """Draws of the reference's error, whose fine-tunes are taken to scatter at least as the arm's runs do; `shared`: the
+    variance that the test images give all of them.
 
     Two or three of them alone do not determine their scatter. They are independent: without pre-training each begins
     at weights of its own.
@@ -79,5 +87,5 @@ def _reference_draws(fit: LawFit, log_error: Floats) -> Floats:
     rng = np.random.default_rng(0)
     own = float(log_error.var(ddof=1)) if log_error.size > 1 else 0.0
     of_a_run = fit.samples.sigma**2 + float(np.median(fit.log_variance))
-    scatter = np.sqrt(np.maximum(of_a_run, own) / log_error.size)
+    scatter = np.sqrt(np.maximum(of_a_run, own) / log_error.size + shared)
     return np.exp(log_error.mean() + scatter * rng.standard_normal(fit.samples.sigma.size))

@@ -8,6 +8,7 @@ import numpy as np
 from analysis.amounts import money
 from analysis.estimator.fit import LawFit, shortest_interval
 from analysis.estimator.identified import noise_unknown
+from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats
 from analysis.verdict.no_pretraining import Comparison, compare
 
@@ -78,6 +79,7 @@ def verdict(
     unit: str = "$",
     level: float = 0.95,
     reference_errors: tuple[float, ...] = (),
+    reference_images: ImageVariance | None = None,
 ) -> Verdict:
     """Judge one arm; a label is given only where its probability is at least `level`.
 
@@ -100,6 +102,7 @@ def verdict(
         level: probability at which a label is given, between 0.5 and 1.
         reference_errors: errors of the fine-tunes without pre-training (n = 0). With any, the sentence also says
             whether these renders help at all, which no label says; it begins with it where they are shown to harm.
+        reference_images: what the test images do to these errors, where that was measured.
 
     Raises:
         ValueError: for values outside these ranges.
@@ -133,7 +136,7 @@ def verdict(
     leaning = None if sure else likeliest
     probability = chances[sure[0] if sure else likeliest]
     said = _sentence(asked, label, leaning, probability, why_not)
-    without = compare(fit, int(n_now), reference_errors) if reference_errors else None
+    without = compare(fit, int(n_now), reference_errors, reference_images) if reference_errors else None
     needed = _needed(asked) if label in ("render more", "not identified yet") else None
     return Verdict(
         arm=arm,

@@ -1,8 +1,8 @@
 """`sweeper bench calibration`: whole sweeps in simulated worlds. Do 95 % intervals hold the truth, are verdicts right?
 
-A stratum is a kind of world (`analysis.evidence.worlds`) or a question: how large the run noise is, truths near the
-line, seeds crossed with sizes, finite test sets, curves that leave the law. In each the policy designs every sweep, from
-a pilot of three sizes and a repeat on.
+A stratum is a kind of world (`analysis.evidence.worlds`): how large the run noise is, truths near the line, seeds
+crossed with sizes, finite test sets, curves that leave the law. In each the policy designs every sweep, from a pilot of
+three sizes and a repeat on.
 """
 
 from collections.abc import Sequence

@@ -15,23 +15,23 @@ from sweeper.bench.figures import Figure
 from sweeper.bench.recorded import paper_curves
 from sweeper.cluster.parallel import in_parallel
 
-_TASKS = 200
+_TRUTHS = 200
 _REFERENCE = "power_law_regression"
 # Sizes of a recorded curve that are at hand at the start.
 _AT_HAND = 4
 
 
-def measure(tasks: int | None = None, data_root: Path | None = None) -> dict[str, Figure]:
+def measure(truths: int | None = None, data_root: Path | None = None) -> dict[str, Figure]:
     """Share of tasks that stop short (`failures`) and what the others buy beyond what was needed (`overspend`).
 
     Args:
-        tasks: simulated tasks; 200 by default.
+        truths: simulated laws, a task each; 200 by default.
         data_root: the folder of recorded data, by default SWEEPER_DATA_ROOT; without either only simulated tasks.
 
     Raises:
         BadInput: where the recorded curves cannot be read.
     """
-    jobs = [(name, i) for name in METHODS for i in range(tasks or _TASKS)]
+    jobs = [(name, i) for name in METHODS for i in range(truths or _TRUTHS)]
     done = in_parallel(_simulated, jobs, "bench target, simulated")
     found = {name: [o for job, o in zip(jobs, done, strict=True) if job[0] == name] for name in METHODS}
     figures = _figures(found, "")

@@ -67,7 +67,7 @@ class Tune(Model):
 
     space: Annotated[dict[str, Space], Field(min_length=1)] = {"lr": Space(low=3e-4, high=1e-2)}
     trials: Annotated[int, Field(ge=0, strict=True)] = 5
-    folds: Annotated[int, Field(ge=2, strict=True)] = 2
+    folds: Annotated[int, Field(ge=2, strict=True)] = 3
     when: Literal["once", "each_n"] = "once"
     n: Count | None = None
     early_stop: Literal["asha", "none"] = "asha"

@@ -1,13 +1,14 @@
 """What the results table says: a law and a verdict for each arm that has enough runs, and what is asked. Pure."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from analysis import LawFit, fit_laws
-from analysis.estimator.observations import Repeated, with_pooled_variance
+from analysis.estimator.observations import Repeated, check_runs, with_pooled_variance
+from analysis.estimator.test_images import ImageVariance, image_variances
 from analysis.policy.goals import Goals
 from analysis.policy.runs import ArmState, Run
 from analysis.verdict.verdict import Verdict, verdict
@@ -46,12 +47,16 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
     # What they may share of D, alpha and noise, they share because task and backbone are the same.
     groups = {arm.name: f"{arm.finetune_task}/{arm.backbone}" for arm in plan.arms}
     columns = with_pooled_variance({name: _repeated(rows) for name, rows in observed.items()}, groups)
+    none = {reference.name: _at_zero(reference.name, runs) for reference in plan.references}
+    images = _of_the_test_images(observed | none)
     ready = {
-        name: columns[name] for name, rows in observed.items() if len({each.run.n for each in rows}) >= FEWEST_SIZES
+        name: check_runs(name, *columns[name], images=images.get(name), test_size=_test_size(rows))
+        for name, rows in observed.items()
+        if len({each.run.n for each in rows}) >= FEWEST_SIZES
     }
     fits = fit_laws(ready, seed=config.seed, groups=groups) if ready else {}
     target = config.target
-    without = {arm.name: _without_pretraining(plan.reference(arm).name, runs) for arm in plan.arms}
+    reference = {arm.name: plan.reference(arm).name for arm in plan.arms}
     verdicts = {
         name: verdict(
             fit,
@@ -61,17 +66,38 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
             n_limit=target.n_limit,
             cost_per_image=usd_per_image,
             level=target.level,
-            reference_errors=without[name],
+            reference_errors=_errors(none[reference[name]]),
+            reference_images=images.get(reference[name]),
         )
         for name, fit in fits.items()
     }
     return Knowledge(tuple(runs), fits, verdicts, config.seed)
 
 
-def _without_pretraining(reference: str, runs: Sequence[MeasuredRun]) -> tuple[float, ...]:
-    """Errors of all fine-tunes of the reference's runs; the mean of a run that does not say them."""
-    none = [each for each in runs if each.run.arm == reference and each.run.n == 0]
-    return tuple(error for each in none for error in each.errors or (each.error,))
+def _at_zero(reference: str, runs: Sequence[MeasuredRun]) -> list[MeasuredRun]:
+    return [each for each in runs if each.run.arm == reference and each.run.n == 0]
+
+
+def _errors(runs: Sequence[MeasuredRun]) -> tuple[float, ...]:
+    """Errors of all fine-tunes; the mean of a run that does not say them."""
+    return tuple(error for each in runs for error in each.errors or (each.error,))
+
+
+def _of_the_test_images(runs: Mapping[str, Sequence[MeasuredRun]]) -> dict[str, ImageVariance]:
+    """What the test images do to the errors of each arm and reference, of those that have it of every run.
+
+    A sweep has one set of real images, so that all are tested on the same.
+    """
+    known = {
+        name: [each.log_resampled for each in rows if each.log_resampled is not None] for name, rows in runs.items()
+    }
+    return image_variances({name: found for name, found in known.items() if found and len(found) == len(runs[name])})
+
+
+def _test_size(runs: Sequence[MeasuredRun]) -> list[int] | None:
+    """Test images of each run; None where one does not say."""
+    sizes = [each.test_size for each in runs if each.test_size is not None]
+    return sizes if len(sizes) == len(runs) else None
 
 
 def _repeated(runs: Sequence[MeasuredRun]) -> Repeated:
