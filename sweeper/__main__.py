@@ -184,7 +184,7 @@ def bench(
     ] = None,
     truths: Annotated[
         int | None,
-        typer.Option(min=1, help="calibration-cells: truths from the prior, not cells."),
+        typer.Option(min=1, help="calibration-cells: of the prior, not cells. target: else 200."),
     ] = None,
     sweeps: Annotated[int | None, typer.Option(min=1, help="calibration: sweeps in a stratum; else 400.")] = None,
     strata: Annotated[list[str] | None, typer.Option(help="calibration: else all; may be repeated.")] = None,

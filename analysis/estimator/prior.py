@@ -34,7 +34,7 @@ class Prior:
     `discrepancies`. The smallest has the size of the smallest run noise; with the largest the law hardly shows.
 
     `plateau_share`: probability that the error falls no further in the range of the runs and beyond it.
-    `break_share`: probability that the law ends inside that range, anywhere in log n, and the error stays from there on.
+    `break_share`: probability that the law ends inside that range, anywhere in log n, and the error stays there.
 
     `pooled_share`: probability that an arm's D and alpha resemble those of its group (see `pooling`).
 

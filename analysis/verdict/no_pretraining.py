@@ -78,8 +78,9 @@ def compare(
 
 
 def _reference_draws(fit: LawFit, log_error: Floats, shared: float) -> Floats:
-    """Draws of the reference's error, whose fine-tunes are taken to scatter at least as the arm's runs do; `shared`: the
-    variance that the test images give all of them.
+    """Draws of the reference's error, whose fine-tunes are taken to scatter at least as the arm's runs do.
+
+    `shared`: the variance that the test images give all of them.
 
     Two or three of them alone do not determine their scatter. They are independent: without pre-training each begins
     at weights of its own.

@@ -43,22 +43,22 @@ BENCHES: Mapping[str, Bench] = {
     ),
     "policy-drawn-renderings": Bench("the same on drawn settings", "the fixed grid", "policy:measure_drawn_renderings"),
     "calibration": Bench(
-        "coverage and verdicts of whole simulated sweeps, by stratum",
-        "0.95 and what verdicts say",
+        "coverage and verdicts of simulated sweeps",
+        "what they say",
         "calibration:measure",
         ("sweeps", "strata", "out"),
     ),
     "calibration-cells": Bench(
-        "coverage of 95 % intervals on fixed designs",
-        "0.95 and profile likelihood",
+        "coverage on fixed designs",
+        "profile likelihood",
         "calibration_cells:measure",
         ("sizes", "simulations", "truths", "out"),
     ),
     "target": Bench(
-        "a target in five purchases: missed, overspent",
+        "targets missed and overspent in 5 rounds",
         "power-law regression",
         "target:measure",
-        ("tasks", "data_root"),
+        ("truths", "data_root"),
     ),
     "selection": Bench(
         "error and evidence of candidate priors",

@@ -37,6 +37,7 @@ SIMULATED: dict[str, Any] = {
     "ladder": {"start": 250, "factor": 2, "rungs": 7},
     "policy": {"reference_seeds": 1},
     "simulated": {name: vars(law) for name, law in LAWS.items()},
+    "objective": "law",
     "target": {"error": TARGET_ERROR},
     "stop": {"alpha_sd": 0.05, "c_sd": 0.01},
     "budget": {"minutes": 10},

@@ -72,7 +72,7 @@ def test_a_nearly_flat_noisy_curve_is_called_not_identified_in_words() -> None:
 
 def test_nothing_is_identified_before_the_runs_say_how_large_their_noise_is() -> None:
     """Given a quiet curve of six runs: alone it waits for a seventh; of two arms together each has the other's runs."""
-    truth = observe(0.8, 0.3, 0.475 * 1000**0.8, 0.001, LADDER[:6], seed=1)
+    truth = observe(0.8, 0.3, 0.2 * 200**0.8, 0.001, LADDER[:6], seed=1)
     alone = fit_law(truth.n, truth.error)
     assert not alone.identified
     assert alone.reason.startswith("the runs do not say yet how large their noise is (3 residual degrees of freedom")

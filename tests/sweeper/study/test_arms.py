@@ -139,7 +139,7 @@ def by_size(run: Run) -> float:
     return 0.1 + run.n / 1000
 
 
-def test_the_opening_is_the_references_then_three_sizes_an_arm_the_largest_first(config: SweepConfig) -> None:
+def test_the_opening_is_the_references_then_three_sizes_an_arm_the_largest_first_and_again(config: SweepConfig) -> None:
     plan = make_plan(config)
 
     proposals = opening(config, plan, by_size, by_size, "$")
@@ -148,12 +148,13 @@ def test_the_opening_is_the_references_then_three_sizes_an_arm_the_largest_first
     assert [(p.run.arm, p.run.n, p.run.seed) for p in references] == [
         ("none/none/small_resnet/sinclass", 0, i) for i in range(3)
     ]
-    assert [p.run.arm for p in pilot] == [plan.arms[0].name] * 3 + [plan.arms[1].name] * 3
+    assert [p.run.arm for p in pilot] == [plan.arms[0].name] * 4 + [plan.arms[1].name] * 4
     for arm in plan.arms:
-        sizes = [p.run.n for p in pilot if p.run.arm == arm.name]
+        *sizes, again = [p.run for p in pilot if p.run.arm == arm.name]
         assert len(sizes) == FEWEST_SIZES
-        assert sizes == sorted(set(sizes), reverse=True)
-        assert set(sizes) <= set(LADDER)
+        assert [run.n for run in sizes] == sorted({run.n for run in sizes}, reverse=True)
+        assert {run.n for run in sizes} <= set(LADDER)
+        assert (again.n, again.seed) == (sizes[0].n, sizes[0].seed + 1)
     assert all("\n" not in p.reason and p.cost == by_size(p.run) for p in proposals)
 
 
