@@ -114,20 +114,27 @@ class _Compared:
 
     def of_class(self, name: int) -> _Found:
         """The detections of one class, matched image by image."""
-        of_images = [self._of_image((image, name)) for image in range(self.images)]
-        counted, scores, right, aside = zip(*of_images, strict=True)
-        image = np.repeat(np.arange(self.images), [len(each) for each in scores])
+        counted = [sum(map(_counts, self.objects.get((image, name), ()))) for image in range(self.images)]
+        shown = [image for image in range(self.images) if (image, name) in self.detections]
+        nothing = np.zeros((len(self.least), 0), bool)
+        of_images = [(np.zeros(0), nothing, nothing), *(self._of_image((image, name)) for image in shown)]
+        scores, right, aside = zip(*of_images, strict=True)
+        at = np.repeat(np.array(shown, dtype=np.intp), [len(each) for each in scores[1:]])
         # of equal scores the earlier image's goes first
         order = np.argsort(np.concatenate(scores), kind="stable")
         rights, asides = (np.concatenate(each, axis=1)[:, order] for each in (right, aside))
-        return _Found(image[order], rights, asides, np.array(counted, dtype=np.float64))
+        return _Found(at[order], rights, asides, np.array(counted, dtype=np.float64))
 
-    def _of_image(self, key: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-        """How many objects count, the detections' scores below 0, best first, and what `_matched` says of them."""
-        counts = np.array([each.get("num_keypoints", 1) > 0 for each in self.objects.get(key, ())], dtype=bool)
+    def _of_image(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The detections' scores below 0, best first, and what `_matched` says of them."""
+        counts = np.array([_counts(each) for each in self.objects.get(key, ())], dtype=bool)
         scores = np.sort([-each["score"] for each in self.detections.get(key, ())])[: self.most]
         overlaps = np.reshape(self.overlaps.get(key, ()), (len(scores), len(counts)))
-        return int(counts.sum()), scores, *_matched(overlaps, counts, self.least)
+        return scores, *_matched(overlaps, counts, self.least)
+
+
+def _counts(annotation: dict[str, Any]) -> bool:
+    return bool(annotation.get("num_keypoints", 1) > 0)
 
 
 def _grouped(given: Sequence[dict[str, Any]]) -> _Groups:
@@ -145,6 +152,8 @@ def _matched(overlaps: np.ndarray, counts: np.ndarray, least: np.ndarray) -> tup
     """
     detections, objects = overlaps.shape
     right, aside = np.zeros((2, len(least), detections), bool)
+    if not overlaps.size:
+        return right, aside
     free = np.ones((len(least), objects), bool)
     enough = np.minimum(least, _WHOLE)[:, None]
     for at in np.flatnonzero((overlaps >= enough.min()).any(axis=1)):
