@@ -20,7 +20,7 @@ _RESAMPLING = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class Scored:
     """What a model gets right of a test set of `size` images.
 
     metric: in [0, 1]. resampled: the error, 1 - metric, on each of the `resamples` of the images, float64 (200,); nan
@@ -67,12 +67,12 @@ def evaluate(
 
 def on_test_images(
     model: nn.Module, task: Task, data: ArraySet, *, device: str = "cpu", precision: Precision = "fp32"
-) -> Tested:
+) -> Scored:
     """The task's metric of `model` on all of `data` and on resamples of its images. In this process alone."""
     seen = _seen(model, task, data, device, EVAL_BATCH, precision)
     once, scores = np.ones((1, len(data))), None if task.scores is None else task.scores(seen)
     metric, *resampled = task.weighted(seen, np.concatenate([once, resamples(len(data))]))
-    return Tested(float(metric), len(data), 1 - np.array(resampled), scores)
+    return Scored(float(metric), len(data), 1 - np.array(resampled), scores)
 
 
 def resamples(size: int) -> np.ndarray:
