@@ -6,9 +6,9 @@ This file imports no torch at run time, so that a renderer's process may read th
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # maps: of any size; pyramid: of several sizes
 Needs = Literal["maps", "pyramid"]
+# what a score needs of one batch, each tensor with one entry an image
+Evidence: TypeAlias = "tuple[Tensor, ...]"
 
 
 class TaskError(ValueError):
@@ -144,8 +146,14 @@ def task_facts(name: str) -> TaskFacts:
     return _FACTS[name]
 
 
-def _whole_batch(predictions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+def _whole_batch(predictions: Tensor, labels: Tensor) -> Evidence:
     return predictions.cpu(), labels.cpu()
+
+
+def mean_over_classes(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Means (R,) of values (R, K) over the classes that are there, bool (R, K); nan where none is."""
+    total, count = np.where(there, values, 0.0).sum(axis=1), there.sum(axis=1)
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
 @dataclass(frozen=True)
@@ -157,8 +165,12 @@ class Task:
     and may return anything that `loss` takes, for example losses that it computed itself; in evaluation labels are None
     and it returns one tensor.
     loss(predictions, labels): scalar tensor to minimise.
-    metric(evidence): score in [0, 1], higher is better, from the evidence of the batches of a whole set.
-    evidence(predictions, labels): what the metric needs of one batch, on the CPU; both as they are unless it is given.
+    weighted(evidence, weights): score in [0, 1], higher is better, float64 (R,), from the evidence of the batches of a
+    whole set of N images: once for each row of the weights >= 0, float64 (R, N), where an image of weight w counts as w
+    images do. nan where the score is undefined under a row; TaskError where it is so whatever the weights.
+    evidence(predictions, labels): what the score needs of one batch, on the CPU, each tensor with one entry an image;
+    both as they are unless it is given.
+    scores(evidence): for a score that is a mean over images, what each image adds, (N,), bool where it is right or not.
     valid(labels): the share, in [0, 1], of a batch that its loss is the mean over, for a loss that leaves some out, so
     that parts of a batch are weighed by what they hold; without it they are weighed by their images.
     """
@@ -167,9 +179,10 @@ class Task:
     metric_name: str
     head: Callable[..., nn.Module]
     loss: Callable[[Any, Tensor], Tensor]
-    metric: Callable[[Iterable[tuple[Tensor, ...]]], float]
-    evidence: Callable[[Tensor, Tensor], tuple[Tensor, ...]] = _whole_batch
+    weighted: Callable[[Sequence[Evidence], np.ndarray], np.ndarray]
+    evidence: Callable[[Tensor, Tensor], Evidence] = _whole_batch
     valid: Callable[[Tensor], Tensor] | None = None
+    scores: Callable[[Sequence[Evidence]], np.ndarray] | None = None
 
     @property
     def name(self) -> str:
@@ -180,6 +193,12 @@ class Task:
     def label_kind(self) -> LabelKind:
         """The labels that it learns from."""
         return self.facts.label_kind
+
+    def metric(self, evidence: Iterable[Evidence]) -> float:
+        """The score of a whole set, in [0, 1], every image counting once; TaskError where it is undefined."""
+        batches = list(evidence)
+        images = sum(len(first) for first, *_ in batches)
+        return float(self.weighted(batches, np.ones((1, images)))[0])
 
     def check(self, data: ArraySet) -> None:
         """Raise TaskError unless `data` is a non-empty set with this task's kind of labels."""

@@ -4,13 +4,15 @@ Section 4 and appendix A of the paper: pre-training on `mulclass` with binary cr
 fine-tuning on `sinclass` with cross entropy, scored by top-1 accuracy. The error of a run is 1 - metric.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.base import Task, TaskError, task_facts
+from tasks.average_precision import ranked_precision
+from tasks.base import Evidence, Task, TaskError, mean_over_classes, task_facts
 
 
 class PooledLinear(nn.Module):
@@ -26,32 +28,38 @@ class PooledLinear(nn.Module):
         return logits
 
 
-def _stack(batches: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, Tensor]:
+def _stack(batches: Sequence[Evidence]) -> tuple[Tensor, Tensor]:
     logits, labels = zip(*batches, strict=True)
     return torch.cat(logits).float(), torch.cat(labels)
 
 
-def mean_average_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
-    """Macro mAP over the classes present in at least one image, in [0, 1]; logits and class sets are (B, K).
+def mean_average_precision(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
+    """Macro mAP over the classes that an image shows, in [0, 1]; logits and class sets (B, K); see `Task.weighted`.
 
-    A class that no image shows has no recall, so it takes no part. TaskError where no class is present at all.
+    A class that no image shows has no recall, so it takes no part. TaskError where no class is present at all,
+    FloatingPointError where a logit is not finite.
     """
-    # torchmetrics has it too, but takes every process that imports it several seconds more.
-    from sklearn.metrics import average_precision_score
-
-    logits, labels = _stack(batches)
-    present = labels.bool().any(dim=0)
-    if not present.any():
-        raise TaskError("mulclass: no image of the evaluation set shows any class, so mAP is undefined")
     # logits rank as their probabilities do, which in 32 bits are all 1 for sure answers
-    scores, truth = logits[:, present], labels[:, present].long()
-    return float(average_precision_score(truth.numpy(), scores.numpy(), average="macro"))
-
-
-def top1(batches: Iterable[tuple[Tensor, ...]]) -> float:
-    """Share of images whose largest logit (B, K) is at the right class index (B,), in [0, 1]."""
     logits, labels = _stack(batches)
-    return float((logits.argmax(dim=1) == labels).float().mean())
+    shown = labels.numpy() > 0
+    if not shown.any():
+        raise TaskError("mulclass: no image of the evaluation set shows any class, so mAP is undefined")
+    if not torch.isfinite(logits).all():
+        raise FloatingPointError("mulclass: a logit is not finite, so mAP is undefined; lower the learning rate")
+    of_classes = [ranked_precision(*of_class, weights) for of_class in zip(logits.numpy().T, shown.T, strict=True)]
+    return mean_over_classes(np.stack(of_classes, axis=1), weights @ shown > 0)
+
+
+def right_answers(batches: Sequence[Evidence]) -> np.ndarray:
+    """Whether each image's largest logit (B, K) is at the right class index (B,); bool (N,)."""
+    logits, labels = _stack(batches)
+    return (logits.argmax(dim=1) == labels).numpy()
+
+
+def top1(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
+    """Share of images with the right answer, in [0, 1]; see `Task.weighted`."""
+    share: np.ndarray = weights @ right_answers(batches) / weights.sum(axis=1)
+    return share
 
 
 def _class_set_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -64,5 +72,5 @@ def _class_index_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 TASKS = {
     "mulclass": Task(task_facts("mulclass"), "mAP", PooledLinear, _class_set_loss, mean_average_precision),
-    "sinclass": Task(task_facts("sinclass"), "top-1", PooledLinear, _class_index_loss, top1),
+    "sinclass": Task(task_facts("sinclass"), "top-1", PooledLinear, _class_index_loss, top1, scores=right_answers),
 }

@@ -7,7 +7,7 @@ The mmAP is the mean of AP over IoU 0.50 to 0.95 and over the classes that are t
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tasks.base import Task, TaskError, task_facts
+from tasks.average_precision import coco_precision
+from tasks.base import Evidence, Task, TaskError, task_facts
 from tasks.label_forms import NO_BOX
 
 _PYRAMID_WIDTH = 256
@@ -29,9 +30,6 @@ _REGIONS = {"training": 2000, "testing": 1000}
 _SAMPLED_REGIONS = 512
 _MADE_FOR_PX = 512
 _MASK_SIDE = 28
-# COCO's thresholds as pycocotools has them: torchmetrics' own are rounded to 32 bits, which moves mmAP by 5e-4
-_OVERLAPS = np.linspace(0.5, 0.95, 10).tolist()
-_RECALLS = np.linspace(0, 1, 101).tolist()
 # class, score and box of a detection, then what else it carries: its mask in its own frame, its keypoints
 BOX_FIELDS = 6
 Target = dict[str, Tensor]
@@ -141,54 +139,64 @@ def sum_of_losses(losses: dict[str, Tensor], labels: Tensor) -> Tensor:
     return torch.stack(list(losses.values())).sum()
 
 
-def _found(rows: Tensor, size: tuple[int, int] | None) -> Target:
-    """One image's detections as torchmetrics takes them; masks pasted into an image of `size` where there are any."""
-    rows = rows[rows[:, 0] != NO_BOX]
-    found = {"labels": rows[:, 0].long(), "scores": rows[:, 1], "boxes": rows[:, 2:BOX_FIELDS]}
-    if size is not None:
-        from torchvision.models.detection.roi_heads import paste_masks_in_image
-
-        small = rows[:, BOX_FIELDS:].reshape(-1, 1, _MASK_SIDE, _MASK_SIDE)
-        found["masks"] = paste_masks_in_image(small, found["boxes"], size)[:, 0] > 0.5
-    return found
+def _sides(boxes: Tensor) -> list[dict[str, Any]]:
+    """Boxes (M, 4) as COCO has them: corner, width and height."""
+    rows = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1).tolist()
+    return [{"bbox": row, "area": row[2] * row[3]} for row in rows]
 
 
-def _mean_average_precision(batches: Iterable[tuple[Tensor, ...]], masks: bool) -> float:
-    from torchmetrics.detection import MeanAveragePrecision
+def _encoded(masks: Tensor) -> list[dict[str, Any]]:
+    """Masks (M, H, W) as COCO has them: run lengths."""
+    from faster_coco_eval import mask as run_lengths
 
-    metric: Any = MeanAveragePrecision(
-        iou_type="segm" if masks else "bbox",
-        iou_thresholds=_OVERLAPS,
-        rec_thresholds=_RECALLS,
-        backend="faster_coco_eval",
-    )
-    objects = detected = 0
-    for detections, labels in batches:
-        size = (int(labels.shape[1]), int(labels.shape[2])) if masks else None
-        truth = [mask_target(label) if masks else box_target(label) for label in labels]
-        for target in truth:
-            target["labels"] -= 1
-            objects += len(target["labels"])
-        if masks:
-            truth = [{"labels": target["labels"], "masks": target["masks"].bool()} for target in truth]
-        detected += int((detections[..., 0] != NO_BOX).sum())
-        metric.update([_found(rows, size) for rows in detections], truth)
+    codes = [run_lengths.encode(np.asfortranarray(mask)) for mask in masks.numpy().astype(np.uint8)]
+    return [{"segmentation": code, "area": float(run_lengths.area(code))} for code in codes]
+
+
+def _pasted(rows: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks bool (D, H, W) of detections (D, 790), in an image of `size`."""
+    from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+    small = rows[:, BOX_FIELDS:].reshape(-1, 1, _MASK_SIDE, _MASK_SIDE)
+    masks: Tensor = paste_masks_in_image(small, rows[:, 2:BOX_FIELDS], size)[:, 0] > 0.5
+    return masks
+
+
+def images_of(batches: Sequence[Evidence]) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Number, detections (D, 6 + width) without padding, and label of every image."""
+    pairs = (pair for batch in batches for pair in zip(*batch, strict=True))
+    for image, (rows, label) in enumerate(pairs):
+        yield image, rows[rows[:, 0] != NO_BOX], label
+
+
+def _precision(batches: Sequence[Evidence], weights: np.ndarray, masks: bool) -> np.ndarray:
+    size = (int(batches[0][1].shape[1]), int(batches[0][1].shape[2])) if masks else (0, 0)
+    objects: list[dict[str, Any]] = []
+    detections: list[dict[str, Any]] = []
+    for image, rows, label in images_of(batches):
+        target = mask_target(label) if masks else box_target(label)
+        shapes = _encoded(target["masks"]) if masks else _sides(target["boxes"])
+        classes = (target["labels"] - 1).tolist()
+        objects += [{"image_id": image, "category_id": k} | shape for k, shape in zip(classes, shapes, strict=True)]
+        shapes = _encoded(_pasted(rows, size)) if masks else _sides(rows[:, 2:BOX_FIELDS])
+        named = [{"image_id": image, "category_id": int(k), "score": score} for k, score in rows[:, :2].tolist()]
+        detections += [one | shape for one, shape in zip(named, shapes, strict=True)]
     if not objects:
         raise TaskError("no image of the evaluation set shows any object, so mmAP is undefined")
-    # torchmetrics calls this undefined, and says -1, where masks are compared
-    if not detected:
-        return 0.0
-    return float(metric.compute()["map"])
+    return coco_precision("segm" if masks else "bbox", objects, detections, weights, size=size)
 
 
-def box_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
-    """COCO mmAP of boxes in [0, 1]; detections (B, D, 6) and boxes (B, M, 5). TaskError where there is no object."""
-    return _mean_average_precision(batches, masks=False)
+def box_precision(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
+    """COCO mmAP of boxes in [0, 1]; detections (B, D, 6) and boxes (B, M, 5); see `Task.weighted`.
+
+    TaskError where there is no object.
+    """
+    return _precision(batches, weights, masks=False)
 
 
-def mask_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
-    """COCO mmAP of masks in [0, 1]; detections (B, D, 790) and instance maps (B, H, W, 2). TaskError as above."""
-    return _mean_average_precision(batches, masks=True)
+def mask_precision(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
+    """COCO mmAP of masks in [0, 1]; detections (B, D, 790) and instance maps (B, H, W, 2); the rest as above."""
+    return _precision(batches, weights, masks=True)
 
 
 def box_heads(channels: Sequence[int], outputs: int) -> dict[str, Any]:

@@ -7,13 +7,14 @@ error is the mean angle between n and n' over 180 degrees, so that it lies in [0
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.base import Task, TaskError, task_facts
+from tasks.base import Evidence, Task, TaskError, task_facts
 from tasks.segmentation import DeepLab
 
 _CLOSE_FACTOR = 1.25
@@ -44,24 +45,23 @@ def _normal_loss(predictions: Tensor, labels: Tensor) -> Tensor:
     return _mean(((1 - cosines) * valid).sum(), valid.sum())
 
 
-def _angles(predictions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-    """Sum of a batch's angles in radians, and of how many pixels."""
+def _angles(predictions: Tensor, labels: Tensor) -> Evidence:
+    """Sums of each image's angles in radians (B,), and over how many pixels (B,)."""
     cosines, valid = _cosines(predictions, labels)
     angles = cosines.double().clamp(-1, 1).acos()
-    return (angles * valid).sum().cpu(), valid.sum().cpu()
+    return (angles * valid).sum(dim=(1, 2)).cpu(), valid.sum(dim=(1, 2)).cpu()
 
 
-def _share(batches: Iterable[tuple[Tensor, ...]], task: str) -> float:
-    totals, counts = zip(*batches, strict=True)
-    counted = int(torch.stack(counts).sum())
-    if not counted:
+def _mean_over_pixels(batches: Sequence[Evidence], weights: np.ndarray, task: str) -> np.ndarray:
+    totals, counts = (weights @ torch.cat(of_images).double().numpy() for of_images in zip(*batches, strict=True))
+    if not any(counted.any() for _, counted in batches):
         raise TaskError(f"{task}: no pixel of the evaluation set has a label, so the metric is undefined")
-    return float(torch.stack(totals).double().sum()) / counted
+    return np.divide(totals, counts, out=np.full(len(weights), np.nan), where=counts > 0)
 
 
-def angular_agreement(batches: Iterable[tuple[Tensor, ...]]) -> float:
-    """1 - mean angle / 180 degrees, in [0, 1], from sums of angles in radians and counts of pixels."""
-    return 1 - _share(batches, "normal") / math.pi
+def angular_agreement(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
+    """1 - mean angle / 180 degrees, in [0, 1], from sums of angles and counts of pixels; see `Task.weighted`."""
+    return 1 - _mean_over_pixels(batches, weights, "normal") / math.pi
 
 
 def _valid_depths(labels: Tensor) -> Tensor:
@@ -79,15 +79,16 @@ def _depth_loss(predictions: Tensor, labels: Tensor) -> Tensor:
     return _mean((away * valid).sum(), valid.sum())
 
 
-def _within(predictions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-    """How many of a batch's pixels are within the factor, and of how many."""
+def _within(predictions: Tensor, labels: Tensor) -> Evidence:
+    """How many of each image's pixels are within the factor (B,), and of how many (B,)."""
     away, valid = _log_differences(predictions, labels)
-    return ((away < math.log(_CLOSE_FACTOR)) & valid).sum().cpu(), valid.sum().cpu()
+    close = (away < math.log(_CLOSE_FACTOR)) & valid
+    return close.sum(dim=(1, 2)).cpu(), valid.sum(dim=(1, 2)).cpu()
 
 
-def close_share(batches: Iterable[tuple[Tensor, ...]]) -> float:
-    """Share of pixels whose depth is within a factor of 1.25, in [0, 1], from counts."""
-    return _share(batches, "depth")
+def close_share(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
+    """Share of pixels whose depth is within a factor of 1.25, in [0, 1], from counts; see `Task.weighted`."""
+    return _mean_over_pixels(batches, weights, "depth")
 
 
 TASKS = {

@@ -6,15 +6,16 @@ distance in px (cocodataset.org/#keypoints-eval); it takes the place of a box's 
 visible ones do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
-from tasks.base import Task, TaskError, task_facts
-from tasks.detection import BOX_FIELDS, RegionHead, Target, box_heads, pyramid_width, sum_of_losses
+from tasks.average_precision import coco_precision
+from tasks.base import Evidence, Task, TaskError, task_facts
+from tasks.detection import BOX_FIELDS, RegionHead, Target, box_heads, images_of, pyramid_width, sum_of_losses
 from tasks.label_forms import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS
 
 # torchvision's head; behind a narrow backbone it would be nearly all of the work
@@ -77,7 +78,6 @@ def _objects(rows: Tensor, image: int) -> list[dict[str, Any]]:
 
 def _results(rows: Tensor, image: int) -> list[dict[str, Any]]:
     """One image's detections as COCO results."""
-    there = rows[rows[:, 0] != NO_BOX].double()
     return [
         {
             "image_id": image,
@@ -85,44 +85,28 @@ def _results(rows: Tensor, image: int) -> list[dict[str, Any]]:
             "score": float(row[1]),
             "keypoints": row[BOX_FIELDS:].tolist(),
         }
-        for row in there
+        for row in rows.double()
     ]
 
 
-def keypoint_precision(batches: Iterable[tuple[Tensor, ...]]) -> float:
-    """COCO keypoint AP in [0, 1], the mean over OKS 0.50 to 0.95 and the classes that are there.
+def keypoint_precision(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
+    """COCO keypoint AP in [0, 1], the mean over OKS 0.50 to 0.95 and the classes that are there; see `Task.weighted`.
 
     From detections (B, D, 6 + 3 K) and labels (B, M, 6 + 4 K). Objects without a labelled keypoint count neither for
     nor against. Raises TaskError where no object has one.
     """
-    from faster_coco_eval import COCO, COCOeval_faster
-
-    annotations: list[dict[str, Any]] = []
+    objects: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     sigmas: np.ndarray | None = None
-    images = 0
-    for detections, labels in batches:
-        for found, label in zip(detections, labels, strict=True):
-            objects = _objects(label, images)
-            if objects and sigmas is None:
-                sigmas = _keypoints(label)[0, :, 3].double().numpy()
-            annotations += objects
-            results += _results(found, images)
-            images += 1
-    if sigmas is None or not any(each["num_keypoints"] for each in annotations):
+    for image, rows, label in images_of(batches):
+        there = _objects(label, image)
+        if there and sigmas is None:
+            sigmas = _keypoints(label)[0, :, 3].double().numpy()
+        objects += there
+        results += _results(rows, image)
+    if not any(each["num_keypoints"] for each in objects):
         raise TaskError("no image of the evaluation set shows any object with a keypoint, so keypoint AP is undefined")
-    known = COCO(
-        {
-            "images": [{"id": image} for image in range(images)],
-            "annotations": [{"id": number, **each} for number, each in enumerate(annotations, start=1)],
-            "categories": [{"id": number} for number in sorted({each["category_id"] for each in annotations})],
-        }
-    )
-    evaluation = COCOeval_faster(known, known.loadRes(results), "keypoints", kpt_oks_sigmas=sigmas)
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
-    return float(evaluation.stats[0])
+    return coco_precision("keypoints", objects, results, weights, sigmas=sigmas)
 
 
 TASKS = {"keypoint": Task(task_facts("keypoint"), "keypoint AP", _keypoint_rcnn, sum_of_losses, keypoint_precision)}

@@ -4,18 +4,21 @@ Appendix A of the paper: cross entropy, and half of that of an auxiliary FCN hea
 that is narrower than DeepLab's own 256, its head is as narrow.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.base import Task, TaskError, task_facts
+from tasks.base import Evidence, Task, TaskError, mean_over_classes, task_facts
 from tasks.label_forms import IGNORED
 
 _AUXILIARY_WEIGHT = 0.5
 # torchvision's
 _HEAD_WIDTH, _ATROUS_RATES = 256, (12, 24, 36)
+# less than any pixel's weight: a class without pixels divides by it and is left out
+_NOTHING = 1e-300
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -76,25 +79,28 @@ def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
     return _cross_entropy(main, labels.long()) + _AUXILIARY_WEIGHT * _cross_entropy(auxiliary, labels.long())
 
 
-def _confusion(logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-    """Pixels by (true, predicted) class, int64 (K, K): all that mIoU needs of a batch of logits (B, K, H, W)."""
-    from torchmetrics.functional.classification import multiclass_confusion_matrix
+def _areas(logits: Tensor, labels: Tensor) -> Evidence:
+    """Pixels of each image's intersection and union with each class, int64 (B, K) each, of logits (B, K, H, W)."""
+    chosen, truth, classes = logits.argmax(dim=1), labels.long(), logits.shape[1]
+    counts = truth != IGNORED
+    first = classes * torch.arange(len(labels), device=labels.device).view(-1, 1, 1)
 
-    chosen, classes = logits.argmax(dim=1), logits.shape[1]
-    return (multiclass_confusion_matrix(chosen, labels.long(), classes, ignore_index=IGNORED).cpu(),)
+    def pixels(found: Tensor, where: Tensor) -> Tensor:
+        return torch.bincount((first + found)[where], minlength=len(labels) * classes).view(-1, classes)
+
+    both = pixels(truth, counts & (chosen == truth))
+    return both.cpu(), (pixels(truth, counts) + pixels(chosen, counts) - both).cpu()
 
 
-def mean_iou(confusions: Iterable[tuple[Tensor, ...]]) -> float:
-    """Mean over classes of intersection / union, in [0, 1], from confusion matrices (K, K) of whole sets.
+def mean_iou(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
+    """Mean over classes of intersection / union, in [0, 1], from pixels of both, (B, K) each; see `Task.weighted`.
 
     A class that neither is there nor is predicted takes no part. TaskError where no pixel counts.
     """
-    counted = torch.stack([confusion for (confusion,) in confusions]).sum(dim=0).double()
-    both = counted.diagonal()
-    either = counted.sum(dim=0) + counted.sum(dim=1) - both
-    if not either.any():
+    both, either = (weights @ torch.cat(areas).double().numpy() for areas in zip(*batches, strict=True))
+    if not any(union.any() for _, union in batches):
         raise TaskError("semseg: no pixel of the evaluation set has a class, so mIoU is undefined")
-    return float((both[either > 0] / either[either > 0]).mean())
+    return mean_over_classes(both / np.maximum(either, _NOTHING), either > 0)
 
 
-TASKS = {"semseg": Task(task_facts("semseg"), "mIoU", _head, _loss, mean_iou, _confusion, valid=_valid)}
+TASKS = {"semseg": Task(task_facts("semseg"), "mIoU", _head, _loss, mean_iou, _areas, valid=_valid)}

@@ -52,6 +52,7 @@ FOR = {
     "tasks.keypoints": "keypoint",
     "tasks.segmentation": "semseg",
     "tasks.detection": "objdet, insseg",
+    "tasks.average_precision": "AP of weighted images",
     "tasks.recipes": "how each task is trained",
     "tasks.base": "what a task is",
     "tasks.label_forms": "kinds of label",

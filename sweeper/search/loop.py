@@ -28,6 +28,7 @@ from sweeper.stages.finetune import PERCENT
 from sweeper.stages.identity import Trial, in_words, studies
 from sweeper.stages.inventory import Inventory
 from sweeper.stages.prepare import Stages
+from sweeper.stages.tested import ROW_FIELDS
 from sweeper.study import results
 from sweeper.study.arms import Plan
 from sweeper.study.table import Table
@@ -132,7 +133,8 @@ class Loop:
         error, seconds, share = float(result["error"]), float(result["seconds"]), result.get(PERCENT, 100) / 100
         folds = tuple(result.get("folds", ()))
         active.take(trial, error, seconds, cached, share, folds)
-        self._record(trial, error, seconds, share, folds)
+        tested = {name: result[name] for name in ROW_FIELDS if name in result}
+        self._record(trial, error, seconds, share, {"folds": folds} | tested)
         if active.complete:
             self._complete(active)
             return
@@ -172,9 +174,9 @@ class Loop:
             if known is None:
                 self._queue.append(trial)
             else:
-                self._take(active, trial, known.metrics, cached=True)
+                self._take(active, trial, known, cached=True)
 
-    def _record(self, trial: Trial, error: float, seconds: float, share: float, folds: tuple[float, ...]) -> None:
+    def _record(self, trial: Trial, error: float, seconds: float, share: float, more: dict[str, Any]) -> None:
         settings, lr = self.config.finetune, trial.settings.get("lr")
         row = results.observation(
             trial.run,
@@ -189,7 +191,7 @@ class Loop:
             versions=results.VERSIONS,
             tuned=spelled(trial.settings),
             share=share,
-            folds=folds,
+            **more,
         )
         results.write(self.config.run_folder / "results", row)
         self.table.add(row)

@@ -20,10 +20,9 @@ from sweeper.cluster.watchdog import watchdog
 from sweeper.config.schema import Finetune, SimulatedArm, SweepConfig
 from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.stages.seeds import training_seed
+from sweeper.stages.tested import row_of_test_images, write_test_images
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
 from tasks.recipes.recipe import Recipe
-
-OnValidation = Callable[[int, float], None]
 
 # Key of what Tune is told: how much of a trial's training is done.
 PERCENT = "percent"
@@ -76,12 +75,14 @@ def finetune_trial(params: dict[str, Any], *, job: Finetuning) -> None:
     def on_the_way(error: float, percent: int) -> None:
         tune.report({"error": error, PERCENT: percent, "seconds": time.monotonic() - started} | held)
 
-    with watchdog(job.settings.timeout_s):
-        measured = _simulated(job.simulated, trial) if job.simulated else _measured(job, trial, on_the_way)
-    seconds = time.monotonic() - started
-    with tempfile.TemporaryDirectory() as empty:
-        manifest = job.store.commit(identity, Path(empty), measured | {"seconds": seconds})
-    tune.report(manifest.metrics | {PERCENT: 100} | held)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with watchdog(job.settings.timeout_s):
+            measured = _simulated(job.simulated, trial) if job.simulated else _measured(job, trial, on_the_way, folder)
+        seconds = time.monotonic() - started
+        manifest = job.store.commit(identity, folder, measured | {"seconds": seconds})
+    # Another process may have committed it before: what stands in the store counts.
+    tune.report(manifest.metrics | row_of_test_images(job.store, manifest) | {PERCENT: 100} | held)
 
 
 def _simulated(laws: dict[str, SimulatedArm], trial: Trial) -> dict[str, Any]:
@@ -94,19 +95,23 @@ def _simulated(laws: dict[str, SimulatedArm], trial: Trial) -> dict[str, Any]:
     return {"error": simulated_error(law, taught, trial.run.seed, trial.repeat, arm=trial.run.arm)}
 
 
-def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None]) -> dict[str, Any]:
-    """Its `error`; of a trial of the tuning the mean over `folds`, the error on each."""
+def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None], folder: Path) -> dict[str, Any]:
+    """Its `error`; of a trial of the tuning the mean over `folds`, the error on each.
+
+    On the test split, what it got right of the images is left in `folder`.
+    """
     import torch
 
     from tasks.base import ArraySet, task
     from tasks.data.catalogue import load_real
     from tasks.data.sampling import folds, subset
-    from tasks.models.transfer import load_backbone, seeded_model
-    from tasks.training.loop import train
+    from tasks.models.transfer import TransferModel, load_backbone, seeded_model
+    from tasks.training.evaluation import on_test_images
+    from tasks.training.loop import TrainResult, train
 
     settings, identity = job.settings, job.identities.finetune(trial)
     torch.set_num_threads(max(1, int(settings.cpus)))
-    learnt = task(trial.arm.finetune_task)
+    learnt, device = task(trial.arm.finetune_task), "cuda" if settings.gpus else "cpu"
     options: dict[str, Any] = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
     real = load_real(settings.dataset, job.data_root, job.resolution, **options)
     if real.sha256 != settings.dataset_sha256:
@@ -116,28 +121,28 @@ def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], 
     recipe = recipe_of(settings.recipe, trial.arm, trial.settings)
     seed = training_seed(identity)
 
-    def error_of(training: ArraySet, held_out: ArraySet, recipe: Recipe, watch: OnValidation | None = None) -> float:
+    def trained(training: ArraySet, recipe: Recipe, **validation: Any) -> tuple[TransferModel, TrainResult]:
         sizes = len(training.class_names), seed, len(training.keypoint_names)
         model = seeded_model(trial.arm.backbone, learnt, *sizes)
         if trial.checkpoint is not None:
             path = job.store.path(trial.checkpoint, MODEL_FILE)
             load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
-        device = "cuda" if settings.gpus else "cpu"
-        result = train(
-            model, learnt, training, recipe, seed=seed, device=device, validation=held_out, on_validation=watch
-        )
-        assert result.metric is not None
-        return 1.0 - result.metric
+        return model, train(model, learnt, training, recipe, seed=seed, device=device, **validation)
 
     if trial.split == "test":
         # The last iterate counts, so nothing is looked at before it.
-        return {"error": error_of(real.train.take(chosen), real.test, dataclasses.replace(recipe, eval_every=0))}
+        model, _ = trained(real.train.take(chosen), recipe)
+        tested = on_test_images(model, learnt, real.test, device=device, precision=recipe.precision)
+        write_test_images(folder, tested)
+        return {"error": 1.0 - tested.metric}
     parts = folds(chosen, real.train.labels, job.folds, job.seed)
     looks = Looks(recipe.iterations, len(parts), on_the_way)
     watched = dataclasses.replace(recipe, eval_every=looks.every)
     try:
         for rest, part in parts:
-            looks.take(error_of(real.train.take(rest), real.train.take(part), watched, looks))
+            _, result = trained(real.train.take(rest), watched, validation=real.train.take(part), on_validation=looks)
+            assert result.metric is not None
+            looks.take(1.0 - result.metric)
     except FloatingPointError:
         # Values at which the training diverges are no failure of the sweep: they are the worst there are.
         return {"error": 1.0, "folds": [1.0] * len(parts)}

@@ -1,14 +1,19 @@
 """What the store has of what runs need. It makes nothing: plans, prices and decisions are read from it."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from analysis.policy.runs import Run
 from sweeper.budget.cost_model import Work
 from sweeper.config.schema import SweepConfig
 from sweeper.stages.identity import Identities, Trial
 from sweeper.stages.image_sets import ImageSet, render_seed, run_images, validation_images
-from sweeper.storage.artifacts import ArtifactStore, Manifest, artifact_key
+from sweeper.stages.tested import row_of_test_images
+from sweeper.storage.artifacts import ArtifactStore, CorruptArtifactError, Manifest, artifact_key
 from sweeper.study.arms import Arm
+
+log = logging.getLogger("sweeper")
 
 
 class Inventory:
@@ -51,9 +56,14 @@ class Inventory:
         """The checkpoint of a run, if it exists and its bytes are sound."""
         return self._store.find_sound(self.identities.checkpoint(run))
 
-    def measured(self, trial: Trial) -> Manifest | None:
-        """What a fine-tune measured, if it was done before."""
-        return self._store.find(self.identities.finetune(trial))
+    def measured(self, trial: Trial) -> dict[str, Any] | None:
+        """What a fine-tune measured, if it was done before and its bytes are sound."""
+        manifest = self._store.find(self.identities.finetune(trial))
+        try:
+            return None if manifest is None else manifest.metrics | row_of_test_images(self._store, manifest)
+        except CorruptArtifactError as error:
+            log.warning("%s", error)
+            return None
 
     def images_there(self, runs: Sequence[Run]) -> int:
         """How many of the images that these runs read are rendered."""

@@ -11,7 +11,7 @@ import os
 import platform
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.estimator.observations import log_errors
+from analysis.estimator.observations import counted_error, log_errors
 from analysis.policy.runs import Run
 from sweeper.storage.filesystem import full_disk_as_storage_error
 from sweeper.storage.run_folder import remove, sync
@@ -39,7 +39,9 @@ class Observation:
 
     `study`: hash of all that its error depends on (`stages.identity`). `tuned`: the tuned recipe values, as JSON.
     `share`: how much of its training was done; below 1 a trial of the tuning was stopped early. `folds`: the errors
-    that a trial's is the mean of, one a fold; empty where it was stopped, and on the test split.
+    that a trial's is the mean of, one a fold; empty where it was stopped, and on the test split. `test_size`: how many
+    test images there are, `resampled`: the error on each of 200 bootstrap resamples of them, the same for every row of
+    one test set, nan where it is undefined; 0 and empty where that is not known, and on folds.
     """
 
     arm: str
@@ -62,6 +64,8 @@ class Observation:
     tuned: str = "{}"
     share: float = 1.0
     folds: tuple[float, ...] = ()
+    test_size: int = 0
+    resampled: tuple[float, ...] = ()
 
     @property
     def run(self) -> Run:
@@ -82,6 +86,15 @@ class Observation:
         return f"{arm}_n{self.n}_seed{self.seed}_{self.split}_{kind}_{self.study}.parquet"
 
 
+_COLUMNS: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    tuple[float, ...]: pa.list_(pa.float64()),
+}
+SCHEMA = pa.schema([(each.name, _COLUMNS[each.type]) for each in fields(Observation)])
+
+
 def observation(run: Run, **measured: Any) -> Observation:
     """The row of one fine-tune of a run."""
     return Observation(arm=run.arm, **asdict(Arm.named(run.arm)), n=run.n, s=run.s, seed=run.seed, **measured)
@@ -91,7 +104,9 @@ def observation(run: Run, **measured: Any) -> Observation:
 class MeasuredRun:
     """All fine-tunes of a run: the mean of their log errors, and the variance of that mean.
 
-    `variance` is None for a single fine-tune. `errors`: those of the fine-tunes.
+    `variance` is None for a single fine-tune. `errors`: those of the fine-tunes. `test_size`: test images, None where
+    it is not known. `log_resampled`: the mean of their log errors on each of 200 bootstrap resamples of the test images
+    (200,), None where one of them lacks it. Where the test images are known, no mistake counts as half of one.
     """
 
     run: Run
@@ -99,6 +114,8 @@ class MeasuredRun:
     variance: float | None
     repeats: int
     errors: tuple[float, ...] = ()
+    test_size: int | None = None
+    log_resampled: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def error(self) -> float:
@@ -111,8 +128,9 @@ def write(folder: Path, observation: Observation) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / observation.file_name
     part = target.with_name(f".{target.name}.{os.getpid()}")
-    row = asdict(observation)
-    table = pa.Table.from_pylist([row]).replace_schema_metadata({"sha256": _checksum(row)})
+    table = pa.Table.from_pylist([asdict(observation)], SCHEMA)
+    # The checksum is of the row as it is read back: an integer among floats has become one.
+    table = table.replace_schema_metadata({"sha256": _checksum(table.to_pylist()[0])})
     with full_disk_as_storage_error(target):
         try:
             pq.write_table(table, part)
@@ -164,7 +182,8 @@ def _row(part: Path) -> Observation | None:
         (row,) = table.to_pylist()
         if (table.schema.metadata or {}).get(b"sha256", b"").decode() != _checksum(row):
             return None
-        return Observation(**row | {name: tuple(v) for name, v in row.items() if isinstance(v, list)})
+        # Rows of before lack the later columns.
+        return Observation(**row | {name: tuple(values) for name, values in row.items() if isinstance(values, list)})
     # Damaged Parquet raises whatever its reader stumbles over.
     except Exception:
         return None
@@ -176,13 +195,26 @@ def _checksum(row: dict[str, Any]) -> str:
 
 def runs(observations: Iterable[Observation]) -> list[MeasuredRun]:
     """Observations on the test split, gathered into runs."""
-    groups: dict[Run, list[float]] = defaultdict(list)
+    groups: dict[Run, list[Observation]] = defaultdict(list)
     for row in observations:
         if row.split == "test":
-            groups[row.run].append(row.error)
-    measured = []
-    for run, errors in groups.items():
-        logs = log_errors(errors)
-        variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
-        measured.append(MeasuredRun(run, float(logs.mean()), variance, len(errors), errors=tuple(errors)))
-    return measured
+            groups[row.run].append(row)
+    return [_measured(run, rows) for run, rows in groups.items()]
+
+
+def _measured(run: Run, rows: list[Observation]) -> MeasuredRun:
+    logs = np.array([_log_error(row) for row in rows])
+    variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
+    sizes = {row.test_size for row in rows}
+    size = sizes.pop() if len(sizes) == 1 else 0
+    resampled = None
+    if size and all(row.resampled for row in rows):
+        # in every resample, too, no mistake is half of one
+        resampled = np.log(np.maximum([row.resampled for row in rows], 0.5 / size)).mean(axis=0)
+    errors = tuple(row.error for row in rows)
+    return MeasuredRun(run, float(logs.mean()), variance, len(rows), errors, size or None, resampled)
+
+
+def _log_error(row: Observation) -> float:
+    counted = np.log(counted_error(row.error, row.test_size)) if row.test_size else log_errors(row.error)
+    return float(counted)

@@ -1,10 +1,12 @@
 """A model's score on a whole set, and what the device at hand can do."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 
-from tasks.base import ArraySet, Task, TaskError
+from tasks.base import ArraySet, Evidence, Task, TaskError
 from tasks.recipes.recipe import Precision
 from tasks.training.batches import Feed
 from tasks.training.shard import Shard
@@ -12,6 +14,23 @@ from tasks.training.shard import Shard
 # images of an evaluation at once: this many, and of large ones no more than fit into as many pixels
 EVAL_BATCH = 256
 _EVAL_PIXELS = EVAL_BATCH * 64 * 64
+# bootstrap resamples of a test set, and the seed that all of them come from
+RESAMPLES = 200
+_RESAMPLING = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a model gets right of a test set of `size` images.
+
+    metric: in [0, 1]. resampled: the error, 1 - metric, on each of the `resamples` of the images, float64 (200,); nan
+    where it is undefined. scores: of each image where the metric is their mean, (N,), bool where it is right or not.
+    """
+
+    metric: float
+    size: int
+    resampled: np.ndarray
+    scores: np.ndarray | None
 
 
 def require_device(name: str) -> torch.device:
@@ -43,29 +62,61 @@ def evaluate(
     precision: Precision = "fp32",
 ) -> float:
     """The task's metric of `model` on all of `data`, in [0, 1]; error = 1 - metric. In this process alone."""
+    return task.metric(_seen(model, task, data, device, batch_size, precision))
+
+
+def on_test_images(
+    model: nn.Module, task: Task, data: ArraySet, *, device: str = "cpu", precision: Precision = "fp32"
+) -> Scored:
+    """The task's metric of `model` on all of `data` and on resamples of its images. In this process alone."""
+    seen = _seen(model, task, data, device, EVAL_BATCH, precision)
+    once, scores = np.ones((1, len(data))), None if task.scores is None else task.scores(seen)
+    metric, *resampled = task.weighted(seen, np.concatenate([once, resamples(len(data))]))
+    return Scored(float(metric), len(data), 1 - np.array(resampled), scores)
+
+
+def resamples(size: int) -> np.ndarray:
+    """How often each of `size` images is drawn in each of RESAMPLES bootstrap resamples: counts, float64 (200, size).
+
+    The same whoever asks, so that what two models have in common on the same images shows in their errors.
+    """
+    rng = np.random.default_rng((_RESAMPLING, size))
+    return rng.multinomial(size, np.full(size, 1 / size), RESAMPLES).astype(np.float64)
+
+
+def _seen(
+    model: nn.Module, task: Task, data: ArraySet, device: str, batch_size: int, precision: Precision
+) -> list[Evidence]:
     task.check(data)
     where = require_device(device)
     check_precision(where, precision)
-    return score(model.to(where), task, Feed(data, where), len(data), Shard(), batch_size, precision)
+    return _evidence(model.to(where), task, Feed(data, where), len(data), Shard(), batch_size, precision)
 
 
 def score(
     model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, precision: Precision
 ) -> float:
     """The task's metric, in [0, 1]: each worker predicts its share of a set of `size` images, all score the whole."""
+    return task.metric(_evidence(model, task, feed, size, shard, batch_size, precision))
+
+
+def _evidence(
+    model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, precision: Precision
+) -> list[Evidence]:
+    """What the task's metric needs of all images: in their order where there is one worker."""
     was_training = model.training
     model.eval()
     mine = np.arange(shard.rank, size, shard.world)
     height, width = feed.images.shape[1:3]
     batch_size = max(1, min(batch_size, _EVAL_PIXELS // (height * width)))
-    seen: list[tuple[Tensor, ...]] = []
+    seen: list[Evidence] = []
     with torch.inference_mode(), autocast(feed.device, precision):
         for start in range(0, len(mine), batch_size):
             images, labels = feed.plain(mine[start : start + batch_size])
             seen.append(task.evidence(model(images).float(), labels))
     model.train(was_training)
     if shard.world > 1:
-        parts: list[list[tuple[Tensor, ...]]] = [[] for _ in range(shard.world)]
+        parts: list[list[Evidence]] = [[] for _ in range(shard.world)]
         distributed.all_gather_object(parts, seen)
         seen = [batch for part in parts for batch in part]
-    return task.metric(seen)
+    return seen

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tasks.data.fashion_mnist import PACKAGE_FOLDER
+from tasks.training.evaluation import RESAMPLES
 from tests.integration import sweeps
 from tests.integration.command_line import Finished, Place, Started, place
 from tests.integration.conftest import Sweep
@@ -70,6 +71,8 @@ def test_a_real_sweep_fills_its_table_and_shows_what_was_rendered(undisturbed: S
         assert row["seconds"] > 0
         assert "torch=" in row["versions"]
         assert bool(row["checkpoint"]) == (row["n"] > 0)
+        tested = row["split"] == "test"
+        assert (row["test_size"] > 0, len(row["resampled"])) == (tested, RESAMPLES if tested else 0)
     validation = [row for row in rows(undisturbed.folder) if row["split"] == "validation"]
     assert len(validation) == 2 * sweeps.TRIALS
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.policy.runs import Run
@@ -15,6 +16,7 @@ from sweeper.cluster.failures import Failure
 from sweeper.search.decision_log import read_decisions
 from sweeper.search.loop import Loop
 from sweeper.storage.json_lines import append_event, read_events
+from sweeper.study import results
 from tests.sweeper.search.desk import Desk, desk_of, finished
 
 
@@ -37,6 +39,21 @@ def test_a_run_is_tuned_then_repeated_then_in_the_table(desk: Desk) -> None:
     (run,) = desk.loop.table.runs
     assert (run.run, run.error) == (first.run, pytest.approx(0.4))
     assert desk.ledger.by_stage()["finetune"]["device_s"] == pytest.approx(2.0 * (1 + run.repeats))
+
+
+def test_what_was_got_right_of_the_test_images_stands_in_the_row(desk: Desk) -> None:
+    resampled = (0.3, 0.4, 0.5)
+    desk.loop.observed(desk.next_trial(), {"error": 0.5, "seconds": 2.0})
+    for _ in range(desk.loop.config.finetune.repeats):
+        result = {"error": 0.4, "seconds": 2.0, "test_size": 10, "resampled": resampled}
+        desk.loop.observed(desk.next_trial(), result)
+
+    (run,) = desk.loop.table.runs
+    assert run.test_size == 10
+    assert run.log_resampled == pytest.approx(np.log(resampled))
+    rows = results.read(desk.loop.config.run_folder / "results", desk.loop.studies)
+    kept = {(row.split, row.test_size, row.resampled) for row in rows}
+    assert kept == {("test", 10, resampled), ("validation", 0, ())}
 
 
 def test_a_run_that_is_under_way_when_the_budget_is_used_up_is_given_up_and_can_be_taken_up_again(desk: Desk) -> None:

@@ -35,15 +35,15 @@ pytestmark = [
 CONFIG = Path(__file__).parents[3] / "configs" / "tuning.yaml"
 
 
-def errors(config: SweepConfig, arm: Arm, settings: Settings, split: Split) -> Iterator[float]:
+def errors(config: SweepConfig, arm: Arm, settings: Settings, split: Split, folder: Path) -> Iterator[float]:
     """The errors of a setting: one on the folds, or one a repeat on the test split."""
     job = finetuning_of(config, ArtifactStore("unused"))
     for repeat in range(config.finetune.repeats if split == "test" else 1):
         trial = Trial(Run(arm.name, 0, 0), repeat, settings, split, None)
-        yield float(_measured(job, trial, lambda error, percent: None)["error"])
+        yield float(_measured(job, trial, lambda error, percent: None, folder)["error"])
 
 
-def untuned_and_tuned(*overrides: str) -> tuple[float, float]:
+def untuned_and_tuned(folder: Path, *overrides: str) -> tuple[float, float]:
     """Mean test error of the recipe's own values, and of what Optuna chose on folds in as many trials as configured."""
     config, _ = check(load_config(CONFIG, overrides))
     arm = make_plan(config).references[0]
@@ -51,22 +51,22 @@ def untuned_and_tuned(*overrides: str) -> tuple[float, float]:
     own = {key: getattr(recipe, key) for key in config.tune.space}
     tuning = Tuning(config.tune, own, [], config.seed)
     while (settings := tuning.ask()) is not None:
-        tuning.tell(Tried(settings, next(errors(config, arm, settings, "validation"))))
-    untuned, tuned = (list(errors(config, arm, values, "test")) for values in (own, tuning.choice()))
+        tuning.tell(Tried(settings, next(errors(config, arm, settings, "validation", folder))))
+    untuned, tuned = (list(errors(config, arm, values, "test", folder)) for values in (own, tuning.choice()))
     print(f"own: {in_words(own)}: {untuned}; tuned: {in_words(tuning.choice())}: {tuned}")
     return fmean(untuned), fmean(tuned)
 
 
-def test_what_is_chosen_on_folds_of_the_training_images_holds_on_the_test_images() -> None:
-    untuned, tuned = untuned_and_tuned()
+def test_what_is_chosen_on_folds_of_the_training_images_holds_on_the_test_images(tmp_path: Path) -> None:
+    untuned, tuned = untuned_and_tuned(tmp_path)
 
     assert tuned < untuned + 0.01
 
 
-def test_values_that_were_taken_over_without_looking_are_mended() -> None:
+def test_values_that_were_taken_over_without_looking_are_mended(tmp_path: Path) -> None:
     # the paper's recipe is made for 450,411 steps of 256 images of ImageNet, not for 60 of 32 small ones
     untuned, tuned = untuned_and_tuned(
-        "finetune.recipe={base: paper, precision: fp32, iterations: 60, batch_size: 32, warmup_images: 320}"
+        tmp_path, "finetune.recipe={base: paper, precision: fp32, iterations: 60, batch_size: 32, warmup_images: 320}"
     )
 
     assert tuned < untuned - 0.02

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,22 +31,23 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Finetuning:
     return finetuning_of(config, ArtifactStore(config.store))
 
 
-def measured(job: Finetuning, seed: int, repeat: int, split: Any) -> dict[str, Any]:
-    return _measured(job, Trial(Run(REFERENCE, 0, seed), repeat, {}, split, None), lambda error, percent: None)
+def measured(job: Finetuning, folder: Path, seed: int, repeat: int, split: Any) -> dict[str, Any]:
+    trial = Trial(Run(REFERENCE, 0, seed), repeat, {}, split, None)
+    return _measured(job, trial, lambda error, percent: None, folder)
 
 
-def test_a_trial_tells_its_error_on_each_fold_and_their_mean(job: Finetuning) -> None:
-    told = measured(job, 0, 0, "validation")
+def test_a_trial_tells_its_error_on_each_fold_and_their_mean(job: Finetuning, tmp_path: Path) -> None:
+    told = measured(job, tmp_path, 0, 0, "validation")
 
     assert len(told["folds"]) == 3
     assert told["error"] == pytest.approx(sum(told["folds"]) / 3)
     assert len(set(told["folds"])) > 1
 
 
-def test_the_same_fine_tune_errs_the_same_and_another_seed_or_repeat_otherwise(job: Finetuning) -> None:
+def test_the_same_fine_tune_errs_the_same_and_another_seed_or_repeat_otherwise(job: Finetuning, tmp_path: Path) -> None:
     keys = [(0, 0), (0, 0), (1, 0), (0, 1)]
 
-    first, again, other_seed, other_repeat = (measured(job, *key, "test")["error"] for key in keys)
+    first, again, other_seed, other_repeat = (measured(job, tmp_path, *key, "test")["error"] for key in keys)
 
     assert first == again
     assert len({first, other_seed, other_repeat}) == 3

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.stages.identity import studies
-from sweeper.study.results import discard_damaged, left_out, read, runs, write
+from sweeper.study.results import SCHEMA, discard_damaged, left_out, read, runs, write
 from sweeper.study.studies import Studies
 from tests.sweeper.examples import ARM, STUDIES, real_sweep, row
 
@@ -37,13 +38,35 @@ def test_rows_come_back_as_written_in_order(tmp_path: Path) -> None:
     assert read(tmp_path, STUDIES) == [earlier, tried, later]
 
 
-def test_a_row_that_was_written_before_it_had_errors_of_folds_is_read(tmp_path: Path) -> None:
-    old = {name: value for name, value in asdict(row(split="validation")).items() if name != "folds"}
+def test_a_row_keeps_the_errors_on_the_resampled_test_images_and_every_part_has_the_same_columns(
+    tmp_path: Path,
+) -> None:
+    tested = row(test_size=400, resampled=(0.1, 1 / 3, 0.0))
+    for observation in (tested, row(repeat=1)):
+        write(tmp_path, observation)
+
+    assert read(tmp_path, STUDIES) == [tested, row(repeat=1)]
+    assert all(pq.read_schema(part).equals(SCHEMA) for part in tmp_path.iterdir())
+    assert SCHEMA.field("resampled").type == pa.list_(pa.float64())
+
+
+def test_a_row_in_which_a_resample_has_no_error_is_read_back(tmp_path: Path) -> None:
+    write(tmp_path, row(test_size=2, resampled=(0.5, math.nan)))
+
+    (read_back,) = read(tmp_path, STUDIES)
+    assert read_back.resampled == pytest.approx((0.5, math.nan), nan_ok=True)
+
+
+@pytest.mark.parametrize("later", [{"folds"}, {"test_size", "resampled"}, {"folds", "test_size", "resampled"}])
+def test_a_row_that_was_written_before_it_had_these_columns_is_read(tmp_path: Path, later: set[str]) -> None:
+    # given a part as it was written then: its checksum is over the columns that there were
+    old = {name: value for name, value in asdict(row()).items() if name not in later}
     checksum = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
     table = pa.Table.from_pylist([old]).replace_schema_metadata({"sha256": checksum})
-    pq.write_table(table, tmp_path / row(split="validation").file_name)
+    pq.write_table(table, tmp_path / row().file_name)
 
-    assert read(tmp_path, STUDIES) == [row(split="validation", folds=())]
+    assert read(tmp_path, STUDIES) == [row()]
+    assert (row().folds, row().test_size, row().resampled) == ((), 0, ())
 
 
 def test_writing_a_row_twice_changes_nothing(tmp_path: Path) -> None:
@@ -122,3 +145,25 @@ def test_a_run_is_the_mean_of_its_repeats_log_errors_with_the_variance_of_that_m
 
 def test_a_perfect_run_has_a_finite_log_error() -> None:
     assert 0 < runs([row(error=0.0)])[0].error < 1e-3
+
+
+def test_a_run_has_its_log_error_on_every_resample_where_all_its_fine_tunes_have() -> None:
+    first, second = (
+        row(error=0.2, test_size=10, resampled=(0.2, 0.0)),
+        row(test_size=10, resampled=(0.8, 0.2), repeat=1),
+    )
+
+    (both,) = runs([first, second])
+    (partly,) = runs([first, row(repeat=1, test_size=10)])
+    (unknown,) = runs([first, row(repeat=1)])
+
+    # of ten images, no mistake counts as half of one
+    logs = [(math.log(0.2) + math.log(0.8)) / 2, (math.log(0.05) + math.log(0.2)) / 2]
+    assert both.test_size == 10
+    assert both.log_resampled == pytest.approx(np.array(logs))
+    assert (partly.test_size, partly.log_resampled) == (10, None)
+    assert (unknown.test_size, unknown.log_resampled) == (None, None)
+
+
+def test_a_perfect_run_counts_half_a_mistake_where_the_test_images_are_known() -> None:
+    assert runs([row(error=0.0, test_size=400)])[0].error == pytest.approx(1 / 800)
