@@ -206,7 +206,10 @@ def _bend(data: ArmData, tau: Floats, rng: np.random.Generator) -> Bend | None:
 
 
 def _draw_from(prior: Prior, grid: Grid, count: int, rng: np.random.Generator) -> tuple[Floats, ...]:
-    """alpha, C, D, sigma, tau and the n at which the law ends, (count,) each: systematic resampling of the cells, then a place inside each cell."""
+    """alpha, C, D, sigma, tau and the n at which the law ends, (count,) each.
+
+    By systematic resampling of the cells, then a place inside each cell.
+    """
     data = grid.part.data
     mass = np.exp(grid.log_mass - grid.log_mass.max())
     cumulative = np.cumsum(mass)

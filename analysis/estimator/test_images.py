@@ -28,10 +28,11 @@ class ImageVariance:
 def image_variances(resampled: Mapping[str, Sequence[Floats]]) -> dict[str, ImageVariance]:
     """Of each arm, from the log errors of its runs on the same resamples, (resamples,) each.
 
-    Runs of one test set only. An arm with a single run has no `in_arm`: the other arms' mean stands for it, and 0 where
-    no arm has two runs.
+    Runs of one test set only; resamples that are undefined (nan) for one are left out for all. An arm with a single run
+    has no `in_arm`: the other arms' mean stands for it, and 0 where no arm has two runs.
     """
-    deviations = {arm: _deviations(runs) for arm, runs in resampled.items() if len(runs)}
+    defined = np.isfinite([run for runs in resampled.values() for run in runs]).all(axis=0)
+    deviations = {arm: _deviations(np.asarray(runs)[:, defined]) for arm, runs in resampled.items() if len(runs)}
     within = {arm: _mean_pair(runs, runs) for arm, runs in deviations.items() if len(runs) > 1}
     typical = float(np.mean(list(within.values()))) if within else 0.0
     across = [_mean_pair(deviations[a], deviations[b], same=False) for a, b in combinations(deviations, 2)]
@@ -46,10 +47,9 @@ def image_variances(resampled: Mapping[str, Sequence[Floats]]) -> dict[str, Imag
     }
 
 
-def _deviations(runs: Sequence[Floats]) -> Floats:
+def _deviations(runs: Floats) -> Floats:
     """Deviations from each run's mean, (runs, resamples), scaled so that their mean square is the sample variance."""
-    found = np.asarray(runs, dtype=np.float64)
-    found = found - found.mean(axis=1, keepdims=True)
+    found = runs - runs.mean(axis=1, keepdims=True)
     scaled: Floats = found * np.sqrt(found.shape[1] / (found.shape[1] - 1))
     return scaled
 

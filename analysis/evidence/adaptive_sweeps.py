@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimator.fit import LawFit, fit_laws, shortest_interval
+from analysis.estimator.fit import fit_laws
+from analysis.estimator.law_fit import LawFit, shortest_interval
 from analysis.estimator.observations import check_runs
 from analysis.estimator.test_images import image_variances
 from analysis.evidence.worlds import LADDER, Measurements, World

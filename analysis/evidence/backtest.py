@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import kendalltau
 
-from analysis.estimator.fit import LawFit, fit_laws
+from analysis.estimator.fit import fit_laws
+from analysis.estimator.law_fit import LawFit
 from analysis.estimator.prior import Prior
 from analysis.laws import Floats
 from analysis.paper.other_estimators import OTHER_ESTIMATORS, Predict

@@ -11,7 +11,8 @@ from itertools import product
 import numpy as np
 from scipy.stats import f as f_distribution
 
-from analysis.estimator.fit import LawFit, fit_law
+from analysis.estimator.fit import fit_law
+from analysis.estimator.law_fit import LawFit
 from analysis.estimator.posterior import ALPHA_RANGE
 from analysis.estimator.prior import Prior
 from analysis.laws import Floats, TrueLaw

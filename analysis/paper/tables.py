@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.estimator.fit import LawFit, fit_law, fit_laws
+from analysis.estimator.fit import fit_law, fit_laws
+from analysis.estimator.law_fit import LawFit
 from analysis.estimator.least_squares import Space
 from analysis.laws import Floats
 from analysis.paper.full_law import appendix_D, fit_full_law, full_law_draws

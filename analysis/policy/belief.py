@@ -24,7 +24,7 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 from analysis.estimator.likelihood import discrepancy
 from analysis.estimator.prior import Prior
 from analysis.laws import Floats

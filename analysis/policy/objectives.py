@@ -21,7 +21,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import ndtri, owens_t
 
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 from analysis.laws import Floats
 from analysis.policy.belief import Gradients, fall, gap, prediction, rate_and_gap
 from analysis.policy.goals import Goals
@@ -153,7 +153,7 @@ def _law(fit: LawFit, arm: str, goals: Goals) -> Precision:
     wanted = np.array([goals.alpha_sd, goals.c_sd]) * scale
     titles = (f"the pre-training rate alpha of {arm}", f"the transfer gap C of {arm}")
     # From the draws: a fit by least squares may have no standard error.
-    sd = np.array([fit.samples.alpha.std(), fit.samples.C.std()])
+    sd = np.array([fit.samples.alpha.std(), fit.samples.limit.std()])
     return Precision(("alpha", "C"), titles, sd, wanted, rate_and_gap)
 
 

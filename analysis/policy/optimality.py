@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 from analysis.estimator.least_squares import solve_linear
 from analysis.estimator.posterior import ALPHA_RANGE
 from analysis.estimator.prior import Prior

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 
 
 @dataclass(frozen=True, order=True)

@@ -10,7 +10,8 @@ from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
-from analysis.estimator.fit import LawFit, fit_laws
+from analysis.estimator.fit import fit_laws
+from analysis.estimator.law_fit import LawFit
 from analysis.policy.goals import DEFAULT_TERMS, Goals, Terms
 from analysis.policy.pilot import pilot_sizes
 from analysis.policy.proposal import Cost

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 from analysis.laws import TrueLaw
 from analysis.policy.registry import NamedPolicy
 from analysis.replay.pools import Pool, every_run

@@ -7,7 +7,7 @@ from math import exp, log, sqrt
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 from analysis.estimator.observations import log_errors
 from analysis.report.records import Observation
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 from analysis.report.measured import draw_order, draw_runs, heights, order_height
 from analysis.report.records import Decision, Observation, Reference, StageSpend
 

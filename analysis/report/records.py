@@ -6,7 +6,7 @@ from math import exp
 from typing import ClassVar
 
 from analysis.complexity import Complexity
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 from analysis.estimator.observations import log_errors
 from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import Verdict

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from analysis.amounts import money
-from analysis.estimator.fit import Estimate, LawFit
+from analysis.estimator.law_fit import Estimate, LawFit
 from analysis.report.columns import Column, Table
 from analysis.report.records import Reference, ReportData
 from analysis.verdict.shuffled_labels import what_it_says

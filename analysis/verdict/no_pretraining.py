@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 from analysis.estimator.observations import log_errors
 from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats

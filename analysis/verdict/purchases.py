@@ -7,7 +7,7 @@ they bring is measured before more is bought: near the target the posterior of n
 
 import numpy as np
 
-from analysis.estimator.fit import LawFit
+from analysis.estimator.law_fit import LawFit
 
 # Quantiles of the n still needed that are bought with 1, 2, ... rounds left. Chosen on simulated tasks of their own
 # seeds (docs/policy.md), not on those that `sweeper bench target` scores.

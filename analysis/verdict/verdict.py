@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 
 from analysis.amounts import money
-from analysis.estimator.fit import LawFit, shortest_interval
 from analysis.estimator.identified import noise_unknown
+from analysis.estimator.law_fit import LawFit, shortest_interval
 from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats
 from analysis.verdict.no_pretraining import Comparison, compare

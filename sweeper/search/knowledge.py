@@ -9,11 +9,12 @@ from typing import Any
 from analysis import LawFit, fit_laws
 from analysis.estimator.observations import Repeated, check_runs, with_pooled_variance
 from analysis.estimator.test_images import ImageVariance, image_variances
+from analysis.laws import Floats
 from analysis.policy.goals import Goals
 from analysis.policy.runs import ArmState, Run
 from analysis.verdict.verdict import Verdict, verdict
 from sweeper.config.schema import SweepConfig
-from sweeper.study.arms import Plan
+from sweeper.study.arms import Arm, Plan
 from sweeper.study.results import MeasuredRun
 
 # A law has three unknowns: below three sizes there is nothing to fit.
@@ -86,12 +87,14 @@ def _errors(runs: Sequence[MeasuredRun]) -> tuple[float, ...]:
 def _of_the_test_images(runs: Mapping[str, Sequence[MeasuredRun]]) -> dict[str, ImageVariance]:
     """What the test images do to the errors of each arm and reference, of those that have it of every run.
 
-    A sweep has one set of real images, so that all are tested on the same.
+    Those of one fine-tuning task are tested on the same images.
     """
-    known = {
-        name: [each.log_resampled for each in rows if each.log_resampled is not None] for name, rows in runs.items()
-    }
-    return image_variances({name: found for name, found in known.items() if found and len(found) == len(runs[name])})
+    known: dict[str, dict[str, list[Floats]]] = defaultdict(dict)
+    for name, rows in runs.items():
+        found = [each.log_resampled for each in rows if each.log_resampled is not None]
+        if rows and len(found) == len(rows):
+            known[Arm.named(name).finetune_task][name] = found
+    return {name: variance for task in known.values() for name, variance in image_variances(task).items()}
 
 
 def _test_size(runs: Sequence[MeasuredRun]) -> list[int] | None:

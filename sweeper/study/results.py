@@ -210,7 +210,7 @@ def _measured(run: Run, rows: list[Observation]) -> MeasuredRun:
     resampled = None
     if size and all(row.resampled for row in rows):
         # in every resample, too, no mistake is half of one
-        resampled = np.log(np.maximum([row.resampled for row in rows], 0.5 / size)).mean(axis=0)
+        resampled = np.log(counted_error([row.resampled for row in rows], size)).mean(axis=0)
     errors = tuple(row.error for row in rows)
     return MeasuredRun(run, float(logs.mean()), variance, len(rows), errors, size or None, resampled)
 

@@ -118,13 +118,13 @@ def test_band_of_a_new_run_is_wider_than_that_of_the_curve() -> None:
     assert ((low < fit.predict(LADDER)) & (fit.predict(LADDER) < high)).all()
 
 
-def test_the_predicted_curve_and_the_text_are_medians() -> None:
+def test_the_drawn_curve_and_the_text_are_medians() -> None:
     """Given runs that leave the posterior skewed, the curve is at each n the median of the draws, and so are the text's
     values, which says it once."""
     truth = observe(0.4, 0.2, 1.0, 0.03, LADDER[::3], seed=6)
     fit = fit_law(truth.n, truth.error)
     at = np.array([500.0, 1e6])
-    above = (fit.samples.error(at) > fit.predict(at)).mean(axis=0)
+    above = (fit.samples.error(at) > fit.median_curve(at)).mean(axis=0)
     np.testing.assert_allclose(above, 0.5, atol=1 / fit.samples.alpha.size)
     low, high = fit.alpha.interval(0.95)
     assert f"alpha {fit.alpha.median:.4g} ({low:.4g} to {high:.4g})" in str(fit)

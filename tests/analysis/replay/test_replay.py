@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.estimator.fit import LawFit, fit_laws
+from analysis.estimator.fit import fit_laws
+from analysis.estimator.law_fit import LawFit
 from analysis.laws import TrueLaw
 from analysis.policy.goals import Goals
 from analysis.policy.registry import POLICIES, NamedPolicy
