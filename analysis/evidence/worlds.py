@@ -164,14 +164,17 @@ def tested(i: int) -> World:
 
 
 def bent(i: int, kind: str) -> World:
-    """A broad truth that leaves the law: a "plateau" from 4,000 to 128,000 images on, a "rise" from there on by
-    n^0.02 to n^0.1, or a "double descent", a bump or dip of 2 to 10 % somewhere on the ladder."""
+    """A broad truth that leaves the law: a "plateau", which does not fall beyond 500 to 8,000 images; a "late plateau",
+    where the fall ends between 8,000 and 128,000; a "rise" from there on by n^0.02 to n^0.1; or a "double descent", a
+    bump or dip of 2 to 10 % about there."""
     rng = np.random.default_rng([45, i])
     law = _law(rng, (0.01, 0.02))
-    turn = float(np.exp(rng.uniform(np.log(4_000), np.log(128_000))))
+    low, high = (500, 8_000) if kind == "plateau" else (8_000, 128_000)
+    turn = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     size, width = rng.choice([-1, 1]) * rng.uniform(0.02, 0.1), rng.uniform(0.4, 1.0)
     curves: dict[str, Curve] = {
         "plateau": lambda n: law.error(np.minimum(n, turn)),
+        "late plateau": lambda n: law.error(np.minimum(n, turn)),
         "rise": lambda n: np.minimum(law.error(np.minimum(n, turn)) * np.maximum(n / turn, 1.0) ** abs(size), 1.0),
         "double descent": lambda n: law.error(n) * (1 + size * np.exp(-0.5 * (np.log(n / turn) / width) ** 2)),
     }
@@ -189,6 +192,7 @@ STRATA: dict[str, Callable[[int], World]] = {
     "seeds_crossed_blocks": partial(broad, crossed=True, blocks=True),
     "test_set": tested,
     "plateau": partial(bent, kind="plateau"),
+    "late_plateau": partial(bent, kind="late plateau"),
     "rise": partial(bent, kind="rise"),
     "double_descent": partial(bent, kind="double descent"),
 }
