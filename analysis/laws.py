@@ -135,7 +135,8 @@ class LawSamples:
         reached = self.error(sizes) <= target[:, None]
         met = sizes[reached.argmax(axis=1)]
         beyond = self._on_law(target / np.exp(self.bend.at(sizes[-1])))
-        return np.where(needed <= self.bend.last, needed, np.where(reached.any(axis=1), met, beyond))
+        bent = np.where(reached.any(axis=1), met, beyond)
+        return np.where((needed <= self.bend.last) | (self.bend.scale == 0), needed, bent)
 
     def gap(self) -> Floats:
         """The error that endless rendering would leave; (draws,)."""

@@ -1,6 +1,7 @@
 """Fit law (1), error(n) = D n^-alpha + C, to an arm's runs: what is known of it and what is not."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
@@ -157,7 +158,12 @@ def _posterior_fit(seen: Observed, samples: LawSamples, outlier: Floats, prior: 
     identified, reason = (False, beyond) if beyond else identifies(seen, samples, dof)
     values = (samples.alpha, samples.limit, samples.D, samples.sigma)
     estimates = [Estimate(float(draws.mean()), float(draws.std()), draws) for draws in values]
-    return _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier, dof, beyond)
+    fit = _law_fit(seen, "posterior", estimates, samples, (identified, reason), outlier, dof, beyond)
+    if seen.test_size is None:
+        return fit
+    # C is of the error itself, and carries the sampling of the test set.
+    gap = fit.gap()
+    return replace(fit, C=Estimate(float(gap.mean()), float(gap.std()), gap))
 
 
 def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int, space: Space) -> LawFit:

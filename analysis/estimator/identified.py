@@ -54,7 +54,9 @@ def beyond_prior(samples: LawSamples, prior: Prior) -> str:
 
 def slope_is_prior(samples: LawSamples) -> bool:
     """Whether the runs said little of alpha, so that the slope of the curve is mostly the prior's."""
-    return float(np.log(samples.alpha).std()) > _PRIOR_LEFT * Prior().alpha_log_sd
+    falls = samples.D > 0
+    # A plateau has no slope that could be the prior's.
+    return bool(falls.mean() > 0.5) and float(np.log(samples.alpha[falls]).std()) > _PRIOR_LEFT * Prior().alpha_log_sd
 
 
 def identifies(seen: Observed, samples: LawSamples, dof: int) -> tuple[bool, str]:

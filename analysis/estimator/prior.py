@@ -59,9 +59,13 @@ class Prior:
     outlier_share: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse an `outlier_share` that is no probability: below 0 the fit would silently not be robust."""
-        if not 0 <= self.outlier_share < 1:
-            raise ValueError(f"outlier_share is {self.outlier_share:g}; give a probability, at least 0 and below 1")
+        """Refuse shares that are no probabilities: below 0 a fit would silently not be robust."""
+        for name in ("outlier_share", "plateau_share", "break_share", "discrepancy_share"):
+            share = getattr(self, name)
+            if not 0 <= share < 1:
+                raise ValueError(f"{name} is {share:g}; give a probability, at least 0 and below 1")
+        if self.plateau_share + self.break_share >= 1:
+            raise ValueError("plateau_share and break_share together must stay below 1: the rest is the law's")
 
     @property
     def r_sd(self) -> float:

@@ -32,6 +32,9 @@ def image_variances(resampled: Mapping[str, Sequence[Floats]]) -> dict[str, Imag
     has no `in_arm`: the other arms' mean stands for it, and 0 where no arm has two runs.
     """
     defined = np.isfinite([run for runs in resampled.values() for run in runs]).all(axis=0)
+    # Of a single resample, or of none, nothing follows.
+    if np.sum(defined) < 2:
+        return {}
     deviations = {arm: _deviations(np.asarray(runs)[:, defined]) for arm, runs in resampled.items() if len(runs)}
     within = {arm: _mean_pair(runs, runs) for arm, runs in deviations.items() if len(runs) > 1}
     typical = float(np.mean(list(within.values()))) if within else 0.0

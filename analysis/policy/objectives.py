@@ -167,11 +167,13 @@ def _prediction(fit: LawFit, arm: str, goals: Goals) -> Precision:
 
 def _target(fit: LawFit, arm: str, goals: Goals) -> Doubt:
     assert goals.target_error is not None
-    last = fit.gap() if goals.n_limit is None else fit.samples.error(goals.n_limit) * np.exp(fit.level_shift)
+    # What is at hand stays, even where the limit is lower.
+    limit = None if goals.n_limit is None else max(goals.n_limit, float(fit.n.max()))
+    last = fit.gap() if limit is None else fit.samples.error(limit) * np.exp(fit.level_shift)
     probability = float(_share(last[None] <= goals.target_error)[0])
-    within = "any number of" if goals.n_limit is None else f"{goals.n_limit:,.0f}"
+    within = "any number of" if limit is None else f"{limit:,.0f}"
     title = f"whether {arm} reaches {goals.target_error:.1%} with {within} images"
-    gradients = gap if goals.n_limit is None else prediction(goals.n_limit)
+    gradients = gap if limit is None else prediction(limit)
     return Doubt("target", title, probability, 1.0, gradients)
 
 

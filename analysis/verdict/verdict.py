@@ -11,9 +11,12 @@ from analysis.estimator.law_fit import LawFit, shortest_interval
 from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats
 from analysis.verdict.no_pretraining import Comparison, compare
+from analysis.verdict.purchases import QUANTILES, next_size
 
 Label = Literal["render more", "change the rendering", "good enough", "not identified yet"]
 _MORE_RUNS = "More runs are needed before money is spent on either."
+# Purchases that the first is made for.
+ROUNDS = len(QUANTILES)
 # Where all errors are at least this, nothing was learnt, and the runs say nothing of the renders.
 NOTHING_LEARNT = 0.99
 
@@ -65,6 +68,7 @@ class _Question:
     at_limit: Floats
     doubling: Floats
     needed: Floats | None
+    buy_first: float
 
 
 def verdict(
@@ -125,12 +129,16 @@ def verdict(
         at_limit=fit.gap() if n_limit is None else curve[:, 2],
         doubling=1 - curve[:, 1] / curve[:, 0],
         needed=None if target_error is None else fit.n_needed(target_error),
+        buy_first=_buy_first(fit, target_error, n_now),
     )
     chances = _chances(asked)
     why_not = undecidable(fit)
     # Where the prior and not the data decides the law's shape, only what was observed may be judged.
     allowed: tuple[Label, ...] = ("good enough",) if why_not else ("good enough", "render more", "change the rendering")
     likeliest: Label = max(chances, key=lambda name: chances[name])
+    # Where the target is met rather than not, to render more would be the wrong advice, though it reaches it as well.
+    if chances["good enough"] >= 0.5:
+        likeliest = "good enough"
     sure = [name for name in allowed if chances[name] >= level]
     label: Label = sure[0] if sure else "not identified yet"
     leaning = None if sure else likeliest
@@ -155,6 +163,12 @@ def verdict(
         without=without,
         level=level,
     )
+
+
+def _buy_first(fit: LawFit, target_error: float | None, n_now: float) -> float:
+    """The first of five purchases; inf where there is no target."""
+    size = None if target_error is None else next_size(fit, target_error, n_now, ROUNDS, look_again=False)
+    return float("inf") if size is None else size
 
 
 def undecidable(fit: LawFit) -> str:
@@ -232,12 +246,20 @@ def _more(asked: _Question) -> str:
         )
     needed = _needed(asked)
     assert needed is not None
+    if needed[0] <= asked.n_now:
+        met = float((asked.now <= asked.target).mean())
+        most = f"about {_size(needed[2])} images reach it" if np.isfinite(needed[2]) else "more images reach it"
+        return (
+            f"Render more, or measure again: the {asked.n_now:,.0f} images at hand may reach the {asked.target:.1%} you"
+            f" need already, with a probability of {met:.0%}; with one of {asked.level:.0%} {most}."
+        )
     price = _cost(asked, needed)
     paid = f", {money(price, asked.unit)} of rendering from here" if price is not None else ""
     upper = f"to {_size(needed[2])}" if np.isfinite(needed[2]) else "with no upper end"
     return (
         f"Render more: the {asked.target:.1%} you need is reached with about {_size(needed[0])} images"
-        f" ({asked.level:.0%} interval {_size(needed[1])} {upper}){paid}."
+        f" ({asked.level:.0%} interval {_size(needed[1])} {upper}){paid}. In rounds, buy to {_size(asked.buy_first)}"
+        " first and look again."
     )
 
 

@@ -77,7 +77,7 @@ def fit_table(table: Path, target: float | None, *, robust: bool = False) -> dic
     """Read, check, fit all arms together and judge each; BadInput names the first row that cannot be used."""
     if target is not None and not 0 < target <= 1:
         raise BadInput(f"--target is {target:g}; give an error in (0, 1]")
-    rows = read_rows(table)
+    rows, references = read_rows(table)
     arms: dict[str, list[Row]] = {}
     for row in rows:
         arms.setdefault(row.arm, []).append(row)
@@ -88,23 +88,23 @@ def fit_table(table: Path, target: float | None, *, robust: bool = False) -> dic
     runs = {arm: _runs(own) for arm, own in arms.items()}
     pooled = with_pooled_variance({arm: _repeated(own) for arm, own in runs.items()}, groups)
     observed = {arm: _observed(arm, pooled[arm], [of_run[0] for of_run in own]) for arm, own in runs.items()}
-    for arm, seen in observed.items():
-        _warn_of_one_training(table, arm, seen, arms[arm])
+    for arm, own in arms.items():
+        _warn_of_one_training(table, arm, own)
     fits = fit_laws(observed, groups=groups, prior=_ROBUST if robust else None)
     return {
         arm: ArmAnswer(
             fit,
-            verdict(fit, arm=arm, target_error=target),
+            verdict(fit, arm=arm, target_error=target, reference_errors=_reference(arms[arm][0], references)),
             None if target is None else float((target < fit.gap()).mean()),
         )
         for arm, fit in fits.items()
     }
 
 
-def read_rows(table: Path) -> list[Row]:
-    """The rows with n > 0 of a CSV or Parquet table, each checked; BadInput in one line.
+def read_rows(table: Path) -> tuple[list[Row], list[Row]]:
+    """The rows with n > 0 of a CSV or Parquet table, and those of n = 0, each checked; BadInput in one line.
 
-    Says on stderr how many of n = 0 are set aside.
+    Says on stderr how many of n = 0 there are: they stand beside the laws, not in them.
     """
     raw = _raw_rows(table)
     if not raw:
@@ -114,13 +114,13 @@ def read_rows(table: Path) -> list[Row]:
         have = ", ".join(raw[0][1]) or "none"
         raise BadInput(f"{table} has no column {' and no column '.join(missing)} (it has {have})")
     several = len({row.get("s") for _, row in raw}) > 1
-    rows, references, seen = [], 0, dict[tuple[str, ...], str]()
+    rows, references, seen = list[Row](), list[Row](), dict[tuple[str, ...], str]()
     for where, row in raw:
         if row.get("split", "test") != "test":
             continue
         checked = _row(where, row, several)
         if checked.n == 0:
-            references += 1
+            references.append(checked)
             continue
         if checked.key in seen:
             raise BadInput(f"{where}: repeats {seen[checked.key]}; keep one, or tell them apart by `seed`")
@@ -131,8 +131,17 @@ def read_rows(table: Path) -> list[Row]:
     if not rows:
         raise BadInput(f"{table} has no row with split 'test'; give finished runs")
     if references:
-        print(f"{table}: rows of n = 0 (no pre-training) set aside, outside the law: {references}", file=sys.stderr)
-    return rows
+        print(
+            f"{table}: rows of n = 0 (no pre-training), beside the laws and not in them: {len(references)}",
+            file=sys.stderr,
+        )
+    return rows, references
+
+
+def _reference(arm: Row, references: Sequence[Row]) -> tuple[float, ...]:
+    """Errors without pre-training to compare an arm with: its own rows of n = 0, else those of its group."""
+    own = [row.error for row in references if row.arm == arm.arm]
+    return tuple(own or [row.error for row in references if row.group == arm.group])
 
 
 def as_text(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
@@ -189,6 +198,8 @@ def _needed(fit: LawFit, target: float) -> str:
     low, middle, high = _n_at(fit, target)
     if not math.isfinite(low):
         return "no number of images meets the target"
+    if middle <= fit.n.min():
+        return "the target is met at every size that was run"
     upper = f"{high:,.0f}" if math.isfinite(high) else "never"
     if not math.isfinite(middle):
         return f"likelier than not no number of images meets the target (95% interval: from n = {low:,.0f} to {upper})"
@@ -230,12 +241,13 @@ def _observed(arm: str, pooled: tuple[ArrayLike, ArrayLike, Floats], runs: Seque
     )
 
 
-def _warn_of_one_training(table: Path, arm: str, seen: Observed, rows: Sequence[Row]) -> None:
-    """Say on stderr that points at many sizes, each there once, look like those of one training."""
-    if seen.sizes >= ONE_TRAINING and seen.sizes == seen.n.size and not any(row.trajectory for row in rows):
+def _warn_of_one_training(table: Path, arm: str, rows: Sequence[Row]) -> None:
+    """Say on stderr that points at many sizes look like those of a few trainings."""
+    untold = {row.n for row in rows if not row.trajectory}
+    if len(untold) >= ONE_TRAINING:
         print(
-            f"{table}: {named(arm)} has {seen.sizes} points, each at its own n; where one training gave several of"
-            " them, say so in a column `trajectory`, or the intervals are too narrow",
+            f"{table}: {named(arm)} has points at {len(untold)} sizes; where one training gave several of them, say so"
+            " in a column `trajectory`, or the intervals are too narrow",
             file=sys.stderr,
         )
 

@@ -1,8 +1,10 @@
 """`sweeper plan`: what a sweep will do and cost, in text. It looks into the store and spends nothing."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from analysis.estimator.identified import FEWEST_RESIDUAL_DOF
 from analysis.policy.proposal import Proposal
 from analysis.policy.runs import Run
 from sweeper.budget.cost_model import total
@@ -15,6 +17,7 @@ from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import Scope, Tune, scope_of
 from sweeper.search.choice import FEWEST_FOLDS
 from sweeper.search.decisions import choose, opening
+from sweeper.search.knowledge import FEWEST_SIZES
 from sweeper.search.pricing import Pricing
 from sweeper.stages.identity import studies
 from sweeper.stages.inventory import Inventory
@@ -44,6 +47,7 @@ def describe(config: SweepConfig) -> str:
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
+        *_too_few_runs(config, plan),
         *_own_images(config),
         *_common_values(config),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
@@ -55,6 +59,20 @@ def describe(config: SweepConfig) -> str:
         f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
     ]
     return "\n".join(lines)
+
+
+def _too_few_runs(config: SweepConfig, plan: Plan) -> list[str]:
+    """A line for each fine-tuning task and backbone whose runs can never say how large their noise is."""
+    seeds = 1 if config.policy.name == "grid" else config.policy.max_seeds
+    sizes = plan.ladder if config.policy.name == "grid" else plan.choices
+    groups = Counter(f"{arm.finetune_task} on {arm.backbone}" for arm in plan.arms)
+    short = {name: arms * (len(sizes) * seeds - FEWEST_SIZES) for name, arms in groups.items()}
+    return [
+        f"mind: {name} can have {dof} residual degrees of freedom, and no verdict but good enough is given below"
+        f" {FEWEST_RESIDUAL_DOF}; allow more sizes, or more seeds (policy.max_seeds)"
+        for name, dof in short.items()
+        if dof < FEWEST_RESIDUAL_DOF
+    ]
 
 
 def look_ahead(config: SweepConfig, folder: Path, rows: Sequence[results.Observation]) -> tuple[Inventory, Pricing]:

@@ -149,7 +149,7 @@ def _asked(table: Path | None, law: str | None, target: float | None) -> tuple[D
         raise BadInput("give either a TABLE of recorded runs or --law alpha,C,D,sigma")
     errors: dict[str, dict[int, list[float]]] = {}
     groups: dict[str, str] = {}
-    for row in read_rows(table):
+    for row in read_rows(table)[0]:
         errors.setdefault(row.arm, {}).setdefault(_whole(row), []).append(row.error)
         groups[row.arm] = row.group
     for arm, sizes in errors.items():

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from analysis import LawFit, fit_laws
-from analysis.estimator.observations import Repeated, check_runs, with_pooled_variance
+from analysis.estimator.observations import Repeated, check_runs, counted_error, with_pooled_variance
 from analysis.estimator.test_images import ImageVariance, image_variances
 from analysis.laws import Floats
 from analysis.policy.goals import Goals
@@ -80,8 +80,12 @@ def _at_zero(reference: str, runs: Sequence[MeasuredRun]) -> list[MeasuredRun]:
 
 
 def _errors(runs: Sequence[MeasuredRun]) -> tuple[float, ...]:
-    """Errors of all fine-tunes; the mean of a run that does not say them."""
-    return tuple(error for each in runs for error in each.errors or (each.error,))
+    """Errors of all fine-tunes, the mean of a run that does not say them; no mistake counts as half of one."""
+    return tuple(
+        error if each.test_size is None else float(counted_error(error, each.test_size))
+        for each in runs
+        for error in each.errors or (each.error,)
+    )
 
 
 def _of_the_test_images(runs: Mapping[str, Sequence[MeasuredRun]]) -> dict[str, ImageVariance]:

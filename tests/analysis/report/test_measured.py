@@ -68,7 +68,7 @@ def test_bars_reach_one_standard_error_from_the_mean_and_fine_tunes_are_points()
 
 def test_a_curve_is_the_median_and_dashed_where_its_slope_is_the_priors() -> None:
     sizes = np.geomspace(200, 3200, 5)
-    flat = fit_law([200, 400, 800], [0.25] * 3, log_variance=[1e-4] * 3)
+    flat = fit_law([200, 400, 800], [0.26, 0.25, 0.245], log_variance=[1e-4] * 3)
     steep = fit_law(N * 4, ERRORS * 4)
     for fit, style in ((flat, "--"), (steep, "-")):
         axes = _axes()

@@ -31,16 +31,21 @@ def test_n_and_error_are_enough_for_a_fit_and_a_verdict(tmp_path: Path) -> None:
     assert answers[""].fit.C.mean == pytest.approx(0.2, abs=0.01)
 
 
-def test_runs_without_pretraining_are_set_aside_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    without = as_text(fit_table(_table(tmp_path, GOOD), None), None)
+def test_runs_without_pretraining_stand_beside_the_law_and_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (without,) = fit_table(_table(tmp_path, GOOD), None).values()
     assert capsys.readouterr().err == ""
 
-    answers = fit_table(_table(tmp_path, GOOD + "0,0.6\n0,0.6\n"), None)
+    (beside,) = fit_table(_table(tmp_path, GOOD + "0,0.6\n0,0.6\n"), None).values()
+    (worse,) = fit_table(_table(tmp_path, GOOD + "0,0.1\n0,0.1\n"), None).values()
 
-    assert as_text(answers, None) == without
+    assert str(beside.fit) == str(without.fit)
+    assert beside.verdict.sentence.startswith(f"{without.verdict.sentence} Better than no pre-training? Yes")
+    assert worse.verdict.sentence.startswith("Worse than no pre-training")
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1
-    assert said[0].endswith("runs.csv: rows of n = 0 (no pre-training) set aside, outside the law: 2")
+    assert len(said) == 2
+    assert said[0].endswith("runs.csv: rows of n = 0 (no pre-training), beside the laws and not in them: 2")
 
 
 def test_the_evidence_sweeps_own_table_is_fitted() -> None:
@@ -174,7 +179,7 @@ def test_points_of_one_training_are_named_by_a_column_and_missed_where_it_is_not
     named = "n,error,trajectory\n" + "".join(f"{n:.0f},{error:.6f},first\n" for n, error in points)
 
     assert fit_table(_table(tmp_path, plain), None)[""].fit.left_out == 0
-    assert "the table has 40 points, each at its own n" in capsys.readouterr().err
+    assert "the table has points at 40 sizes" in capsys.readouterr().err
 
     assert fit_table(_table(tmp_path, named), None)[""].fit.left_out > 20
     assert capsys.readouterr().err == ""

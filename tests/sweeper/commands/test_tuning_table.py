@@ -43,7 +43,7 @@ def test_the_best_finished_trial_is_what_was_chosen_and_all_trials_are_paid_for(
     # its seconds of work, and the start of three processes
     assert tuned.dollars == pytest.approx(0.09 + 3 * FINETUNE_START_S * 0.001)
     assert tuned_on(config, rows) == (
-        "of lr, on 2 folds of the 600 real training images; the test split had no part in it"
+        "of lr, on 3 folds of the 600 real training images; the test split had no part in it"
     )
 
 
