@@ -19,8 +19,8 @@ MET, OPEN = 0.95, 0.02
 def next_size(fit: LawFit, target_error: float, n_now: float, rounds: int, *, look_again: bool) -> float | None:
     """The images to have next: more than `n_now`, to be bought; `n_now`, to be measured again first; None to stop.
 
-    It stops where the target is met with probability MET, or without rounds left. inf where no number of images can be
-    expected to reach it.
+    It stops where the target is met with probability MET, or without rounds left. inf where no number of images reaches
+    it, with that probability.
 
     Args:
         fit: the law of all runs so far.
@@ -38,5 +38,7 @@ def next_size(fit: LawFit, target_error: float, n_now: float, rounds: int, *, lo
     if rounds == 0:
         return None
     more = needed[np.isfinite(needed) & (needed > n_now)]
+    if np.isfinite(needed).mean() <= 1 - MET:
+        return float("inf")
     quantile = QUANTILES[min(rounds, len(QUANTILES)) - 1]
     return float(np.quantile(more, quantile)) if more.size else float("inf")

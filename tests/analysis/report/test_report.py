@@ -187,7 +187,7 @@ def test_medians_are_told_and_said_to_be_once(data: ReportData, page: str) -> No
 
 
 def test_a_slope_that_the_prior_gave_is_said_under_its_figures(data: ReportData, page: str) -> None:
-    """Given an arm of three errors that fall a little, the page says that its slope is the prior's, and of no other arm."""
+    """Given an arm of errors that fall a little, the page says that its slope is the prior's, of no other arm."""
     line = "The slope drawn is mostly the prior&#39;s: the runs do not determine alpha."
     assert line not in page
     arm, other = data.arms
