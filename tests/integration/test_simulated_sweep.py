@@ -63,9 +63,9 @@ def test_every_run_of_the_table_was_decided_with_a_reason_and_lies_near_its_law(
         assert set(decision) >= {"arm", "n", "seed", "gain", "cost", "unit", "reason"}
         assert decision["arm"] in decision["reason"] or decision["n"] == 0
         assert decision["cost"] >= 0
-    # and the policy itself was asked: the opening has no expected gain, what comes after it has one
+    # and the policy itself was asked: the opening (a pilot of three sizes and a repeat) has no expected gain, the rest has
     opening = [d for d in decided if d["n"] == 0 or "pilot" in d["reason"]]
-    assert len(opening) == 1 + 3 * len(sweeps.LAWS)
+    assert len(opening) == 1 + 4 * len(sweeps.LAWS)
     assert len(decided) > len(opening)
     assert [d["gain"] for d in opening] == [None] * len(opening)
     assert all(d["gain"] > 0 for d in decided if d not in opening)
