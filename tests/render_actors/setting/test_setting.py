@@ -41,7 +41,7 @@ FROM_THE_BEGINNING = {
     "max_objects",
     "poses_per_scene",
     "max_bounces",
-    "min_visible_share",
+    "min_visible_px",
     "labels",
 }
 
@@ -75,7 +75,7 @@ def values_of(name: str, folder: Path) -> dict[str, Any]:
         "dropped": {"placement": "physics"},
         "covered": {"material": "random", "min_objects": 3},
         "numbers": numbers | {"max_bounces": 3},
-        "light": {"size_jitter": False, "light_strength": (0.5, 2.0), "min_visible_share": 0.01},
+        "light": {"size_jitter": False, "light_strength": (0.5, 2.0), "min_visible_px": 20},
         "labels": {"labels": ("masks", "classes", "depth", "masks", "poses")},
         "gpu": {"device": "cuda"},
     }
