@@ -5,6 +5,7 @@ that is narrower than DeepLab's own 256, its head is as narrow.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,8 +62,9 @@ class DeepLab(nn.Module):
         return main
 
     def _fit_to(self, side: int) -> None:
+        aspp: Any = self.main[0]
         # before these stands a 1x1 convolution, behind them the pooling
-        for branch, rate in zip(self.main[0].convs[1:-1], atrous_rates(side), strict=True):
+        for branch, rate in zip(aspp.convs[1:-1], atrous_rates(side), strict=True):
             branch[0].dilation = branch[0].padding = (rate, rate)
 
 

@@ -171,7 +171,7 @@ def test_images_with_crowds_that_count_twice_count_as_two_images() -> None:
     [weighted] = coco_precision("bbox", truth, found, weights[None].astype(float))
 
     copies = [image for image, count in enumerate(weights) for _ in range(count)]
-    repeated = (
+    objects, detections = (
         [
             each | {"image_id": place}
             for place, image in enumerate(copies)
@@ -180,4 +180,5 @@ def test_images_with_crowds_that_count_twice_count_as_two_images() -> None:
         ]
         for given in (truth, found)
     )
-    assert weighted == pytest.approx(coco_precision("bbox", *repeated, np.ones((1, len(copies))))[0], abs=1e-9)
+    [once_each] = coco_precision("bbox", objects, detections, np.ones((1, len(copies))))
+    assert weighted == pytest.approx(once_each, abs=1e-9)

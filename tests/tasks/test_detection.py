@@ -214,7 +214,7 @@ def test_boxes_of_different_sizes_are_pooled_from_different_levels(side: int, la
     boxes = torch.tensor([[0.0, 0, size, size] for size in largest_of_each_level])
     larger = boxes[:3] + torch.tensor([0, 0, 2, 2])
 
-    for pool in (head.roi_heads.box_roi_pool, head.roi_heads.mask_roi_pool):
+    for pool in (head.get_submodule(f"roi_heads.{name}_roi_pool") for name in ("box", "mask")):
         of_level, of_next = (pool(maps, [rows], [(side, side)]).mean(dim=(1, 2, 3)) for rows in (boxes, larger))
         assert of_level.tolist() == [0, 1, 2, 3]
         assert of_next.tolist() == [1, 2, 3]

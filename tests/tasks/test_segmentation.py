@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -111,7 +112,7 @@ def test_every_tap_of_the_atrous_convolutions_reads_the_map_whatever_its_size(si
 
     model.train()(torch.rand(2, 3, side, side))[0].square().sum().backward()
 
-    aspp = model.head.main[0]  # type: ignore[union-attr, index]
+    aspp: Any = model.head.get_submodule("main.0")
     taps = [branch[0].weight.grad.abs().sum(dim=(0, 1)) for branch in aspp.convs[1:-1]]
     assert [int((each > 0).sum()) for each in taps] == [9, 9, 9]
 

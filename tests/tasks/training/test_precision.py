@@ -62,10 +62,7 @@ def test_fp16_learns_what_fp32_learns(optimizer: Optimizer) -> None:
     def trained(precision: Precision) -> tuple[float, torch.Tensor]:
         model, losses = _plain_model(), [0.0]
         recipe = replace(FP16, optimizer=optimizer, precision=precision, lr=1e-2)
-        train(
-            *(model, SINCLASS, coloured_squares(64), recipe),
-            **{"seed": 0, "on_progress": lambda step, speed, loss: losses.append(loss)},
-        )
+        train(model, SINCLASS, coloured_squares(64), recipe, seed=0, on_progress=lambda *said: losses.append(said[2]))
         return losses[-1], torch.cat([value.flatten() for value in model.state_dict().values()])
 
     half, whole = trained("fp16"), trained("fp32")
