@@ -73,7 +73,7 @@ MAPS = {
 class RenderedImage:
     """Image `index` of a setting: rgb uint8 (H, W, 3), instances uint8 (H, W) with 0 = background, visible objects.
 
-    `objects` leaves out what covers less than the setting's min_visible_share; `instances` keeps every pixel.
+    `objects` leaves out what covers less than the setting's min_visible_px; `instances` keeps every pixel.
     Where the setting's labels ask for them: semantic uint8 (H, W), class_id + 1, 0 = background; normals float16
     (H, W, 3), unit, in camera axes (x right, y up, z to the viewer), 0 where there is none; depth
     float32 (H, W), metres along the viewing axis; poses of all objects of the scene; the camera.
@@ -95,7 +95,7 @@ def image_of_maps(
     rgb: NDArray[np.uint8],
     instances: NDArray[np.uint8],
     class_ids: Sequence[int],
-    smallest_px: float,
+    smallest_px: int,
 ) -> RenderedImage:
     """Labels of one image: instance k + 1 is the object of class class_ids[k]; under `smallest_px` it is not listed."""
     objects = []

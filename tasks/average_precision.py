@@ -52,8 +52,11 @@ def coco_precision(
 
     Args:
         kind: what is compared: boxes, masks or keypoints.
-        objects: COCO annotations; those with `num_keypoints` of 0 count neither for nor against.
-        detections: COCO results, each at one of the N images, whose numbers run from 0.
+        objects: COCO annotations; those with `iscrowd` or with `num_keypoints` of 0 count neither for nor against, and
+            nor does a detection that finds one of them and no other. A crowd is overlapped by the share of the
+            detection that lies in it, and found by any number of them.
+        detections: COCO results, each at one of the N images, whose numbers run from 0. Of each class the best 100 of
+            an image are looked at, of keypoints the best 20.
         weights: of the images, (R, N).
         size: height and width of the images in px, for masks alone.
         sigmas: of the keypoints, (K,), for keypoints alone.
@@ -127,14 +130,19 @@ class _Compared:
 
     def _of_image(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The detections' scores below 0, best first, and what `_matched` says of them."""
-        counts = np.array([_counts(each) for each in self.objects.get(key, ())], dtype=bool)
+        there = self.objects.get(key, ())
+        counts, crowds = (np.array([say(each) for each in there], dtype=bool) for say in (_counts, _is_crowd))
         scores = np.sort([-each["score"] for each in self.detections.get(key, ())])[: self.most]
         overlaps = np.reshape(self.overlaps.get(key, ()), (len(scores), len(counts)))
-        return scores, *_matched(overlaps, counts, self.least)
+        return scores, *_matched(overlaps, counts, crowds, self.least)
+
+
+def _is_crowd(annotation: dict[str, Any]) -> bool:
+    return bool(annotation.get("iscrowd", 0))
 
 
 def _counts(annotation: dict[str, Any]) -> bool:
-    return bool(annotation.get("num_keypoints", 1) > 0)
+    return not _is_crowd(annotation) and bool(annotation.get("num_keypoints", 1) > 0)
 
 
 def _grouped(given: Sequence[dict[str, Any]]) -> _Groups:
@@ -144,11 +152,13 @@ def _grouped(given: Sequence[dict[str, Any]]) -> _Groups:
     return groups
 
 
-def _matched(overlaps: np.ndarray, counts: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _matched(
+    overlaps: np.ndarray, counts: np.ndarray, crowds: np.ndarray, least: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Which detections find an object that counts, and which one that does not, bool (T, D) each.
 
     COCO's rule, from overlaps (D, G) of detections, best first: each takes the object that it overlaps most, of those
-    that nobody has taken and, as long as there are any, that count; of equals the last.
+    that nobody has taken and, as long as there are any, that count; of equals the last. A crowd is never used up.
     """
     detections, objects = overlaps.shape
     right, aside = np.zeros((2, len(least), detections), bool)
@@ -161,7 +171,7 @@ def _matched(overlaps: np.ndarray, counts: np.ndarray, least: np.ndarray) -> tup
         fits = free[:, first] & (overlaps[at, first] >= enough)
         takes = np.flatnonzero(fits.any(axis=1))
         taken = first[fits[takes].argmax(axis=1)]
-        free[takes, taken] = False
+        free[takes, taken] = crowds[taken]
         right[takes, at], aside[takes, at] = counts[taken], ~counts[taken]
     return right, aside
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from tasks.label_forms import FORMS, KEYPOINT_COLUMNS, OBJECT_COLUMNS, LabelForm, LabelKind
+from tasks.label_forms import CROWD, FORMS, KEYPOINT_COLUMNS, OBJECT_COLUMNS, LabelForm, LabelKind
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,13 +32,13 @@ class ArraySet:
     """Labelled images in memory or in a memory map.
 
     images: uint8 (N, H, W, 3). labels, by kind: "class_index" int64 (N,); "class_set" uint8 (N, K), 1 = in the image;
-    "boxes" float32 (N, M, 5), class, x0, y0, x1, y1 in px, the end exclusive, padded with rows of class -1;
-    "instances" uint8 (N, H, W, 2), the object's number, 0 = none, and its class; "semantic" uint8 (N, H, W), the class,
-    255 = ignored; "normals" float16 (N, H, W, 3), unit, x right, y up, z to the viewer, 0 where there is none; "depth"
-    float32 (N, H, W), metres, 0 where there is none; "keypoints" float32 (N, M, 6 + 4 K), see data/keypoint_labels.py,
-    padded as boxes are. class_names: one name an output of the model, keypoints apart. kind: told by the shape where it
-    is left out, for the first two. keypoint_names: the K of every object, for "keypoints" only. Raises TaskError where
-    these do not fit together.
+    "boxes" float32 (N, M, 5), class, x0, y0, x1, y1 in px, the end exclusive, padded with rows of class -1, a crowd of
+    class k -2 - k; "instances" uint8 or int16 (N, H, W, 2), the object's number, 0 = none, below 0 = a crowd, and its
+    class; "semantic" uint8 (N, H, W), the class, 255 = ignored; "normals" float16 (N, H, W, 3), unit, x right, y up, z
+    to the viewer, 0 where there is none; "depth" float32 (N, H, W), metres, 0 where there is none; "keypoints" float32
+    (N, M, 6 + 4 K), see data/keypoint_labels.py, padded as boxes are. class_names: one name an output of the model,
+    keypoints apart. kind: told by the shape where it is left out, for the first two. keypoint_names: the K of every
+    object, for "keypoints" only. Raises TaskError where these do not fit together.
     """
 
     images: np.ndarray
@@ -80,6 +80,8 @@ class ArraySet:
             return
         classes = form.telling(self.labels)
         shown = classes if form.one_class else classes[classes != form.nothing]
+        if form.is_rows:
+            shown = np.where(shown <= CROWD, CROWD - shown, shown)
         if shown.size and (shown.min() < 0 or shown.max() >= known):
             low, high = int(shown.min()), int(shown.max())
             raise TaskError(f"class indices run from {low} to {high}, outside 0..{known - 1}")

@@ -17,15 +17,16 @@ from torch import Tensor, nn
 
 from tasks.average_precision import coco_precision
 from tasks.base import Evidence, Task, TaskError, task_facts
-from tasks.label_forms import NO_BOX
+from tasks.label_forms import CROWD, NO_BOX
 
 _PYRAMID_WIDTH = 256
 # torchvision's: the side of the map that a box head reads, and numbers of a region for each of the pyramid's maps
 _BOX_SIDE, _REPRESENTATION = 7, 4
 _MASK_LAYERS = 4
-# torchvision's anchors in px, one a level, the regions it keeps of an image and those that it learns from, for images
-# of this side or more; smaller ones get their share of each
+# torchvision's anchors in px, one a level, the side of a region that is pooled from its fourth level, the regions it
+# keeps of an image and those that it learns from, for images of this side or more; smaller ones get their share of each
 _ANCHORS = (32, 64, 128, 256, 512)
+_CANONICAL_PX = 224
 _REGIONS = {"training": 2000, "testing": 1000}
 _SAMPLED_REGIONS = 512
 _MADE_FOR_PX = 512
@@ -101,11 +102,17 @@ class RegionHead(nn.Module):
         return rows
 
     def _fit_to(self, size: tuple[int, int]) -> None:
-        """Smaller anchors and, as there is room for fewer objects, fewer regions in a smaller image."""
+        """In a smaller image smaller anchors, coarser maps for a box and, as there is less room, fewer regions."""
+        from torchvision.ops import MultiScaleRoIAlign
+
         share = min(1.0, max(size) / _MADE_FOR_PX)
         for stage, regions in _REGIONS.items():
             self.rpn._post_nms_top_n[stage] = round(share * regions)
         self.sampler.batch_size_per_image = round(share * _SAMPLED_REGIONS)
+        for pool in self.roi_heads.children():
+            if isinstance(pool, MultiScaleRoIAlign):
+                # it keeps what it made of the first images' size
+                pool.canonical_scale, pool.map_levels = share * _CANONICAL_PX, None
         generator = self.rpn.anchor_generator
         generator.cell_anchors = [
             generator.generate_anchors([share * side for side in sizes], ratios)
@@ -114,13 +121,13 @@ class RegionHead(nn.Module):
 
 
 def box_target(label: Tensor) -> Target:
-    """Boxes (M, 4) and classes from 1 (M,) of padded rows (M', 5)."""
-    rows = label[label[:, 0] != NO_BOX].float()
+    """Boxes (M, 4) and classes from 1 (M,) of padded rows (M', 5), without crowds."""
+    rows = label[label[:, 0] >= 0].float()
     return {"boxes": rows[:, 1:], "labels": rows[:, 0].long() + 1}
 
 
 def mask_target(label: Tensor) -> Target:
-    """Boxes, classes from 1 and masks uint8 (M, H, W) of an instance map (H, W, 2)."""
+    """Boxes, classes from 1 and masks uint8 (M, H, W) of an instance map (H, W, 2), without crowds."""
     from torchvision.ops import masks_to_boxes
 
     numbers, classes = label[..., 0], label[..., 1]
@@ -132,6 +139,13 @@ def mask_target(label: Tensor) -> Target:
     boxes = masks_to_boxes(masks)
     boxes[:, 2:] += 1
     return {"boxes": boxes, "labels": kinds.long() + 1, "masks": masks.to(torch.uint8)}
+
+
+def crowds_as_objects(label: Tensor) -> Tensor:
+    """Rows (M, W) or a map (H, W, 2) in which crowds and objects have changed places."""
+    is_map = label.ndim == 3
+    first = -label[..., :1].short() if is_map else CROWD - label[..., :1]
+    return torch.cat([first, label[..., 1:].to(first.dtype)], dim=-1)
 
 
 def sum_of_losses(losses: dict[str, Tensor], labels: Tensor) -> Tensor:
@@ -153,13 +167,24 @@ def _encoded(masks: Tensor) -> list[dict[str, Any]]:
     return [{"segmentation": code, "area": float(run_lengths.area(code))} for code in codes]
 
 
-def _pasted(rows: Tensor, size: tuple[int, int]) -> Tensor:
-    """Masks bool (D, H, W) of detections (D, 790), in an image of `size`."""
-    from torchvision.models.detection.roi_heads import paste_masks_in_image
+def pasted(small: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks bool (D, H, W) in images of `size`, from what a head says of them in their boxes, (D, 28, 28) and (D, 4).
 
-    small = rows[:, BOX_FIELDS:].reshape(-1, 1, _MASK_SIDE, _MASK_SIDE)
-    masks: Tensor = paste_masks_in_image(small, rows[:, 2:BOX_FIELDS], size)[:, 0] > 0.5
-    return masks
+    A pixel whose centre lies in the box is read where torchvision's RoIAlign put it when the head learnt: at its index.
+    torchvision itself pastes into whole pixels and one more, so that of an object of 8 to 16 px the very mask that was
+    learnt overlaps the object by 0.87.
+    """
+
+    def read(low: Tensor, high: Tensor, pixels: int) -> Tensor:
+        """Weights (D, pixels, 28) of a head's cells in the pixels of a row or column."""
+        low, high = low[:, None], high[:, None]
+        cells, at = (torch.arange(count, dtype=small.dtype) for count in (small.shape[-1], pixels))
+        cell = ((at - low) / (high - low) * len(cells) - 0.5).clamp(0, len(cells) - 1)
+        inside = (at + 0.5 >= low) & (at + 0.5 < high)
+        return (1 - (cell[..., None] - cells).abs()).clamp(min=0) * inside[..., None]
+
+    rows, columns = read(boxes[:, 1], boxes[:, 3], size[0]), read(boxes[:, 0], boxes[:, 2], size[1])
+    return torch.bmm(torch.bmm(rows, small), columns.transpose(1, 2)) > 0.5
 
 
 def images_of(batches: Sequence[Evidence]) -> Iterator[tuple[int, Tensor, Tensor]]:
@@ -174,14 +199,17 @@ def _precision(batches: Sequence[Evidence], weights: np.ndarray, masks: bool) ->
     objects: list[dict[str, Any]] = []
     detections: list[dict[str, Any]] = []
     for image, rows, label in images_of(batches):
-        target = mask_target(label) if masks else box_target(label)
-        shapes = _encoded(target["masks"]) if masks else _sides(target["boxes"])
-        classes = (target["labels"] - 1).tolist()
-        objects += [{"image_id": image, "category_id": k} | shape for k, shape in zip(classes, shapes, strict=True)]
-        shapes = _encoded(_pasted(rows, size)) if masks else _sides(rows[:, 2:BOX_FIELDS])
+        for is_crowd, of_kind in enumerate((label, crowds_as_objects(label))):
+            target = mask_target(of_kind) if masks else box_target(of_kind)
+            shapes = _encoded(target["masks"]) if masks else _sides(target["boxes"])
+            for k, shape in zip((target["labels"] - 1).tolist(), shapes, strict=True):
+                objects.append({"image_id": image, "category_id": k, "iscrowd": is_crowd} | shape)
+        boxes = rows[:, 2:BOX_FIELDS]
+        small = rows[:, BOX_FIELDS:].unflatten(1, (_MASK_SIDE, -1)) if masks else boxes
+        shapes = _encoded(pasted(small, boxes, size)) if masks else _sides(boxes)
         named = [{"image_id": image, "category_id": int(k), "score": score} for k, score in rows[:, :2].tolist()]
         detections += [one | shape for one, shape in zip(named, shapes, strict=True)]
-    if not objects:
+    if all(each["iscrowd"] for each in objects):
         raise TaskError("no image of the evaluation set shows any object, so mmAP is undefined")
     return coco_precision("segm" if masks else "bbox", objects, detections, weights, size=size)
 
@@ -189,7 +217,7 @@ def _precision(batches: Sequence[Evidence], weights: np.ndarray, masks: bool) ->
 def box_precision(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
     """COCO mmAP of boxes in [0, 1]; detections (B, D, 6) and boxes (B, M, 5); see `Task.weighted`.
 
-    TaskError where there is no object.
+    Detections on crowds count neither way. TaskError where there is no object.
     """
     return _precision(batches, weights, masks=False)
 

@@ -15,8 +15,17 @@ from torch import Tensor, nn
 
 from tasks.average_precision import coco_precision
 from tasks.base import Evidence, Task, TaskError, task_facts
-from tasks.detection import BOX_FIELDS, RegionHead, Target, box_heads, images_of, pyramid_width, sum_of_losses
-from tasks.label_forms import KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS
+from tasks.detection import (
+    BOX_FIELDS,
+    RegionHead,
+    Target,
+    box_heads,
+    crowds_as_objects,
+    images_of,
+    pyramid_width,
+    sum_of_losses,
+)
+from tasks.label_forms import KEYPOINT_COLUMNS, OBJECT_COLUMNS
 
 # torchvision's head; behind a narrow backbone it would be nearly all of the work
 _HEAD_LAYERS, _WIDEST_LAYER = 8, 512
@@ -27,8 +36,8 @@ _FOUND_COLUMNS = 3
 
 
 def keypoint_target(label: Tensor) -> Target:
-    """Boxes (M, 4), classes from 1 (M,) and keypoints (M, K, 3) of padded rows (M', 6 + 4 K)."""
-    rows = label[label[:, 0] != NO_BOX].float()
+    """Boxes (M, 4), classes from 1 (M,) and keypoints (M, K, 3) of padded rows (M', 6 + 4 K), without crowds."""
+    rows = label[label[:, 0] >= 0].float()
     return {"boxes": rows[:, 1:5], "labels": rows[:, 0].long() + 1, "keypoints": _keypoints(rows)[..., :3]}
 
 
@@ -59,16 +68,16 @@ def _keypoint_rcnn(channels: Sequence[int], outputs: int, keypoints: int) -> nn.
     return RegionHead(channels, network, keypoint_target, "keypoints", _FOUND_COLUMNS * keypoints)
 
 
-def _objects(rows: Tensor, image: int) -> list[dict[str, Any]]:
+def _objects(rows: Tensor, image: int, is_crowd: int) -> list[dict[str, Any]]:
     """One image's objects as COCO annotations."""
-    there = rows[rows[:, 0] != NO_BOX].double()
+    there = rows[rows[:, 0] >= 0].double()
     return [
         {
             "image_id": image,
             "category_id": int(row[0]),
             "bbox": [float(row[1]), float(row[2]), float(row[3] - row[1]), float(row[4] - row[2])],
             "area": float(row[5]),
-            "iscrowd": 0,
+            "iscrowd": is_crowd,
             "keypoints": points[:, :3].flatten().tolist(),
             "num_keypoints": int((points[:, 2] > 0).sum()),
         }
@@ -92,19 +101,19 @@ def _results(rows: Tensor, image: int) -> list[dict[str, Any]]:
 def keypoint_precision(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
     """COCO keypoint AP in [0, 1], the mean over OKS 0.50 to 0.95 and the classes that are there; see `Task.weighted`.
 
-    From detections (B, D, 6 + 3 K) and labels (B, M, 6 + 4 K). Objects without a labelled keypoint count neither for
-    nor against. Raises TaskError where no object has one.
+    From detections (B, D, 6 + 3 K) and labels (B, M, 6 + 4 K). Crowds and objects without a labelled keypoint count
+    neither for nor against, nor do detections within twice their boxes. Raises TaskError where no object has one.
     """
     objects: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     sigmas: np.ndarray | None = None
     for image, rows, label in images_of(batches):
-        there = _objects(label, image)
+        there = [*_objects(label, image, 0), *_objects(crowds_as_objects(label), image, 1)]
         if there and sigmas is None:
             sigmas = _keypoints(label)[0, :, 3].double().numpy()
         objects += there
         results += _results(rows, image)
-    if not any(each["num_keypoints"] for each in objects):
+    if not any(each["num_keypoints"] and not each["iscrowd"] for each in objects):
         raise TaskError("no image of the evaluation set shows any object with a keypoint, so keypoint AP is undefined")
     return coco_precision("keypoints", objects, results, weights, sigmas=sigmas)
 

@@ -10,6 +10,9 @@ LabelKind = Literal["class_index", "class_set", "boxes", "instances", "semantic"
 # The class number of a pixel that counts neither for nor against, and of the rows that pad a list of boxes.
 IGNORED = 255
 NO_BOX = -1
+# A crowd outlines many objects at once (COCO): nothing is learnt from it, and a detection on it counts neither way.
+# Class k is CROWD - k in the row of a crowd; in a map of instances the number of a crowd is below 0.
+CROWD = -2
 # of a row of keypoint labels: the object's own numbers, then those of each keypoint (tasks/data/keypoint_labels.py)
 OBJECT_COLUMNS, KEYPOINT_COLUMNS = 6, 4
 
@@ -61,12 +64,17 @@ class LabelForm:
         """The numbers of labels (..., by shape) that say what is there, and `nothing` where nothing is."""
         return labels[..., 0] if self.by_first else labels
 
+    def counting(self, labels: np.ndarray) -> np.ndarray:
+        """Where labels (..., by shape) say of something that counts, bool: neither nothing nor a crowd."""
+        telling = self.telling(labels)
+        return telling > self.nothing if self.by_first else telling != self.nothing
+
 
 FORMS: dict[LabelKind, LabelForm] = {
     "class_index": LabelForm(np.integer, "", class_numbers=True),
     "class_set": LabelForm(np.uint8, "K"),
     "boxes": LabelForm(np.float32, "M5", nothing=NO_BOX, by_first=True, class_numbers=True),
-    "instances": LabelForm(np.uint8, "HW2", by_first=True, outside=0),
+    "instances": LabelForm(np.integer, "HW2", by_first=True, outside=0),
     "semantic": LabelForm(np.uint8, "HW", nothing=IGNORED, class_numbers=True, outside=IGNORED),
     "normals": LabelForm(np.float16, "HW3", outside=0, directions=True, outputs=("x", "y", "z")),
     "depth": LabelForm(np.float32, "HW", outside=0, outputs=("log depth",)),

@@ -5,6 +5,7 @@ that is narrower than DeepLab's own 256, its head is as narrow.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ from tasks.base import Evidence, Task, TaskError, mean_over_classes, task_facts
 from tasks.label_forms import IGNORED
 
 _AUXILIARY_WEIGHT = 0.5
-# torchvision's
+# torchvision's, for a map of this side: an image of 480 px, read at an 8th
 _HEAD_WIDTH, _ATROUS_RATES = 256, (12, 24, 36)
+_MADE_FOR_SIDE = 60
 # less than any pixel's weight: a class without pixels divides by it and is left out
 _NOTHING = 1e-300
 
@@ -26,8 +28,21 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(maps.float(), size=size, mode="bilinear", align_corners=False)
 
 
+def atrous_rates(side: int) -> tuple[int, ...]:
+    """DeepLab's rates for a map whose shorter side is `side`: 12, 24, 36 from 60 on, in proportion below, at least 1.
+
+    A rate of the map's side or more reads nothing but the padding around it. The method's authors halve the rates
+    with the map, too.
+    """
+    share = min(1.0, side / _MADE_FOR_SIDE)
+    return tuple(max(1, round(share * rate)) for rate in _ATROUS_RATES)
+
+
 class DeepLab(nn.Module):
-    """DeepLabV3's head on the last stage map; where `auxiliary`, an FCN head on the third for training alone."""
+    """DeepLabV3's head on the last stage map; where `auxiliary`, an FCN head on the third for training alone.
+
+    Its atrous rates follow the size of the map at hand.
+    """
 
     def __init__(self, channels: Sequence[int], outputs: int, *, auxiliary: bool) -> None:
         super().__init__()
@@ -40,13 +55,20 @@ class DeepLab(nn.Module):
         self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Maps (B, outputs, H, W) of the images' size; in training those of the auxiliary head beside them."""
+        self._fit_to(min(stages[-1].shape[-2:]))
         main = resize(self.main(stages[-1]), size)
         if self.training and self.auxiliary is not None:
             return main, resize(self.auxiliary(stages[-2]), size)
         return main
 
+    def _fit_to(self, side: int) -> None:
+        aspp: Any = self.main[0]
+        # before these stands a 1x1 convolution, behind them the pooling
+        for branch, rate in zip(aspp.convs[1:-1], atrous_rates(side), strict=True):
+            branch[0].dilation = branch[0].padding = (rate, rate)
 
-def _deeplab_head(before: int, outputs: int) -> nn.Module:
+
+def _deeplab_head(before: int, outputs: int) -> nn.Sequential:
     from torchvision.models.segmentation.deeplabv3 import ASPP, DeepLabHead
 
     if before >= _HEAD_WIDTH:

@@ -144,8 +144,7 @@ class Renderer:
         instances = read("segmap")[:, :, 0].astype(np.uint8)
         class_ids = [placed.class_id for placed in scene.objects]
         index = scene.index * setting.poses_per_scene + pose
-        smallest = setting.min_visible_share * setting.resolution**2
-        image = image_of_maps(index, read("rgb", "png"), instances, class_ids, smallest)
+        image = image_of_maps(index, read("rgb", "png"), instances, class_ids, setting.min_visible_px)
         if "semantic" in setting.labels:
             image = replace(image, semantic=semantic_map(instances, class_ids))
         if "normals" in setting.labels:

@@ -49,8 +49,6 @@ EACH, SHARED = {"section": "renderings"}, {"section": "render"}
 LATER = {"later": True}
 # It has no default in a sweep file, although it has always been part of the content.
 OPTIONAL = {"optional": True}
-# It lies in [0, 1).
-SHARE = {"share": True}
 
 
 def whole(low: int, high: int) -> dict[str, Any]:
@@ -75,11 +73,11 @@ class RenderSetting:
     pool, or its texture-less ones only. placement: objects stand apart on the floor, or are dropped and lie as they
     fell (render_actors/scene/settling.py). material: objects look as their class does, or each object of each scene is
     covered anew, at random. resolution is the image side in px, samples are Cycles samples a pixel,
-    min_visible_share is the share of the image's pixels an object must cover to count as visible. size_jitter varies
-    an object's size by -15 to +20 %. light_strength: least and most of random lights; stronger ones bleach light
-    surfaces (docs/rendering.md). objects is a folder of BOP data sets and textures a folder of CC0 materials, in place
-    of the packaged pools. source renders with something else than Blender: then `appearance` to `material` and the
-    pools say nothing.
+    min_visible_px is how many pixels an object must cover to count as visible, whatever the resolution: a share of a
+    large image would leave plain objects without a label. size_jitter varies an object's size by -15 to +20 %.
+    light_strength: least and most of random lights; stronger ones bleach light surfaces (docs/rendering.md). objects is
+    a folder of BOP data sets and textures a folder of CC0 materials, in place of the packaged pools. source renders
+    with something else than Blender: then `appearance` to `material` and the pools say nothing.
     Raises ValueError for a value out of range.
     """
 
@@ -95,7 +93,7 @@ class RenderSetting:
     max_objects: int = field(default=5, metadata=SHARED | whole(1, 10))
     poses_per_scene: int = field(default=10, metadata=SHARED | whole(1, 100))
     max_bounces: int = field(default=1, metadata=whole(0, 12))
-    min_visible_share: float = field(default=0.004, metadata=SHARED | OPTIONAL | SHARE)
+    min_visible_px: int = field(default=5, metadata=SHARED | OPTIONAL | whole(1, 1024**2))
     labels: tuple[Label, ...] = field(default=DEFAULT_LABELS, metadata=SHARED | OPTIONAL)
     min_objects: int = field(default=1, metadata=SHARED | LATER | whole(1, 10))
     size_jitter: bool = field(default=True, metadata=SHARED | LATER)
@@ -128,8 +126,6 @@ class RenderSetting:
             raise ValueError(f"rendering setting: {name} = {value!r}; choose {' or '.join(choices)}")
         if "range" in declared:
             self._check_whole_number(name, *declared["range"])
-        if "share" in declared and not 0 <= value < 1:
-            raise ValueError(f"rendering setting: {name} = {value!r}; give a share in [0, 1)")
         if "folder" in declared and value is not None and not Path(value).is_dir():
             raise ValueError(f"rendering setting: {name} = {value!r} is not a folder; give one, or leave it out")
 

@@ -15,17 +15,18 @@ from render_actors.shards.keypoints import projection
 from tasks.data.readers.whole_folder import decoded_once
 
 # Raise when a decoded folder holds something else, so that no old one is read.
-_DECODING = "2"
+_DECODING = "3"
 
 
 @dataclass(frozen=True)
 class RenderedArrays:
     """The first n images as memory maps: images uint8 (n, H, W, 3), class_sets uint8 (n, K) with 1 = visible.
 
-    Where asked for: instances and semantic uint8 (n, H, W); normals float16 (n, H, W, 3); depth float32 (n, H, W);
-    boxes int32 (M, 6), sorted by image: image, class_id, x0, y0, x1, y1 of every visible object (px, ends exclusive);
-    projections float64 (M, 13), of the same objects in the same order: the object's number in `instances`, then the
-    rows of the 3x4 matrix that takes its mesh to the image (render_actors/shards/keypoints.py `projection`).
+    Where asked for: instances uint8 (n, H, W), of visible objects alone; semantic uint8 (n, H, W); normals float16
+    (n, H, W, 3); depth float32 (n, H, W); boxes int32 (M, 6), sorted by image: image, class_id, x0, y0, x1, y1 of every
+    visible object (px, ends exclusive); projections float64 (M, 13), of the same objects in the same order: the
+    object's number in `instances`, then the rows of the 3x4 matrix that takes its mesh to the image
+    (render_actors/shards/keypoints.py `projection`).
     """
 
     images: NDArray[np.uint8]
@@ -82,7 +83,9 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
             for name, form in kept.items():
                 if row.get(form.column) is None:
                     raise _lacks(path, form.column)
-                maps[name][done] = decode_map(form, row[form.column], shape)
+                pixels = decode_map(form, row[form.column], shape)
+                # masks and boxes are of the same objects: what is too small for one is too small for the other
+                maps[name][done] = np.isin(pixels, row["instance_ids"]) * pixels if name == "instances" else pixels
             maps["class_sets"][done, row["class_ids"]] = 1
             boxes += [(done, k, *box) for k, box in zip(row["class_ids"], row["boxes"], strict=True)]
             if "projections" in labels:

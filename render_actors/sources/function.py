@@ -189,8 +189,7 @@ def _fault_of_depth(depth: Any, side: int) -> str:
 
 def labelled(index: int, picture: Picture, class_ids: Sequence[int], setting: RenderSetting) -> RenderedImage:
     """The labels that the setting asks for; the picture has what they need."""
-    smallest = setting.min_visible_share * setting.resolution**2
-    image = image_of_maps(index, picture.rgb, picture.instances, class_ids, smallest)
+    image = image_of_maps(index, picture.rgb, picture.instances, class_ids, setting.min_visible_px)
     more: dict[str, Any] = {}
     if "semantic" in setting.labels:
         more["semantic"] = semantic_map(picture.instances, class_ids)

@@ -69,7 +69,11 @@ def _blender() -> Check:
 def _gpus() -> Check:
     import torch
 
-    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    from tasks.training.evaluation import gpu_has_bf16
+
+    without = " (no bf16: set the recipes' precision to fp16)"
+    gpus = range(torch.cuda.device_count())
+    names = [torch.cuda.get_device_name(i) + ("" if gpu_has_bf16(i) else without) for i in gpus]
     return Check("GPUs", bool(names), ", ".join(names) or "none", "only needed where a config asks for them", False)
 
 

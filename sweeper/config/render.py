@@ -57,8 +57,6 @@ def _key(section: Section, each: dataclasses.Field[Any], hint: Any) -> tuple[Any
     if "range" in declared:
         low, high = declared["range"]
         given = Annotated[hint, Field(ge=low, le=high, strict=True)]
-    if "share" in declared:
-        given = Annotated[Number, Field(ge=0, lt=1)]
     if declared.get("optional") or (section == "render" and declared.get("later")):
         return given | None, None
     return given, each.default

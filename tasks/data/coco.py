@@ -18,21 +18,27 @@ from tasks.data.decoded import decode_all
 from tasks.data.keypoint_labels import padding, rows_of
 from tasks.data.letterbox import label_map, photograph
 from tasks.data.readers.coco_list import CocoImage, CocoList, are_numbers, box_of, not_coco, read_list
-from tasks.label_forms import FORMS, NO_BOX, LabelKind
+from tasks.label_forms import CROWD, FORMS, NO_BOX, LabelKind
 
 _SPLITS = {"train": ("train",), "test": ("test", "val")}
-# objects are numbered in 8 bits
-_MOST_OBJECTS = 255
+# an annotation, and the number of its class
+_Listed = tuple[int, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class _Photograph:
-    """One image of a list: its file, size in px, and objects as (class, annotation)."""
+    """One image of a list: its file, size in px, and its objects and crowds."""
 
     file: Path
     width: int
     height: int
-    objects: tuple[tuple[int, dict[str, Any]], ...]
+    objects: tuple[_Listed, ...]
+    crowds: tuple[_Listed, ...]
+
+    @property
+    def rows(self) -> tuple[_Listed, ...]:
+        """Objects, then crowds, each with what stands for its class in a row of labels."""
+        return (*self.objects, *((CROWD - number, crowd) for number, crowd in self.crowds))
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,9 @@ def load(
 ) -> tuple[ArraySet, ArraySet, str]:
     """(train, test, their sha256) as squares of `resolution` px, letterboxed, with labels of `kind`, one of KINDS.
 
-    Annotations of crowds are left out, and so are training images without any object, or without any that has a
-    keypoint where those are wanted. Where masks overlap, the smaller object is in front. Raises FileNotFoundError for a
-    missing list, TaskError naming a file that cannot be used.
+    Training images without any object are left out, or without any that has a keypoint where those are wanted. Where
+    masks overlap, the smaller object is in front, and crowds are behind all. Raises FileNotFoundError for a missing
+    list, TaskError naming a file that cannot be used.
     """
     lists = {split: _read(_file(folder, choices, kind), kind) for split, choices in _SPLITS.items()}
     train, test = lists["train"], lists["test"]
@@ -74,7 +80,7 @@ def load(
             in_memory = _IN_MEMORY.get(kind)
             if in_memory is None:
                 file = target / f"{split}-labels.npy"
-                decode_all(shown, lambda item: _instances(item, resolution), file, (*square, 2), np.uint8)
+                decode_all(shown, lambda item: _instances(item, resolution), file, (*square, 2), np.int16)
             labels = None if in_memory is None else in_memory(shown, lists[split], resolution)
             made[split] = (labels, lists[split].names)
         if FORMS[kind].keypoints:
@@ -133,14 +139,19 @@ def _photograph(listed: CocoList, image: CocoImage, folder: Path) -> _Photograph
         raise not_coco(listed.file, f"image {image.entry['id']} needs a width and a height") from None
     if min(width, height) < 1:
         raise not_coco(listed.file, f"image {image.entry['id']} is {width} x {height} px")
-    objects = []
-    for number, annotation in image.objects:
+    objects, crowds = (_with_extent(listed, each) for each in (image.objects, image.crowds))
+    return _Photograph(folder / image.file_name, width, height, objects, crowds)
+
+
+def _with_extent(listed: CocoList, annotations: Sequence[_Listed]) -> tuple[_Listed, ...]:
+    found = []
+    for number, annotation in annotations:
         box = box_of(listed.file, annotation)
         if box is None:
             raise not_coco(listed.file, f"annotation {annotation['id']} has no bbox")
         if min(box[2:]) > 0:
-            objects.append((number, annotation))
-    return _Photograph(folder / image.file_name, width, height, tuple(objects))
+            found.append((number, annotation))
+    return tuple(found)
 
 
 def _keypoint_names(listed: CocoList) -> tuple[str, ...]:
@@ -172,15 +183,16 @@ def _check_keypoints(file: Path, item: _Photograph, count: int) -> None:
 
 
 def _keypoints(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
-    """float32 (N, M, 6 + 4 K), padded. An object without an area has its box's."""
+    """float32 (N, M, 6 + 4 K), padded. An object without an area has its box's, a crowd no keypoint."""
     names = listed.keypoints
-    labels = padding(len(shown), max((len(item.objects) for item in shown), default=0), len(names))
+    labels = padding(len(shown), max((len(item.rows) for item in shown), default=0), len(names))
     for place, item in zip(labels, shown, strict=True):
         scale = resolution / max(item.width, item.height)
-        for row, (number, annotation) in zip(place, item.objects, strict=False):
+        for row, (number, annotation) in zip(place, item.rows, strict=False):
             x, y, width, height = annotation["bbox"]
             box = np.array([[x, y, x + width, y + height]]) * scale
-            points = np.array(annotation["keypoints"], float).reshape(1, -1, 3)
+            points = np.array(annotation["keypoints"] if number >= 0 else [0] * 3 * len(names), float)
+            points = points.reshape(1, -1, 3)
             # COCO numbers pixels, and its boxes are measured from the image's corner: half a pixel more
             points[..., :2] = np.where(points[..., 2:] > 0, (points[..., :2] + 0.5) * scale, 0)
             area = float(annotation.get("area") or width * height) * scale**2
@@ -190,11 +202,11 @@ def _keypoints(shown: Sequence[_Photograph], listed: _List, resolution: int) -> 
 
 def _boxes(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
     """float32 (N, M, 5), padded."""
-    most = max((len(item.objects) for item in shown), default=0)
+    most = max((len(item.rows) for item in shown), default=0)
     rows = np.full((len(shown), most, 5), NO_BOX, np.float32)
     for place, item in zip(rows, shown, strict=True):
         scale = resolution / max(item.width, item.height)
-        for row, (number, annotation) in zip(place, item.objects, strict=False):
+        for row, (number, annotation) in zip(place, item.rows, strict=False):
             x, y, width, height = annotation["bbox"]
             row[:] = number, x * scale, y * scale, (x + width) * scale, (y + height) * scale
     return rows
@@ -208,21 +220,32 @@ def _class_sets(shown: Sequence[_Photograph], listed: _List, resolution: int) ->
 
 
 def _instances(item: _Photograph, resolution: int) -> np.ndarray:
-    """uint8 (resolution, resolution, 2): the object's number, and its class."""
-    canvas = np.zeros((item.height, item.width, 2), np.uint8)
+    """int16 (resolution, resolution, 2): the object's number, below 0 for a crowd, and its class."""
+    canvas = np.zeros((resolution, resolution, 2), np.int16)
     largest_first = sorted(item.objects, key=lambda one: -one[1]["bbox"][2] * one[1]["bbox"][3])
-    for index, (number, annotation) in enumerate(largest_first[:_MOST_OBJECTS], start=1):
+    crowds = ((-index, crowd) for index, crowd in enumerate(item.crowds, start=1))
+    for index, (number, annotation) in (*crowds, *enumerate(largest_first, start=1)):
         outline = annotation.get("segmentation")
         if not outline:
             raise TaskError(f"image {item.file}: an object has no segmentation; insseg needs them, objdet not")
         try:
-            canvas[_mask(outline, item)] = index, number
+            canvas[_in_square(_mask(outline, item), annotation["bbox"], resolution)] = index, number
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise TaskError(
                 f"image {item.file}: the segmentation of annotation {annotation.get('id')} is no mask of {item.width} "
                 f"x {item.height} px ({type(error).__name__}: {error}); mend or remove it"
             ) from error
-    return label_map(canvas, resolution, 0)
+    return canvas
+
+
+def _in_square(mask: np.ndarray, box: Sequence[float], resolution: int) -> np.ndarray:
+    """A mask (height, width) as bool (resolution, resolution); what falls between its pixels has one all the same."""
+    fitted = label_map(mask, resolution, 0)
+    if not fitted.any():
+        scale = resolution / max(mask.shape)
+        middle = (box[1] + box[3] / 2, box[0] + box[2] / 2)
+        fitted[tuple(min(max(0, int(at * scale)), resolution - 1) for at in middle)] = True
+    return fitted
 
 
 def _mask(outline: Any, item: _Photograph) -> np.ndarray:
@@ -234,6 +257,8 @@ def _mask(outline: Any, item: _Photograph) -> np.ndarray:
     if isinstance(outline, list):
         outline = run_lengths.merge(outline)
     mask: np.ndarray = run_lengths.decode(outline).astype(bool)
+    if mask.shape != (item.height, item.width):
+        raise ValueError(f"its run lengths are of {mask.shape[1]} x {mask.shape[0]} px")
     return mask
 
 

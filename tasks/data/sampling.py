@@ -8,8 +8,7 @@ from tasks.base import ArraySet, TaskError
 def shows_anything(data: ArraySet, indices: np.ndarray) -> bool:
     """Whether a label of any of these images counts: else there is nothing to learn, and no metric is defined."""
     form = data.form
-    labels = form.telling(data.labels)
-    return form.one_class or any(bool((labels[i] != form.nothing).any()) for i in indices)
+    return form.one_class or any(bool(form.counting(data.labels[i]).any()) for i in indices)
 
 
 def subset(

@@ -8,7 +8,7 @@ from tasks.base import TaskError
 
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "constant", "poly"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 Augmentation = Literal["flip", "crop", "colour"]
 
 # a field that came later: left out of an identity at its default, so that what was trained before keeps its name
@@ -26,6 +26,8 @@ class Recipe:
     momentum: of SGD (AdamW ignores it). warmup_images: images over which lr rises linearly from 0.
     schedule: after the warm-up, to 0 at the end (cosine, poly with power 0.9) or constant.
     augment: any of flip (left-right), crop (random zoom and shift), colour (brightness and contrast).
+    precision: fp32, or mixed with bf16, or with fp16 for GPUs without bf16. fp16 needs the loss scaled up; the first
+    steps find the scale, and a step whose gradient overflows changes no weight.
     eval_every: steps between validations; 0 = only after the last step.
     sync_batch_norm: batch norm over all workers' images, so that their number changes nothing; without it each worker
     normalises its own share, twice as fast on CPU cores (measured for `small_resnet` at 32 px).

@@ -17,6 +17,7 @@ _EVAL_PIXELS = EVAL_BATCH * 64 * 64
 # bootstrap resamples of a test set, and the seed that all of them come from
 RESAMPLES = 200
 _RESAMPLING = 20
+_MIXED_WITH = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +43,34 @@ def require_device(name: str) -> torch.device:
 
 
 def check_precision(device: torch.device, precision: Precision) -> None:
-    """TaskError where `device` would have to imitate `precision`: a hundred times slower on a CPU without bf16."""
-    if precision == "bf16" and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        raise TaskError("precision bf16: this CPU has no instructions for it and would crawl; use precision fp32")
+    """TaskError where `device` would have to imitate `precision`: a hundred times slower on a CPU, slower on a GPU."""
+    if device.type == "cpu" and not _cpu_has(precision):
+        raise TaskError(
+            f"precision {precision}: this CPU has no instructions for it and would crawl; use precision fp32"
+        )
+    if device.type == "cuda" and precision == "bf16" and not gpu_has_bf16(device):
+        name = torch.cuda.get_device_name(device)
+        raise TaskError(f"precision bf16: {name} cannot compute in it; use precision fp16, or fp32")
+
+
+def _cpu_has(precision: Precision) -> bool:
+    """Whether this CPU has instructions for it."""
+    asked = {
+        "bf16": torch.ops.mkldnn._is_mkldnn_bf16_supported,
+        "fp16": torch.ops.mkldnn._is_mkldnn_fp16_supported,
+    }
+    return precision not in asked or bool(asked[precision]())
+
+
+def gpu_has_bf16(device: torch.device | int) -> bool:
+    """Whether a GPU computes in bf16 itself: NVIDIA's do from Ampere on."""
+    with torch.cuda.device(device):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """Mixed precision where the recipe asks for it."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, dtype=_MIXED_WITH.get(precision), enabled=precision in _MIXED_WITH)
 
 
 def evaluate(

@@ -124,12 +124,15 @@ class _Training:
                 synchronise_batch_norm(self.model, device)
             self.runner = _parallel(self.model, device)
         self.optimizer = _optimizer(self.model, recipe)
+        # small gradients would be 0 in fp16; elsewhere it does nothing
+        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
 
     def resume(self, folder: Path) -> None:
         content = checkpoint.load(folder, self.identity)
         if content is not None:
             self.model.load_state_dict(content["model"])
             self.optimizer.load_state_dict(content["optimizer"])
+            self.scaler.load_state_dict(content.get("scaler", {}))
             self.progress = _Progress(**content["progress"])
 
     def save(self, folder: Path, on_checkpoint: OnCheckpoint | None) -> None:
@@ -137,6 +140,7 @@ class _Training:
             content = {
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
                 "progress": dict(vars(self.progress)),
             }
             checkpoint.save(folder, self.identity, content)
@@ -159,7 +163,8 @@ class _Training:
         loss, weight = torch.stack([torch.stack(pair) for pair in pairs]).sum(dim=0)
         if self.valid is not None:
             self._divide_gradients(weight)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.progress.step = step + 1
         return loss / weight.clamp(min=_NOTHING)
 
@@ -187,7 +192,7 @@ class _Training:
                 weight *= self.valid(labels)
             loss = self.task.loss(predictions, labels) * weight
             # DDP takes the mean over the workers
-            (loss * self.shard.world).backward()
+            self.scaler.scale(loss * self.shard.world).backward()
         return loss.detach(), weight
 
     def validate(self, feed: Feed, size: int) -> None:
@@ -237,10 +242,8 @@ def train(
         training.resume(checkpoint_dir)
     devices = [where] if where.type == "cuda" else []
     # shapes stay the same step after step, so a GPU may look for its fastest kernels once
-    exact = torch.backends.cudnn.deterministic
-    fastest = (
-        torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=exact) if devices else nullcontext()
-    )
+    flags = {"enabled": True, "benchmark": True, "deterministic": torch.backends.cudnn.deterministic}
+    fastest = torch.backends.cudnn.flags(**flags) if devices else nullcontext()
     with torch.random.fork_rng(devices=devices), fastest:
         _loop(training, held_out, checkpoint_dir, checkpoint_every, on_progress, on_checkpoint, on_validation)
     return _result(training)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -13,15 +14,18 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN, MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.roi_heads import project_masks_on_boxes
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
 from tasks.base import TaskError, task
 from tasks.data.drawn import CLASS_NAMES, shapes
-from tasks.detection import box_target, mask_target
+from tasks.detection import box_target, mask_target, pasted
 from tasks.label_forms import NO_BOX
 from tasks.models.transfer import build_model
 
 OBJDET, INSSEG = task("objdet"), task("insseg")
+# of a narrow backbone: widths, and px of the image to a px of each map
+WIDTHS, STEPS = (8,) * 4, (4, 8, 16, 32)
 
 
 def found(*rows: tuple[float, ...]) -> Tensor:
@@ -121,8 +125,6 @@ def test_the_mmap_of_boxes_is_that_of_pycocotools() -> None:
 
 
 def test_the_mmap_of_masks_is_that_of_pycocotools() -> None:
-    from torchvision.models.detection.roi_heads import paste_masks_in_image
-
     run_lengths = pytest.importorskip("pycocotools.mask")
     data, rng = shapes(20, 64, seed=1, kind="instances"), np.random.default_rng(1)
     labels = torch.from_numpy(data.labels)
@@ -143,15 +145,34 @@ def test_the_mmap_of_masks_is_that_of_pycocotools() -> None:
             one = {"segmentation": encoded(mask), "bbox": [0, 0, 1, 1], "area": float(mask.sum())}
             truth.append({"image_id": i, "category_id": int(kind) - 1, **one})
         for row in near[i][near[i, :, 0] != NO_BOX]:
-            pasted = paste_masks_in_image(disc[None, None], row[None, 2:], (64, 64))[0, 0] > 0.5
+            [mask] = pasted(disc[None], row[None, 2:], (64, 64))
             results.append(
-                {"image_id": i, "category_id": int(row[0]), "score": float(row[1]), "segmentation": encoded(pasted)}
+                {"image_id": i, "category_id": int(row[0]), "score": float(row[1]), "segmentation": encoded(mask)}
             )
 
     ours = INSSEG.metric([(detections, labels)])
 
     assert 0.05 < ours < 0.9
     assert ours == pytest.approx(by_pycocotools(truth, results, len(labels), "segm"), abs=1e-6)
+
+
+@pytest.mark.parametrize("radius", [2, 4, 8, 16])
+def test_the_mask_that_a_head_learns_of_an_object_is_pasted_onto_the_object(radius: int) -> None:
+    # given ellipses and rectangles, what torchvision's loss asks of the head in their boxes, and in boxes that are half
+    # a pixel off
+    rng, (rows, columns) = np.random.default_rng(radius), np.mgrid[:64, :64] + 0.5
+    overlaps = []
+    for power in (2, 2, 20, 20) * 10:
+        x, y, wide, tall = *rng.uniform(20, 44, 2), *rng.uniform(radius, 1.3 * radius, 2)
+        mask = torch.from_numpy(((columns - x) / wide) ** power + ((rows - y) / tall) ** power <= 1)
+        box = mask_target(torch.stack([mask, mask * 0], dim=-1).short())["boxes"]
+        for near in (box, box + torch.from_numpy(rng.uniform(-0.5, 0.5, (1, 4)).astype(np.float32))):
+            learnt = project_masks_on_boxes(mask[None].float(), near, torch.zeros(1), 28)
+            [found] = pasted(learnt, near, (64, 64))
+            overlaps.append(float((found & mask).sum() / (found | mask).sum()))
+
+    assert np.mean(overlaps[::2]) > 0.99
+    assert np.mean(overlaps[1::2]) > 0.98
 
 
 def test_boxes_of_masks_are_the_boxes_of_what_is_visible() -> None:
@@ -176,6 +197,27 @@ def test_behind_a_resnet_the_heads_are_torchvisions_weight_by_weight(name: str, 
 
     assert {key.replace("backbone.", "pyramid.") for key in theirs} == set(ours)
     assert all(torch.equal(value, ours[key.replace("backbone.", "pyramid.")]) for key, value in theirs.items())
+
+
+@pytest.mark.parametrize(
+    ("side", "largest_of_each_level"), [(64, [13, 27, 55, 64]), (256, [55, 111, 223, 256]), (640, [111, 223, 447, 640])]
+)
+def test_boxes_of_different_sizes_are_pooled_from_different_levels(side: int, largest_of_each_level: list[int]) -> None:
+    # given a head that has seen images of another size before, and maps that hold their level's number
+    head = task("insseg").head(WIDTHS, 3).eval()
+    for seen in (96, side):
+        with torch.inference_mode():
+            head([torch.zeros(1, WIDTHS[0], seen // step, seen // step) for step in STEPS], (seen, seen))
+    maps = OrderedDict(
+        (str(level), torch.full((1, 1, side // step, side // step), 1.0 * level)) for level, step in enumerate(STEPS)
+    )
+    boxes = torch.tensor([[0.0, 0, size, size] for size in largest_of_each_level])
+    larger = boxes[:3] + torch.tensor([0, 0, 2, 2])
+
+    for pool in (head.get_submodule(f"roi_heads.{name}_roi_pool") for name in ("box", "mask")):
+        of_level, of_next = (pool(maps, [rows], [(side, side)]).mean(dim=(1, 2, 3)) for rows in (boxes, larger))
+        assert of_level.tolist() == [0, 1, 2, 3]
+        assert of_next.tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("name", ["objdet", "insseg", "keypoint"])

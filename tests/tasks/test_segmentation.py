@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from tasks.data.drawn import shapes
 from tasks.label_forms import IGNORED
 from tasks.models.transfer import build_model, seeded_model
 from tasks.recipes.registry import recipe
+from tasks.segmentation import atrous_rates
 from tasks.training.evaluation import evaluate
 from tasks.training.loop import train
 
@@ -101,6 +103,27 @@ def test_the_head_is_as_narrow_as_a_narrow_backbone_and_torchvisions_behind_a_re
     assert {key: value.shape for key, value in wide.items() if key.startswith("main.")} == {
         f"main.{key}": value.shape for key, value in DeepLabHead(512, 3, (12, 24, 36)).state_dict().items()
     }
+
+
+@pytest.mark.parametrize("side", [16, 32, 64, 128])
+def test_every_tap_of_the_atrous_convolutions_reads_the_map_whatever_its_size(side: int) -> None:
+    # given images of which the head sees a map of an 8th: 2 to 16 px
+    model = build_model("small_resnet", task("semseg"), 3)
+
+    model.train()(torch.rand(2, 3, side, side))[0].square().sum().backward()
+
+    aspp: Any = model.head.get_submodule("main.0")
+    taps = [branch[0].weight.grad.abs().sum(dim=(0, 1)) for branch in aspp.convs[1:-1]]
+    assert [int((each > 0).sum()) for each in taps] == [9, 9, 9]
+
+
+def test_atrous_rates_are_deeplabs_at_the_papers_size_and_in_proportion_below() -> None:
+    # images of 480 and 520 px, and of 640, at an 8th
+    assert atrous_rates(60) == atrous_rates(65) == atrous_rates(80) == (12, 24, 36)
+    # DeepLabV3's own for maps of half the side
+    assert atrous_rates(30) == (6, 12, 18)
+    assert atrous_rates(8) == (2, 3, 5)
+    assert atrous_rates(1) == (1, 1, 1)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tasks.base import Evidence, task
 from tasks.data.drawn import CLASS_NAMES, shapes
-from tasks.label_forms import NO_BOX
+from tasks.label_forms import CROWD, NO_BOX
 from tasks.models.transfer import seeded_model
 from tasks.training.evaluation import RESAMPLES, evaluate, on_test_images, resamples
 from tests.tasks.arrays import coloured_squares
@@ -28,7 +28,9 @@ def answers(name: str) -> tuple[Tensor, Tensor]:
     noise = torch.Generator().manual_seed(0)
     if name == "keypoint":
         labels = people(IMAGES, rng)
-        return scattered_people(labels, rng), labels
+        found = scattered_people(labels, rng)
+        labels[::3, 0, 0] = CROWD - labels[::3, 0, 0]
+        return found, labels
     if name in ("mulclass", "sinclass"):
         sets = (torch.rand(IMAGES, 3, generator=noise) < 0.4).to(torch.uint8)
         # of equal logits, too, average precision makes one step
@@ -37,6 +39,12 @@ def answers(name: str) -> tuple[Tensor, Tensor]:
     labels = torch.from_numpy(shapes(IMAGES, 64, seed=0, kind=learnt.label_kind).labels)
     if name in ("objdet", "insseg"):
         near = scattered(torch.from_numpy(shapes(IMAGES, 64, seed=0, kind="boxes").labels), rng)
+        # every third image has a crowd
+        if name == "objdet":
+            labels[::3, 0, 0] = CROWD - labels[::3, 0, 0]
+        else:
+            labels = labels.short()
+            labels[::3, ..., 0][labels[::3, ..., 0] == 1] = -1
         full = torch.ones(*near.shape[:2], 28**2 if name == "insseg" else 0)
         return torch.cat([near, full], dim=-1), labels
     outputs = {"semseg": len(CLASS_NAMES) + 1, "normal": 3, "depth": 1}[name]

@@ -13,10 +13,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class CocoImage:
-    """One image: what the list says of it, and its objects as (class number, annotation)."""
+    """One image: what the list says of it, and its objects and its crowds as (class number, annotation)."""
 
     entry: dict[str, Any]
     objects: tuple[tuple[int, dict[str, Any]], ...]
+    crowds: tuple[tuple[int, dict[str, Any]], ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -39,23 +40,22 @@ class CocoList:
 
 
 def read_list(file: Path) -> CocoList:
-    """The list in `file`; annotations of crowds are left out. Raises TaskError (a ValueError) naming what is wrong."""
+    """The list in `file`. Raises TaskError (a ValueError) naming what is wrong."""
     content = _content(file)
     categories = _by_id(file, content["categories"], "category", "name")
     number_of = {category: number for number, category in enumerate(categories)}
     images = _by_id(file, content["images"], "image", "file_name")
     objects: dict[int, list[tuple[int, dict[str, Any]]]] = {image: [] for image in images}
+    crowds: dict[int, list[tuple[int, dict[str, Any]]]] = {image: [] for image in images}
     for position, annotation in enumerate(content["annotations"]):
         if not isinstance(annotation, dict):
             raise not_coco(file, f"annotation {position} is no object")
         annotation.setdefault("id", position)
-        if annotation.get("iscrowd"):
-            continue
         image, category = (
             _listed(file, annotation, key, known) for key, known in (("image_id", images), ("category_id", categories))
         )
-        objects[image].append((number_of[category], annotation))
-    shown = tuple(CocoImage(entry, tuple(objects[image])) for image, entry in images.items())
+        (crowds if annotation.get("iscrowd") else objects)[image].append((number_of[category], annotation))
+    shown = tuple(CocoImage(entry, tuple(objects[i]), tuple(crowds[i])) for i, entry in images.items())
     return CocoList(file, tuple(categories.values()), shown)
 
 

@@ -103,7 +103,7 @@ def test_every_class_appears_and_has_its_own_name() -> None:
         ({"min_objects": 6}, "min_objects = 6 is above max_objects = 5"),
         ({"objects": "no/such/folder"}, "no/such/folder' is not a folder"),
         ({"device": "gpu"}, "device = 'gpu'; choose cpu or cuda or optix"),
-        ({"min_visible_share": 1.0}, "min_visible_share"),
+        ({"min_visible_px": 0}, "min_visible_px = 0; give a whole number from 1"),
         ({"labels": ("boxes", "flow")}, "unknown label 'flow'"),
     ],
 )
@@ -158,7 +158,7 @@ def test_what_was_rendered_before_a_key_existed_keeps_its_name() -> None:
     setting = RenderSetting(resolution=32)
     assert set(setting.content()) == {
         *("appearance", "light", "background", "texture", "resolution", "samples", "classes", "max_objects"),
-        *("poses_per_scene", "max_bounces", "min_visible_share", "labels"),
+        *("poses_per_scene", "max_bounces", "min_visible_px", "labels"),
     }
     assert "device" in dataclasses.replace(setting, device="optix").content()
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from render_actors.export.contact_sheet import contact_sheet, side_by_side
+from render_actors.setting.setting import RenderSetting
 from render_actors.shards.arrays import ImageView, load_arrays
 from render_actors.shards.format import CorruptShardError, read_shard, write_shard
+from render_actors.sources.function import Picture, labelled
 from tests.render_actors.drawn import drawn_image, fully_labelled
 
 
@@ -23,6 +25,22 @@ def test_labels_come_from_the_instance_map() -> None:
     image = drawn_image(1)
     assert [(seen.class_id, seen.box, seen.visible_px) for seen in image.objects] == [(3, (5, 2, 10, 8), 30)]
     assert image.instances[20, 20] == 2, "the mask keeps what is too small to be listed"
+
+
+@pytest.mark.parametrize("resolution", [32, 64, 640])
+def test_what_can_be_seen_is_labelled_at_any_resolution(resolution: int) -> None:
+    # given an object of 3 x 3 px, one of 40 x 40 px where that fits, and a speck of 2 x 2
+    instances = np.zeros((resolution, resolution), np.uint8)
+    instances[:3, :3] = 1
+    instances[10:12, 10:12] = 2
+    instances[20:60, 20:60] = 3
+    picture = Picture(np.zeros((resolution, resolution, 3), np.uint8), instances, [4, 5, 6])
+
+    seen = labelled(0, picture, picture.class_ids, RenderSetting(resolution=resolution)).objects
+
+    assert [one.class_id for one in seen] == [4, 6]
+    strict = RenderSetting(resolution=resolution, min_visible_px=10)
+    assert [one.class_id for one in labelled(0, picture, picture.class_ids, strict).objects] == [6]
 
 
 def test_a_shard_comes_back_as_it_was(shards: list[Path]) -> None:
@@ -131,8 +149,11 @@ def test_label_arrays_hold_the_first_n_images(labelled_shards: list[Path], tmp_p
     labels = ("boxes", "instances", "semantic", "normals", "depth")
     arrays = load_arrays(labelled_shards, 5, tmp_path / "cache", "key", labels)
     wanted = fully_labelled(4)
-    for name in ("instances", "semantic", "normals", "depth"):
+    for name in ("semantic", "normals", "depth"):
         np.testing.assert_array_equal(getattr(arrays, name)[4], getattr(wanted, name))
+    # what is too small to be listed has no mask either
+    assert arrays.instances is not None
+    np.testing.assert_array_equal(arrays.instances[4], np.where(wanted.instances == 1, 1, 0))
     assert arrays.boxes is not None
     # image, class, box: one listed object an image
     assert arrays.boxes.tolist() == [[k, 3, 4 + k, 2, 9 + k, 8] for k in range(5)]

@@ -62,10 +62,10 @@ def test_boxes_follow_their_photograph_into_the_square(tmp_path: Path) -> None:
 
     train, test = read("coco:set", tmp_path, 40, kind="boxes")
 
-    # an image without an object teaches nothing; a crowd is no object; categories are in the order of their ids
+    # an image without an object teaches nothing; a crowd is no object, of class -2 - 1; categories are sorted by id
     assert (len(train), len(test)) == (1, 1)
     assert train.class_names == ("cat", "cup")
-    assert train.labels.tolist() == [[[1, 20, 5, 30, 15]]]
+    assert train.labels.tolist() == [[[1, 20, 5, 30, 15], [-3, 20, 5, 30, 15]]]
     shown = train.images[0]
     assert shown[6:14, 21:29].min() == 255
     assert shown[:4].max() == 0

@@ -165,16 +165,3 @@ def test_a_gpu_that_is_not_there_is_not_replaced_in_silence() -> None:
         pytest.skip("this machine has a GPU")
     with pytest.raises(RuntimeError, match="'cuda' was asked for but this machine has no usable GPU"):
         train(_model(), SINCLASS, coloured_squares(64), RECIPE, seed=0, device="cuda")
-
-
-def test_bf16_trains_where_the_cpu_has_it_and_is_refused_where_not() -> None:
-    half = replace(RECIPE, iterations=4, warmup_images=0, precision="bf16")
-    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        result = train(_model(), SINCLASS, coloured_squares(64), half, seed=0)
-        assert result.steps == 4
-    else:
-        with pytest.raises(ValueError, match="this CPU has no instructions for it"):
-            train(_model(), SINCLASS, coloured_squares(64), half, seed=0)
-
-
-# AdamW divides by the gradient's own size and so magnifies rounding; SGD shows the arithmetic itself
