@@ -23,9 +23,9 @@ from sweeper.study.studies import Studies
 from tasks.recipes.recipe import Recipe
 
 # Raise when the same identity would leave another checkpoint.
-PRETRAIN_VERSION = 4
+PRETRAIN_VERSION = 5
 # Raise when the same identity would give another error.
-FINETUNE_VERSION = 5
+FINETUNE_VERSION = 6
 
 Split = Literal["test", "validation"]
 Part = dict[str, Any]

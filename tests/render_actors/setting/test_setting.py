@@ -13,7 +13,7 @@ from render_actors.setting.setting import RenderSetting
 from render_actors.setting.source import Source
 from sweeper.storage.artifacts import artifact_key
 
-# Shard 3 of seed 7, five scenes a shard, under RENDER_VERSION 2; computed by the commit d91138a.
+# Shard 3 of seed 7, five scenes a shard, under RENDER_VERSION 2; computed by the commit d91138a, "masks" since.
 NAMES = {
     "default": "b462623c8e3bf19625438bda46f601cb",
     "one object": "05681410fe647a46c3d82d52084c5749",
@@ -26,7 +26,7 @@ NAMES = {
     "gpu": "cd4715336fc93fa662d8638b2263e433",
     "bop": "4cb4f58aa21e732fce962449c1bbe961",
     "textures": "ac2166e603d973d9e1e14bd09d88424b",
-    "masks": "141c2f144a2bed7d27f3fd631b61311b",
+    "masks": "61a30d49b31baf9df59973299f6b4fd8",
     "function": "7724768d300c2688242117b1c1cc1fc1",
 }
 # Fields that have been part of the content from the beginning, at whatever value.
