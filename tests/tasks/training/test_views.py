@@ -152,6 +152,18 @@ def test_crop_and_scale_jitter_zoom_one_on_top_of_the_other() -> None:
     assert zooms(augment=("crop",), scale_jitter=(0.5, 2.0)) == pytest.approx((0.5, 8 / 3), abs=0.05)
 
 
+def test_an_image_is_seen_alike_whichever_part_of_a_batch_it_comes_in() -> None:
+    recipe = Recipe(iterations=1, batch_size=16, lr=1.0, augment=("flip", "crop"), scale_jitter=(0.5, 2.0))
+    images, chosen = torch.randint(256, (16, 24, 24, 3), dtype=torch.uint8), torch.arange(16)
+    views = Views.drawn(np.random.default_rng(0), recipe, 16)
+
+    whole = views.of_images(images, chosen)
+
+    for size in (1, 5, 8):
+        parts = [slice(start, start + size) for start in range(0, 16, size)]
+        assert torch.equal(torch.cat([views.part(part).of_images(images, chosen[part]) for part in parts]), whole)
+
+
 def test_what_looks_twice_as_large_is_half_as_far() -> None:
     metres = torch.full((1, 8, 8), 6.0)
     metres[0, 0] = 0
