@@ -26,8 +26,8 @@ class LabelForm:
     for any size. nothing: the number that stands where nothing is labelled. by_first: whether the first number of a row
     or pixel says whether and what it is, instead of each number itself. class_numbers: whether what says so is a class.
     outside: for a map, what a pixel beyond the image gets; None for labels that are no map. directions: whether a
-    mirror turns their x. keypoints: whether objects have keypoints. outputs: what a model's outputs stand for, where
-    not for classes.
+    mirror turns their x. distances: whether a zoom divides them. keypoints: whether objects have keypoints. outputs:
+    what a model's outputs stand for, where not for classes.
     """
 
     element: type
@@ -37,6 +37,7 @@ class LabelForm:
     class_numbers: bool = False
     outside: int | None = None
     directions: bool = False
+    distances: bool = False
     keypoints: bool = False
     outputs: tuple[str, ...] = ()
 
@@ -77,6 +78,6 @@ FORMS: dict[LabelKind, LabelForm] = {
     "instances": LabelForm(np.integer, "HW2", by_first=True, outside=0),
     "semantic": LabelForm(np.uint8, "HW", nothing=IGNORED, class_numbers=True, outside=IGNORED),
     "normals": LabelForm(np.float16, "HW3", outside=0, directions=True, outputs=("x", "y", "z")),
-    "depth": LabelForm(np.float32, "HW", outside=0, outputs=("log depth",)),
+    "depth": LabelForm(np.float32, "HW", outside=0, distances=True, outputs=("log depth",)),
     "keypoints": LabelForm(np.float32, "MP", nothing=NO_BOX, by_first=True, class_numbers=True, keypoints=True),
 }

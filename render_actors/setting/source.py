@@ -21,6 +21,9 @@ _LABELS: dict[Kind, tuple[str, ...]] = {
 _IMAGE_FILES: dict[Kind, str] = {"coco": "images/**/*", "imagefolder": "*/*", "masks": "images/*"}
 _LABEL_FILES: dict[Kind, tuple[str, ...]] = {"coco": ("annotations.json",), "imagefolder": (), "masks": ("masks/*",)}
 
+# Raise where the same files of a folder give other pixels or labels; a kind without one is in its first version.
+_READING: dict[Kind, int] = {"coco": 2, "masks": 2}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -55,6 +58,8 @@ def source_content(source: Source) -> dict[str, object]:
     content: dict[str, object] = {"kind": source.kind, "class_names": list(source.class_names)}
     if source.kind == "function":
         return content | {"name": source.where.rpartition(":")[2], "code": file_digest(_code_file(source.where))}
+    if source.kind in _READING:
+        content["reading"] = _READING[source.kind]
     folder = Path(source.where)
     images = tree_digest(folder, _IMAGE_FILES[source.kind])
     return content | {"images": images, "annotations": bytes_digest(folder, *_LABEL_FILES[source.kind])}

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from numpy.typing import NDArray
 
 from tasks.data.readers.coco_list import Box, are_numbers, box_of, not_coco, read_list
+from tasks.data.readers.coco_masks import box_mask, mask_of
 
 _LIST = "annotations.json"
 
@@ -47,20 +48,15 @@ def coco_objects(folder: Path, classes: int) -> list[tuple[Path, tuple[CocoObjec
     ]
 
 
-def paint(canvas: Image.Image, thing: CocoObject, number: int, image: Path) -> None:
-    """Write `number` over the object's pixels. Raises ValueError where its runs are of another size than the image."""
-    draw = ImageDraw.Draw(canvas)
+def object_mask(thing: CocoObject, height: int, width: int, image: Path) -> NDArray[np.bool_]:
+    """The object's pixels, bool (height, width). Raises ValueError where its runs have another size than the image."""
     if thing.runs:
-        if thing.size != (canvas.height, canvas.width):
-            raise ValueError(f"{image}: a mask of {thing.size} for an image of {canvas.size[::-1]} (height, width)")
-        flat = np.repeat(np.arange(len(thing.runs)) % 2 == 1, thing.runs)
-        canvas.paste(number, mask=Image.fromarray(flat.reshape(canvas.width, canvas.height).T))
-    elif thing.polygons:
-        for polygon in thing.polygons:
-            draw.polygon(polygon, fill=number)
-    else:
-        x, y, width, height = thing.box
-        draw.rectangle((x, y, max(x, x + width - 1), max(y, y + height - 1)), fill=number)
+        if thing.size != (height, width):
+            raise ValueError(f"{image}: a mask of {thing.size} for an image of {(height, width)} (height, width)")
+        return mask_of({"size": list(thing.size), "counts": list(thing.runs)}, height, width)
+    if thing.polygons:
+        return mask_of([list(polygon) for polygon in thing.polygons], height, width)
+    return box_mask(thing.box, height, width)
 
 
 def _object(file: Path, class_id: int, annotation: dict[str, Any]) -> CocoObject:

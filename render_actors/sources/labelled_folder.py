@@ -16,9 +16,10 @@ from PIL import Image
 
 from render_actors.labels import MOST_NUMBERS, RenderedImage
 from render_actors.setting.source import Kind, Source
-from render_actors.sources.coco_folder import coco_names, coco_objects, paint
+from render_actors.sources.coco_folder import coco_names, coco_objects, object_mask
 from render_actors.sources.function import Picture, labelled
 from tasks.data.readers.images import class_folders, class_numbers, images_in, opened, paired
+from tasks.data.readers.nearest import nearest_pixels
 
 if TYPE_CHECKING:
     from render_actors.setting.setting import RenderSetting
@@ -89,16 +90,21 @@ def _entries(source: Source) -> tuple[_Entry, ...]:
     return tuple(_Entry(image, objects) for image, objects in coco_objects(folder, len(source.class_names)))
 
 
-def _square(image: Image.Image, side: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
+def _rgb(image: Image.Image, side: int) -> NDArray[np.uint8]:
     """The middle square of an image, resized to `side` px."""
     short = min(image.size)
     left, top = (image.width - short) // 2, (image.height - short) // 2
-    cropped = image.crop((left, top, left + short, top + short))
-    return np.array(cropped.resize((side, side), resampling), dtype=np.uint8)
+    cropped = image.convert("RGB").crop((left, top, left + short, top + short))
+    return np.array(cropped.resize((side, side), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
-def _rgb(image: Image.Image, side: int) -> NDArray[np.uint8]:
-    return _square(image.convert("RGB"), side, Image.Resampling.BILINEAR)
+def _labels(values: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The same square of a map (H, W)."""
+    height, width = values.shape
+    short = min(height, width)
+    left, top = (width - short) // 2, (height - short) // 2
+    kept = nearest_pixels(short, side)
+    return values[top + kept[:, None], left + kept]
 
 
 def _read_class_folder(entry: _Entry, side: int, source: Source) -> Picture:
@@ -110,7 +116,7 @@ def _read_masks(entry: _Entry, side: int, source: Source) -> Picture:
     image, mask = opened(entry.image), class_numbers(entry.labels)
     if mask.size != image.size:
         raise ValueError(f"{entry.labels} is {mask.size} px, {entry.image} is {image.size}; give a mask of its size")
-    classes = _square(mask, side, Image.Resampling.NEAREST)
+    classes = _labels(np.asarray(mask), side)
     present = [int(value) for value in np.unique(classes) if value]
     if present and present[-1] > len(source.class_names):
         raise ValueError(f"{entry.labels} holds class {present[-1]}; class_names lists {len(source.class_names)}")
@@ -124,11 +130,10 @@ def _read_coco(entry: _Entry, side: int, source: Source) -> Picture:
     image = opened(entry.image)
     # Small objects are painted last, over large ones; 8 bits number the 255 largest.
     objects = sorted(entry.labels, key=lambda thing: -thing.box[2] * thing.box[3])[:MOST_NUMBERS]
-    canvas = Image.new("L", image.size)
+    canvas = np.zeros((image.height, image.width), np.uint8)
     for number, thing in enumerate(objects, start=1):
-        paint(canvas, thing, number, entry.image)
-    instances = _square(canvas, side, Image.Resampling.NEAREST)
-    return Picture(_rgb(image, side), instances, [thing.class_id for thing in objects])
+        canvas[object_mask(thing, image.height, image.width, entry.image)] = number
+    return Picture(_rgb(image, side), _labels(canvas, side), [thing.class_id for thing in objects])
 
 
 _READERS = {"imagefolder": _read_class_folder, "masks": _read_masks, "coco": _read_coco}

@@ -16,8 +16,9 @@ from tasks.base import ArraySet, TaskError
 from tasks.data import decoded
 from tasks.data.decoded import decode_all
 from tasks.data.keypoint_labels import padding, rows_of
-from tasks.data.letterbox import label_map, photograph
+from tasks.data.letterbox import fitting, label_map, photograph
 from tasks.data.readers.coco_list import CocoImage, CocoList, are_numbers, box_of, not_coco, read_list
+from tasks.data.readers.coco_masks import mask_of
 from tasks.label_forms import CROWD, FORMS, NO_BOX, LabelKind
 
 _SPLITS = {"train": ("train",), "test": ("test", "val")}
@@ -187,15 +188,14 @@ def _keypoints(shown: Sequence[_Photograph], listed: _List, resolution: int) -> 
     names = listed.keypoints
     labels = padding(len(shown), max((len(item.rows) for item in shown), default=0), len(names))
     for place, item in zip(labels, shown, strict=True):
-        scale = resolution / max(item.width, item.height)
+        scale = fitting((item.width, item.height), resolution)
         for row, (number, annotation) in zip(place, item.rows, strict=False):
-            x, y, width, height = annotation["bbox"]
-            box = np.array([[x, y, x + width, y + height]]) * scale
             points = np.array(annotation["keypoints"] if number >= 0 else [0] * 3 * len(names), float)
             points = points.reshape(1, -1, 3)
             # COCO numbers pixels, and its boxes are measured from the image's corner: half a pixel more
             points[..., :2] = np.where(points[..., 2:] > 0, (points[..., :2] + 0.5) * scale, 0)
-            area = float(annotation.get("area") or width * height) * scale**2
+            area = float(annotation.get("area") or np.prod(annotation["bbox"][2:])) * scale.prod()
+            box = _corners(annotation, scale)[None]
             row[:] = rows_of(np.array([number]), box, np.array([area]), points, names)[0]
     return labels
 
@@ -205,11 +205,16 @@ def _boxes(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.n
     most = max((len(item.rows) for item in shown), default=0)
     rows = np.full((len(shown), most, 5), NO_BOX, np.float32)
     for place, item in zip(rows, shown, strict=True):
-        scale = resolution / max(item.width, item.height)
+        scale = fitting((item.width, item.height), resolution)
         for row, (number, annotation) in zip(place, item.rows, strict=False):
-            x, y, width, height = annotation["bbox"]
-            row[:] = number, x * scale, y * scale, (x + width) * scale, (y + height) * scale
+            row[:] = number, *_corners(annotation, scale)
     return rows
+
+
+def _corners(annotation: dict[str, Any], scale: np.ndarray) -> np.ndarray:
+    """An object's box as x0, y0, x1, y1 in px of the square, float64 (4,)."""
+    x, y, width, height = annotation["bbox"]
+    return np.array([x, y, x + width, y + height]) * np.tile(scale, 2)
 
 
 def _class_sets(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
@@ -249,14 +254,8 @@ def _in_square(mask: np.ndarray, box: Sequence[float], resolution: int) -> np.nd
 
 
 def _mask(outline: Any, item: _Photograph) -> np.ndarray:
-    """A segmentation, polygons or run lengths, as bool (height, width) of its own."""
-    from faster_coco_eval.core import mask as run_lengths
-
-    if isinstance(outline, list) or isinstance(outline["counts"], list):
-        outline = run_lengths.frPyObjects(outline, item.height, item.width)
-    if isinstance(outline, list):
-        outline = run_lengths.merge(outline)
-    mask: np.ndarray = run_lengths.decode(outline).astype(bool)
+    """A segmentation as bool (height, width) of its own image; ValueError where its run lengths are of another."""
+    mask = mask_of(outline, item.height, item.width)
     if mask.shape != (item.height, item.width):
         raise ValueError(f"its run lengths are of {mask.shape[1]} x {mask.shape[0]} px")
     return mask

@@ -15,7 +15,7 @@ from tasks.data.readers.whole_folder import CHECKSUMS, decoded_once
 from tasks.label_forms import FORMS, LabelKind
 
 SPLITS = ("train", "test")
-# bumped when the pixels that decoding gives change, so that no old cache is read
+# bumped when the pixels or labels that decoding gives change, so that no old cache is read
 _VERSION = 3
 # what a build writes beside the labels where objects have keypoints: the names of those
 KEYPOINT_NAMES = "keypoints.json"

@@ -34,7 +34,8 @@ class Recipe:
     device_batch: the most images that a device takes at once; a larger share of the batch is cut into parts whose
     gradients add up to the batch's. 0 = the whole share. Batch norm sees one part (of all workers) at a time.
     scale_jitter: least and most magnification before a window of the image's own size is cut at a random place; what
-    the image does not reach is grey and without label. auxiliary_rate: by what lr is multiplied for an auxiliary head.
+    the image does not reach is grey and without label; crop magnifies on top of it. auxiliary_rate: by what lr is
+    multiplied for an auxiliary head.
     """
 
     iterations: int

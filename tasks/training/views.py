@@ -17,6 +17,8 @@ _SMALLEST_CROP = 0.75
 _LEAST_LEFT = 0.25
 _LEAST_SIDE_PX = 1.0
 _GREY = 128
+# keeps a row without weights from being divided by 0
+_NEXT_TO_NOTHING = 1e-6
 
 
 def placed(array: np.ndarray, device: torch.device) -> Tensor:
@@ -39,14 +41,14 @@ class Views:
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, recipe: Recipe, count: int) -> Views:
-        """`count` random windows as the recipe's `augment` and `scale_jitter` say."""
-        zoom, top, left, coin = rng.uniform(size=(4, count, 1))
-        side = np.ones_like(zoom)
+        """`count` random windows as the recipe's `augment` and `scale_jitter` say; of crop and jitter each zooms."""
+        crop, zoom, top, left, coin = rng.uniform(size=(5, count, 1))
+        side = np.ones_like(crop)
         if "crop" in recipe.augment:
-            side = _SMALLEST_CROP + (1 - _SMALLEST_CROP) * zoom
+            side *= _SMALLEST_CROP + (1 - _SMALLEST_CROP) * crop
         least, most = recipe.scale_jitter
         if (least, most) != (1.0, 1.0):
-            side = 1 / (least + (most - least) * zoom)
+            side /= least + (most - least) * zoom
         mirrored = (coin < 0.5) if "flip" in recipe.augment else np.zeros_like(coin, dtype=bool)
         return cls(top * (1 - side), left * (1 - side), side, mirrored)
 
@@ -55,11 +57,20 @@ class Views:
         return Views(self.top[which], self.left[which], self.side[which], self.mirrored[which])
 
     def of_images(self, images: Tensor, chosen: Tensor) -> Tensor:
-        """Windows (B, H, W, 3) into images[chosen], nearest neighbour.
+        """Windows (B, H, W, 3) into images[chosen], uint8 as they are, or float32 where any is zoomed.
 
-        One gather picks, crops, zooms and mirrors at once: the cheapest form on a CPU.
+        A zoom is bilinear; a window that shrinks is antialiased: each pixel is a mean of all that it covers, with the
+        weights of a triangle, as Pillow has it. The middles of the pixels are where `of_labels` has them.
         """
-        return self._gather(images, chosen, _GREY)
+        if (self.side == 1).all():
+            return self._gather(images, chosen, _GREY)
+        height, width = images.shape[1:3]
+        rows, columns = (self._weights(places, images.device) for places in self._places(height, width))
+        # a zoom is a product of matrices, one an axis; with the channels between the axes none of them needs a copy
+        pixels = images[chosen].permute(0, 1, 3, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        tall = torch.bmm(rows, pixels.sub_(_GREY).view(-1, height, 3 * width))
+        cut = torch.bmm(tall.view(-1, 3 * height, width), columns.transpose(1, 2)).add_(_GREY)
+        return cut.view(-1, height, 3, width).permute(0, 1, 3, 2).contiguous()
 
     def of_labels(
         self, labels: Tensor, chosen: Tensor, kind: LabelKind, size: tuple[int, int], mirror: list[int] | None = None
@@ -72,15 +83,19 @@ class Views:
         form = FORMS[kind]
         if form.outside is not None:
             cut = self._gather(labels, chosen, form.outside)
+            if form.distances:
+                # the same camera sees a thing z times as large where it is z times as near, and nothing in a window
+                # that is magnified z = 1 / side times tells that another camera took it
+                cut = cut * placed(self.side.astype(np.float32), cut.device)[:, None]
             return self._with_mirrored_x(cut) if form.directions else cut
         if form.keypoints:
             return self._keypoints(labels[chosen], size, mirror)
         return self._boxes(labels[chosen], size) if form.is_rows else labels[chosen]
 
     def _gather(self, maps: Tensor, chosen: Tensor, outside: int) -> Tensor:
+        """Each pixel is the nearest one of maps (N, H, W, ...), `outside` where its middle is beyond the image."""
         height, width = maps.shape[1:3]
-        rows, columns = self._pixels(height, width)
-        y, x = placed(rows, maps.device), placed(columns, maps.device)
+        y, x = (placed(np.floor(at).astype(np.int64), maps.device) for at in self._places(height, width))
         # a window inside its image, the usual one, needs no second look
         if self.side.max() <= 1:
             return maps[chosen[:, None, None], y[:, :, None], x[:, None, :]]
@@ -90,12 +105,25 @@ class Views:
         cut[~inside] = outside
         return cut
 
-    def _pixels(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Source rows (B, height) and columns (B, width); some may lie outside."""
+    def _weights(self, places: np.ndarray, device: torch.device) -> Tensor:
+        """What each pixel of an image's axis counts in each of the window's, float32 (B, size, size).
+
+        places: of `_places`. Rows sum to 1, and to 0 where the middle of the window's pixel is beyond the image.
+        """
+        size = places.shape[1]
+        inside = ((places >= 0) & (places < size)).astype(np.float32)[..., None]
+        # a pixel reaches as far as the next one's middle, in whichever of image and window pixels are larger
+        reach = np.maximum(self.side, 1).astype(np.float32)[..., None]
+        middles = torch.arange(size, device=device) + 0.5
+        away = (placed(places.astype(np.float32), device)[..., None] - middles).abs_()
+        weights = (1 - away.div_(placed(reach, device))).clamp_(min=0).mul_(placed(inside, device))
+        return weights.div_(weights.sum(dim=-1, keepdim=True).clamp_(min=_NEXT_TO_NOTHING))
+
+    def _places(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where the middles of the windows' pixels are, in px: rows (B, height), columns (B, width); some outside."""
         unit_y, unit_x = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
         y, x = self.top + self.side * unit_y, self.left + self.side * unit_x
-        x = np.where(self.mirrored, x[:, ::-1], x)
-        return np.floor(y * height).astype(np.int64), np.floor(x * width).astype(np.int64)
+        return y * height, np.where(self.mirrored, x[:, ::-1], x) * width
 
     def _with_mirrored_x(self, normals: Tensor) -> Tensor:
         sign = torch.ones(len(normals), 1, 1, 3, dtype=normals.dtype, device=normals.device)

@@ -137,8 +137,8 @@ def test_depth_and_normals_of_the_floor_are_the_planes(images: list[RenderedImag
         up = np.array([0.0, 0.0, 1.0]) @ camera[:3, :3]
         error = np.abs(image.normals.astype(float) - up).max(axis=-1)
         checked += int(floor.sum())
-        # the pass is read at a point of the pixel that the sampling chooses
-        assert np.median(np.abs(image.depth / distance - 1)[floor]) < 0.03
+        # the pass is read in the middle of the pixel, whatever the filter that smooths the image: half a pixel is 1 %
+        assert np.quantile(np.abs(image.depth / distance - 1)[floor], 0.9) < 1e-3
         assert np.median(error[floor]) < 2e-3
     assert checked > 1000
 

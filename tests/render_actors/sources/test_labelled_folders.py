@@ -84,7 +84,7 @@ def test_a_polygon_and_a_bare_box_are_painted(tmp_path: Path) -> None:
     path = tmp_path / "annotations.json"
     content = json.loads(path.read_text())
     for annotation in content["annotations"]:
-        annotation["segmentation"] = [[4, 2, 8, 2, 8, 7, 4, 7]] if annotation["id"] % 2 else None
+        annotation["segmentation"] = [[4, 2, 9, 2, 9, 8, 4, 8]] if annotation["id"] % 2 else None
     path.write_text(json.dumps(content))
     for image in every_image(source, 0, 0, 18):
         assert [(seen.class_id, seen.box) for seen in image.objects] == [(3, (4, 2, 9, 8))]
@@ -101,7 +101,7 @@ def change_coco(folder: Path, **more: object) -> Source:
 
 
 def test_a_polygon_without_a_box_is_painted_behind_smaller_objects(tmp_path: Path) -> None:
-    source = change_coco(tmp_path, bbox=None, segmentation=[[4, 2, 8, 2, 8, 7, 4, 7]])
+    source = change_coco(tmp_path, bbox=None, segmentation=[[4, 2, 9, 2, 9, 8, 4, 8]])
     for image in every_image(source, 0, 0, 18):
         assert [(seen.class_id, seen.box) for seen in image.objects] == [(3, (4, 2, 9, 8))]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from tasks.data.keypoint_labels import mirrored_order, rows_of
@@ -112,6 +115,63 @@ def test_keypoints_in_a_window_are_where_the_window_shows_them() -> None:
                 assert np.abs(np.array([y, x]) - at.numpy()).max() < 1
                 checked += 1
     assert checked > 40
+
+
+@pytest.mark.parametrize("window", [(0.1, 0.25, 0.5), (0.0, 0.13, 0.87), (0.0, 0.0, 0.999)], ids=str)
+def test_a_zoomed_window_is_what_pillow_makes_of_it(window: tuple[float, float, float]) -> None:
+    size, (top, left, side) = 40, window
+    pixels = np.random.default_rng(0).integers(256, size=(size, size, 3)).astype(np.uint8)
+
+    seen = view(top, left, side).of_images(torch.from_numpy(pixels)[None], ALL)[0]
+
+    cut = (size * left, size * top, size * (left + side), size * (top + side))
+    wanted = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR, box=cut)
+    assert np.abs(seen.numpy() - np.asarray(wanted, float)).max() < 1.1
+
+
+def test_a_window_that_shrinks_its_image_is_antialiased() -> None:
+    # given stripes one pixel wide, when an image is a third as large, then they are grey and not black or white
+    stripes = torch.zeros(1, 48, 48, 3, dtype=torch.uint8)
+    stripes[:, :, ::2] = 255
+
+    seen = view(top=-1.0, left=-1.0, side=3.0).of_images(stripes, ALL)[0, :, :, 0]
+
+    inner, around = seen[18:30, 18:30], seen.clone()
+    around[16:32, 16:32] = 128
+    assert ((inner - 127.5).abs() < 15).all()
+    assert (around == 128).all()
+
+
+def test_crop_and_scale_jitter_zoom_one_on_top_of_the_other() -> None:
+    def zooms(**values: Any) -> tuple[float, float]:
+        views = Views.drawn(np.random.default_rng(0), Recipe(iterations=1, batch_size=1, lr=1.0, **values), 2000)
+        return float(1 / views.side.max()), float(1 / views.side.min())
+
+    assert zooms(augment=("crop",)) == pytest.approx((1, 4 / 3), abs=0.01)
+    assert zooms(scale_jitter=(0.5, 2.0)) == pytest.approx((0.5, 2), abs=0.01)
+    assert zooms(augment=("crop",), scale_jitter=(0.5, 2.0)) == pytest.approx((0.5, 8 / 3), abs=0.05)
+
+
+def test_an_image_is_seen_alike_whichever_part_of_a_batch_it_comes_in() -> None:
+    recipe = Recipe(iterations=1, batch_size=16, lr=1.0, augment=("flip", "crop"), scale_jitter=(0.5, 2.0))
+    images, chosen = torch.randint(256, (16, 24, 24, 3), dtype=torch.uint8), torch.arange(16)
+    views = Views.drawn(np.random.default_rng(0), recipe, 16)
+
+    whole = views.of_images(images, chosen)
+
+    for size in (1, 5, 8):
+        parts = [slice(start, start + size) for start in range(0, 16, size)]
+        assert torch.equal(torch.cat([views.part(part).of_images(images, chosen[part]) for part in parts]), whole)
+
+
+def test_what_looks_twice_as_large_is_half_as_far() -> None:
+    metres = torch.full((1, 8, 8), 6.0)
+    metres[0, 0] = 0
+
+    seen = view(side=0.5).of_labels(metres, ALL, "depth", (8, 8))[0]
+
+    assert seen[2:].unique().tolist() == [3]
+    assert not seen[:2].any(), "none stays none"
 
 
 def test_a_box_of_which_hardly_anything_is_left_and_a_padding_row_are_no_boxes() -> None:

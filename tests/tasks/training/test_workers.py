@@ -25,12 +25,15 @@ from tests.tasks.training.cases import (
 SGD = Recipe(
     iterations=10, batch_size=16, lr=0.02, optimizer="sgd", weight_decay=1e-4, augment=("flip", "crop", "colour")
 )
+# of the order and the augmentations: one of those in which no unit comes so near to 0 (1e-6) that rounding switches it;
+# from there two trainings part, however alike their batches are
+SEED = 9
 
 
 def _trained_alone(case: str, recipe: Recipe) -> tuple[TransferModel, TrainResult]:
     given = CASES[case]
     model = given.model(0)
-    return model, train(model, given.task, given.images(66, 0), recipe, seed=0, validation=given.images(33, 1))
+    return model, train(model, given.task, given.images(66, 0), recipe, seed=SEED, validation=given.images(33, 1))
 
 
 def _worker(rank: int, world: int, folder: str, recipe: Recipe, case: str) -> None:
@@ -39,7 +42,7 @@ def _worker(rank: int, world: int, folder: str, recipe: Recipe, case: str) -> No
     given = CASES[case]
     # only rank 0's first weights may count
     model = given.model(rank)
-    result = train(model, given.task, given.images(66, 0), recipe, seed=0, validation=given.images(33, 1))
+    result = train(model, given.task, given.images(66, 0), recipe, seed=SEED, validation=given.images(33, 1))
     if rank == 0:
         torch.save({"model": model.state_dict(), "metric": result.metric}, f"{folder}/result.pt")
     distributed.destroy_process_group()

@@ -1,0 +1,109 @@
+"""Image and labels of a sample agree to a tenth of a pixel, from the photograph to what a training step sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tasks.base import ArraySet
+from tasks.data.catalogue import load_real
+from tasks.data.keypoint_labels import mirrored_order
+from tasks.data.readers.nearest import nearest_pixels
+from tasks.label_forms import FORMS, LabelKind
+from tasks.recipes.recipe import Recipe
+from tasks.training.views import Views
+from tests.tasks.discs import DISC_M, Disc, discs, middle_of_image, middle_of_label, write
+
+KINDS = [kind for kind in get_args(LabelKind) if FORMS[kind].is_map or FORMS[kind].is_rows]
+TENTH, HALF = 0.1, 0.5
+# of a photograph and of the square that it is decoded to: shrunk, odd, as tall as wide, even, enlarged
+SIZES = [(640, 480, 64), (500, 333, 32), (333, 500, 32), (100, 100, 64), (128, 96, 64), (48, 40, 64)]
+
+
+def read(root: Path, kind: LabelKind, width: int, height: int, side: int) -> ArraySet:
+    name = write(root / "set", discs(width, height), kind)
+    return load_real(name, root, side, kind=kind, cache_dir=root / "cache").train
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_decoded_photograph_and_its_labels_agree(tmp_path: Path, kind: LabelKind, size: tuple[int, int, int]) -> None:
+    data = read(tmp_path, kind, *size)
+
+    both = zip(data.images, data.labels, strict=True)
+    apart = np.array([middle_of_label(label, kind) - middle_of_image(image) for image, label in both])
+    assert_agree(apart, kind)
+
+
+def assert_agree(apart: np.ndarray, kind: LabelKind) -> None:
+    """Distances (M, 2) in px from what the images show to what their labels say."""
+    if FORMS[kind].is_map:
+        # a single disc's edge in a map of whole pixels is ragged, each in its own way
+        assert np.abs(apart.mean(axis=0)).max() < TENTH
+        assert np.abs(apart).max() < HALF
+    else:
+        assert np.abs(apart).max() < TENTH / 2
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(iterations=1, batch_size=1, lr=1, augment=("flip",)),
+        Recipe(iterations=1, batch_size=1, lr=1, augment=("flip", "crop")),
+        Recipe(iterations=1, batch_size=1, lr=1, augment=("flip",), scale_jitter=(0.5, 2.0)),
+        Recipe(iterations=1, batch_size=1, lr=1, augment=("flip", "crop"), scale_jitter=(0.7, 1.2)),
+    ],
+    ids=["flip", "crop", "jitter", "crop and jitter"],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_step_sees_and_its_labels_agree(tmp_path: Path, kind: LabelKind, recipe: Recipe) -> None:
+    data = read(tmp_path, kind, 150, 110, 64)
+    mirror = mirrored_order(data.keypoint_names)
+    images, labels = torch.from_numpy(np.array(data.images)), torch.from_numpy(np.array(data.labels))
+    chosen = torch.arange(len(data)).repeat(10)
+    views = Views.drawn(np.random.default_rng(0), recipe, len(chosen))
+
+    seen = views.of_images(images, chosen).numpy()
+    told = views.of_labels(labels, chosen, kind, (64, 64), mirror).numpy()
+
+    # a disc that a window cuts has no middle; where it is whole follows from the photograph's
+    whole = [k for k in range(len(chosen)) if _touches_no_edge(seen[k])]
+    assert len(whole) >= 10
+    apart = np.array([middle_of_label(told[k], kind) - middle_of_image(seen[k]) for k in whole])
+    assert_agree(apart, kind)
+    if kind == "depth":
+        nearest = np.array([told[k][told[k] > 0].min() for k in whole])
+        assert nearest == pytest.approx(DISC_M * views.side[whole, 0], rel=1e-5), "twice as large is half as far"
+
+
+def _touches_no_edge(image: np.ndarray) -> bool:
+    red = image[..., 0].astype(float) - image[..., 1] > 1
+    return bool(red.any() and not (red[[0, -1]].any() or red[:, [0, -1]].any()))
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(640, 64), (128, 64), (96, 64), (64, 64), (48, 64), (333, 21), (40, 30)])
+def test_the_pixels_that_a_map_keeps_lie_where_they_go_on_average(count: int, wanted: int) -> None:
+    kept = nearest_pixels(count, wanted)
+
+    off = (kept + 0.5) * wanted / count - (np.arange(wanted) + 0.5)
+    assert abs(off.mean()) < 0.01
+    assert np.abs(off).max() <= 0.5 * wanted / count + 1e-9
+
+
+def test_a_copy_of_a_photograph_of_another_size_lies_where_its_labels_do(tmp_path: Path) -> None:
+    # given photographs of half the size that their list says, which by themselves would round to a line more
+    listed = discs(500, 335)
+    write(tmp_path / "set", listed, "boxes")
+    for number, disc in enumerate(listed):
+        half = Disc(250, 168, disc.x / 2, disc.y * 168 / 335, disc.radius / 2)
+        Image.fromarray(half.pixels()).save(tmp_path / "set" / "train" / f"{number}.png")
+
+    data = load_real("coco:set", tmp_path, 32, kind="boxes", cache_dir=tmp_path / "cache").train
+
+    for image, label in zip(data.images, data.labels, strict=True):
+        assert np.abs(middle_of_label(label, "boxes") - middle_of_image(image)).max() < TENTH
