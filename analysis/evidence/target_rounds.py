@@ -20,17 +20,18 @@ import numpy as np
 from analysis.estimator.fit import fit_law
 from analysis.estimator.least_squares import least_squares
 from analysis.laws import Floats, TrueLaw, law_error
-from analysis.verdict.purchases import next_size
+from analysis.verdict.purchases import QUANTILES, next_size
 
-ROUNDS = 5
+ROUNDS = len(QUANTILES)
 RUNS_A_ROUND = 2
 # Runs that ours may have at one size: what is measured again is no purchase.
 MOST_RUNS_AT_A_SIZE = 12
 _BOOTSTRAPS = 50
 # Learn-Optimize-Collect's, in images for each image at hand.
 PENALTY = 1000.0
-# No method buys more than so many times the images at hand.
+# No method buys more than so many times the images at hand, or measures more often.
 MOST = 1000.0
+_MOST_RUNS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ def collect(method: Method, task: Collection) -> Outcome:
     """Measure and buy until the method stops or the rounds are used up."""
     n, error, start, bought = task.n, task.error, float(task.n.max()), 0
     now = start
-    while (wanted := method(n, error, task.target, ROUNDS - bought)) is not None:
+    while (wanted := method(n, error, task.target, ROUNDS - bought)) is not None and n.size < _MOST_RUNS:
         if wanted > now:
             if bought == ROUNDS:
                 break

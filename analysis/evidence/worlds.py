@@ -172,10 +172,14 @@ def bent(i: int, kind: str) -> World:
     low, high = (500, 8_000) if kind == "plateau" else (8_000, 128_000)
     turn = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     size, width = rng.choice([-1, 1]) * rng.uniform(0.02, 0.1), rng.uniform(0.4, 1.0)
+
+    def ended(n: Floats) -> Floats:
+        return law.error(np.minimum(n, turn))
+
     curves: dict[str, Curve] = {
-        "plateau": lambda n: law.error(np.minimum(n, turn)),
-        "late plateau": lambda n: law.error(np.minimum(n, turn)),
-        "rise": lambda n: np.minimum(law.error(np.minimum(n, turn)) * np.maximum(n / turn, 1.0) ** abs(size), 1.0),
+        "plateau": ended,
+        "late plateau": ended,
+        "rise": lambda n: np.minimum(ended(n) * np.maximum(n / turn, 1.0) ** abs(size), 1.0),
         "double descent": lambda n: law.error(n) * (1 + size * np.exp(-0.5 * (np.log(n / turn) / width) ** 2)),
     }
     return _asked(World(law, None, curve=curves[kind]), rng, i)

@@ -25,6 +25,7 @@ class Decider:
         self._learnt: Knowledge | None = None
         opens = opening(config, plan, pricing.of, pricing.afresh, pricing.unit)
         self._opens = {proposal.run for proposal in opens}
+        self._awaited = self._opens | {proposal.run for proposal in log.earlier}
         # What was decided before a restart and is unfinished, then the opening; each run once.
         self._planned = deque([*(each for each in log.earlier if each.run.n in (0, *plan.choices)), *opens])
 
@@ -38,8 +39,9 @@ class Decider:
             run = proposal.run
             if not (run in self._table or run in active or run in failed):
                 return priced_anew(proposal, self._pricing.of(run, list(active)), self._pricing.left())
-        # The policy waits for the pre-trained runs of the opening.
-        if any(run.n > 0 and run in self._opens for run in active):
+        # The policy waits for the pre-trained runs of the opening, and for those decided before a restart: a sweep that
+        # was at its end needs no other run than the one that it lost.
+        if any(run.n > 0 and run in self._awaited for run in active):
             return None
         decision = self._choose(self.knowledge(SLACK), active, failed)
         if isinstance(decision, Stop):
