@@ -38,7 +38,8 @@ class ArraySet:
     to the viewer, 0 where there is none; "depth" float32 (N, H, W), metres, 0 where there is none; "keypoints" float32
     (N, M, 6 + 4 K), see data/keypoint_labels.py, padded as boxes are. class_names: one name an output of the model,
     keypoints apart. kind: told by the shape where it is left out, for the first two. keypoint_names: the K of every
-    object, for "keypoints" only. Raises TaskError where these do not fit together.
+    object, for "keypoints" only. content: float32 (N, 2), the width and height in px of what of each square is photograph,
+    which begins at its top left corner; None = all of it. Raises TaskError where these do not fit together.
     """
 
     images: np.ndarray
@@ -46,12 +47,15 @@ class ArraySet:
     class_names: tuple[str, ...]
     kind: LabelKind | None = None
     keypoint_names: tuple[str, ...] = ()
+    content: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] != 3:
             raise TaskError(f"images must be uint8 (N, H, W, 3), not {self.images.dtype} {self.images.shape}")
         if len(self.images) != len(self.labels):
             raise TaskError(f"{len(self.images)} images but {len(self.labels)} labels")
+        if self.content is not None and self.content.shape != (len(self.images), 2):
+            raise TaskError(f"content must be ({len(self.images)}, 2), not {self.content.shape}")
         self._check_form()
         self._check_classes()
 
@@ -101,7 +105,9 @@ class ArraySet:
 
     def take(self, indices: np.ndarray) -> ArraySet:
         """The images at `indices` (int, (M,)), copied into memory in that order."""
-        return ArraySet(self.images[indices], self.labels[indices], self.class_names, self.kind, self.keypoint_names)
+        content = None if self.content is None else self.content[indices]
+        names = self.class_names, self.kind, self.keypoint_names
+        return ArraySet(self.images[indices], self.labels[indices], *names, content)
 
 
 @dataclass(frozen=True)
