@@ -1,6 +1,6 @@
 """Whole sweeps of one arm in a simulated world, as the policy designs them: do intervals cover, are verdicts right?
 
-A sweep begins with the pilot (three sizes and a repeat), takes what the policy proposes, looks after every run and
+A sweep begins with the pilot (four sizes and a repeat), takes what the policy proposes, looks after every run and
 stops, as a real one does, at the first verdict that is given: looking often must not make verdicts wrong. With the
 objective "law" it takes MOST_RUNS runs.
 """
@@ -20,7 +20,7 @@ from analysis.policy.runs import ArmState, Run
 from analysis.replay.pools import EQUAL_PRICES
 from analysis.verdict.verdict import Verdict, verdict
 
-PILOT = (Run("arm", 64_000, 0), Run("arm", 8_000, 0), Run("arm", 1_000, 0), Run("arm", 64_000, 1))
+PILOT = (*(Run("arm", n, 0) for n in (64_000, 32_000, 8_000, 1_000)), Run("arm", 64_000, 1))
 MOST_RUNS = 14
 TARGETS = ("alpha", "C", "10x", "20x")
 

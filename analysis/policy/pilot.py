@@ -7,11 +7,12 @@ from analysis.policy.runs import Run
 
 
 def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int]:
-    """The sizes to begin with, from the smallest: three of the ladder, or all of a shorter one.
+    """The sizes to begin with, from the smallest: four of the ladder, or all of a shorter one.
 
     They are the lowest size, the largest whose `cost` (of a single run at n) is at most half the top's or twice the
-    lowest's, and one between them. These sizes show the curvature, and the top is not paid before it is known to be
-    needed. Where a run costs nearly the same at every size, a smaller range would save little.
+    lowest's, the one below that, and one between. These sizes show the curvature, and whether the last step still
+    lowers the error: where a curve leaves the law near its end, sizes far apart look like a law. The top is not paid
+    before it is known to be needed. Where a run costs nearly the same at every size, a smaller range would save little.
     """
     sizes = sorted(set(ladder))
     if not sizes or sizes[0] <= 0:
@@ -19,8 +20,9 @@ def pilot_sizes(ladder: Sequence[int], cost: Callable[[int], float]) -> list[int
     costs = [cost(n) for n in sizes]
     affordable = [n for n, price in zip(sizes, costs, strict=True) if price <= max(costs[-1] / 2, 2 * costs[0])]
     upper = affordable[-1] if len(affordable) > 2 else sizes[-1]
-    between = [n for n in sizes if sizes[0] < n < upper]
-    return sorted({sizes[0], between[len(between) // 2] if between else sizes[0], upper})
+    below = max((n for n in sizes if n < upper), default=upper)
+    between = [n for n in sizes if sizes[0] < n < below]
+    return sorted({sizes[0], between[len(between) // 2] if between else sizes[0], below, upper})
 
 
 def pilot(

@@ -2,7 +2,7 @@
 
 A stratum is a kind of world (`analysis.evidence.worlds`): how large the run noise is, truths near the line, seeds
 crossed with sizes, finite test sets, curves that leave the law. In each the policy designs every sweep, from a pilot of
-three sizes and a repeat on.
+four sizes and a repeat on.
 """
 
 from collections.abc import Sequence

@@ -193,11 +193,16 @@ class Stop(Model):
 
 
 class Target(Model):
-    """What the user needs: an error (a fraction, not per cent), or a least gain for each doubling of n."""
+    """What the user needs: an error (a fraction, not per cent), or a least gain for each doubling of n.
+
+    `rounds`: with `objective: target`, how often images are bought, beyond the ladder's sizes, until the error is
+    reached; 0: the sweep ends with the answer whether it can be.
+    """
 
     error: Fraction | None = None
     min_gain: Fraction = 0.01
     n_limit: Count | None = None
+    rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 0
     level: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
 
 
@@ -279,6 +284,8 @@ class SweepConfig(Model):
                 raise ValueError(f"stop.{key} is of objective: {wants}, and the objective is {self.objective}; name it")
         if self.objective == "target" and self.target.error is None:
             raise ValueError("objective: target asks whether target.error is reached: add target.error")
+        if self.target.rounds and self.objective != "target":
+            raise ValueError(f"target.rounds is of objective: target, and the objective is {self.objective}; name it")
         folders = [name for name, each in self.renderings.items() if each.source and each.source.kind != "function"]
         if folders and self.pretrain.subset == "independent":
             raise ValueError(f"pretrain.subset: independent needs renders; {folders[0]} is a folder: leave subset out")

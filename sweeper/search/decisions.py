@@ -13,6 +13,7 @@ from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from sweeper.config.schema import SweepConfig
+from sweeper.search.buying import purchase
 from sweeper.search.knowledge import Knowledge, goals_of
 from sweeper.study.arms import Arm, Plan, run_seeds
 
@@ -118,7 +119,7 @@ def choose(
         return Stop("exhausted", "every size of the fixed grid has been run")
     stop = should_stop(arms, known.verdicts, 0.0, terms)
     if stop is not None:
-        return stop
+        return (stop.kind == "verdicts" and purchase(config, plan, arms, known.verdicts, pending, cost, terms)) or stop
     candidates = {state.arm: _candidates(config, plan, state, pending) for state in arms}
     if config.policy.name == OURS:
         worth = still_open(arms, terms.goals)

@@ -160,11 +160,13 @@ def test_the_expected_fall_is_what_happens_on_average() -> None:
     assert np.mean(refits) == pytest.approx(forecast, rel=0.25)
 
 
-def test_the_pilot_is_three_sizes_an_arm_and_a_repeat_and_spares_the_top() -> None:
+def test_the_pilot_is_four_sizes_an_arm_and_a_repeat_and_spares_the_top() -> None:
     runs = pilot(["a", "b"], pilot_sizes(LADDER, lambda n: 1 + n / 1000), lambda run: run.n / 1000, unit="minutes")
     assert [(p.run.arm, p.run.n, p.run.seed) for p in runs] == [
         ("a", 200, 0),
         ("b", 200, 0),
+        ("a", 400, 0),
+        ("b", 400, 0),
         ("a", 800, 0),
         ("b", 800, 0),
         ("a", 1600, 0),
@@ -178,7 +180,7 @@ def test_the_pilot_is_three_sizes_an_arm_and_a_repeat_and_spares_the_top() -> No
 
 def test_the_pilot_is_wide_where_most_of_a_run_costs_the_same_at_every_size() -> None:
     """Given the costs of the quickstart, whose top costs 2.5 of the lowest, it goes up to twice the lowest."""
-    assert pilot_sizes(LADDER, lambda n: 1.09 + 0.000283 * n) == [200, 800, 3200]
+    assert pilot_sizes(LADDER, lambda n: 1.09 + 0.000283 * n) == [200, 800, 1600, 3200]
 
 
 def test_stopping_gives_its_reason() -> None:
