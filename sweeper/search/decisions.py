@@ -6,14 +6,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from analysis.amounts import money
+from analysis.policy.buying import Limits, purchase
 from analysis.policy.goals import Terms
 from analysis.policy.pilot import pilot, pilot_sizes
 from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
-from sweeper.config.schema import SweepConfig
-from sweeper.search.buying import purchase
+from sweeper.config.schema import LARGEST_SIZE, SweepConfig
 from sweeper.search.knowledge import Knowledge, goals_of
 from sweeper.study.arms import Arm, Plan, run_seeds
 
@@ -119,7 +119,8 @@ def choose(
         return Stop("exhausted", "every size of the fixed grid has been run")
     stop = should_stop(arms, known.verdicts, 0.0, terms)
     if stop is not None:
-        return (stop.kind == "verdicts" and purchase(config, plan, arms, known.verdicts, pending, cost, terms)) or stop
+        limits = _limits(config, plan)
+        return (stop.kind == "verdicts" and purchase(arms, known.verdicts, pending, cost, terms, limits)) or stop
     candidates = {state.arm: _candidates(config, plan, state, pending) for state in arms}
     if config.policy.name == OURS:
         worth = still_open(arms, terms.goals)
@@ -135,6 +136,12 @@ def choose(
     if options:
         return options[0]
     return Stop("budget", f"no run fits into what is left of the budget: {money(max(0.0, budget_left), unit)}")
+
+
+def _limits(config: SweepConfig, plan: Plan) -> Limits:
+    target = config.target
+    largest = min(target.n_limit or LARGEST_SIZE, LARGEST_SIZE)
+    return Limits(target.rounds, largest, config.policy.max_seeds, plan.choices)
 
 
 def _substitute(
