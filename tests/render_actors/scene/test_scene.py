@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render_actors.scene.sample import ROOM_HALF_M, SceneSpec, sample_scene
+from render_actors.scene.sample import ROOM_HALF_M, sample_scene
+from render_actors.scene.spec import SceneSpec
 from render_actors.setting.classes import class_names, classes_of
 from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.objects import CLASSES
