@@ -40,7 +40,8 @@ APART_M = (0.01, 0.20)
 TRIES = 100
 LAMP_HEIGHT_M, LAMP_SIDE_M, LAMP_STRENGTH = 10.0, 6.0, (3.0, 6.0)
 FIXED_LAMP_STRENGTH = 4.0
-POINT_POWER_W, POINT_RADIUS_M = 200.0, 0.1
+# No size: sharp shadows, as a lamp that nobody gave one has in Blender.
+POINT_POWER_W, POINT_RADIUS_M = 200.0, 0.0
 POINT_SHELL_M, CAMERA_SHELL_M, ELEVATION_DEG = (1.0, 1.5), (0.61, 1.24), (5.0, 89.0)
 FIXED_POINT_AT = (0.0, 0.0, 3.0)
 ROLL = math.pi / 4
