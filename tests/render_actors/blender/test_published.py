@@ -16,6 +16,7 @@ from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.setting import RenderSetting
 from render_actors.shards.format import read_shard
 from tests.render_actors.blender.test_blender import render
+from tests.render_actors.setting.bop_folders import write_bop, write_textures
 
 pytestmark = pytest.mark.slow
 
@@ -111,3 +112,33 @@ def test_grey_gloss_and_lamp_change_what_is_seen_and_nothing_else_does(tmp_path:
         seen.append((placed.tint[0], colour.mean()))
     greys, brightness = np.array(seen).T
     assert np.corrcoef(greys, brightness)[0, 1] > 0.5
+
+
+def test_bop_objects_keep_their_colours_under_the_gloss_that_is_drawn_and_the_fabric_is_taken_by_name(
+    tmp_path: Path,
+) -> None:
+    # given a red box with colours at its vertices, a ball without any, and two CC0 textures, Fabric001 among them
+    write_textures(write_textures(tmp_path / "cc0"), "Fabric001")
+    real = dataclasses.replace(
+        PUBLISHED,
+        classes=2,
+        objects=str(write_bop(tmp_path / "bop")),
+        textures=str(tmp_path / "cc0"),
+        background="fix",
+        light="fix",
+        poses_per_scene=4,
+    )
+    render(tmp_path / "out", [0, 1], real)
+    checked = {0: 0, 1: 0}
+    for number in (0, 1):
+        for image in read_shard(tmp_path / "out" / f"{number}.parquet"):
+            for seen in (each for each in image.objects if each.visible_px > 60):
+                red, green, blue = image.rgb[image.instances == seen.instance_id].mean(axis=0)
+                checked[seen.class_id] += 1
+                if seen.class_id == 0:
+                    assert red > 1.2 * green
+                else:
+                    assert abs(red - blue) < 40
+            room = image.rgb[image.instances == 0].mean(axis=0)
+            assert room[1] > 1.2 * room[0]
+    assert min(checked.values()) > 2
