@@ -131,5 +131,9 @@ def pose_in_camera(
 def camera_of(side: int, field_of_view: float, to_world: NDArray) -> Camera:
     """The camera of a square image of `side` px and a field of view in radians, its centre at side / 2."""
     focal = side / 2 / float(np.tan(field_of_view / 2))
-    intrinsics = (focal, 0.0, side / 2, 0.0, focal, side / 2, 0.0, 0.0, 1.0)
+    return camera_from((focal, 0.0, side / 2, 0.0, focal, side / 2, 0.0, 0.0, 1.0), to_world)
+
+
+def camera_from(intrinsics: Numbers, to_world: NDArray) -> Camera:
+    """The camera of the nine numbers of K in px and a camera-to-world matrix (4, 4)."""
     return Camera(intrinsics, tuple(float(x) for x in np.asarray(to_world).ravel()))

@@ -1,23 +1,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is made once for a setting: the classes' meshes, the room, and the materials that cover both."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from render_actors.blender.imports import Matrix, bproc, bpy
-from render_actors.blender.nodes import build_nodes
+from render_actors.blender.nodes import build_lamp, build_nodes, draw_gloss
+from render_actors.scene import published
 from render_actors.scene.sample import ROOM_HALF_M
-from render_actors.setting.materials import FIXED_FLOOR, FIXED_WALL, SURFACES, Material, texture_pixels
+from render_actors.setting.materials import (
+    CARPET,
+    FIXED_CC_TEXTURE,
+    FIXED_FLOOR,
+    FIXED_WALL,
+    SURFACES,
+    Material,
+    texture_pixels,
+)
 from render_actors.setting.object_class import ObjectClass, normalisation
 from render_actors.setting.setting import RenderSetting
 from render_actors.silence import silence
 
 TEXTURE_PX = 256
+WHITE = (1.0, 1.0, 1.0)
 
 
-def load_mesh(entry: ObjectClass) -> Any:
-    """The class's mesh in the unit sphere, with its one material or, where it has none, those of its file."""
+def load_mesh(entry: ObjectClass, drawn_gloss: bool = False) -> Any:
+    """The class's mesh in the unit sphere, with its one material or, where it has none, those of its file.
+
+    With `drawn_gloss` each object has its own, and texture-less ones are white, for the grey that they are drawn.
+    """
     # The importer reports each texture it finds, or misses, on stderr.
     with silence(2):
         if entry.bop_id is not None:
@@ -33,18 +48,23 @@ def load_mesh(entry: ObjectClass) -> Any:
     centre, radius = normalisation(entry)
     mesh.transform(Matrix.Scale(1 / radius, 4) @ Matrix.Translation([-x for x in centre]))
     if entry.material is not None:
+        plain = drawn_gloss and entry.is_textureless
+        material = replace(entry.material, colours=(WHITE, WHITE)) if plain else entry.material
         mesh.materials.clear()
-        mesh.materials.append(_build_material(entry.material, f"class-{entry.name}"))
+        mesh.materials.append(_build_material(material, f"class-{entry.name}", drawn_gloss))
+    elif drawn_gloss:
+        for own in mesh.materials:
+            draw_gloss(own.node_tree)
     # Without a user of its own a class that no slot shows would be purged.
     mesh.use_fake_user = True
     first.delete()
     return mesh
 
 
-def _build_material(material: Material, name: str) -> Any:
+def _build_material(material: Material, name: str, drawn_gloss: bool = False) -> Any:
     built = bproc.material.create(name).blender_obj
     image = _load_texture(material.image) if material.image else None
-    build_nodes(built.node_tree, material, image)
+    build_nodes(built.node_tree, material, image, drawn_gloss)
     built.use_fake_user = True
     return built
 
@@ -57,38 +77,85 @@ def _load_texture(name: str) -> Any:
     return image
 
 
-def build_room() -> dict[str, Any]:
-    """Meshes of floor and walls (with the ceiling); texture coordinates are in metres: the size is in the mesh."""
+def build_room(setting: RenderSetting) -> dict[str, Any]:
+    """Meshes of the room's parts by name; texture coordinates are in metres: the size is in the mesh.
+
+    Floor and walls (with the ceiling); of published scenes one part, without a ceiling, and the lamp above it.
+    """
+    if setting.scenes == "published":
+        side = published.LAMP_SIDE_M / 2
+        lamp = _mesh_of(bproc.object.create_primitive("PLANE", scale=[side, side, 1]))
+        build_lamp(_lamp_material(lamp).node_tree)
+        return {"room": _mesh_of(_five_planes(published.ROOM_HALF_M)), "lamp": lamp}
     floor = bproc.object.create_primitive("PLANE", scale=[ROOM_HALF_M] * 3)
     # A centimetre lower than the floor, so that the two never flicker through each other.
     walls = bproc.object.create_primitive("CUBE", scale=[ROOM_HALF_M] * 3, location=[0, 0, ROOM_HALF_M - 0.01])
-    meshes = {}
-    for name, part in {"floor": floor, "walls": walls}.items():
-        part.persist_transformation_into_mesh()
-        mesh = meshes[name] = part.get_mesh()
-        mesh.materials.append(None)
-        mesh.use_fake_user = True
-        part.delete()
-    return meshes
+    return {"floor": _mesh_of(floor), "walls": _mesh_of(walls)}
+
+
+def _mesh_of(part: Any) -> Any:
+    """The mesh alone, its place and size in it, with room for one material."""
+    part.persist_transformation_into_mesh()
+    mesh = part.get_mesh()
+    mesh.materials.clear()
+    mesh.materials.append(None)
+    mesh.use_fake_user = True
+    part.delete()
+    return mesh
+
+
+def _five_planes(half: float) -> Any:
+    """A floor and four walls, all squares, each with the whole of a texture."""
+    turned = math.pi / 2
+    walls = [
+        ([0, -half, half], [-turned, 0, 0]),
+        ([0, half, half], [turned, 0, 0]),
+        ([half, 0, half], [0, -turned, 0]),
+        ([-half, 0, half], [0, turned, 0]),
+    ]
+    first, *rest = [
+        bproc.object.create_primitive("PLANE", scale=[half, half, 1], location=at, rotation=turn)
+        for at, turn in [([0, 0, 0], [0, 0, 0]), *walls]
+    ]
+    for plane in (first, *rest):
+        plane.persist_transformation_into_mesh()
+    first.join_with_other_objects(rest)
+    return first
+
+
+def _lamp_material(mesh: Any) -> Any:
+    built = bproc.material.create("lamp").blender_obj
+    built.use_fake_user = True
+    mesh.materials[0] = built
+    return built
 
 
 def build_covers(setting: RenderSetting) -> dict[str, Any]:
     """Materials of walls and floor, and of objects where each is covered anew, by name."""
-    pool = (FIXED_FLOOR, FIXED_WALL) if setting.background == "fix" else SURFACES if setting.textures is None else ()
-    needed = {material.name: material for material in (*pool, *(SURFACES if setting.material == "random" else ()))}
+    needed = {material.name: material for material in _packaged_covers(setting)}
     covers = {name: _build_material(material, f"surface-{name}") for name, material in needed.items()}
-    if setting.background == "random" and setting.textures is not None:
-        covers |= _load_cc_materials(setting.textures)
+    if setting.textures is not None and (setting.background == "random" or setting.scenes == "published"):
+        covers |= _load_cc_materials(setting)
     return covers
 
 
-def _load_cc_materials(folder: str) -> dict[str, Any]:
-    """BlenderProc's materials of a folder of CC0 textures, their images shrunk as the packaged ones are."""
+def _packaged_covers(setting: RenderSetting) -> tuple[Material, ...]:
+    covers = SURFACES if setting.material == "random" else ()
+    if setting.background == "fix" and setting.scenes == "framed":
+        return (FIXED_FLOOR, FIXED_WALL, *covers)
+    if setting.textures is not None:
+        return covers
+    return (CARPET, *covers) if setting.background == "fix" else SURFACES
+
+
+def _load_cc_materials(setting: RenderSetting) -> dict[str, Any]:
+    """BlenderProc's materials of the folder of CC0 textures; shrunk as the packaged ones but in published scenes."""
+    names = [FIXED_CC_TEXTURE] if setting.background == "fix" else None
     with silence(2):
-        loaded = bproc.loader.load_ccmaterials(folder, use_all_materials=True)
+        loaded = bproc.loader.load_ccmaterials(setting.textures, used_assets=names, use_all_materials=True)
     for material in loaded:
         for node in material.get_nodes_with_type("ShaderNodeTexImage"):
-            if max(node.image.size) > TEXTURE_PX:
+            if setting.scenes == "framed" and max(node.image.size) > TEXTURE_PX:
                 node.image.scale(TEXTURE_PX, TEXTURE_PX)
         material.blender_obj.use_fake_user = True
     return {material.get_name(): material.blender_obj for material in loaded}

@@ -2,7 +2,8 @@
 """A material's shader graph: fills a Blender node tree it is handed.
 
 The object's own colour (Object Info node) multiplies the pattern and its alpha scales it: tints and pattern sizes vary
-by scene without building a shader anew.
+by scene without building a shader anew. Where gloss is drawn for each object, the colour's red is a grey that
+multiplies the pattern, green is specular and blue roughness.
 """
 
 from typing import Any
@@ -12,23 +13,47 @@ from render_actors.setting.materials import Material
 MATT_ROUGHNESS = 0.6
 
 
-def build_nodes(tree: Any, material: Material, image: Any | None) -> None:
-    """Replace the graph of `tree` with `material`'s; `image` is the loaded Blender image of an image material."""
+def build_nodes(tree: Any, material: Material, image: Any | None, drawn_gloss: bool = False) -> None:
+    """Replace the graph of `tree` with `material`'s; `image` is the loaded Blender image of an image material.
+
+    With `drawn_gloss` the object says its specular and roughness, in place of the material's roughness and metal.
+    """
     tree.nodes.clear()
     new, link = tree.nodes.new, tree.links.new
-    output, shader = new("ShaderNodeOutputMaterial"), _shader(tree, material)
+    output = new("ShaderNodeOutputMaterial")
+    shader = new("ShaderNodeBsdfPrincipled") if drawn_gloss else _shader(tree, material)
     link(shader.outputs["BSDF"], output.inputs["Surface"])
 
     info, tint = new("ShaderNodeObjectInfo"), new("ShaderNodeMix")
     tint.data_type, tint.blend_type = "RGBA", "MULTIPLY"
     tint.inputs[0].default_value = 1.0
-    link(info.outputs["Color"], tint.inputs[7])
+    link(draw_gloss(tree) if drawn_gloss else info.outputs["Color"], tint.inputs[7])
     link(tint.outputs[2], shader.inputs[0])
     if material.pattern == "plain":
         tint.inputs[6].default_value = (*material.colours[0], 1.0)
     else:
         place = _placement(tree, material, info)
         link(_pattern(tree, material, image, place), tint.inputs[6])
+
+
+def draw_gloss(tree: Any) -> Any:
+    """Let the object's colour say specular and roughness of the principled shader of `tree`; the socket of its grey."""
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    parts = tree.nodes.new("ShaderNodeSeparateColor")
+    tree.links.new(tree.nodes.new("ShaderNodeObjectInfo").outputs["Color"], parts.inputs[0])
+    tree.links.new(parts.outputs[1], shader.inputs["Specular IOR Level"])
+    tree.links.new(parts.outputs[2], shader.inputs["Roughness"])
+    return parts.outputs[0]
+
+
+def build_lamp(tree: Any) -> None:
+    """Replace the graph of `tree` with a surface that shines in the object's colour, its alpha the strength."""
+    tree.nodes.clear()
+    new, link = tree.nodes.new, tree.links.new
+    info, shader = new("ShaderNodeObjectInfo"), new("ShaderNodeEmission")
+    link(info.outputs["Color"], shader.inputs["Color"])
+    link(info.outputs["Alpha"], shader.inputs["Strength"])
+    link(shader.outputs[0], new("ShaderNodeOutputMaterial").inputs["Surface"])
 
 
 def _shader(tree: Any, material: Material) -> Any:

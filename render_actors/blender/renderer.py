@@ -18,10 +18,28 @@ from render_actors.blender.assets import build_covers, build_room, load_mesh
 from render_actors.blender.imports import Matrix, bproc, bpy, cv2, reset_keyframes
 from render_actors.blender.props import Props, copies
 from render_actors.blender.session import FARTHEST_M, enable_outputs, scratch_folder, start_blender
-from render_actors.labels import RenderedImage, camera_of, image_of_maps, pose_in_camera, semantic_map, unit_normals
-from render_actors.scene.sample import FIELD_OF_VIEW, Light, ObjectPlacement, SceneSpec, Surface
+from render_actors.labels import (
+    Camera,
+    RenderedImage,
+    camera_from,
+    camera_of,
+    image_of_maps,
+    pose_in_camera,
+    semantic_map,
+    unit_normals,
+)
+from render_actors.scene.published import intrinsics
+from render_actors.scene.sample import FIELD_OF_VIEW
+from render_actors.scene.spec import Light, ObjectPlacement, SceneSpec, Surface
 from render_actors.setting.classes import classes_of
-from render_actors.setting.materials import FIXED_FLOOR, FIXED_WALL, SURFACES, Material, surface_names
+from render_actors.setting.materials import (
+    FIXED_FLOOR,
+    FIXED_WALL,
+    SURFACES,
+    Material,
+    published_background,
+    surface_names,
+)
 from render_actors.setting.setting import RenderSetting
 from render_actors.silence import silence
 
@@ -39,16 +57,18 @@ class Renderer:
     """
 
     def __init__(self, setting: RenderSetting) -> None:
-        self.setting = setting
+        self.setting, self._published = setting, setting.scenes == "published"
         self._folder = scratch_folder()
         with silence():
             start_blender(setting, self._folder)
             self._classes = classes_of(setting)
             self._meshes: dict[int, Any] = {}
             self._covers = build_covers(setting)
-            self._room = build_room()
+            self._room = build_room(setting)
             self._props = Props(self._make, _put_away)
-            self._lights = {"point": bproc.types.Light("POINT"), "area": bproc.types.Light("AREA")}
+            self._lights = {"point": bproc.types.Light("POINT")}
+            if not self._published:
+                self._lights["area"] = bproc.types.Light("AREA")
             for light in self._lights.values():
                 # A lamp's disc in the image would be a bright object without a label.
                 light.blender_obj.visible_camera = False
@@ -79,27 +99,48 @@ class Renderer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _arrange(self, scene: SceneSpec) -> None:
-        room: list[tuple[Any, ...]] = [
-            ("floor", self._cover_name(scene.floor, FIXED_FLOOR)),
-            ("walls", self._cover_name(scene.walls, FIXED_WALL)),
-        ]
-        floor, walls, *things = self._props.take(room + copies([placed.class_id for placed in scene.objects]))
-        _cover(floor, scene.floor)
-        _cover(walls, scene.walls)
+        things = self._arrange_room(scene, copies([placed.class_id for placed in scene.objects]))
         for number, (thing, placed) in enumerate(zip(things, scene.objects, strict=True), start=1):
             _place(thing, placed, number)
         # no covers: each keeps its class's own material
         for thing, surface in zip(things, scene.covers, strict=False):
             self._cover_object(thing, surface)
         for light in scene.lights:
-            _set_light(self._lights[light.kind], light)
+            if light.kind in self._lights:
+                _set_light(self._lights[light.kind], light)
         reset_keyframes()
         bpy.context.scene.frame_end = 0
         side = self.setting.resolution
-        bproc.camera.set_intrinsics_from_blender_params(FIELD_OF_VIEW, side, side, lens_unit="FOV")
+        if self._published:
+            bproc.camera.set_intrinsics_from_K_matrix(_from_pixel_middles(intrinsics(side)), side, side)
+        else:
+            bproc.camera.set_intrinsics_from_blender_params(FIELD_OF_VIEW, side, side, lens_unit="FOV")
         for pose in scene.cameras:
             bproc.camera.add_camera_pose(np.array(pose))
         bpy.context.scene.cycles.seed = scene.noise_seed
+
+    def _arrange_room(self, scene: SceneSpec, objects: list[tuple[Any, ...]]) -> list[Any]:
+        """Put the room of a scene, and its lamp, in their places; returns the things of the keys `objects`."""
+        if self._published:
+            room, lamp, *things = self._props.take([("room",), ("lamp",), *objects])
+            # A copy of the room for each cover would keep each one's large textures in memory.
+            room.material_slots[0].material = self._covers[self._published_cover(scene.floor)]
+            _cover(room, scene.floor)
+            plane = next(light for light in scene.lights if light.kind == "plane")
+            lamp.location, lamp.color = plane.position, (*plane.colour, plane.power)
+            return things
+        keys = (
+            ("floor", self._cover_name(scene.floor, FIXED_FLOOR)),
+            ("walls", self._cover_name(scene.walls, FIXED_WALL)),
+        )
+        floor, walls, *things = self._props.take([*keys, *objects])
+        _cover(floor, scene.floor)
+        _cover(walls, scene.walls)
+        return things
+
+    def _published_cover(self, surface: Surface) -> str:
+        textures = self.setting.textures
+        return published_background(textures) if surface.material < 0 else surface_names(textures)[surface.material]
 
     def _cover_object(self, thing: Any, surface: Surface) -> None:
         # An object for each of its covers would lose no memory, but Blender goes through all of them at each scene.
@@ -111,7 +152,7 @@ class Renderer:
     def _mesh(self, class_id: int) -> Any:
         """A class's mesh, loaded when a scene first shows it: a pool may hold many that a short run never does."""
         if class_id not in self._meshes:
-            self._meshes[class_id] = load_mesh(self._classes[class_id])
+            self._meshes[class_id] = load_mesh(self._classes[class_id], drawn_gloss=self._published)
             # What the mesh file brought along: materials and full-size textures.
             bpy.data.orphans_purge(do_recursive=True)
         return self._meshes[class_id]
@@ -122,10 +163,12 @@ class Renderer:
             thing = bproc.object.create_from_blender_mesh(self._mesh(key[1]), str(key)).blender_obj
             thing.rotation_mode = "QUATERNION"
         else:
-            part, cover = key
+            part, *cover = key
             thing = bproc.object.create_from_blender_mesh(self._room[part], str(key)).blender_obj
-            thing.material_slots[0].link = "OBJECT"
-            thing.material_slots[0].material = self._covers[cover]
+            if part != "lamp":
+                thing.material_slots[0].link = "OBJECT"
+            if cover:
+                thing.material_slots[0].material = self._covers[cover[0]]
         thing.pass_index = 0
         thing.cycles.use_distance_cull = True
         _put_away(thing)
@@ -155,8 +198,12 @@ class Renderer:
         if "poses" in setting.labels:
             placed = [(o.class_id, o.position, o.rotation, o.radius) for o in scene.objects]
             poses = tuple(pose_in_camera(*where, camera) for where in placed)
-            image = replace(image, poses=poses, camera=camera_of(setting.resolution, FIELD_OF_VIEW, camera))
+            image = replace(image, poses=poses, camera=self._camera(camera))
         return image
+
+    def _camera(self, to_world: NDArray) -> Camera:
+        side = self.setting.resolution
+        return camera_from(intrinsics(side), to_world) if self._published else camera_of(side, FIELD_OF_VIEW, to_world)
 
 
 def _put_away(thing: Any) -> None:
@@ -174,7 +221,8 @@ def _place(thing: Any, placed: ObjectPlacement, number: int) -> None:
     thing.location = placed.position
     thing.rotation_quaternion = Matrix(placed.rotation).to_quaternion()
     thing.scale = (placed.radius,) * 3
-    thing.color = (*placed.tint, 1.0)
+    # with drawn gloss: grey, specular, roughness (nodes.py)
+    thing.color = (*placed.tint, 1.0) if placed.gloss is None else (placed.tint[0], *placed.gloss, 1.0)
 
 
 def _set_light(light: Any, spec: Light) -> None:
@@ -183,3 +231,10 @@ def _set_light(light: Any, spec: Light) -> None:
     light.set_energy(spec.power)
     size_of = {"area": "size", "point": "shadow_soft_size"}
     setattr(light.blender_obj.data, size_of[spec.kind], spec.size)
+
+
+def _from_pixel_middles(numbers: tuple[float, ...]) -> NDArray:
+    """K (3, 3) as BlenderProc has it, from the middle of the first pixel, of one from that pixel's corner."""
+    matrix = np.array(numbers).reshape(3, 3)
+    matrix[:2, 2] -= 0.5
+    return matrix

@@ -40,24 +40,37 @@ def start_blender(setting: RenderSetting, folder: str) -> None:
     _choose_device(setting.device)
     render_init()
     bproc.renderer.set_cpu_threads(1)
-    bproc.renderer.set_denoiser(None)
     bproc.renderer.set_noise_threshold(0)
     bproc.renderer.set_max_amount_of_samples(setting.samples)
-    bounces = setting.max_bounces
-    bproc.renderer.set_light_bounces(bounces, bounces, 0, bounces, 0, 0, 0)
+    _choose_quality(setting)
     bproc.renderer.toggle_light_tree(False)
     scene.cycles.caustics_reflective = scene.cycles.caustics_refractive = False
-    bproc.renderer.set_world_background([0, 0, 0], 0)
-    bproc.renderer.set_output_format("PNG", 8, False, view_transform="Standard")
     # The file is read at once and thrown away: speed over size.
     scene.render.image_settings.compression = 0
     scene.render.dither_intensity = 0
+    # The camera before may have had other pixels.
+    scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1
     # A pattern of its own for each pose: the seed is mixed with the frame number.
     scene.cycles.use_animated_seed = True
     scene.cycles.use_auto_tile = False
     # What is put away far off is left out: it costs neither time nor memory.
     scene.render.use_simplify = scene.cycles.use_distance_cull = True
     scene.cycles.distance_cull_margin = FARTHEST_M
+
+
+def _choose_quality(setting: RenderSetting) -> None:
+    """Denoiser, bounces, light from beyond the room, tones: ours, or BlenderProc's defaults, as published."""
+    if setting.scenes == "published":
+        bproc.renderer.set_denoiser("INTEL")
+        bproc.renderer.set_light_bounces(3, 0, 3, 3, 0, 8, 0)
+        bproc.renderer.set_world_background([0.05, 0.05, 0.05])
+        bproc.renderer.set_output_format("PNG", 8, False, view_transform="Filmic")
+        return
+    bounces = setting.max_bounces
+    bproc.renderer.set_denoiser(None)
+    bproc.renderer.set_light_bounces(bounces, bounces, 0, bounces, 0, 0, 0)
+    bproc.renderer.set_world_background([0, 0, 0], 0)
+    bproc.renderer.set_output_format("PNG", 8, False, view_transform="Standard")
 
 
 def _choose_device(device: str) -> None:

@@ -1,79 +1,40 @@
 """A scene as data: sampled from (setting, seed, scene index) with numpy alone, so that it can be named, hashed and
 made again anywhere. Follows the paper's appendix B: a cube-shaped room, one point and one area light, objects on the
-floor by on-surface sampling without intersections, ten camera poses looking at the objects.
+floor by on-surface sampling without intersections, ten camera poses looking at the objects. With `scenes: published`
+a scene is drawn as the paper's published files draw it (`published.py`).
 """
 
 import hashlib
 import json
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from render_actors.scene.published import sample_published
+from render_actors.scene.spec import (
+    Light,
+    Matrix,
+    ObjectPlacement,
+    SceneSpec,
+    Surface,
+    Vector,
+    about_z,
+    looking_along,
+    matrix,
+    turning_down,
+    vector,
+)
 from render_actors.setting.classes import classes_of
 from render_actors.setting.materials import SURFACES, surface_names
 from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.setting import RenderSetting
-
-Vector = tuple[float, float, float]
-Matrix = tuple[tuple[float, ...], ...]
 
 ROOM_HALF_M = 4.0
 FIELD_OF_VIEW = math.radians(50)
 OBJECT_RADIUS_M = 0.45
 # Objects' footprints keep this distance, so that touching bounding spheres never touch on screen by rounding.
 CLEARANCE_M = 0.02
-
-
-@dataclass(frozen=True)
-class ObjectPlacement:
-    """An object on the floor: pose in metres and world axes (z up, floor at 0), `radius` of its bounding sphere."""
-
-    class_id: int
-    position: Vector
-    rotation: Matrix
-    radius: float
-    tint: Vector
-
-
-@dataclass(frozen=True)
-class Light:
-    """A light: power in watts, colour linear RGB, size in metres (point: radius, area: side). Area lights face down."""
-
-    kind: Literal["point", "area"]
-    position: Vector
-    colour: Vector
-    power: float
-    size: float
-
-
-@dataclass(frozen=True)
-class Surface:
-    """Cover of walls, floor or an object: index into the surfaces' names (-1: the fixed one), tint, pattern scale."""
-
-    material: int
-    tint: Vector
-    scale: float
-
-
-@dataclass(frozen=True)
-class SceneSpec:
-    """A whole scene. `cameras` are camera-to-world 4x4 matrices (looking along -z); `noise_seed` is Cycles'.
-
-    `covers` are the objects', in their order, of the packaged surfaces; empty where each has its class's own material.
-    """
-
-    index: int
-    objects: tuple[ObjectPlacement, ...]
-    lights: tuple[Light, ...]
-    walls: Surface
-    floor: Surface
-    cameras: tuple[Matrix, ...]
-    noise_seed: int
-    covers: tuple[Surface, ...] = ()
 
 
 def scene_generator(setting: RenderSetting, seed: int, scene_index: int) -> np.random.Generator:
@@ -94,6 +55,8 @@ def sample_scene(
     if seed < 0 or scene_index < 0:
         raise ValueError(f"scene {scene_index} of seed {seed}: both must be 0 or more")
     rng = scene_generator(setting, seed, scene_index)
+    if setting.scenes == "published":
+        return sample_published(rng, setting, scene_index)
     drawn = _sample_objects(rng, setting)
     objects = settled or drawn
     return SceneSpec(
@@ -120,10 +83,10 @@ def _sample_objects(rng: np.random.Generator, setting: RenderSetting) -> tuple[O
     placements = []
     for class_id, radius, (x, y) in zip(class_ids, radii, _sample_footprints(rng, radii), strict=True):
         down = np.array(pool[class_id].downs[int(rng.integers(len(pool[class_id].downs)))])
-        rotation = _about_z(rng.uniform(0, 2 * math.pi)) @ _turning_down(down)
+        rotation = about_z(rng.uniform(0, 2 * math.pi)) @ turning_down(down)
         lowest = float((unit_vertices(pool[class_id]) @ rotation[2]).min())
-        tint = _vector(rng.uniform(0.8, 1.15, 3))
-        placements.append(ObjectPlacement(class_id, (x, y, -lowest * radius), _matrix(rotation), radius, tint))
+        tint = vector(rng.uniform(0.8, 1.15, 3))
+        placements.append(ObjectPlacement(class_id, (x, y, -lowest * radius), matrix(rotation), radius, tint))
     return tuple(placements)
 
 
@@ -137,8 +100,8 @@ def _hung(rng: np.random.Generator, class_ids: list[int], radii: list[float]) ->
         below = [o for o in placements if math.hypot(x - o.position[0], y - o.position[1]) < radius + o.radius]
         z = radius + CLEARANCE_M + max((o.position[2] + o.radius for o in below), default=0.0)
         rotation = Rotation.from_quat(rng.normal(size=4)).as_matrix()
-        tint = _vector(rng.uniform(0.8, 1.15, 3))
-        placements.append(ObjectPlacement(class_id, (x, y, z), _matrix(rotation), radius, tint))
+        tint = vector(rng.uniform(0.8, 1.15, 3))
+        placements.append(ObjectPlacement(class_id, (x, y, z), matrix(rotation), radius, tint))
     return tuple(placements)
 
 
@@ -158,27 +121,14 @@ def _sample_footprints(rng: np.random.Generator, radii: list[float]) -> list[tup
     return placed
 
 
-def _turning_down(down: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A rotation (3, 3) that turns the mesh direction `down` to -z."""
-    z = -down / np.linalg.norm(down)
-    x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0], z)
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z])
-
-
-def _about_z(angle: float) -> NDArray[np.float64]:
-    c, s = math.cos(angle), math.sin(angle)
-    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-
-
 def _sample_lights(rng: np.random.Generator, setting: RenderSetting) -> tuple[Light, ...]:
     white = (1.0, 1.0, 1.0)
     if setting.light == "fix":
         return (Light("point", (1.5, -1.5, 5.0), white, 270.0, 0.1), Light("area", (0.0, 0.0, 7.0), white, 190.0, 2.0))
     point_at = (*rng.uniform(-3, 3, 2), rng.uniform(2.5, 7))
     area_at = (*rng.uniform(-2, 2, 2), rng.uniform(5, 7.5))
-    point = Light("point", _vector(point_at), _light_colour(rng), _power(rng, setting, point_at[2], 22.0), 0.1)
-    area = Light("area", _vector(area_at), _light_colour(rng), _power(rng, setting, area_at[2], 8.0), 2.0)
+    point = Light("point", vector(point_at), _light_colour(rng), _power(rng, setting, point_at[2], 22.0), 0.1)
+    area = Light("area", vector(area_at), _light_colour(rng), _power(rng, setting, area_at[2], 8.0), 2.0)
     return point, area
 
 
@@ -190,13 +140,13 @@ def _power(rng: np.random.Generator, setting: RenderSetting, height: float, watt
 
 def _light_colour(rng: np.random.Generator) -> Vector:
     colour = rng.uniform(0.45, 1.0, 3)
-    return _vector(colour / colour.max())
+    return vector(colour / colour.max())
 
 
 def _sample_surface(rng: np.random.Generator, setting: RenderSetting) -> Surface:
     if setting.background == "fix":
         return Surface(-1, (1.0, 1.0, 1.0), 1.0)
-    tint = _vector(rng.uniform(0.55, 1.1, 3))
+    tint = vector(rng.uniform(0.55, 1.1, 3))
     return Surface(
         int(rng.integers(len(surface_names(setting.textures)))), tint, float(math.exp(rng.uniform(-0.5, 0.7)))
     )
@@ -204,7 +154,7 @@ def _sample_surface(rng: np.random.Generator, setting: RenderSetting) -> Surface
 
 def _sample_cover(rng: np.random.Generator) -> Surface:
     """An object's: of wider tints than the room's, and finer, an object being smaller than a wall."""
-    tint = _vector(rng.uniform(0.2, 1.1, 3))
+    tint = vector(rng.uniform(0.2, 1.1, 3))
     return Surface(int(rng.integers(len(SURFACES))), tint, float(math.exp(rng.uniform(0.0, 1.4))))
 
 
@@ -222,21 +172,4 @@ def _sample_camera(rng: np.random.Generator, objects: tuple[ObjectPlacement, ...
     inside = ROOM_HALF_M - 0.3
     room_left = [(inside - t * math.copysign(1, r)) / abs(r) for t, r in zip(target[:2], ray[:2], strict=True)]
     position = target + ray * min(distance, *room_left)
-    return _matrix(_looking_along(position, -ray))
-
-
-def _looking_along(position: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    right = np.cross(direction, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, np.cross(right, direction), -direction, position
-    return pose
-
-
-def _vector(values: "NDArray[np.float64] | tuple[float, ...]") -> Vector:
-    x, y, z = (float(value) for value in values)
-    return x, y, z
-
-
-def _matrix(values: NDArray[np.float64]) -> Matrix:
-    return tuple(tuple(float(value) for value in row) for row in values)
+    return matrix(looking_along(position, -ray))

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from render_actors.scene.sample import ObjectPlacement, SceneSpec, sample_scene
+from render_actors.scene.sample import sample_scene
+from render_actors.scene.spec import ObjectPlacement, SceneSpec
 from render_actors.setting.setting import RenderSetting, render_version
 from render_actors.silence import silence
 from render_actors.sinks import ArtifactSink

@@ -92,6 +92,9 @@ SURFACES: tuple[Material, ...] = (
 )
 FIXED_WALL = Material("fixed-wall", colours=((0.6, 0.6, 0.58), (0.6, 0.6, 0.58)), roughness=0.9)
 FIXED_FLOOR = Material("fixed-floor", colours=((0.35, 0.34, 0.33), (0.35, 0.34, 0.33)), roughness=0.9)
+# The fixed background of published scenes: the fabric by name where there are CC0 textures, else a pile of two browns.
+FIXED_CC_TEXTURE = "Fabric001"
+CARPET = Material("carpet", "noise", ((0.32, 0.26, 0.2), (0.2, 0.16, 0.12)), scale=150.0, roughness=0.95)
 
 
 @cache
@@ -115,3 +118,8 @@ def cc_textures(folder: Path) -> tuple[str, ...]:
 def surface_names(textures: str | None) -> tuple[str, ...]:
     """Names of the covers of walls and floor: the packaged ones, or those of a folder of CC0 textures."""
     return tuple(cover.name for cover in SURFACES) if textures is None else cc_textures(Path(textures))
+
+
+def published_background(textures: str | None) -> str:
+    """Name of the fixed cover of floor and walls in published scenes."""
+    return CARPET.name if textures is None else FIXED_CC_TEXTURE

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from render_actors.labels import MOST_NUMBERS
 from render_actors.setting.digests import tree_digest
+from render_actors.setting.materials import FIXED_CC_TEXTURE, cc_textures
 from render_actors.setting.objects import pool_classes, pool_size
 from render_actors.setting.source import Source, source_content
 
@@ -37,6 +38,9 @@ Label = Literal["classes", "boxes", "masks", "semantic", "normals", "depth", "po
 Device = Literal["cpu", "cuda", "optix"]
 
 DEFAULT_LABELS: tuple[Label, ...] = ("classes", "boxes", "masks")
+
+# What says nothing of the published scenes: they have their own.
+_NOT_PUBLISHED = ("placement", "material", "light_strength")
 
 # What a field of RenderSetting declares besides its type and its default. The checks here, the keys of a sweep file
 # (sweeper/config/render.py) and what a sweep renders (sweeper/stages/image_sets.py) all follow from it.
@@ -72,12 +76,15 @@ class RenderSetting:
     appearance: one object a scene, or min_objects to max_objects of them (the paper: 10). texture: every class of the
     pool, or its texture-less ones only. placement: objects stand apart on the floor, or are dropped and lie as they
     fell (render_actors/scene/settling.py). material: objects look as their class does, or each object of each scene is
-    covered anew, at random. resolution is the image side in px, samples are Cycles samples a pixel,
-    min_visible_px is how many pixels an object must cover to count as visible, whatever the resolution: a share of a
-    large image would leave plain objects without a label. size_jitter varies an object's size by -15 to +20 %.
-    light_strength: least and most of random lights; stronger ones bleach light surfaces (docs/rendering.md). objects is
-    a folder of BOP data sets and textures a folder of CC0 materials, in place of the packaged pools. source renders
-    with something else than Blender: then `appearance` to `material` and the pools say nothing.
+    covered anew, at random. scenes: framed, our own, in which objects fill the image, or published, room, lights, look,
+    placement, camera, denoiser and bounces as the paper's published files have them (render_actors/scene/published.py);
+    those have no placement, material and light_strength to choose. resolution is the image side in px, samples are
+    Cycles samples a pixel, min_visible_px is how many pixels an object must cover to count as visible, whatever the
+    resolution: a share of a large image would leave plain objects without a label. size_jitter varies an object's size
+    by -15 to +20 %. light_strength: least and most of random lights; stronger ones bleach light surfaces
+    (docs/rendering.md). objects is a folder of BOP data sets and textures a folder of CC0 materials, in place of the
+    packaged pools. source renders with something else than Blender: then `appearance` to `scenes` and the pools say
+    nothing.
     Raises ValueError for a value out of range.
     """
 
@@ -87,6 +94,7 @@ class RenderSetting:
     texture: Literal["with", "without"] = field(default="with", metadata=EACH)
     placement: Literal["surface", "physics"] = field(default="surface", metadata=EACH | LATER)
     material: Literal["own", "random"] = field(default="own", metadata=EACH | LATER)
+    scenes: Literal["framed", "published"] = field(default="framed", metadata=EACH | LATER)
     resolution: int = field(default=64, metadata=SHARED | whole(16, 1024))
     samples: int = field(default=4, metadata=SHARED | whole(1, 4096))
     classes: int = field(default=20, metadata=SHARED)
@@ -118,6 +126,8 @@ class RenderSetting:
             )
         self._check_labels()
         self._check_classes()
+        if self.scenes == "published" and self.source is None:
+            self._check_published()
 
     def _check(self, name: str, declared: Mapping[str, Any]) -> None:
         """ValueError where a value is not what its field declares."""
@@ -150,6 +160,19 @@ class RenderSetting:
                 raise ValueError(
                     f"rendering setting: none of the first {self.classes} classes is texture-less; raise classes"
                 )
+
+    def _check_published(self) -> None:
+        for each in dataclasses.fields(self):
+            if each.name in _NOT_PUBLISHED and getattr(self, each.name) != each.default:
+                raise ValueError(
+                    f"rendering setting: {each.name} says nothing of published scenes, which have their own; "
+                    f"leave out {each.name}, or scenes"
+                )
+        if self.background == "fix" and self.textures and FIXED_CC_TEXTURE not in cc_textures(Path(self.textures)):
+            raise ValueError(
+                f"rendering setting: textures: {self.textures} lacks {FIXED_CC_TEXTURE}, the fixed background of "
+                "published scenes; fetch it, or leave out textures for the packaged carpet"
+            )
 
     def content(self) -> dict[str, object]:
         """Everything that determines the images and labels, as JSON-ready values.

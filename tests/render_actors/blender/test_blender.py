@@ -29,7 +29,7 @@ def render(out: Path, scenes: list[int], setting: RenderSetting = SETTING) -> No
     """Render in a new process. Its exit code says nothing: Blender may crash when the interpreter ends."""
     out.mkdir()
     script = Path(__file__).with_name("render_scenes.py")
-    command = [sys.executable, str(script), str(out), json.dumps(setting.content()), *map(str, scenes)]
+    command = [sys.executable, str(script), str(out), json.dumps(dataclasses.asdict(setting)), *map(str, scenes)]
     project = Path(__file__).parents[3]
     done = subprocess.run(
         command, cwd=project, env={"PYTHONPATH": str(project)}, capture_output=True, text=True, timeout=300, check=False

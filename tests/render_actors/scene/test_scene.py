@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render_actors.scene.sample import ROOM_HALF_M, SceneSpec, sample_scene
+from render_actors.scene.sample import ROOM_HALF_M, sample_scene
+from render_actors.scene.spec import SceneSpec
 from render_actors.setting.classes import class_names, classes_of
 from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.objects import CLASSES
@@ -140,17 +141,29 @@ def test_all_sixteen_settings_can_be_asked_for_and_differ() -> None:
 
 
 @pytest.mark.parametrize("level", range(8))
-def test_the_shipped_levels_are_the_published_codes(level: int) -> None:
+@pytest.mark.parametrize("name", ["paper/grid.yaml", "renderings.yaml"])
+def test_the_shipped_levels_are_the_published_codes(name: str, level: int) -> None:
     # its run_renders.sh: levels 0 and 1 have one object, the even ones but 4 only T-LESS and ITODD, config_lv3 fixes
     # light and material, config_lv4 the material
-    config = load_config(ROOT / f"configs/paper/lv{level}.yaml")
-    setting = setting_of(config, f"lv{level}")
+    setting = setting_of(load_config(ROOT / "configs" / name), f"lv{level}")
     assert setting.appearance == ("single" if level < 2 else "multiple")
     assert setting.light == ("fix" if level in (0, 1, 2, 4) else "random")
     assert setting.background == ("random" if level > 5 else "fix")
     assert setting.texture == ("without" if level in (0, 2, 3, 6) else "with")
-    together = load_config(ROOT / "configs/paper/levels.yaml")
-    assert setting_of(together, f"lv{level}") == setting
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "paper").glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_is_called_the_papers_is_rendered_as_the_paper_did(path: Path) -> None:
+    config = load_config(path)
+    assert config.pretrain.validation_images == 1000
+    assert config.pretrain.recipe == config.finetune.recipe == {"base": "paper"}
+    for name in config.renderings:
+        setting = setting_of(config, name)
+        assert (setting.scenes, setting.classes, setting.size_jitter) == ("published", 173, False)
+        assert (setting.resolution, setting.samples, setting.poses_per_scene) == (640, 50, 10)
+        assert (setting.min_objects, setting.max_objects) == (10, 10)
+        # lv7 is one row of images in all of them
+        assert name != "lv7" or setting == setting_of(load_config(path.with_name("grid.yaml")), "lv7")
 
 
 def test_what_was_rendered_before_a_key_existed_keeps_its_name() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render_actors.scene.sample import ROOM_HALF_M, ObjectPlacement, sample_scene
+from render_actors.scene.sample import ROOM_HALF_M, sample_scene
 from render_actors.scene.settling import POSES_FILE, settled_scene, settling_identity
+from render_actors.scene.spec import ObjectPlacement
 from render_actors.setting.classes import classes_of
 from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.setting import RenderSetting

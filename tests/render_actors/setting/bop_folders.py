@@ -26,11 +26,11 @@ def write_bop(folder: Path) -> Path:
     return folder
 
 
-def write_textures(folder: Path) -> Path:
-    """Bricks in plain green."""
-    asset = folder / "Bricks001"
+def write_textures(folder: Path, name: str = "Bricks001") -> Path:
+    """One material in plain green."""
+    asset = folder / name
     asset.mkdir(parents=True)
     green = np.tile(np.array([30, 180, 30], np.uint8), (64, 64, 1))
-    Image.fromarray(green).save(asset / "Bricks001_2K-JPG_Color.jpg")
-    Image.fromarray(green).save(asset / "Bricks001_2K-JPG_Roughness.jpg")
+    Image.fromarray(green).save(asset / f"{name}_2K-JPG_Color.jpg")
+    Image.fromarray(green).save(asset / f"{name}_2K-JPG_Roughness.jpg")
     return folder

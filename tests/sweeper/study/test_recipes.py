@@ -10,9 +10,12 @@ from sweeper.commands import plan as planning
 from sweeper.commands.report import write_report
 from sweeper.commands.run import write_config
 from sweeper.config.load import load_config
-from sweeper.study.recipes import less_than_one_pass
+from sweeper.study.recipes import less_than_one_pass, resolve_recipe
 from tests.sweeper.examples import real_sweep, simulated_sweep, sweep_of
 
+CONFIGS = Path(__file__).parents[3] / "configs"
+# Files of clusters and prices are no sweeps.
+SHIPPED = sorted({*CONFIGS.rglob("*.yaml")} - {*(CONFIGS / "cluster").glob("*.yaml"), CONFIGS / "prices.yaml"})
 RECIPE = {"iterations": 4000, "batch_size": 256, "warmup_images": 0}
 
 
@@ -40,11 +43,14 @@ def test_a_simulated_sweep_has_no_recipe(tmp_path: Path) -> None:
     assert less_than_one_pass(sweep_of(tmp_path, simulated_sweep()), [10**7]) == []
 
 
-def test_the_papers_levels_end_beyond_one_pass_and_the_quickstart_does_not() -> None:
-    levels, quick = (load_config(Path("configs") / name) for name in ("paper/levels.yaml", "quickstart.yaml"))
-    (said,) = less_than_one_pass(levels, levels.ladder.choices())
-    assert said.startswith("mulclass: n = 64,000 is more than the 57,600 images")
-    assert less_than_one_pass(quick, quick.ladder.choices()) == []
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(CONFIGS)))
+def test_every_shipped_ladder_ends_where_its_recipe_sees_each_image_twice(path: Path) -> None:
+    # below that an error says as much of the recipe's length as of n
+    config = load_config(path)
+    largest = config.ladder.choices()[-1]
+    for task in config.pretrain.tasks:
+        told = resolve_recipe("pretrain", task, config.pretrain.recipe)
+        assert told.iterations * told.batch_size >= 2 * largest, f"{task}: n = {largest:,}"
 
 
 @pytest.mark.data

@@ -1,0 +1,100 @@
+"""A scene as data, and the small geometry that every kind of scene is sampled with."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = tuple[float, float, float]
+Matrix = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ObjectPlacement:
+    """An object on the floor: pose in metres and world axes (z up, floor at 0), `radius` of its bounding sphere.
+
+    `tint` multiplies its material's colour. `gloss`: specular and roughness in 0 to 1, in place of those of its class.
+    """
+
+    class_id: int
+    position: Vector
+    rotation: Matrix
+    radius: float
+    tint: Vector
+    gloss: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Light:
+    """A light: power in watts, colour linear RGB, size in metres (point: radius, area: side). Area lights face down.
+
+    A plane is a square that shines up and down and can be seen: its power is the emission's strength.
+    """
+
+    kind: Literal["point", "area", "plane"]
+    position: Vector
+    colour: Vector
+    power: float
+    size: float
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Cover of walls, floor or an object: index into the surfaces' names (-1: the fixed one), tint, pattern scale."""
+
+    material: int
+    tint: Vector
+    scale: float
+
+
+@dataclass(frozen=True)
+class SceneSpec:
+    """A whole scene. `cameras` are camera-to-world 4x4 matrices (looking along -z); `noise_seed` is Cycles'.
+
+    `covers` are the objects', in their order, of the packaged surfaces; empty where each has its class's own material.
+    """
+
+    index: int
+    objects: tuple[ObjectPlacement, ...]
+    lights: tuple[Light, ...]
+    walls: Surface
+    floor: Surface
+    cameras: tuple[Matrix, ...]
+    noise_seed: int
+    covers: tuple[Surface, ...] = ()
+
+
+def turning_down(down: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A rotation (3, 3) that turns the mesh direction `down` to -z."""
+    z = -down / np.linalg.norm(down)
+    x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0], z)
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(z, x), z])
+
+
+def about_z(angle: float) -> NDArray[np.float64]:
+    """The rotation (3, 3) by `angle` radians about the vertical."""
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def looking_along(position: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The pose (4, 4) of a camera at `position` that looks along the unit vector `direction`, its top upwards."""
+    right = np.cross(direction, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, np.cross(right, direction), -direction, position
+    return pose
+
+
+def vector(values: "NDArray[np.float64] | tuple[float, ...]") -> Vector:
+    """Three numbers as plain data."""
+    x, y, z = (float(value) for value in values)
+    return x, y, z
+
+
+def matrix(values: NDArray[np.float64]) -> Matrix:
+    """An array (rows, columns) as plain data."""
+    return tuple(tuple(float(value) for value in row) for row in values)
