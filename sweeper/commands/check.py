@@ -73,7 +73,7 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
     recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
     for name in names:
         with bad_input(f"{stage}.tasks: "):
-            learnt = task_facts(name)
+            task_facts(name)
         for backbone in config.pretrain.backbones:
             _check_recipe(stage, name, resolve_recipe(stage, name, recipe, backbone), config)
         if stage == "finetune":

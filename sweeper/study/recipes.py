@@ -12,9 +12,7 @@ from tasks.recipes.recipe import Recipe
 from tasks.recipes.registry import recipe, recipe_names
 
 
-def resolve_recipe(
-    stage: str, task: str, overrides: Mapping[str, Any], backbone: str | None = None
-) -> Recipe:
+def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any], backbone: str | None = None) -> Recipe:
     """The recipe `overrides["base"]` names (default: quick) with the other keys replaced.
 
     `base` is a recipe's whole name, or the end of one, quick or paper: then each task has its own. `backbone`: on

@@ -204,8 +204,6 @@ def begin_as_shortcuts(backbone: StagedBackbone) -> None:
 
 def _last_norm(block: nn.Module) -> nn.BatchNorm2d | None:
     """The batch norm before the sum of a residual block, ours or torchvision's, which has two or three."""
-    if isinstance(block, ResidualBlock):
-        last = block.convolve[-1]
-    else:
-        last = getattr(block, "bn3", getattr(block, "bn2", None))
+    of_torchvision = getattr(block, "bn3", getattr(block, "bn2", None))
+    last = block.convolve[-1] if isinstance(block, ResidualBlock) else of_torchvision
     return last if isinstance(last, nn.BatchNorm2d) else None

@@ -46,8 +46,8 @@ class Recipe:
     the photograph alone fills the window, whatever its proportions, and not the square that it lies in.
     shorter_edge: least and most px; the photograph is resized so that its shorter edge is a whole number drawn from
     these, and a window is cut from it; (0, 0) = not so. eval_shorter_edge: px of the shorter edge of photographs that
-    are evaluated, eval_window: px of the square that is cut from their middle, 0 = all is seen. Without eval_shorter_edge
-    they are seen as in training, less what is drawn.
+    are evaluated, eval_window: px of the square that is cut from their middle, 0 = all is seen. Without
+    eval_shorter_edge they are seen as in training, less what is drawn.
     """
 
     iterations: int

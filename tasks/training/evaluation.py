@@ -122,9 +122,7 @@ def _precision(recipe: Recipe | None) -> Precision:
     return "fp32" if recipe is None else recipe.precision
 
 
-def score(
-    model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, recipe: Recipe
-) -> float:
+def score(model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, recipe: Recipe) -> float:
     """The task's metric, in [0, 1]: each worker predicts its share of a set of `size` images, all score the whole."""
     return task.metric(_evidence(model, task, feed, size, shard, batch_size, recipe))
 

@@ -53,8 +53,8 @@ class Views:
     def of_images(self, images: Tensor, chosen: Tensor) -> Tensor:
         """Windows (B, h, w, 3) into images[chosen], uint8 as they are, or float32 where any is resampled.
 
-        Bilinear; a window that shrinks is antialiased: each pixel is a mean of all that it covers, with the weights of a
-        triangle, as Pillow has it. The middles of the pixels are where `of_labels` has them.
+        Bilinear; a window that shrinks is antialiased: each pixel is a mean of all that it covers, with the weights of
+        a triangle, as Pillow has it. The middles of the pixels are where `of_labels` has them.
         """
         height, width = images.shape[1:3]
         if self.are_whole((height, width)):

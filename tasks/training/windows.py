@@ -37,8 +37,9 @@ def drawn(rng: np.random.Generator, recipe: Recipe, stored: Size, photographs: n
         room = np.maximum(resized - size, 0)
         origin, extent = (px / resized * photographs / stored for px in (np.floor(places * (room + 1)), np.array(size)))
     elif "resized_crop" in recipe.augment:
-        extent = _resized_crops(rng, photographs) / stored
-        origin = places * (photographs / stored - extent)
+        extent, fits = _resized_crops(rng, photographs)
+        extent /= stored
+        origin = np.where(fits, places, 0.5) * (photographs / stored - extent)
     else:
         frame = _frame(recipe, stored, photographs)
         extent = frame * _zoomed(recipe, crop, zoom)
@@ -94,14 +95,14 @@ def _zoomed(recipe: Recipe, crop: np.ndarray, zoom: np.ndarray) -> np.ndarray:
 
 
 def _resized(photographs: np.ndarray, edge: np.ndarray | int) -> np.ndarray:
-    """Sizes (B, 2) of photographs whose shorter edge becomes `edge` px; the longer is rounded down, as in torchvision."""
+    """Sizes (B, 2) of photographs whose shorter edge becomes `edge` px; the longer rounded down, as in torchvision."""
     return np.floor(photographs * edge / photographs.min(axis=1, keepdims=True) + _ROUNDING)
 
 
-def _resized_crops(rng: np.random.Generator, photographs: np.ndarray) -> np.ndarray:
-    """Sizes (B, 2) in px of random crops of the photographs.
+def _resized_crops(rng: np.random.Generator, photographs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sizes (B, 2) in px of random crops of the photographs, and whether each was drawn, bool (B, 1).
 
-    Of ten draws the first that fits; else the largest crop of an allowed shape.
+    Of ten draws the first that fits; else the largest crop of an allowed shape, which is one of the middle.
     """
     shares, shapes = rng.uniform(size=(2, len(photographs), _TRIES, 1))
     least, most = _AREAS
@@ -113,7 +114,8 @@ def _resized_crops(rng: np.random.Generator, photographs: np.ndarray) -> np.ndar
     first = tried[np.arange(len(tried)), fits.argmax(axis=1)]
     height, width = photographs.T
     largest = np.stack([np.minimum(height, width / _ASPECTS[0]), np.minimum(width, height * _ASPECTS[1])], axis=1)
-    return np.where(fits.any(axis=1, keepdims=True), first, largest)
+    found = fits.any(axis=1, keepdims=True)
+    return np.where(found, first, largest), found
 
 
 def _test_magnification(recipe: Recipe, stored: Size, photographs: np.ndarray) -> np.ndarray:
@@ -123,5 +125,5 @@ def _test_magnification(recipe: Recipe, stored: Size, photographs: np.ndarray) -
 
 
 def _magnification(extent: np.ndarray, size: Size | np.ndarray) -> np.ndarray:
-    """How many px of the image a px of the square becomes, (B, 1), where (B, 2) px become `size`; of both axes a mean."""
+    """How many px of the image a px of the square becomes, (B, 1); (B, 2) px become `size`."""
     return np.asarray(np.sqrt((np.asarray(size) / extent).prod(axis=1, keepdims=True)))

@@ -43,7 +43,7 @@ def test_a_decoded_photograph_and_its_labels_agree(tmp_path: Path, kind: LabelKi
 
 
 def assert_agree(apart: np.ndarray, kind: LabelKind, larger: float = 1.0) -> None:
-    """Distances (M, 2) in px from what the images show to what their labels say; `larger`: px of a stored px at most."""
+    """Distances (M, 2) in px from image to label; `larger`: px of a stored px at most."""
     if FORMS[kind].is_map:
         # a single disc's edge in a map of whole pixels is ragged, each in its own way
         assert np.abs(apart.mean(axis=0)).max() < TENTH * max(1, larger)

@@ -31,7 +31,10 @@ PLAIN = Recipe(iterations=100, batch_size=10, lr=0.1, warmup_images=200)
         ({"shorter_edge": (20, 40)}, "shorter_edge needs eval_shorter_edge"),
         ({"eval_window": 20}, "eval_window is cut from a photograph of eval_shorter_edge px"),
         ({"stretch": True, "eval_shorter_edge": 20}, "stretch and eval_shorter_edge both say what is evaluated"),
-        ({"stretch": True, "augment": ("resized_crop",)}, "augment resized_crop and stretch, crop or scale_jitter both"),
+        (
+            {"stretch": True, "augment": ("resized_crop",)},
+            "augment resized_crop and stretch, crop or scale_jitter both",
+        ),
     ],
 )
 def test_a_wrong_value_is_named(change: dict[str, Any], message: str) -> None:

@@ -150,8 +150,13 @@ def test_keys_that_came_later_part_rows_only_where_they_are_set(tmp_path: Path) 
     arm = Arm("plain", "mulclass", "small_resnet", "sinclass")
     before = Identities(sweep_of(tmp_path, real_sweep())).study(arm)
 
-    for override in ("finetune.resolution=48", "finetune.balanced=false", "finetune.recipe={auxiliary_rate: 2.0}",
-        "finetune.recipe={window: 48}", "finetune.recipe={decay_norms: false}"):
+    for override in (
+        "finetune.resolution=48",
+        "finetune.balanced=false",
+        "finetune.recipe={auxiliary_rate: 2.0}",
+        "finetune.recipe={window: 48}",
+        "finetune.recipe={decay_norms: false}",
+    ):
         assert Identities(sweep_of(tmp_path, real_sweep(), override)).study(arm) != before
 
 

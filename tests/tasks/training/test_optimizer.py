@@ -77,9 +77,7 @@ def test_a_step_is_that_of_the_formula(nesterov: bool) -> None:
             for parameter, slope, v in zip(by_hand.parameters(), slopes, velocity, strict=True):
                 slope = slope + 1e-2 * parameter
                 v.mul_(0.9).add_(slope)
-                parameter -= 0.1 * (slope + 0.9 * v if nesterov else v)
-    for ours, wanted, start in zip(
-        model.parameters(), by_hand.parameters(), _plain_model().parameters(), strict=True
-    ):
+                parameter.sub_(0.1 * (slope + 0.9 * v if nesterov else v))
+    for ours, wanted, start in zip(model.parameters(), by_hand.parameters(), _plain_model().parameters(), strict=True):
         torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-6)
         assert (wanted - start).abs().max() > 1e-4

@@ -25,7 +25,7 @@ def view(top: float = 0.0, left: float = 0.0, side: float = 1.0, mirrored: bool 
     return Views(origin, extent, np.array([[mirrored]]), distance=distance)
 
 
-def drawn(rng: np.random.Generator, recipe: Recipe, count: int, side: int) -> Views:
+def windows_of(rng: np.random.Generator, recipe: Recipe, count: int, side: int) -> Views:
     return windows.drawn(rng, recipe, (side, side), np.full((count, 2), float(side)))
 
 
@@ -56,7 +56,7 @@ def test_the_box_in_a_window_is_the_box_of_what_the_window_shows() -> None:
     drawn[0, 20:41, 12:45] = 1
     recipe = Recipe(iterations=1, batch_size=1, lr=1.0, augment=("flip",), scale_jitter=(0.5, 2.0))
     for _ in range(50):
-        window = drawn(rng, recipe, 1, size)
+        window = windows_of(rng, recipe, 1, size)
         moved = window.of_labels(box(0, 12, 20, 45, 41), ALL, "boxes", (size, size))[0, 0]
         rows, columns = torch.nonzero(window.of_labels(drawn, ALL, "semantic", (size, size))[0] == 1, as_tuple=True)
         if moved[0] == NO_BOX:
@@ -110,7 +110,7 @@ def test_keypoints_in_a_window_are_where_the_window_shows_them() -> None:
     rows = rows_of(np.zeros(1), np.array([[12, 20, 50, 50]]), np.array([900.0]), points, HANDS)
     recipe, checked = Recipe(iterations=1, batch_size=1, lr=1.0, augment=("flip",), scale_jitter=(0.7, 1.5)), 0
     for _ in range(40):
-        window = drawn(rng, recipe, 1, size)
+        window = windows_of(rng, recipe, 1, size)
         moved = window.of_labels(torch.from_numpy(rows)[None], ALL, "keypoints", (size, size), mirrored_order(HANDS))
         shown = window.of_labels(drawn, ALL, "semantic", (size, size))[0]
         for k in range(2):
@@ -150,7 +150,7 @@ def test_a_window_that_shrinks_its_image_is_antialiased() -> None:
 
 def test_crop_and_scale_jitter_zoom_one_on_top_of_the_other() -> None:
     def zooms(**values: Any) -> tuple[float, float]:
-        views = drawn(np.random.default_rng(0), Recipe(iterations=1, batch_size=1, lr=1.0, **values), 2000, 64)
+        views = windows_of(np.random.default_rng(0), Recipe(iterations=1, batch_size=1, lr=1.0, **values), 2000, 64)
         return float(1 / views.extent.max()), float(1 / views.extent.min())
 
     assert zooms(augment=("crop",)) == pytest.approx((1, 4 / 3), abs=0.01)
@@ -161,7 +161,7 @@ def test_crop_and_scale_jitter_zoom_one_on_top_of_the_other() -> None:
 def test_an_image_is_seen_alike_whichever_part_of_a_batch_it_comes_in() -> None:
     recipe = Recipe(iterations=1, batch_size=16, lr=1.0, augment=("flip", "crop"), scale_jitter=(0.5, 2.0))
     images, chosen = torch.randint(256, (16, 24, 24, 3), dtype=torch.uint8), torch.arange(16)
-    views = drawn(np.random.default_rng(0), recipe, 16, 24)
+    views = windows_of(np.random.default_rng(0), recipe, 16, 24)
 
     whole = views.of_images(images, chosen)
 
