@@ -121,7 +121,7 @@ class Views:
         middles = torch.arange(side, device=device) + 0.5
         away = (placed(places.astype(np.float32), device)[..., None] - middles).abs_()
         weights = (1 - away.div_(placed(reach, device))).clamp_(min=0).mul_(placed(inside, device))
-        if self.photograph is not None:
+        if (ends < side).any():
             weights.mul_(middles < placed(ends.astype(np.float32), device)[..., None])
         return weights.div_(weights.sum(dim=-1, keepdim=True).clamp_(min=_NEXT_TO_NOTHING))
 
