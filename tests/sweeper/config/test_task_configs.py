@@ -9,6 +9,7 @@ import pytest
 
 from analysis.policy.runs import Run
 from sweeper.commands.check import check
+from sweeper.commands.report import recipes_text
 from sweeper.errors import BadInput
 from sweeper.stages.identity import Identities
 from sweeper.stages.image_sets import setting_of
@@ -142,6 +143,20 @@ def test_a_recipe_may_differ_on_one_backbone_and_the_files_own_values_stand(tmp_
     arms = [Arm("plain", "objdet", backbone, "sinclass") for backbone in ("resnet50", "resnet152")]
     identities = [Identities(sweep).checkpoint(Run(arm.name, 10, 0, 10)) for arm in arms]
     assert [each["recipe"]["iterations"] for each in identities] == [225_000, 450_000]
+
+
+def test_the_run_folders_config_says_every_recipe_of_every_backbone_once(tmp_path: Path) -> None:
+    sweep = sweep_of(tmp_path, pretrained_on("objdet"), "pretrain.recipe={base: paper}")
+    backbones = {"backbones": ("resnet18", "resnet50", "resnet152")}
+    sweep = sweep.model_copy(update={"pretrain": sweep.pretrain.model_copy(update=backbones)})
+
+    whole, half, real = recipes_text(sweep).splitlines()
+
+    assert whole.startswith("# pretrain objdet on resnet18, resnet50, as resolved: {")
+    assert '"iterations": 225000, "batch_size": 64' in whole
+    assert half.startswith("# pretrain objdet on resnet152, as resolved: {")
+    assert '"iterations": 450000, "batch_size": 32' in half
+    assert real.startswith("# finetune sinclass, as resolved: {")
 
 
 def test_keys_that_came_later_part_rows_only_where_they_are_set(tmp_path: Path) -> None:
