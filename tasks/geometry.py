@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tasks.base import Evidence, Task, TaskError, task_facts
-from tasks.segmentation import AUXILIARY_WEIGHT, DeepLab
+from tasks.segmentation import AUXILIARY_WEIGHT, DeepLab, resize
 
 _CLOSE_FACTOR = 1.25
 
@@ -42,6 +42,8 @@ def _with_auxiliary(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[tuple
 
     def of_both(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
         main, auxiliary = predictions
+        # at every pixel, also where that head answers at the size of its own map
+        auxiliary = resize(auxiliary, (main.shape[-2], main.shape[-1]))
         return loss(main, labels) + AUXILIARY_WEIGHT * loss(auxiliary, labels)
 
     return of_both
