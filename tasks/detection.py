@@ -195,7 +195,6 @@ def images_of(batches: Sequence[Evidence]) -> Iterator[tuple[int, Tensor, Tensor
 
 
 def _precision(batches: Sequence[Evidence], weights: np.ndarray, masks: bool) -> np.ndarray:
-    size = (int(batches[0][1].shape[1]), int(batches[0][1].shape[2])) if masks else (0, 0)
     objects: list[dict[str, Any]] = []
     detections: list[dict[str, Any]] = []
     for image, rows, label in images_of(batches):
@@ -206,12 +205,12 @@ def _precision(batches: Sequence[Evidence], weights: np.ndarray, masks: bool) ->
                 objects.append({"image_id": image, "category_id": k, "iscrowd": is_crowd} | shape)
         boxes = rows[:, 2:BOX_FIELDS]
         small = rows[:, BOX_FIELDS:].unflatten(1, (_MASK_SIDE, -1)) if masks else boxes
-        shapes = _encoded(pasted(small, boxes, size)) if masks else _sides(boxes)
+        shapes = _encoded(pasted(small, boxes, (label.shape[0], label.shape[1]))) if masks else _sides(boxes)
         named = [{"image_id": image, "category_id": int(k), "score": score} for k, score in rows[:, :2].tolist()]
         detections += [one | shape for one, shape in zip(named, shapes, strict=True)]
     if all(each["iscrowd"] for each in objects):
         raise TaskError("no image of the evaluation set shows any object, so mmAP is undefined")
-    return coco_precision("segm" if masks else "bbox", objects, detections, weights, size=size)
+    return coco_precision("segm" if masks else "bbox", objects, detections, weights)
 
 
 def box_precision(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:

@@ -1,27 +1,24 @@
 """`normal` and `depth`: the shape of what is seen, by DeepLabV3 with 3 outputs and 1.
 
-`normal`, appendix A of the paper: the mean of 1 - n.n' over the pixels that have a normal, after L2 normalisation. Its
-error is the mean angle between n and n' over 180 degrees, so that it lies in [0, 1]; directions drawn blindly give 0.5.
-`depth` predicts its logarithm, mean absolute difference; its metric is the share of pixels within a factor of 1.25
-(the delta-1 of Eigen et al. 2014).
+`normal`, appendix A of the paper: the mean of 1 - n.n' over the pixels that have a normal, after L2 normalisation, and
+half of that of an auxiliary FCN head on the third stage, as `semseg` has it; so has `depth`. The error
+of `normal` is the mean angle between n and n' over 180 degrees, so that it lies in [0, 1]; directions drawn blindly
+give 0.5. `depth` predicts its logarithm, mean absolute difference; its metric is the share of pixels within a factor of
+1.25 (the delta-1 of Eigen et al. 2014).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from tasks.base import Evidence, Task, TaskError, task_facts
-from tasks.segmentation import DeepLab
+from tasks.segmentation import AUXILIARY_WEIGHT, DeepLab, resize
 
 _CLOSE_FACTOR = 1.25
-
-
-def _head(channels: Sequence[int], outputs: int) -> nn.Module:
-    return DeepLab(channels, outputs, auxiliary=False)
 
 
 def _mean(total: Tensor, counted: Tensor) -> Tensor:
@@ -38,6 +35,18 @@ def _cosines(predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 def _valid_normals(labels: Tensor) -> Tensor:
     return labels.any(dim=-1).float().mean()
+
+
+def _with_auxiliary(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[tuple[Tensor, Tensor], Tensor], Tensor]:
+    """The loss of the main head's maps, and half of that of the auxiliary head's."""
+
+    def of_both(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+        main, auxiliary = predictions
+        # at every pixel, also where that head answers at the size of its own map
+        auxiliary = resize(auxiliary, (main.shape[-2], main.shape[-1]))
+        return loss(main, labels) + AUXILIARY_WEIGHT * loss(auxiliary, labels)
+
+    return of_both
 
 
 def _normal_loss(predictions: Tensor, labels: Tensor) -> Tensor:
@@ -95,11 +104,19 @@ TASKS = {
     "normal": Task(
         task_facts("normal"),
         "1 - angle / 180 deg",
-        _head,
-        _normal_loss,
+        DeepLab,
+        _with_auxiliary(_normal_loss),
         angular_agreement,
         _angles,
         valid=_valid_normals,
     ),
-    "depth": Task(task_facts("depth"), "delta-1", _head, _depth_loss, close_share, _within, valid=_valid_depths),
+    "depth": Task(
+        task_facts("depth"),
+        "delta-1",
+        DeepLab,
+        _with_auxiliary(_depth_loss),
+        close_share,
+        _within,
+        valid=_valid_depths,
+    ),
 }

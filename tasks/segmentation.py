@@ -15,7 +15,8 @@ from torch.nn import functional
 from tasks.base import Evidence, Task, TaskError, mean_over_classes, task_facts
 from tasks.label_forms import IGNORED
 
-_AUXILIARY_WEIGHT = 0.5
+# of the loss of the auxiliary head, beside that of the main one
+AUXILIARY_WEIGHT = 0.5
 # torchvision's, for a map of this side: an image of 480 px, read at an 8th
 _HEAD_WIDTH, _ATROUS_RATES = 256, (12, 24, 36)
 _MADE_FOR_SIDE = 60
@@ -39,17 +40,17 @@ def atrous_rates(side: int) -> tuple[int, ...]:
 
 
 class DeepLab(nn.Module):
-    """DeepLabV3's head on the last stage map; where `auxiliary`, an FCN head on the third for training alone.
+    """DeepLabV3's head on the last stage map, and for training alone an FCN head on the third.
 
     Its atrous rates follow the size of the map at hand.
     """
 
-    def __init__(self, channels: Sequence[int], outputs: int, *, auxiliary: bool) -> None:
+    def __init__(self, channels: Sequence[int], outputs: int) -> None:
         super().__init__()
         from torchvision.models.segmentation.fcn import FCNHead
 
         self.main = _deeplab_head(channels[-1], outputs)
-        self.auxiliary = FCNHead(channels[-2], outputs) if auxiliary else None
+        self.auxiliary = FCNHead(channels[-2], outputs)
 
     def forward(
         self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None
@@ -57,7 +58,7 @@ class DeepLab(nn.Module):
         """Maps (B, outputs, H, W) of the images' size; in training those of the auxiliary head beside them."""
         self._fit_to(min(stages[-1].shape[-2:]))
         main = resize(self.main(stages[-1]), size)
-        if self.training and self.auxiliary is not None:
+        if self.training:
             return main, resize(self.auxiliary(stages[-2]), size)
         return main
 
@@ -82,10 +83,6 @@ def _deeplab_head(before: int, outputs: int) -> nn.Sequential:
     )
 
 
-def _head(channels: Sequence[int], outputs: int) -> nn.Module:
-    return DeepLab(channels, outputs, auxiliary=True)
-
-
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean over the pixels that count; 0 where none does."""
     total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
@@ -98,7 +95,7 @@ def _valid(labels: Tensor) -> Tensor:
 
 def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
     main, auxiliary = predictions
-    return _cross_entropy(main, labels.long()) + _AUXILIARY_WEIGHT * _cross_entropy(auxiliary, labels.long())
+    return _cross_entropy(main, labels.long()) + AUXILIARY_WEIGHT * _cross_entropy(auxiliary, labels.long())
 
 
 def _areas(logits: Tensor, labels: Tensor) -> Evidence:
@@ -125,4 +122,4 @@ def mean_iou(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
     return mean_over_classes(both / np.maximum(either, _NOTHING), either > 0)
 
 
-TASKS = {"semseg": Task(task_facts("semseg"), "mIoU", _head, _loss, mean_iou, _areas, valid=_valid)}
+TASKS = {"semseg": Task(task_facts("semseg"), "mIoU", DeepLab, _loss, mean_iou, _areas, valid=_valid)}

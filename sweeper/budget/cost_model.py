@@ -75,14 +75,14 @@ class CostModel:
             return Guess(12.0, seconds / config.render.actors)
         learnt = config.pretrain.tasks[0] if stage == "pretrain" else config.finetune.tasks[0]
         side = config.render.resolution if stage == "pretrain" else config.finetune_resolution
-        slowdown = GUESSED_SLOWDOWN.get(learnt, 1.0) * side**2 / 64**2
         core = config.prices.speed.get(CPU, {}).get(backbone) or GUESSED_SPEED.get(backbone, GUESSED_SPEED["resnet50"])
         gpu = config.prices.speed.get(device or GPU, {}).get(backbone) or core * GUESSED_GPU_IN_CORES
+        recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
+        work = resolve_recipe(stage, learnt, recipe, backbone)
+        slowdown = GUESSED_SLOWDOWN.get(learnt, 1.0) * work.side_of(side) ** 2 / 64**2
         if stage == "pretrain":
-            work = resolve_recipe("pretrain", learnt, config.pretrain.recipe)
             speed = config.pretrain.workers * (gpu if config.pretrain.gpu else core) / slowdown
             return Guess(TRAIN_START_S, work.iterations * work.batch_size / speed)
-        work = resolve_recipe("finetune", learnt, config.finetune.recipe)
         speed = (gpu * config.finetune.gpus or core) / slowdown
         return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed) / self.slots)
 

@@ -20,6 +20,7 @@ from tasks.data.keypoint_labels import check_flip
 from tasks.data.sampling import folds, shows_anything, subset
 from tasks.label_forms import FORMS
 from tasks.models.backbone_facts import backbone_names, check_pair, needs_two_images
+from tasks.recipes.recipe import Recipe
 from tasks.training.shard import Shard
 
 
@@ -72,21 +73,28 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
     recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
     for name in names:
         with bad_input(f"{stage}.tasks: "):
-            learnt = task_facts(name)
-        resolved = resolve_recipe(stage, name, recipe)
-        if stage == "pretrain" and FORMS[learnt.label_kind].keypoints:
-            with bad_input("pretrain."):
-                check_flip(resolved, keypoints.NAMES)
-        batch = resolved.batch_size
-        if stage == "pretrain" and batch < config.pretrain.workers:
-            raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
-        if stage == "pretrain" and config.pretrain.min_workers and not resolved.sync_batch_norm:
-            raise BadInput(
-                "pretrain.min_workers: the model would depend on how many workers there were; "
-                "add pretrain.recipe.sync_batch_norm=true"
-            )
+            task_facts(name)
+        for backbone in config.pretrain.backbones:
+            _check_recipe(stage, name, resolve_recipe(stage, name, recipe, backbone), config)
         if stage == "finetune":
             check_space(config, name)
+
+
+def _check_recipe(stage: str, name: str, resolved: Recipe, config: SweepConfig) -> None:
+    """The recipe of a task on one backbone."""
+    if stage != "pretrain":
+        return
+    if FORMS[task_facts(name).label_kind].keypoints:
+        with bad_input("pretrain."):
+            check_flip(resolved, keypoints.NAMES)
+    batch = resolved.batch_size
+    if batch < config.pretrain.workers:
+        raise BadInput(f"pretrain.workers: {config.pretrain.workers} are more than the {batch} images of a batch")
+    if config.pretrain.min_workers and not resolved.sync_batch_norm:
+        raise BadInput(
+            "pretrain.min_workers: the model would depend on how many workers there were; "
+            "add pretrain.recipe.sync_batch_norm=true"
+        )
 
 
 def _check_parts(stage: str, name: str, config: SweepConfig) -> None:
@@ -94,16 +102,17 @@ def _check_parts(stage: str, name: str, config: SweepConfig) -> None:
     pretrains = stage == "pretrain"
     workers = config.pretrain.workers if pretrains else 1
     resolution = config.render.resolution if pretrains else config.finetune_resolution
-    needing = [body for body in config.pretrain.backbones if needs_two_images(body, task_facts(name), resolution)]
     recipes = [("pretrain.recipe", config.pretrain.recipe)] if pretrains else _sized_recipes(config)
-    for key, values in recipes if needing else ():
-        recipe = resolve_recipe(stage, name, values)
+    for backbone, (key, values) in itertools.product(config.pretrain.backbones, recipes):
+        recipe = resolve_recipe(stage, name, values, backbone)
+        side = recipe.side_of(resolution)
         shards = [Shard(rank, workers) for rank in range(workers)]
         parts = [part for shard in shards for part in shard.parts(recipe.batch_size, recipe.device_batch)]
         alone = workers == 1 or not recipe.sync_batch_norm
-        if alone and min(part.stop - part.start for part in parts) < 2:
+        one_by_one = alone and min(part.stop - part.start for part in parts) < 2
+        if one_by_one and needs_two_images(backbone, task_facts(name), side):
             raise BadInput(
-                f"{key}: {name} on {needing[0]} needs two images of {resolution} px at a time, "
+                f"{key}: {name} on {backbone} needs two images of {side} px at a time, "
                 "for its batch norm; raise batch_size or device_batch"
             )
 
@@ -121,10 +130,13 @@ def _corners(space: dict[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
 
 
 def _check_backbones(config: SweepConfig) -> None:
-    for backbone in config.pretrain.backbones:
-        for name in (*config.pretrain.tasks, *config.finetune.tasks):
-            with bad_input("pretrain.backbones: "):
-                check_pair(backbone, task_facts(name), min(config.render.resolution, config.finetune_resolution))
+    pretrain, finetune = config.pretrain, config.finetune
+    learnt = [("pretrain", name, pretrain.recipe, config.render.resolution) for name in pretrain.tasks]
+    learnt += [("finetune", name, finetune.recipe, config.finetune_resolution) for name in finetune.tasks]
+    for backbone, (stage, name, recipe, resolution) in itertools.product(pretrain.backbones, learnt):
+        smallest = resolve_recipe(stage, name, recipe, backbone).smallest_side(resolution)
+        with bad_input("pretrain.backbones: "):
+            check_pair(backbone, task_facts(name), smallest)
 
 
 def _real_images(config: SweepConfig) -> tuple[str, int]:
@@ -179,4 +191,5 @@ def check_space(config: SweepConfig, task: str) -> None:
     edges = (first | {key: end} for key, ends in space.items() for end in ends)
     for corner in itertools.chain(edges, itertools.islice(_corners(space), _MOST_CORNERS)):
         with bad_input("tune.space: ", BadInput):
-            resolve_recipe("finetune", task, config.finetune.recipe | corner)
+            for backbone in config.pretrain.backbones:
+                resolve_recipe("finetune", task, config.finetune.recipe | corner, backbone)

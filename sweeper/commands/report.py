@@ -223,10 +223,14 @@ def recipes_text(config: SweepConfig) -> str:
         return ""
     recipes = [("pretrain", task, config.pretrain.recipe) for task in config.pretrain.tasks]
     recipes += [("finetune", task, config.finetune.recipe) for task in config.finetune.tasks]
-    return "".join(
-        f"# {stage} {task}, as resolved: {json.dumps(as_plain(resolve_recipe(stage, task, recipe)))}\n"
-        for stage, task, recipe in recipes
-    )
+    text = ""
+    for stage, task, recipe in recipes:
+        on = {backbone: resolve_recipe(stage, task, recipe, backbone) for backbone in config.pretrain.backbones}
+        for resolved in dict.fromkeys(on.values()):
+            those = [backbone for backbone, other in on.items() if other == resolved]
+            where = "" if len(those) == len(on) else f" on {', '.join(those)}"
+            text += f"# {stage} {task}{where}, as resolved: {json.dumps(as_plain(resolved))}\n"
+    return text
 
 
 def _notes(record: Record) -> list[str]:

@@ -53,7 +53,8 @@ def recipe_value(config: SweepConfig, arm: str, key: str) -> Any:
     """A value of the fine-tuning recipe as the config has it; where errors are simulated, any in the range."""
     if config.is_simulated:
         return config.tune.space[key].ends[0] if key in config.tune.space else math.nan
-    return getattr(resolve_recipe("finetune", Arm.named(arm).finetune_task, config.finetune.recipe), key)
+    named = Arm.named(arm)
+    return getattr(resolve_recipe("finetune", named.finetune_task, config.finetune.recipe, named.backbone), key)
 
 
 def choice(tune: Tune, default: Settings, tried: Iterable[Tried], common: Settings | None) -> Settings:

@@ -123,7 +123,7 @@ def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], 
 
     def trained(training: ArraySet, recipe: Recipe, **validation: Any) -> tuple[TransferModel, TrainResult]:
         sizes = len(training.class_names), seed, len(training.keypoint_names)
-        model = seeded_model(trial.arm.backbone, learnt, *sizes)
+        model = seeded_model(trial.arm.backbone, learnt, *sizes, zero_init_last_norm=recipe.zero_init_last_norm)
         if trial.checkpoint is not None:
             path = job.store.path(trial.checkpoint, MODEL_FILE)
             load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
@@ -132,7 +132,7 @@ def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], 
     if trial.split == "test":
         # The last iterate counts, so nothing is looked at before it.
         model, _ = trained(real.train.take(chosen), recipe)
-        tested = on_test_images(model, learnt, real.test, device=device, precision=recipe.precision)
+        tested = on_test_images(model, learnt, real.test, device=device, recipe=recipe)
         write_test_images(folder, tested)
         return {"error": 1.0 - tested.metric}
     parts = folds(chosen, real.train.labels, job.folds, job.seed)

@@ -111,7 +111,7 @@ class Identities:
         """A checkpoint's identity less its run's n and seed."""
         if arm not in self._pretrainings:
             pretrain = self._config.pretrain
-            recipe = resolve_recipe("pretrain", arm.learnt, pretrain.recipe)
+            recipe = resolve_recipe("pretrain", arm.learnt, pretrain.recipe, arm.backbone)
             self._pretrainings[arm] = {
                 "stage": "pretrain",
                 "version": PRETRAIN_VERSION,
@@ -163,7 +163,7 @@ class Identities:
 
 def recipe_of(recipe: dict[str, Any], arm: Arm, settings: dict[str, Any]) -> Recipe:
     """The fine-tuning recipe of `finetune.recipe` with the tuned values in it."""
-    return resolve_recipe("finetune", arm.finetune_task, recipe | settings)
+    return resolve_recipe("finetune", arm.finetune_task, recipe | settings, arm.backbone)
 
 
 def studies(config: SweepConfig, plan: Plan | None = None) -> Studies:

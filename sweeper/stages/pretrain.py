@@ -60,7 +60,7 @@ class Pretraining:
     @property
     def recipe(self) -> Recipe:
         """The pre-training task's recipe with the config's values."""
-        return resolve_recipe("pretrain", self.arm.learnt, self.settings.recipe)
+        return resolve_recipe("pretrain", self.arm.learnt, self.settings.recipe, self.arm.backbone)
 
     @property
     def seed(self) -> int:
@@ -133,7 +133,7 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
         training, validation = (with_shuffled_labels(data, job.seed) for data in (training, validation))
     learnt = task(job.arm.learnt)
     sizes = len(training.class_names), job.seed, len(training.keypoint_names)
-    model = seeded_model(job.arm.backbone, learnt, *sizes)
+    model = seeded_model(job.arm.backbone, learnt, *sizes, zero_init_last_norm=recipe.zero_init_last_norm)
     is_first = context.get_world_rank() == 0
 
     def on_progress(step: int, images_per_s: float, loss: float) -> None:

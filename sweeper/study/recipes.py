@@ -12,11 +12,12 @@ from tasks.recipes.recipe import Recipe
 from tasks.recipes.registry import recipe, recipe_names
 
 
-def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recipe:
+def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any], backbone: str | None = None) -> Recipe:
     """The recipe `overrides["base"]` names (default: quick) with the other keys replaced.
 
-    `base` is a recipe's whole name, or the end of one, quick or paper: then each task has its own. Raises BadInput
-    naming the key.
+    `base` is a recipe's whole name, or the end of one, quick or paper: then each task has its own. `backbone`: on
+    which it is to be used; without it the recipe of every backbone that has none of its own. Raises BadInput naming the
+    key.
     """
     values = {key: value for key, value in overrides.items() if key != "base"}
     known = get_type_hints(Recipe)
@@ -35,7 +36,7 @@ def resolve_recipe(stage: str, task: str, overrides: Mapping[str, Any]) -> Recip
     try:
         named = str(overrides.get("base", default))
         own = f"{stage}-{task}-{named}"
-        base = recipe(own if own in recipe_names() else named)
+        base = recipe(own if own in recipe_names() else named, backbone)
         return TypeAdapter(Recipe).validate_python(dataclasses.asdict(base) | values)
     except ValidationError as error:
         first = error.errors()[0]
@@ -59,6 +60,7 @@ def less_than_one_pass(config: SweepConfig, sizes: Sequence[int]) -> list[str]:
         return []
     said = []
     for task in config.pretrain.tasks:
+        # a backbone with half the batch has twice the steps: all see as many images
         told = resolve_recipe("pretrain", task, config.pretrain.recipe)
         seen = told.iterations * told.batch_size
         beyond = [f"{n:,}" for n in sizes if n > seen]

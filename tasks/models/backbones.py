@@ -189,3 +189,21 @@ def build_backbone(name: str, task: TaskFacts) -> StagedBackbone:
     """
     check_pair(name, task)
     return _BUILDERS[name](task.dilated)
+
+
+def begin_as_shortcuts(backbone: StagedBackbone) -> None:
+    """Let every residual block begin as its shortcut: its last batch norm's weight is 0 (Goyal et al. 2017).
+
+    Backbones without batch norm stay as they are.
+    """
+    for block in backbone.modules():
+        last = _last_norm(block)
+        if last is not None:
+            nn.init.zeros_(last.weight)
+
+
+def _last_norm(block: nn.Module) -> nn.BatchNorm2d | None:
+    """The batch norm before the sum of a residual block, ours or torchvision's, which has two or three."""
+    of_torchvision = getattr(block, "bn3", getattr(block, "bn2", None))
+    last = block.convolve[-1] if isinstance(block, ResidualBlock) else of_torchvision
+    return last if isinstance(last, nn.BatchNorm2d) else None

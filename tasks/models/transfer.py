@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tasks.base import Task, TaskError
 from tasks.label_forms import FORMS
-from tasks.models.backbones import StagedBackbone, build_backbone
+from tasks.models.backbones import StagedBackbone, begin_as_shortcuts, build_backbone
 
 State = dict[str, Tensor]
 
@@ -25,25 +25,31 @@ class TransferModel(nn.Module):
         return self.head(self.backbone(images), images.shape[-2:], labels)
 
 
-def build_model(backbone: str, task: Task, outputs: int, keypoints: int = 0) -> TransferModel:
+def build_model(
+    backbone: str, task: Task, outputs: int, keypoints: int = 0, *, zero_init_last_norm: bool = False
+) -> TransferModel:
     """A backbone with fresh weights and `task`'s head for `outputs` classes; TaskError where the two do not fit.
 
-    keypoints: of each object, for a task that learns from such labels.
+    keypoints: of each object, for a task that learns from such labels. zero_init_last_norm: as a recipe has it.
     """
     if outputs < 1:
         raise TaskError(f"{task.name}: a model needs at least one output, not {outputs}")
     if FORMS[task.label_kind].keypoints != (keypoints > 0):
         raise TaskError(f"{task.name}: a model of {keypoints} keypoints cannot be; give as many as the labels have")
     body = build_backbone(backbone, task.facts)
+    if zero_init_last_norm:
+        begin_as_shortcuts(body)
     sizes = (outputs, keypoints) if keypoints else (outputs,)
     return TransferModel(body, task.head(body.channels, *sizes))
 
 
-def seeded_model(backbone: str, task: Task, outputs: int, seed: int, keypoints: int = 0) -> TransferModel:
+def seeded_model(
+    backbone: str, task: Task, outputs: int, seed: int, keypoints: int = 0, *, zero_init_last_norm: bool = False
+) -> TransferModel:
     """`build_model` with weights that depend on `seed` alone; leaves the global random state as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build_model(backbone, task, outputs, keypoints)
+        return build_model(backbone, task, outputs, keypoints, zero_init_last_norm=zero_init_last_norm)
 
 
 def backbone_state(model: TransferModel) -> State:

@@ -1,16 +1,15 @@
-"""Recipes of appendix A of the paper, STAGE-TASK-paper. docs/recipes.md says of every value where it is from.
+"""Recipes of appendix A of the paper, STAGE-TASK-paper; docs/reference/recipes.md sets each value beside its line.
 
-The text of the appendix could not be read when these were written: what the paper's published results do not tell
-stands at the convention of the method (He 2016, Detectron's 1x schedule, DeepLab's polynomial one), marked so there.
+`insseg`, `keypoint` and `depth` are not in the paper: they are derived from `objdet` and `normal`. So are the lengths
+of the fine-tunings that it does not have.
 """
 
 from dataclasses import replace
 
 from tasks.recipes.recipe import Recipe
 
-# momentum SGD, weight decay, synchronised batch norm and mixed precision are the same for every task
 _COMMON = Recipe(
-    iterations=90_000,
+    iterations=112_500,
     batch_size=256,
     lr=0.1,
     optimizer="sgd",
@@ -21,28 +20,78 @@ _COMMON = Recipe(
     sync_batch_norm=True,
     schedule="cosine",
 )
-_CLASSIFY = replace(_COMMON, augment=("flip", "crop"))
-_DETECT = replace(_COMMON, batch_size=16, lr=0.02, warmup_images=16_000)
-_SEGMENT = replace(_COMMON, iterations=40_000, batch_size=16, lr=0.01, schedule="poly", augment=("flip", "crop"))
+_WARM_UP = 120_000
+
+_MULCLASS = replace(_COMMON, warmup_images=_WARM_UP, window=640, stretch=True, zero_init_last_norm=True)
+# Goyal et al. 2017; 90 epochs of ImageNet's 1,281,167 images in batches of 256, whatever part of them is drawn
+_SINCLASS = replace(
+    _COMMON,
+    iterations=450_411,
+    augment=("flip", "resized_crop"),
+    window=224,
+    eval_shorter_edge=256,
+    eval_window=224,
+    nesterov=True,
+    decay_norms=False,
+    zero_init_last_norm=True,
+)
+_OBJDET = replace(
+    _COMMON,
+    iterations=225_000,
+    batch_size=64,
+    lr=0.02,
+    warmup_images=_WARM_UP,
+    precision="fp16",
+    window=640,
+    stretch=True,
+    zero_init_last_norm=True,
+)
+_SEMSEG = replace(
+    _COMMON,
+    iterations=125_000,
+    batch_size=32,
+    lr=0.02,
+    schedule="poly",
+    auxiliary_rate=10.0,
+    window=480,
+    shorter_edge=(260, 1040),
+    eval_shorter_edge=520,
+)
+_NORMAL = replace(_SEMSEG, iterations=200_000, lr=0.04, augment=())
+
+# a look every 120,000 images, or 3,125 steps of the dense tasks
+_OBJDET_LOOKED_AT, _DENSE_LOOK = replace(_OBJDET, eval_every=1_875), 3_125
+_OBJDET_REAL, _DENSE_REAL = replace(_OBJDET, iterations=22_500), 18_750
 
 RECIPES: dict[str, Recipe] = {
-    # 112,500 steps and a look every 469 of them: the published table, at 120,000 images of batches of 256
-    "pretrain-mulclass-paper": replace(_CLASSIFY, iterations=112_500, warmup_images=120_000, eval_every=469),
-    # 120 looks, 40 and 20: the published table
-    "pretrain-objdet-paper": replace(_DETECT, eval_every=750),
-    "pretrain-insseg-paper": replace(_DETECT, eval_every=750),
+    "pretrain-mulclass-paper": replace(_MULCLASS, eval_every=469),
+    "pretrain-objdet-paper": _OBJDET_LOOKED_AT,
+    "pretrain-insseg-paper": _OBJDET_LOOKED_AT,
     # the mirror image of an object's 3D box is another object's: no flips
-    "pretrain-keypoint-paper": replace(_DETECT, eval_every=750, augment=()),
-    "pretrain-semseg-paper": replace(_SEGMENT, auxiliary_rate=10.0, eval_every=1_000),
-    "pretrain-normal-paper": replace(_SEGMENT, eval_every=2_000),
-    "pretrain-depth-paper": replace(_SEGMENT, eval_every=2_000),
-    # 90 epochs of ImageNet's 1,281,167 images in batches of 256, whatever part of them is drawn: the published table
-    "finetune-sinclass-paper": replace(_CLASSIFY, iterations=450_411, warmup_images=1_281_167),
-    "finetune-mulclass-paper": replace(_CLASSIFY, iterations=112_500, warmup_images=120_000),
-    "finetune-objdet-paper": replace(_DETECT, scale_jitter=(0.8, 1.25)),
-    "finetune-insseg-paper": replace(_DETECT, scale_jitter=(0.8, 1.25)),
-    "finetune-keypoint-paper": replace(_DETECT, scale_jitter=(0.8, 1.25)),
-    "finetune-semseg-paper": replace(_SEGMENT, auxiliary_rate=10.0, scale_jitter=(0.5, 2.0), augment=("flip",)),
-    "finetune-normal-paper": replace(_SEGMENT, scale_jitter=(0.5, 2.0), augment=("flip",)),
-    "finetune-depth-paper": replace(_SEGMENT, augment=("flip",)),
+    "pretrain-keypoint-paper": replace(_OBJDET_LOOKED_AT, augment=()),
+    "pretrain-semseg-paper": replace(_SEMSEG, eval_every=_DENSE_LOOK),
+    "pretrain-normal-paper": replace(_NORMAL, eval_every=_DENSE_LOOK),
+    "pretrain-depth-paper": replace(_NORMAL, eval_every=_DENSE_LOOK),
+    "finetune-sinclass-paper": _SINCLASS,
+    "finetune-mulclass-paper": _MULCLASS,
+    "finetune-objdet-paper": _OBJDET_REAL,
+    "finetune-insseg-paper": _OBJDET_REAL,
+    "finetune-keypoint-paper": _OBJDET_REAL,
+    "finetune-semseg-paper": replace(_SEMSEG, iterations=_DENSE_REAL),
+    "finetune-normal-paper": replace(_NORMAL, iterations=_DENSE_REAL),
+    "finetune-depth-paper": replace(_NORMAL, iterations=_DENSE_REAL),
+}
+
+
+def _half_the_batch(whole: Recipe) -> Recipe:
+    """As many images and looks in twice the steps."""
+    iterations, eval_every = 2 * whole.iterations, 2 * whole.eval_every
+    return replace(whole, batch_size=whole.batch_size // 2, iterations=iterations, eval_every=eval_every)
+
+
+# what differs on one backbone: (name of a recipe, backbone) -> the recipe
+OF_BACKBONE: dict[tuple[str, str], Recipe] = {
+    (name, "resnet152"): _half_the_batch(RECIPES[name])
+    for stage in ("pretrain", "finetune")
+    for name in (f"{stage}-objdet-paper", f"{stage}-insseg-paper", f"{stage}-keypoint-paper")
 }

@@ -9,10 +9,12 @@ from tasks.base import TaskError
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "constant", "poly"]
 Precision = Literal["fp32", "bf16", "fp16"]
-Augmentation = Literal["flip", "crop", "colour"]
+Augmentation = Literal["flip", "crop", "colour", "resized_crop"]
 
 # a field that came later: left out of an identity at its default, so that what was trained before keeps its name
 LATER = {"later": True}
+# of `shorter_edge`: it is not drawn
+NOT_DRAWN = (0, 0)
 
 # the power of the polynomial schedule in appendix A of the paper
 _POLY_POWER = 0.9
@@ -23,9 +25,11 @@ class Recipe:
     """One training run's settings; a wrong value raises TaskError naming the field.
 
     iterations: optimiser steps. batch_size: images a step over all workers together. lr: peak learning rate.
-    momentum: of SGD (AdamW ignores it). warmup_images: images over which lr rises linearly from 0.
+    momentum, nesterov: of SGD (AdamW ignores them). warmup_images: images over which lr rises linearly from 0.
     schedule: after the warm-up, to 0 at the end (cosine, poly with power 0.9) or constant.
-    augment: any of flip (left-right), crop (random zoom and shift), colour (brightness and contrast).
+    weight_decay: of all parameters; without decay_norms, of all but the weights and biases of normalisations.
+    augment: any of flip (left-right), crop (random zoom and shift), colour (brightness and contrast), resized_crop (8
+    to 100 % of the photograph's area, its sides as 3 to 4 up to 4 to 3, drawn as large as the window).
     precision: fp32, or mixed with bf16, or with fp16 for GPUs without bf16. fp16 needs the loss scaled up; the first
     steps find the scale, and a step whose gradient overflows changes no weight.
     eval_every: steps between validations; 0 = only after the last step.
@@ -35,7 +39,15 @@ class Recipe:
     gradients add up to the batch's. 0 = the whole share. Batch norm sees one part (of all workers) at a time.
     scale_jitter: least and most magnification before a window of the image's own size is cut at a random place; what
     the image does not reach is grey and without label; crop magnifies on top of it. auxiliary_rate: by what lr is
-    multiplied for an auxiliary head.
+    multiplied for an auxiliary head. zero_init_last_norm: a residual block begins as its shortcut, its last batch
+    norm's weight being 0.
+
+    window: side in px of the images that a step sees, whatever the side of the stored squares; 0 = theirs. stretch:
+    the photograph alone fills the window, whatever its proportions, and not the square that it lies in.
+    shorter_edge: least and most px; the photograph is resized so that its shorter edge is a whole number drawn from
+    these, and a window is cut from it; (0, 0) = not so. eval_shorter_edge: px of the shorter edge of photographs that
+    are evaluated, eval_window: px of the square that is cut from their middle, 0 = all is seen. Without
+    eval_shorter_edge they are seen as in training, less what is drawn.
     """
 
     iterations: int
@@ -54,19 +66,25 @@ class Recipe:
     device_batch: int = field(default=0, metadata=LATER)
     scale_jitter: tuple[float, float] = field(default=(1.0, 1.0), metadata=LATER)
     auxiliary_rate: float = field(default=1.0, metadata=LATER)
+    nesterov: bool = field(default=False, metadata=LATER)
+    decay_norms: bool = field(default=True, metadata=LATER)
+    zero_init_last_norm: bool = field(default=False, metadata=LATER)
+    window: int = field(default=0, metadata=LATER)
+    stretch: bool = field(default=False, metadata=LATER)
+    shorter_edge: tuple[int, int] = field(default=NOT_DRAWN, metadata=LATER)
+    eval_shorter_edge: int = field(default=0, metadata=LATER)
+    eval_window: int = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
-        lowest = {"iterations": 1, "batch_size": 1, "warmup_images": 0, "eval_every": 0, "device_batch": 0}
-        for name, low in lowest.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise TaskError(f"recipe: {name} must be a whole number of at least {low}, not {value!r}")
+        self._check_whole_numbers()
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise TaskError(f"recipe: lr must be positive, not {self.lr!r}")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise TaskError(f"recipe: weight_decay must be 0 or more, not {self.weight_decay!r}")
         if not 0 <= self.momentum < 1:
             raise TaskError(f"recipe: momentum must lie in [0, 1), not {self.momentum!r}")
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
+            raise TaskError("recipe: nesterov is a kind of momentum; set optimizer sgd and momentum above 0")
         if self.warmup_images > self.iterations * self.batch_size:
             raise TaskError("recipe: warmup_images is longer than the whole training; shorten it")
         least, most = self.scale_jitter
@@ -75,6 +93,14 @@ class Recipe:
         if not (math.isfinite(self.auxiliary_rate) and self.auxiliary_rate > 0):
             raise TaskError(f"recipe: auxiliary_rate must be positive, not {self.auxiliary_rate!r}")
         self._check_choices()
+        self._check_views()
+
+    def _check_whole_numbers(self) -> None:
+        lowest = {"iterations": 1, "batch_size": 1, "warmup_images": 0, "eval_every": 0, "device_batch": 0}
+        for name, low in (lowest | dict.fromkeys(("window", "eval_shorter_edge", "eval_window"), 0)).items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise TaskError(f"recipe: {name} must be a whole number of at least {low}, not {value!r}")
 
     def _check_choices(self) -> None:
         for name, known in (("optimizer", Optimizer), ("schedule", Schedule), ("precision", Precision)):
@@ -85,6 +111,40 @@ class Recipe:
             if name not in get_args(Augmentation):
                 known_names = ", ".join(get_args(Augmentation))
                 raise TaskError(f"recipe: unknown augmentation {name!r}; known: {known_names}")
+
+    def _check_views(self) -> None:
+        least, most = self.shorter_edge
+        if self.shorter_edge != NOT_DRAWN and not 0 < least <= most:
+            raise TaskError(f"recipe: shorter_edge is least and most in px, from 1 on, not {self.shorter_edge!r}")
+        zooms = "crop" in self.augment or self.scale_jitter != (1.0, 1.0)
+        said = {
+            "shorter_edge": self.draws_shorter_edge,
+            "augment resized_crop": "resized_crop" in self.augment,
+            "stretch, crop or scale_jitter": self.stretch or zooms,
+        }
+        chosen = [name for name, is_so in said.items() if is_so]
+        if len(chosen) > 1:
+            raise TaskError(f"recipe: {chosen[0]} and {chosen[1]} both say which window is seen; leave one out")
+        if self.draws_shorter_edge and not self.eval_shorter_edge:
+            raise TaskError("recipe: shorter_edge needs eval_shorter_edge, the size at which the model is evaluated")
+        if self.eval_window and not self.eval_shorter_edge:
+            raise TaskError("recipe: eval_window is cut from a photograph of eval_shorter_edge px; set that too")
+        if self.stretch and self.eval_shorter_edge:
+            raise TaskError("recipe: stretch and eval_shorter_edge both say what is evaluated; leave one out")
+
+    @property
+    def draws_shorter_edge(self) -> bool:
+        """Whether a step resizes photographs to a shorter edge that is drawn."""
+        return self.shorter_edge != NOT_DRAWN
+
+    def side_of(self, stored: int) -> int:
+        """Side in px of the images that a step sees, of squares stored at `stored` px."""
+        return self.window or stored
+
+    def smallest_side(self, stored: int) -> int:
+        """The least side in px of any image that is learnt from or evaluated."""
+        side = self.side_of(stored)
+        return min(side, self.eval_window or self.eval_shorter_edge or side)
 
     def lr_at(self, step: int) -> float:
         """Learning rate of step `step` in 0 .. iterations - 1."""

@@ -12,8 +12,8 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(_RECIPES)
 
 
-def recipe(name: str) -> Recipe:
-    """The recipe called `name`; TaskError listing the known names otherwise."""
+def recipe(name: str, backbone: str | None = None) -> Recipe:
+    """The recipe called `name`, as it is on this backbone; TaskError listing the known names otherwise."""
     if name not in _RECIPES:
         raise TaskError(f"unknown recipe {name!r}; known recipes: {', '.join(_RECIPES)}")
-    return _RECIPES[name]
+    return paper.OF_BACKBONE.get((name, backbone or ""), _RECIPES[name])

@@ -10,7 +10,8 @@ from torch import Tensor
 from tasks.base import ArraySet
 from tasks.data.keypoint_labels import mirrored_order
 from tasks.recipes.recipe import Recipe
-from tasks.training.views import Views, placed
+from tasks.training import windows
+from tasks.training.views import placed
 
 _COLOUR_JITTER = 0.3
 # a data set may fill this share of an accelerator's free memory; else it stays on the host
@@ -61,6 +62,10 @@ class Feed:
         self.mirror = mirrored_order(data.keypoint_names)
         self.images = _resident(_as_tensor(data.images), device)
         self.labels = _resident(_as_tensor(np.ascontiguousarray(data.labels)), device)
+        self.stored = (data.images.shape[1], data.images.shape[2])
+        whole = np.broadcast_to(np.array(self.stored, dtype=np.float64), (len(data), 2))
+        # height and width in px of what of each square is photograph
+        self.photographs = whole if data.content is None else data.content[:, ::-1].astype(np.float64)
 
     def plain(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images as they are, float (B, 3, H, W) in [-1, 1], and their labels."""
@@ -68,22 +73,40 @@ class Feed:
         labels = self.labels[chosen.to(self.labels.device)].to(self.device)
         return _normalise(self.images[chosen].to(self.device)), labels
 
+    def test_sizes(self, indices: np.ndarray, recipe: Recipe | None) -> np.ndarray:
+        """Height and width in px at which `test` shows these images, int64 (B, 2)."""
+        if recipe is None:
+            return np.broadcast_to(self.stored, (len(indices), 2))
+        return windows.test_sizes(recipe, self.stored, self.photographs[indices])
+
+    def test(self, indices: np.ndarray, recipe: Recipe | None) -> tuple[Tensor, Tensor]:
+        """Images, all of one size, and labels as the recipe evaluates them; as they are without a recipe."""
+        seen = None if recipe is None else windows.under_test(recipe, self.stored, self.photographs[indices])
+        if seen is None or seen.are_whole(self.stored):
+            return self.plain(indices)
+        chosen = placed(indices, self.images.device)
+        images = _normalise(seen.of_images(self.images, chosen).to(self.device))
+        # what is small counts: it is not to be learnt but to be found
+        to_labels = chosen.to(self.labels.device), self.kind, self.stored, self.mirror
+        labels = seen.of_labels(self.labels, *to_labels, least_side=0.0)
+        return images, labels.to(self.device)
+
     def training(
         self, order: Order, step: int, recipe: Recipe, seed: int, parts: list[slice]
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """These parts of the batch of `step`, augmented as the recipe says, each made when it is asked for."""
         rng = np.random.default_rng((seed, _AUGMENT, step))
-        where = self.images.device
+        where, indices = self.images.device, order.batch(step)
         # drawn for the whole global batch, then cut, so that every number of workers sees the same images
-        views, gains = Views.drawn(rng, recipe, order.batch_size), rng.uniform(-1, 1, (2, order.batch_size))
-        indices = order.batch(step)
+        views = windows.drawn(rng, recipe, self.stored, self.photographs[indices])
+        gains = rng.uniform(-1, 1, (2, order.batch_size))
         for part in parts:
             chosen, seen = placed(indices[part], where), views.part(part)
             images = _normalise(seen.of_images(self.images, chosen).to(self.device))
             if "colour" in recipe.augment:
                 images = _jitter(images, placed(gains[:, part].astype(np.float32), self.device))
-            size = (self.images.shape[1], self.images.shape[2])
-            labels = seen.of_labels(self.labels, chosen.to(self.labels.device), self.kind, size, self.mirror)
+            to_labels = chosen.to(self.labels.device), self.kind, self.stored, self.mirror
+            labels = seen.of_labels(self.labels, *to_labels)
             yield images, labels.to(self.device)
 
 

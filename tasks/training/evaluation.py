@@ -1,5 +1,6 @@
 """A model's score on a whole set, and what the device at hand can do."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from torch import distributed, nn
 
 from tasks.base import ArraySet, Evidence, Task, TaskError
-from tasks.recipes.recipe import Precision
+from tasks.recipes.recipe import Precision, Recipe
 from tasks.training.batches import Feed
 from tasks.training.shard import Shard
 
@@ -80,17 +81,20 @@ def evaluate(
     *,
     device: str = "cpu",
     batch_size: int = EVAL_BATCH,
-    precision: Precision = "fp32",
+    recipe: Recipe | None = None,
 ) -> float:
-    """The task's metric of `model` on all of `data`, in [0, 1]; error = 1 - metric. In this process alone."""
-    return task.metric(_seen(model, task, data, device, batch_size, precision))
+    """The task's metric of `model` on all of `data`, in [0, 1]; error = 1 - metric. In this process alone.
+
+    recipe: says at which size images are seen, and the precision; without it as they are stored, and in fp32.
+    """
+    return task.metric(_seen(model, task, data, device, batch_size, recipe))
 
 
 def on_test_images(
-    model: nn.Module, task: Task, data: ArraySet, *, device: str = "cpu", precision: Precision = "fp32"
+    model: nn.Module, task: Task, data: ArraySet, *, device: str = "cpu", recipe: Recipe | None = None
 ) -> Scored:
-    """The task's metric of `model` on all of `data` and on resamples of its images. In this process alone."""
-    seen = _seen(model, task, data, device, EVAL_BATCH, precision)
+    """The metric as `evaluate` has it, on all of `data` and on resamples of its images. In this process alone."""
+    seen = _seen(model, task, data, device, EVAL_BATCH, recipe)
     once, scores = np.ones((1, len(data))), None if task.scores is None else task.scores(seen)
     metric, *resampled = task.weighted(seen, np.concatenate([once, resamples(len(data))]))
     return Scored(float(metric), len(data), 1 - np.array(resampled), scores)
@@ -106,34 +110,34 @@ def resamples(size: int) -> np.ndarray:
 
 
 def _seen(
-    model: nn.Module, task: Task, data: ArraySet, device: str, batch_size: int, precision: Precision
+    model: nn.Module, task: Task, data: ArraySet, device: str, batch_size: int, recipe: Recipe | None
 ) -> list[Evidence]:
     task.check(data)
     where = require_device(device)
-    check_precision(where, precision)
-    return _evidence(model.to(where), task, Feed(data, where), len(data), Shard(), batch_size, precision)
+    check_precision(where, _precision(recipe))
+    return _evidence(model.to(where), task, Feed(data, where), len(data), Shard(), batch_size, recipe)
 
 
-def score(
-    model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, precision: Precision
-) -> float:
+def _precision(recipe: Recipe | None) -> Precision:
+    return "fp32" if recipe is None else recipe.precision
+
+
+def score(model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, recipe: Recipe) -> float:
     """The task's metric, in [0, 1]: each worker predicts its share of a set of `size` images, all score the whole."""
-    return task.metric(_evidence(model, task, feed, size, shard, batch_size, precision))
+    return task.metric(_evidence(model, task, feed, size, shard, batch_size, recipe))
 
 
 def _evidence(
-    model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, precision: Precision
+    model: nn.Module, task: Task, feed: Feed, size: int, shard: Shard, batch_size: int, recipe: Recipe | None
 ) -> list[Evidence]:
     """What the task's metric needs of all images: in their order where there is one worker."""
     was_training = model.training
     model.eval()
     mine = np.arange(shard.rank, size, shard.world)
-    height, width = feed.images.shape[1:3]
-    batch_size = max(1, min(batch_size, _EVAL_PIXELS // (height * width)))
     seen: list[Evidence] = []
-    with torch.inference_mode(), autocast(feed.device, precision):
-        for start in range(0, len(mine), batch_size):
-            images, labels = feed.plain(mine[start : start + batch_size])
+    with torch.inference_mode(), autocast(feed.device, _precision(recipe)):
+        for batch in _batches(feed.test_sizes(mine, recipe), batch_size):
+            images, labels = feed.test(mine[batch], recipe)
             seen.append(task.evidence(model(images).float(), labels))
     model.train(was_training)
     if shard.world > 1:
@@ -141,3 +145,14 @@ def _evidence(
         distributed.all_gather_object(parts, seen)
         seen = [batch for part in parts for batch in part]
     return seen
+
+
+def _batches(sizes: np.ndarray, batch_size: int) -> Iterator[slice]:
+    """Neighbours of one size (height, width), as many at once as are allowed; sizes (N, 2) in px."""
+    start = 0
+    while start < len(sizes):
+        most = max(1, min(batch_size, _EVAL_PIXELS // int(sizes[start].prod())))
+        others = np.flatnonzero((sizes[start : start + most] != sizes[start]).any(axis=1))
+        end = start + int(others[0]) if len(others) else min(start + most, len(sizes))
+        yield slice(start, end)
+        start = end

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from tasks.training import checkpoint
 from tasks.training.batches import Feed, Order
 from tasks.training.evaluation import EVAL_BATCH, autocast, check_precision, require_device, score
 from tasks.training.loss_watch import LossWatch
+from tasks.training.optimizer import optimizer_of
 from tasks.training.shard import Shard
 
 OnProgress = Callable[[int, float, float], None]
@@ -66,18 +66,6 @@ class _Progress:
     best_metric: float | None = None
     best_step: int = 0
     best_state: dict[str, State] | None = None
-
-
-def _optimizer(model: TransferModel, recipe: Recipe) -> torch.optim.Optimizer:
-    """All parameters; those of an auxiliary head learn `auxiliary_rate` times as fast (appendix A of the paper)."""
-    auxiliary = [p for name, p in model.named_parameters() if name.startswith("head.auxiliary.")]
-    others = [p for name, p in model.named_parameters() if not name.startswith("head.auxiliary.")]
-    groups: list[dict[str, Any]] = [{"params": others, "rate": 1.0}]
-    if auxiliary:
-        groups.append({"params": auxiliary, "rate": recipe.auxiliary_rate})
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-    return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)
 
 
 def _parallel(model: nn.Module, device: torch.device) -> DistributedDataParallel:
@@ -123,7 +111,7 @@ class _Training:
             if recipe.sync_batch_norm:
                 synchronise_batch_norm(self.model, device)
             self.runner = _parallel(self.model, device)
-        self.optimizer = _optimizer(self.model, recipe)
+        self.optimizer = optimizer_of(self.model, recipe)
         # small gradients would be 0 in fp16; elsewhere it does nothing
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
 
@@ -201,7 +189,7 @@ class _Training:
             # the model that is judged is the one that is saved: rank 0's, statistics included
             for buffer in self.model.buffers():
                 distributed.broadcast(buffer, 0)
-        now.metric = score(self.model, self.task, feed, size, self.shard, EVAL_BATCH, self.recipe.precision)
+        now.metric = score(self.model, self.task, feed, size, self.shard, EVAL_BATCH, self.recipe)
         if now.best_metric is None or now.metric > now.best_metric:
             now.best_metric, now.best_step, now.best_state = now.metric, now.step, _model_state(self.model)
 

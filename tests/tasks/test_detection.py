@@ -156,6 +156,18 @@ def test_the_mmap_of_masks_is_that_of_pycocotools() -> None:
     assert ours == pytest.approx(by_pycocotools(truth, results, len(labels), "segm"), abs=1e-6)
 
 
+def test_masks_of_images_of_several_sizes_are_each_pasted_into_their_own() -> None:
+    # given a square found perfectly in an image of 64 x 64 px, and one in a wider image, where the first has ended
+    evidence = []
+    for width, left in ((64, 10), (96, 70)):
+        label = torch.zeros(1, 64, width, 2, dtype=torch.int16)
+        label[0, 20:40, left : left + 20, 0] = 1
+        found = torch.tensor([0, 0.9, left, 20, left + 20, 40])
+        evidence.append((torch.cat([found, torch.ones(28 * 28)]).view(1, 1, -1), label))
+
+    assert INSSEG.metric(evidence) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("radius", [2, 4, 8, 16])
 def test_the_mask_that_a_head_learns_of_an_object_is_pasted_onto_the_object(radius: int) -> None:
     # given ellipses and rectangles, what torchvision's loss asks of the head in their boxes, and in boxes that are half

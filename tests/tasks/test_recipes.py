@@ -21,10 +21,20 @@ PLAIN = Recipe(iterations=100, batch_size=10, lr=0.1, warmup_images=200)
         ({"iterations": 0}, "iterations must be a whole number of at least 1"),
         ({"lr": float("nan")}, "lr must be positive"),
         ({"optimizer": "adam"}, "unknown optimizer 'adam'; known: adamw, sgd"),
-        ({"augment": ("flipp",)}, "unknown augmentation 'flipp'; known: flip, crop, colour"),
+        ({"augment": ("flipp",)}, "unknown augmentation 'flipp'; known: flip, crop, colour, resized_crop"),
         ({"warmup_images": 1001}, "warmup_images is longer than the whole training"),
         ({"scale_jitter": (2.0, 0.5)}, "scale_jitter is least and most"),
         ({"auxiliary_rate": 0.0}, "auxiliary_rate must be positive"),
+        ({"nesterov": True}, "nesterov is a kind of momentum; set optimizer sgd"),
+        ({"window": -1}, "window must be a whole number of at least 0"),
+        ({"shorter_edge": (0, 40), "eval_shorter_edge": 20}, "shorter_edge is least and most in px, from 1 on"),
+        ({"shorter_edge": (20, 40)}, "shorter_edge needs eval_shorter_edge"),
+        ({"eval_window": 20}, "eval_window is cut from a photograph of eval_shorter_edge px"),
+        ({"stretch": True, "eval_shorter_edge": 20}, "stretch and eval_shorter_edge both say what is evaluated"),
+        (
+            {"stretch": True, "augment": ("resized_crop",)},
+            "augment resized_crop and stretch, crop or scale_jitter both",
+        ),
     ],
 )
 def test_a_wrong_value_is_named(change: dict[str, Any], message: str) -> None:

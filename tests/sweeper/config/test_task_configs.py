@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from analysis.policy.runs import Run
 from sweeper.commands.check import check
+from sweeper.commands.report import recipes_text
 from sweeper.errors import BadInput
 from sweeper.stages.identity import Identities
 from sweeper.stages.image_sets import setting_of
@@ -120,9 +122,41 @@ def test_real_images_that_say_nothing_are_refused_in_one_line(tmp_path: Path) ->
 
 
 def test_the_end_of_a_recipes_name_gives_each_task_its_own() -> None:
-    assert resolve_recipe("pretrain", "objdet", {"base": "paper"}).batch_size == 16
-    assert resolve_recipe("pretrain", "mulclass", {"base": "paper"}).batch_size == 256
-    assert resolve_recipe("pretrain", "objdet", {"base": "pretrain-mulclass-paper"}).batch_size == 256
+    assert resolve_recipe("pretrain", "objdet", {"base": "paper"}, "resnet50").batch_size == 64
+    assert resolve_recipe("pretrain", "mulclass", {"base": "paper"}, "resnet50").batch_size == 256
+    assert resolve_recipe("pretrain", "objdet", {"base": "pretrain-mulclass-paper"}, "resnet50").batch_size == 256
+
+
+def test_a_recipe_may_differ_on_one_backbone_and_the_files_own_values_stand(tmp_path: Path) -> None:
+    from sweeper.study.arms import Arm
+
+    # the paper's ResNet-152 has half the batch and twice the steps
+    large = resolve_recipe("pretrain", "objdet", {"base": "paper"}, "resnet152")
+    assert (large.batch_size, large.iterations, large.eval_every) == (32, 450_000, 3_750)
+    assert (large.warmup_images, large.lr) == (120_000, 0.02)
+    real = resolve_recipe("finetune", "objdet", {"base": "paper"}, "resnet152")
+    assert (real.batch_size, real.iterations) == (32, 45_000)
+    assert resolve_recipe("pretrain", "objdet", {"base": "paper", "batch_size": 8}, "resnet152").batch_size == 8
+
+    # and the identity of what is trained holds the values that were resolved
+    sweep = sweep_of(tmp_path, pretrained_on("objdet"), "pretrain.recipe={base: paper}")
+    arms = [Arm("plain", "objdet", backbone, "sinclass") for backbone in ("resnet50", "resnet152")]
+    identities = [Identities(sweep).checkpoint(Run(arm.name, 10, 0, 10)) for arm in arms]
+    assert [each["recipe"]["iterations"] for each in identities] == [225_000, 450_000]
+
+
+def test_the_run_folders_config_says_every_recipe_of_every_backbone_once(tmp_path: Path) -> None:
+    sweep = sweep_of(tmp_path, pretrained_on("objdet"), "pretrain.recipe={base: paper}")
+    backbones = {"backbones": ("resnet18", "resnet50", "resnet152")}
+    sweep = sweep.model_copy(update={"pretrain": sweep.pretrain.model_copy(update=backbones)})
+
+    whole, half, real = recipes_text(sweep).splitlines()
+
+    assert whole.startswith("# pretrain objdet on resnet18, resnet50, as resolved: {")
+    assert '"iterations": 225000, "batch_size": 64' in whole
+    assert half.startswith("# pretrain objdet on resnet152, as resolved: {")
+    assert '"iterations": 450000, "batch_size": 32' in half
+    assert real.startswith("# finetune sinclass, as resolved: {")
 
 
 def test_keys_that_came_later_part_rows_only_where_they_are_set(tmp_path: Path) -> None:
@@ -131,7 +165,13 @@ def test_keys_that_came_later_part_rows_only_where_they_are_set(tmp_path: Path) 
     arm = Arm("plain", "mulclass", "small_resnet", "sinclass")
     before = Identities(sweep_of(tmp_path, real_sweep())).study(arm)
 
-    for override in ("finetune.resolution=48", "finetune.balanced=false", "finetune.recipe={auxiliary_rate: 2.0}"):
+    for override in (
+        "finetune.resolution=48",
+        "finetune.balanced=false",
+        "finetune.recipe={auxiliary_rate: 2.0}",
+        "finetune.recipe={window: 48}",
+        "finetune.recipe={decay_norms: false}",
+    ):
         assert Identities(sweep_of(tmp_path, real_sweep(), override)).study(arm) != before
 
 

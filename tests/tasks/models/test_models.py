@@ -65,6 +65,35 @@ def test_a_backbone_predicts_for_every_image_and_states_its_widths(name: str) ->
     assert model(torch.rand(2, 3, 64, 64)).shape == (2, 7)
 
 
+@pytest.mark.parametrize("name", ["small_resnet", "resnet18", "resnet50"])
+def test_a_residual_block_with_a_zero_last_norm_begins_as_its_shortcut(name: str) -> None:
+    plain, zeroed = (
+        seeded_model(name, task("mulclass"), 3, 0, zero_init_last_norm=zero).backbone.train() for zero in (False, True)
+    )
+    blocks = [
+        each for each in zeroed.stages.modules() if any(n in ("shortcut", "bn2") for n, _ in each.named_children())
+    ]
+    assert len(blocks) == {"small_resnet": 4, "resnet18": 8, "resnet50": 16}[name]
+    before, after = plain.state_dict(), zeroed.state_dict()
+    changed = [key for key in before if not torch.equal(before[key], after[key])]
+    assert len(changed) == len(blocks), "nothing else of the first weights is touched"
+    assert all(before[key].eq(1).all() and after[key].eq(0).all() for key in changed)
+
+    for block in blocks:
+        shortcut = block.shortcut if name == "small_resnet" else block.downsample or torch.nn.Identity()
+        first = next(each for each in block.modules() if isinstance(each, torch.nn.Conv2d))
+        maps = torch.rand(2, first.in_channels, 8, 8)
+        torch.testing.assert_close(block(maps), torch.relu(shortcut(maps)), rtol=0, atol=0)  # type: ignore[operator]
+
+
+def test_a_backbone_without_batch_norm_begins_as_it_always_did() -> None:
+    states = [
+        backbone_state(seeded_model("convnext_tiny", task("mulclass"), 3, 0, zero_init_last_norm=zero))
+        for zero in (False, True)
+    ]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
 def test_an_unknown_backbone_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="unknown backbone 'vgg'; known backbones: small_resnet, resnet18") as caught:
         build_model("vgg", task("sinclass"), 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import multiprocessing, nn
@@ -77,9 +78,9 @@ def _pixelwise(seed: int = 0) -> TransferModel:
 
 
 class _LastMap(nn.Module):
-    def forward(self, stages: list[torch.Tensor], size: tuple[int, int], labels: torch.Tensor | None) -> torch.Tensor:
-        """The map that the last stage made."""
-        return stages[-1]
+    def forward(self, stages: list[torch.Tensor], size: tuple[int, int], labels: torch.Tensor | None) -> Any:
+        """The map that the last stage made, in training as an auxiliary head's, too."""
+        return (stages[-1], stages[-1]) if self.training else stages[-1]
 
 
 @dataclass(frozen=True)

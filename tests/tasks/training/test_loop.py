@@ -24,6 +24,17 @@ from tests.tasks.training.cases import (
     _states_equal,
 )
 
+OTHER_SIZES = replace(
+    RECIPE,
+    optimizer="sgd",
+    nesterov=True,
+    decay_norms=False,
+    augment=("flip",),
+    window=24,
+    shorter_edge=(12, 40),
+    eval_shorter_edge=20,
+)
+
 
 def test_training_learns_and_reports_what_it_did() -> None:
     heard: list[tuple[int, float, float]] = []
@@ -109,9 +120,10 @@ def _run(folder: Path | None, recipe: Recipe, case: str) -> tuple[TransferModel,
         ("batch norm", RECIPE),
         ("batch norm", replace(RECIPE, device_batch=6, optimizer="sgd", schedule="poly")),
         ("dropout", replace(RECIPE, device_batch=6)),
+        ("dropout", OTHER_SIZES),
         ("stochastic depth", RECIPE),
     ],
-    ids=["adamw", "parts, sgd", "dropout, parts", "stochastic depth"],
+    ids=["adamw", "parts, sgd", "dropout, parts", "other sizes, nesterov", "stochastic depth"],
 )
 def test_a_killed_and_resumed_training_equals_an_undisturbed_one_bit_for_bit(
     tmp_path: Path, case: str, recipe: Recipe

@@ -13,6 +13,7 @@ from torch import Tensor
 from tasks.data.keypoint_labels import mirrored_order, rows_of
 from tasks.label_forms import IGNORED, NO_BOX
 from tasks.recipes.recipe import Recipe
+from tasks.training import windows
 from tasks.training.views import Views
 
 ALL = torch.arange(1)
@@ -20,7 +21,12 @@ HANDS = ("left_hand", "right_hand")
 
 
 def view(top: float = 0.0, left: float = 0.0, side: float = 1.0, mirrored: bool = False) -> Views:
-    return Views(np.array([[top]]), np.array([[left]]), np.array([[side]]), np.array([[mirrored]]))
+    origin, extent, distance = np.array([[top, left]]), np.array([[side, side]]), np.array([[side]])
+    return Views(origin, extent, np.array([[mirrored]]), distance=distance)
+
+
+def windows_of(rng: np.random.Generator, recipe: Recipe, count: int, side: int) -> Views:
+    return windows.drawn(rng, recipe, (side, side), np.full((count, 2), float(side)))
 
 
 def round_all(numbers: Tensor) -> list[float]:
@@ -50,11 +56,11 @@ def test_the_box_in_a_window_is_the_box_of_what_the_window_shows() -> None:
     drawn[0, 20:41, 12:45] = 1
     recipe = Recipe(iterations=1, batch_size=1, lr=1.0, augment=("flip",), scale_jitter=(0.5, 2.0))
     for _ in range(50):
-        window = Views.drawn(rng, recipe, 1)
+        window = windows_of(rng, recipe, 1, size)
         moved = window.of_labels(box(0, 12, 20, 45, 41), ALL, "boxes", (size, size))[0, 0]
         rows, columns = torch.nonzero(window.of_labels(drawn, ALL, "semantic", (size, size))[0] == 1, as_tuple=True)
         if moved[0] == NO_BOX:
-            assert len(rows) < 0.3 * 33 * 21 / window.side.item() ** 2
+            assert len(rows) < 0.3 * 33 * 21 / window.extent.prod()
         else:
             shown = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
             assert np.allclose(moved[1:], [int(edge) for edge in shown], atol=1.0)
@@ -104,7 +110,7 @@ def test_keypoints_in_a_window_are_where_the_window_shows_them() -> None:
     rows = rows_of(np.zeros(1), np.array([[12, 20, 50, 50]]), np.array([900.0]), points, HANDS)
     recipe, checked = Recipe(iterations=1, batch_size=1, lr=1.0, augment=("flip",), scale_jitter=(0.7, 1.5)), 0
     for _ in range(40):
-        window = Views.drawn(rng, recipe, 1)
+        window = windows_of(rng, recipe, 1, size)
         moved = window.of_labels(torch.from_numpy(rows)[None], ALL, "keypoints", (size, size), mirrored_order(HANDS))
         shown = window.of_labels(drawn, ALL, "semantic", (size, size))[0]
         for k in range(2):
@@ -144,8 +150,8 @@ def test_a_window_that_shrinks_its_image_is_antialiased() -> None:
 
 def test_crop_and_scale_jitter_zoom_one_on_top_of_the_other() -> None:
     def zooms(**values: Any) -> tuple[float, float]:
-        views = Views.drawn(np.random.default_rng(0), Recipe(iterations=1, batch_size=1, lr=1.0, **values), 2000)
-        return float(1 / views.side.max()), float(1 / views.side.min())
+        views = windows_of(np.random.default_rng(0), Recipe(iterations=1, batch_size=1, lr=1.0, **values), 2000, 64)
+        return float(1 / views.extent.max()), float(1 / views.extent.min())
 
     assert zooms(augment=("crop",)) == pytest.approx((1, 4 / 3), abs=0.01)
     assert zooms(scale_jitter=(0.5, 2.0)) == pytest.approx((0.5, 2), abs=0.01)
@@ -155,7 +161,7 @@ def test_crop_and_scale_jitter_zoom_one_on_top_of_the_other() -> None:
 def test_an_image_is_seen_alike_whichever_part_of_a_batch_it_comes_in() -> None:
     recipe = Recipe(iterations=1, batch_size=16, lr=1.0, augment=("flip", "crop"), scale_jitter=(0.5, 2.0))
     images, chosen = torch.randint(256, (16, 24, 24, 3), dtype=torch.uint8), torch.arange(16)
-    views = Views.drawn(np.random.default_rng(0), recipe, 16)
+    views = windows_of(np.random.default_rng(0), recipe, 16, 24)
 
     whole = views.of_images(images, chosen)
 
@@ -185,6 +191,7 @@ def test_a_box_of_which_hardly_anything_is_left_and_a_padding_row_are_no_boxes()
 
 def test_without_augmentation_every_image_is_as_it_was() -> None:
     images = torch.randint(256, (3, 5, 7, 3), dtype=torch.uint8)
-    views = Views.drawn(np.random.default_rng(0), Recipe(iterations=1, batch_size=3, lr=1.0), 3)
+    recipe = Recipe(iterations=1, batch_size=3, lr=1.0)
+    views = windows.drawn(np.random.default_rng(0), recipe, (5, 7), np.tile([5.0, 7.0], (3, 1)))
 
     assert torch.equal(views.of_images(images, torch.arange(3)), images)

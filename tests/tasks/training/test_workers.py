@@ -86,6 +86,25 @@ def test_what_is_dropped_is_drawn_for_the_batch_whoever_holds_it(tmp_path: Path,
     assert _apart(many, one) < 1e-4 * _apart(start, one)
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"augment": ("flip",), "window": 24, "shorter_edge": (12, 40), "eval_shorter_edge": 20},
+        {"augment": ("flip", "resized_crop"), "window": 24, "nesterov": True, "decay_norms": False},
+    ],
+    ids=["shorter edge", "resized crop, nesterov"],
+)
+def test_two_workers_see_the_same_windows_of_another_size(tmp_path: Path, sizes: dict[str, Any]) -> None:
+    told = replace(SGD, lr=0.1, **sizes)
+
+    many = _trained_together(tmp_path, 2, told, "plain")
+
+    model, result = _trained_alone("plain", told)
+    one = model.state_dict()
+    assert _apart(many["model"], one) < 1e-4 * _apart(_plain_model().state_dict(), one)
+    assert many["metric"] == pytest.approx(result.metric, abs=1e-6)
+
+
 @pytest.mark.parametrize("device_batch", [5, 1])
 def test_what_is_dropped_is_drawn_for_the_batch_however_it_is_cut(device_batch: int) -> None:
     whole = _trained_alone("stochastic depth", SGD)[0].state_dict()
