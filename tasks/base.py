@@ -52,8 +52,8 @@ class ArraySet:
     to the viewer, 0 where there is none; "depth" float32 (N, H, W), metres, 0 where there is none; "keypoints" float32
     (N, M, 6 + 4 K), see data/keypoint_labels.py, padded as boxes are. class_names: one name an output of the model,
     keypoints apart. kind: told by the shape where it is left out, for the first two. keypoint_names: the K of every
-    object, for "keypoints" only. content: float32 (N, 2), width and height in px of what of each square is photograph, from
-    its top left corner on; None = all of it. Raises TaskError where these do not fit together.
+    object, for "keypoints" only. content: float32 (N, 2), width and height in px of what of each square is photograph,
+    from its top left corner on; None = all of it. Raises TaskError where these do not fit together.
     """
 
     images: np.ndarray

@@ -25,10 +25,10 @@ class RenderedArrays:
     """The first n images as memory maps: images uint8 (n, H, W, 3), class_sets uint8 (n, K) with 1 = visible.
 
     Where asked for: instances uint8 (n, H, W), of visible objects alone; objects uint8 (n, H, W, 2), the same and the
-    class of each; semantic uint8 (n, H, W); normals float16 (n, H, W, 3); depth float32 (n, H, W); boxes int32 (M, 6), sorted by image: image, class_id, x0, y0, x1, y1 of every
-    visible object (px, ends exclusive); projections float64 (M, 13), of the same objects in the same order: the
-    object's number in `instances`, then the rows of the 3x4 matrix that takes its mesh to the image
-    (render_actors/shards/keypoints.py `projection`).
+    class of each; semantic uint8 (n, H, W); normals float16 (n, H, W, 3); depth float32 (n, H, W); boxes int32 (M, 6),
+    sorted by image: image, class_id, x0, y0, x1, y1 of every visible object (px, ends exclusive); projections float64
+    (M, 13), of the same objects in the same order: the object's number in `instances`, then the rows of the 3x4 matrix
+    that takes its mesh to the image (render_actors/shards/keypoints.py `projection`).
     """
 
     images: NDArray[np.uint8]

@@ -55,9 +55,10 @@ class RealData:
         return self.testing.whole()
 
     def sha256(self, drawn: np.ndarray) -> str:
-        """The hash of a sweep's real images: of the listing, and of every pixel of the test images and of the training
+        """The hash of a sweep's real images: of the listing, and of all pixels of the test images and of those drawn.
 
-        images at `drawn` (int, (M,)), which are decoded for it. Where the set lies and when it was copied does not count.
+        drawn: int (M,), of the training images. Both are decoded for it. Where the set lies, and when it was copied
+        there, does not count.
         """
         if self.listing is None:
             return self.listed_sha256
@@ -87,7 +88,7 @@ def load_real(
     cache_dir: Path | None = None,
     verify: bool = False,
 ) -> RealData:
-    """The data set `name` as square images of `resolution` pixels, listed and decoded into `cache_dir` (`cache_root()`).
+    """The data set `name` as square images of `resolution` pixels, listed and decoded into `cache_dir`, `cache_root()`.
 
     name: "fashion-mnist", "clothing", "imagenet" or "imagefolder:PATH" (PATH/{train,test}/CLASS/*) for class_index;
     "coco" or "coco:PATH" for boxes, instances, class_set and keypoints; "camvid", "ade20k" or "masks:PATH" for
@@ -129,10 +130,10 @@ def load_pinned(
     fit: Fit | None = None,
     cache_dir: Path | None = None,
 ) -> RealData:
-    """The data set that has `sha256` with the images that drawn(set) gives; as `load_real` gives it, without a look at
+    """The data set that has `sha256` with the training images drawn(set), as `load_real` would give it.
 
-    any of its files where the hash was pinned here. Else it is listed, decoded as far as drawn, compared and pinned,
-    once, by the first of a machine's processes. Raises TaskError where it has another hash.
+    Where the hash was pinned here, no file of the set is looked at. Else it is listed, decoded as far as drawn,
+    compared and pinned, once, by the first of a machine's processes. Raises TaskError where it has another hash.
     """
     asked = _asked(name, data_root, resolution, kind, ignore_label, fit, cache_dir or cache_root())
     file = _pin_file(asked.cache, sha256, name, data_root)
@@ -140,6 +141,7 @@ def load_pinned(
     if known is not None:
         return known
     with locked(file.with_name(f".{file.name}.lock")):
+        # whoever had the lock before may have done it
         known = _known(file, asked)
         if known is not None:
             return known
@@ -208,7 +210,8 @@ def _folder(name: str, root: Path | None, path: str) -> tuple[Path, str]:
 def _fashion_mnist(asked: _Asked, resolution: int, *, verify: bool) -> RealData:
     folder, source = asked.locate()
     train, test, sha256 = fashion_mnist.load(folder, resolution, asked.cache, verify=verify)
-    return RealData(*(WholeSplit(each, asked.cache / "decoded") for each in (train, test)), sha256, source)
+    training, testing = (WholeSplit(each, asked.cache / "decoded") for each in (train, test))
+    return RealData(training, testing, sha256, source)
 
 
 def _listed(listing: Listing, reader: Reader, cache: Path, source: str) -> RealData:

@@ -33,9 +33,9 @@ def reader(
     """Of ROOT/images/SPLIT/NAME.jpg and their maps as squares of `side` px; without test it is val or validation.
 
     ignore: the class number that does not count, besides 255; those above it move down by one, so that ADE20K's 1 to
-    150 with 0 ignored become 0 to 149. names: of the classes; where none are given every map is read when the set is
-    listed, and they are the numbers up to the highest. Listing raises FileNotFoundError for a missing folder, both raise
-    TaskError naming a missing map or an unusable file.
+    150 with 0 ignored become 0 to 149. names: of the classes; where none are given, every map is read when the set is
+    listed, and they are the numbers up to the highest. Listing raises FileNotFoundError for a missing folder, listing
+    and decoding TaskError naming a missing map or an unusable file.
     """
     squared_map = partial(_square_map, side=side, kind=kind, ignore=ignore, fit=fit)
     known = Reader(

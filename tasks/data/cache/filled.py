@@ -25,6 +25,9 @@ _LOCK = "lock"
 # so many images a processor are decoded before they are written
 _AHEAD = 8
 
+# a row of each of the arrays, by its number
+Decode = Callable[[int], tuple[np.ndarray, ...]]
+
 log = logging.getLogger("sweeper")
 
 
@@ -81,9 +84,7 @@ class Filled:
         wanted = np.unique(indices)
         return np.asarray(wanted[~self._sums[wanted].any(axis=1)])
 
-    def fill(
-        self, indices: np.ndarray, decode: Callable[[int], tuple[np.ndarray, ...]], *, verify: bool = False
-    ) -> None:
+    def fill(self, indices: np.ndarray, decode: Decode, *, verify: bool = False) -> None:
         """Fill these rows, each of the arrays that decode(index) gives, those that are there left alone.
 
         With `verify` every byte of those is compared with its checksum, and what is damaged is decoded again, which is
@@ -101,7 +102,7 @@ class Filled:
             if len(missing):
                 self._write(missing, decode)
 
-    def _write(self, rows: np.ndarray, decode: Callable[[int], tuple[np.ndarray, ...]]) -> None:
+    def _write(self, rows: np.ndarray, decode: Decode) -> None:
         step = _AHEAD * (os.cpu_count() or 1)
         files = {column.name: self._file(column).open("r+b", buffering=0) for column in (*self.columns, _SUMS)}
         try:

@@ -1,4 +1,4 @@
-"""One split of a real data set: every label that is known without pixels, and the images as far as they are asked for."""
+"""One split of a real data set: all labels that are known without pixels, and images as far as they are asked for."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 
 from tasks.base import ArraySet, TaskError
 from tasks.data.cache.filled import Column, Filled, make_files
-from tasks.data.cache.listing import FoundSet, Listing, state_of
+from tasks.data.cache.listing import FoundSet, Items, Listing, state_of
 from tasks.data.squares import Placement
 from tasks.label_forms import FORMS, IGNORED, LabelForm, LabelKind
 
@@ -188,13 +188,14 @@ class WholeSplit:
         return b""
 
 
-def classes_of_maps(reader: Reader, root: Path, items: Sequence[Any]) -> np.ndarray:
+def classes_of_maps(reader: Reader, root: Path, items: Sequence[Any] | Items) -> np.ndarray:
     """Which class numbers the map of each item shows in its square, bool (N, 256); no map is kept."""
     class_map = reader.class_map
     assert class_map is not None
     shown = np.zeros((len(items), CLASS_NUMBERS), bool)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for row, numbers in zip(shown, pool.map(lambda k: np.unique(class_map(root, items[k])), range(len(items)))):
-            row[numbers] = True
+        numbers = pool.map(lambda index: np.unique(class_map(root, items[index])), range(len(items)))
+        for row, there in zip(shown, numbers, strict=True):
+            row[there] = True
     shown[:, IGNORED] = False
     return shown

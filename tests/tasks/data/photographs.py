@@ -1,4 +1,4 @@
-"""Drawn photographs whose red says which they are, in the layouts that are read, and which of their files are opened."""
+"""Drawn photographs whose red says which they are, in every layout, and which of their files are opened."""
 
 from __future__ import annotations
 
