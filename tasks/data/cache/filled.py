@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.base import drop_pages
 from tasks.data.readers.whole_folder import made_whole
 
 _SUM_BYTES = 16
@@ -127,11 +128,12 @@ class Filled:
 
     def _damaged(self, rows: np.ndarray) -> np.ndarray:
         arrays, sums = [self._arrays[column.name] for column in self.columns], self.sums(rows)
-        found = [
-            row
-            for row, told in zip(rows.tolist(), sums, strict=True)
-            if _checksum([array[row].tobytes() for array in arrays]) != told.tobytes()
-        ]
+        found = []
+        for row, told in zip(rows.tolist(), sums, strict=True):
+            if _checksum([array[row].tobytes() for array in arrays]) != told.tobytes():
+                found.append(row)
+            for array in arrays:
+                drop_pages(array)
         return np.array(found, np.int64)
 
     def _file(self, column: Column) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.base import ArraySet, TaskError
+from tasks.base import ArraySet, TaskError, drop_pages
 from tasks.data.cache.filled import Column, Filled, make_files
 from tasks.data.cache.listing import FoundSet, Items, Listing, state_of
 from tasks.data.squares import Placement
@@ -114,7 +114,10 @@ class Split:
     def take(self, indices: np.ndarray) -> ArraySet:
         """The images at `indices` (int, (M,)), in memory and in that order; their bytes are verified."""
         self.decode(indices, verify=True)
-        return self._set(self._filled.array("images")[indices], self.labels[indices], indices)
+        taken = self._set(self._filled.array("images")[indices], self.labels[indices], indices)
+        for array in (self._filled.array("images"), self.labels):
+            drop_pages(array)
+        return taken
 
     def whole(self) -> ArraySet:
         """All images, in memory maps."""
