@@ -146,7 +146,7 @@ def test_every_label_comes_back(labelled_shards: list[Path]) -> None:
 
 
 def test_label_arrays_hold_the_first_n_images(labelled_shards: list[Path], tmp_path: Path) -> None:
-    labels = ("boxes", "instances", "semantic", "normals", "depth")
+    labels = ("boxes", "instances", "objects", "semantic", "normals", "depth")
     arrays = load_arrays(labelled_shards, 5, tmp_path / "cache", "key", labels)
     wanted = fully_labelled(4)
     for name in ("semantic", "normals", "depth"):
@@ -154,6 +154,10 @@ def test_label_arrays_hold_the_first_n_images(labelled_shards: list[Path], tmp_p
     # what is too small to be listed has no mask either
     assert arrays.instances is not None
     np.testing.assert_array_equal(arrays.instances[4], np.where(wanted.instances == 1, 1, 0))
+    # and beside each object's number is its class
+    assert arrays.objects is not None
+    listed = wanted.instances == 1
+    np.testing.assert_array_equal(arrays.objects[4], np.stack([listed * 1, listed * 3], axis=-1))
     assert arrays.boxes is not None
     # image, class, box: one listed object an image
     assert arrays.boxes.tolist() == [[k, 3, 4 + k, 2, 9 + k, 8] for k in range(5)]
