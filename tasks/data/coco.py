@@ -94,6 +94,8 @@ def _item(shown: _Photograph, kind: LabelKind) -> dict[str, Any]:
     item: dict[str, Any] = {"file": shown.file, "size": shown.place.size}
     if not FORMS[kind].is_map:
         return item
+    if not all(each.get("segmentation") for _, each in (*shown.objects, *shown.crowds)):
+        raise TaskError(f"image {shown.file}: an object has no segmentation; insseg needs them, objdet not")
     keys = ("id", "bbox", "segmentation")
     drawn = {
         name: [(number, {key: each.get(key) for key in keys}) for number, each in listed]
@@ -245,11 +247,8 @@ def _instances(file: Path, objects: Sequence[_Listed], crowds: Sequence[_Listed]
     largest_first = sorted(objects, key=lambda one: -one[1]["bbox"][2] * one[1]["bbox"][3])
     behind = ((-index, crowd) for index, crowd in enumerate(crowds, start=1))
     for index, (number, annotation) in (*behind, *enumerate(largest_first, start=1)):
-        outline = annotation.get("segmentation")
-        if not outline:
-            raise TaskError(f"image {file}: an object has no segmentation; insseg needs them, objdet not")
         try:
-            canvas[_in_square(_mask(outline, place.size), annotation["bbox"], place)] = index, number
+            canvas[_in_square(_mask(annotation["segmentation"], place.size), annotation["bbox"], place)] = index, number
         except (IndexError, KeyError, TypeError, ValueError) as error:
             width, height = place.size
             raise TaskError(

@@ -43,7 +43,7 @@ def subset(
         raise TaskError(f"subset: {count} images were asked for, the set has {len(train)}")
     rng = np.random.default_rng(seed)
     if balanced or (balanced is None and train.form.one_class):
-        return _round_robin(_rarest_classes(train), rng)[:count]
+        return _round_robin(_rarest_classes(train), rng, count)
     return rng.permutation(len(train))[:count]
 
 
@@ -92,10 +92,14 @@ def _sorted_by_class(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray
     return shuffled[np.argsort(labels[shuffled], kind="stable")]
 
 
-def _round_robin(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """All positions (N,) in rounds: one image of every class that has any left, the classes shuffled in each round."""
+def _round_robin(labels: np.ndarray, rng: np.random.Generator, wanted: int) -> np.ndarray:
+    """The first `wanted` positions in rounds: one image of every class that has any left, classes shuffled in each."""
     grouped = _sorted_by_class(labels, rng)
     counts = np.bincount(labels)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     rounds = np.arange(len(labels)) - starts
-    return grouped[np.lexsort((rng.random(len(labels)), rounds))]
+    within_round = rng.random(len(labels))
+    # later rounds need no order
+    last = np.searchsorted(np.cumsum(np.bincount(rounds)), wanted)
+    early = np.flatnonzero(rounds <= last)
+    return np.asarray(grouped[early[np.lexsort((within_round[early], rounds[early]))]][:wanted])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,8 +121,7 @@ def test_what_does_not_fit_on_a_disk_is_refused_before_anything_is_decoded(
         check(sweep(tmp_path, "render.resolution=640"))
     assert check(sweep(tmp_path, "render.resolution=640", "cache_gb=80"))
 
-    usage = namedtuple("usage", "total used free")(10**9, 10**9, 10)
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
     with (
         opened_files() as opened,
         pytest.raises(BadInput, match=r"decoding 3 images takes .* 1e-08 GB free; make room"),
