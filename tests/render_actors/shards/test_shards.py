@@ -1,12 +1,16 @@
 """Shards: what is written comes back, damage is found, arrays are made once."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from render_actors.export.contact_sheet import contact_sheet, side_by_side
 from render_actors.setting.setting import RenderSetting
+from render_actors.shards import arrays as arrays_module
 from render_actors.shards.arrays import ImageView, load_arrays
 from render_actors.shards.format import CorruptShardError, read_shard, write_shard
 from render_actors.sources.function import Picture, labelled
@@ -208,3 +212,25 @@ def test_settings_stand_side_by_side(labelled_shards: list[Path]) -> None:
     assert len(set(sheet.crop((160, 16, 240, 96)).get_flattened_data())) == 3
     assert len(set(sheet.crop((160, 96, 240, 176)).get_flattened_data())) > 2
     assert set(sheet.crop((244, 180, 484, 340)).get_flattened_data()) == {(255, 255, 255)}
+
+
+def test_a_second_process_waits_for_the_first_ones_work(
+    shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a decoding that takes its time, asked for by two at once
+    done: list[int] = []
+    plain = arrays_module._decode_into
+
+    def slowly(*arguments: Any) -> None:
+        done.append(1)
+        time.sleep(0.2)
+        plain(*arguments)
+
+    monkeypatch.setattr(arrays_module, "_decode_into", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: load_arrays(shards, 5, tmp_path / "cache", "key"), range(2)))
+
+    # then it is done once, and no lock is left
+    assert len(done) == 1
+    np.testing.assert_array_equal(both[0].images, both[1].images)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
