@@ -6,6 +6,7 @@ This file imports no torch at run time, so that a renderer's process may read th
 from __future__ import annotations
 
 import importlib
+import mmap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -27,6 +28,19 @@ class TaskError(ValueError):
     """Input to a task that cannot work; the message is one line: what, where, what to do."""
 
 
+def drop_pages(array: np.ndarray) -> None:
+    """Give back the memory that a memory map's pages take in this process; they are read again when they are needed.
+
+    What was written to them is kept. Nothing happens to an array that is no memory map.
+    """
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    # where the system has no such call, it takes pages back when it has to
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
 @dataclass(frozen=True, eq=False)
 class ArraySet:
     """Labelled images in memory or in a memory map.
@@ -38,8 +52,8 @@ class ArraySet:
     to the viewer, 0 where there is none; "depth" float32 (N, H, W), metres, 0 where there is none; "keypoints" float32
     (N, M, 6 + 4 K), see data/keypoint_labels.py, padded as boxes are. class_names: one name an output of the model,
     keypoints apart. kind: told by the shape where it is left out, for the first two. keypoint_names: the K of every
-    object, for "keypoints" only. content: float32 (N, 2), the width and height in px of what of each square is
-    photograph, which begins at its top left corner; None = all of it. Raises TaskError where these do not fit together.
+    object, for "keypoints" only. content: float32 (N, 2), width and height in px of what of each square is photograph,
+    from its top left corner on; None = all of it. Raises TaskError where these do not fit together.
     """
 
     images: np.ndarray
@@ -102,6 +116,11 @@ class ArraySet:
     def form(self) -> LabelForm:
         """What is known of its kind of label."""
         return FORMS[self.label_kind]
+
+    def drop_pages(self) -> None:
+        """Give back the memory that the pages of memory maps take: an epoch would end with all of them there."""
+        for array in (self.images, self.labels):
+            drop_pages(array)
 
     def take(self, indices: np.ndarray) -> ArraySet:
         """The images at `indices` (int, (M,)), copied into memory in that order."""

@@ -11,13 +11,14 @@ from render_actors.shards import keypoints
 from sweeper.config.schema import SIMULATED, SweepConfig
 from sweeper.errors import BadInput, bad_input, one_line
 from sweeper.events.trackers import check_mlflow
-from sweeper.stages.image_sets import setting_of
+from sweeper.stages.image_sets import check_cache, setting_of
+from sweeper.stages.photographs import check_disk, photographs
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.study.recipes import resolve_recipe
 from tasks.base import task_facts
-from tasks.data.catalogue import load_real
+from tasks.data.catalogue import RealData
 from tasks.data.keypoint_labels import check_flip
-from tasks.data.sampling import folds, shows_anything, subset
+from tasks.data.sampling import folds, shows_anything
 from tasks.label_forms import FORMS
 from tasks.models.backbone_facts import backbone_names, check_pair, needs_two_images
 from tasks.recipes.recipe import Recipe
@@ -42,6 +43,7 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
     for stage, tasks in (("pretrain", config.pretrain.tasks), ("finetune", config.finetune.tasks)):
         for name in tasks:
             _check_parts(stage, name, config)
+    check_cache(config)
     sha256, s = _real_images(config)
     resolved = config.finetune.model_copy(update={"dataset_sha256": sha256})
     return config.model_copy(update={"finetune": resolved}), s
@@ -140,41 +142,51 @@ def _check_backbones(config: SweepConfig) -> None:
 
 
 def _real_images(config: SweepConfig) -> tuple[str, int]:
-    """The hash of the real images, and how many of them are trained on."""
+    """The hash of the real images, and how many of them are trained on; these and the test images are decoded."""
     finetune, kinds = config.finetune, {name: task_facts(name).label_kind for name in config.finetune.tasks}
     if len(set(kinds.values())) > 1:
         raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
-    options: dict[str, Any] = {"kind": kinds[finetune.tasks[0]], "ignore_label": finetune.ignore_label}
+    own = photographs(config)
     try:
-        real = load_real(finetune.dataset, config.data_root, config.finetune_resolution, verify=True, **options)
-        sizes: dict[str, Any] = {"fraction": finetune.whole, "count": finetune.count}
-        chosen = subset(real.train, **sizes, seed=config.seed, balanced=finetune.balanced)
+        real = own.listed()
+        chosen, tested = own.drawn(real, config.seed), np.arange(len(real.testing))
         if config.tune.trials and len(chosen) < config.tune.folds:
             raise BadInput(
                 f"tune.folds: {config.tune.folds} folds of {len(chosen)} real training images; lower tune.folds, or "
                 "raise finetune.fraction or finetune.count"
             )
         if config.tune.trials:
-            folds(chosen, real.train.labels, config.tune.folds, config.seed)
+            folds(chosen, real.training.labels, config.tune.folds, config.seed)
+        _check_learnable(config, real)
+        check_disk(real, chosen)
+        for split, indices in ((real.training, chosen), (real.testing, tested)):
+            split.decode(indices, verify=True)
+        for words, split, indices in (("training", real.training, chosen), ("test", real.testing, tested)):
+            if not shows_anything(split, indices):
+                raise BadInput(f"finetune.dataset: {real.source}: no {words} image has a label that counts; add some")
+        sha256 = real.sha256(chosen)
     except (ValueError, OSError) as error:
         raise BadInput(f"finetune.dataset: {one_line(error)}") from None
-    if real.train.form.keypoints:
-        for name in finetune.tasks:
-            with bad_input("finetune."):
-                check_flip(resolve_recipe("finetune", name, finetune.recipe), real.train.keypoint_names)
-    if not len(real.test):
-        raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
-    if real.train.form.one_class and len(real.train.class_names) < 2:
-        raise BadInput(f"finetune.dataset: {real.source} has one class; give two or more to be told apart")
-    for split, data, indices in (("training", real.train, chosen), ("test", real.test, np.arange(len(real.test)))):
-        if not shows_anything(data, indices):
-            raise BadInput(f"finetune.dataset: {real.source}: no {split} image has a label that counts; add some")
-    if finetune.dataset_sha256 not in (None, real.sha256):
+    if finetune.dataset_sha256 not in (None, sha256):
         raise BadInput(
             f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "
-            f"{real.sha256}; correct data_root, or leave the key out"
+            f"{sha256}, with this draw of them; correct data_root, or leave the key out"
         )
-    return real.sha256, len(chosen)
+    own.pin(real, sha256)
+    return sha256, len(chosen)
+
+
+def _check_learnable(config: SweepConfig, real: RealData) -> None:
+    """BadInput where the set has nothing that the tasks can be trained or tested on."""
+    training = real.training
+    if training.form.keypoints:
+        for name in config.finetune.tasks:
+            with bad_input("finetune."):
+                check_flip(resolve_recipe("finetune", name, config.finetune.recipe), training.keypoint_names)
+    if not len(real.testing):
+        raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
+    if training.form.one_class and len(training.class_names) < 2:
+        raise BadInput(f"finetune.dataset: {real.source} has one class; give two or more to be told apart")
 
 
 # Combinations of ends that are looked at before anything is spent, besides each end of each key.

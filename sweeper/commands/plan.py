@@ -20,7 +20,9 @@ from sweeper.search.decisions import choose, opening
 from sweeper.search.knowledge import FEWEST_SIZES
 from sweeper.search.pricing import Pricing
 from sweeper.stages.identity import studies
+from sweeper.stages.image_sets import decoded_bytes
 from sweeper.stages.inventory import Inventory
+from sweeper.stages.photographs import disk_in_words, photographs
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.run_folder import fetched_run_folder
 from sweeper.study import results
@@ -49,6 +51,7 @@ def describe(config: SweepConfig) -> str:
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
         *_too_few_runs(config, plan),
         *_own_images(config),
+        *_disk(config, s),
         *_common_values(config),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
         f"measured already: {len(measured)} runs; not counted below",
@@ -113,6 +116,17 @@ def _own_images(config: SweepConfig) -> list[str]:
     if config.pretrain.subset == "first":
         return []
     return ["images: each size and seed renders its own (pretrain.subset: independent); arms of a rendering share them"]
+
+
+def _disk(config: SweepConfig, s: int) -> list[str]:
+    """What decoded images take on the disk of each machine."""
+    if config.is_simulated:
+        return []
+    return [
+        disk_in_words(config, photographs(config).pinned(), s),
+        f"rendered images: the largest size is decoded where it is learnt from, {decoded_bytes(config) / 1e9:.3g} of"
+        f" the {config.cache_gb:g} GB of cache_gb",
+    ]
 
 
 def _common_values(config: SweepConfig) -> list[str]:

@@ -70,11 +70,12 @@ class Finetune(Model):
 
     `balanced`: whether the classes have equal parts in s; by default where each image has one class. `resolution`: of
     the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
-    that does not count.
+    that does not count. `fit`: how images become squares (docs/tasks.md); without it class folders are cropped, all
+    others letterboxed.
 
-    `dataset_sha256`, the hash of the real images' pixels and labels at render.resolution, is filled in by `run`; where
-    the file gives it, the images must match. A fine-tune that runs for `timeout_s` seconds is ended; `max_failures`
-    tries are repeated, those that lost a node left out.
+    `dataset_sha256`, the hash of the real images, is filled in by `run`: of all files' names and sizes, of labels, and
+    of the pixels of the shared draw and of the test images. Where the file gives it, the images must match. A fine-tune
+    that runs for `timeout_s` seconds is ended; `max_failures` tries are repeated, those that lost a node left out.
     """
 
     tasks: Names = ("sinclass",)
@@ -86,6 +87,7 @@ class Finetune(Model):
     balanced: bool | None = None
     resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] | None = None
     ignore_label: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
+    fit: Literal["letterbox", "crop", "stretch"] | None = None
     recipe: dict[str, Any] = {}
     repeats: Annotated[Count, Field(le=1000)] = 3
     cpus: Positive = 1.0
@@ -230,8 +232,9 @@ class SweepConfig(Model):
     """A whole sweep file.
 
     `output`, the run folder, and `store`, the artifacts, are paths or URIs (s3://, gs://); `cache_gb` bounds what each
-    node keeps of a remote store, and as much again of images decoded for training. `log_to`: "tensorboard" also writes
-    each run's error and the spend as TensorBoard's files into the run folder, "mlflow" to MLFLOW_TRACKING_URI or there.
+    node keeps of a remote store, and as much again of rendered images decoded for training, of which the largest size
+    must fit in. `log_to`: "tensorboard" also writes each run's error and the spend as TensorBoard's files into the run
+    folder, "mlflow" to MLFLOW_TRACKING_URI or there.
     `objective`: what the adaptive policy spends money to learn: "verdict" (what to do about every arm: it ends with the
     question that it was started for), "law" (alpha and C of every arm, as precisely as `stop` says), "predict" (the
     error at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at

@@ -102,9 +102,9 @@ def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], 
     """
     import torch
 
+    from sweeper.stages.photographs import Photographs
     from tasks.base import ArraySet, task
-    from tasks.data.catalogue import load_real
-    from tasks.data.sampling import folds, subset
+    from tasks.data.sampling import folds
     from tasks.models.transfer import TransferModel, load_backbone, seeded_model
     from tasks.training.evaluation import on_test_images
     from tasks.training.loop import TrainResult, train
@@ -112,12 +112,9 @@ def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], 
     settings, identity = job.settings, job.identities.finetune(trial)
     torch.set_num_threads(max(1, int(settings.cpus)))
     learnt, device = task(trial.arm.finetune_task), "cuda" if settings.gpus else "cpu"
-    options: dict[str, Any] = {"kind": learnt.label_kind, "ignore_label": settings.ignore_label}
-    real = load_real(settings.dataset, job.data_root, job.resolution, **options)
-    if real.sha256 != settings.dataset_sha256:
-        raise RuntimeError(f"the images of {settings.dataset} have changed since the sweep began; run it again")
-    sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
-    chosen = subset(real.train, **sizes, seed=identity["subset_seed"], balanced=settings.balanced)
+    own = Photographs(settings, trial.arm.finetune_task, job.data_root, job.resolution, job.seed)
+    real = own.pinned()
+    chosen = own.drawn(real, identity["subset_seed"])
     recipe = recipe_of(settings.recipe, trial.arm, trial.settings)
     seed = training_seed(identity)
 
@@ -131,16 +128,17 @@ def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], 
 
     if trial.split == "test":
         # The last iterate counts, so nothing is looked at before it.
-        model, _ = trained(real.train.take(chosen), recipe)
+        model, _ = trained(real.training.take(chosen), recipe)
         tested = on_test_images(model, learnt, real.test, device=device, recipe=recipe)
         write_test_images(folder, tested)
         return {"error": 1.0 - tested.metric}
-    parts = folds(chosen, real.train.labels, job.folds, job.seed)
+    parts = folds(chosen, real.training.labels, job.folds, job.seed)
     looks = Looks(recipe.iterations, len(parts), on_the_way)
     watched = dataclasses.replace(recipe, eval_every=looks.every)
     try:
         for rest, part in parts:
-            _, result = trained(real.train.take(rest), watched, validation=real.train.take(part), on_validation=looks)
+            held_out = real.training.take(part)
+            _, result = trained(real.training.take(rest), watched, validation=held_out, on_validation=looks)
             assert result.metric is not None
             looks.take(1.0 - result.metric)
     except FloatingPointError:

@@ -156,6 +156,8 @@ class Identities:
         }
         if finetune.balanced is not None:
             part["balanced"] = finetune.balanced
+        if finetune.fit is not None:
+            part["fit"] = finetune.fit
         if config.is_simulated:
             return part | {"simulated": as_plain(config.simulated.get(arm.rendering))}
         return part | {"recipe": as_plain(recipe_of(finetune.recipe, arm, settings))}

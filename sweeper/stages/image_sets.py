@@ -10,12 +10,14 @@ from typing import Any
 
 from render_actors.actor import shard_identity
 from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting, Section, attributes
+from render_actors.shards.arrays import decoded_bytes as bytes_of
 from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
 from sweeper.config.render import Render, Rendering
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput, bad_input
 from sweeper.stages.seeds import seed_of
-from sweeper.stages.training_labels import labels_for
+from sweeper.stages.training_labels import arrays_for, labels_for
+from tasks.base import task_facts
 
 # Validation images come from scenes that no training image shows: shards that no ladder reaches.
 FIRST_VALIDATION_SHARD = FIRST_HELD_OUT_SCENE
@@ -108,6 +110,26 @@ def render_seed(config: SweepConfig, n: int, seed: int) -> int:
 def validation_images(config: SweepConfig, rendering: str) -> ImageSet:
     """The synthetic images that choose the best checkpoint; raises BadInput where a labelled folder has fewer."""
     return _images(config, rendering, config.pretrain.validation_images, held_out=True)
+
+
+def decoded_bytes(config: SweepConfig) -> int:
+    """What the largest pre-training's images take on a node's disk, decoded, its validation images among them."""
+    ladder = config.ladder
+    largest = max(ladder.values() if config.policy.name == "grid" else ladder.choices())
+    kinds = [task_facts(name).label_kind for name in config.pretrain.tasks]
+    images = largest + config.pretrain.validation_images
+    return max(bytes_of(images, config.render.resolution, arrays_for(kind)) for kind in kinds)
+
+
+def check_cache(config: SweepConfig) -> None:
+    """BadInput where a pre-training's images would not fit into what a node keeps of decoded images."""
+    needed = decoded_bytes(config)
+    if needed > config.cache_gb * 1e9:
+        raise BadInput(
+            f"cache_gb: the decoded images of the largest size take {needed / 1e9:.4g} GB at "
+            f"{config.render.resolution} px, and a node keeps {config.cache_gb:g} GB of them; raise cache_gb, where "
+            "nodes have the disk for it, or lower the ladder or render.resolution"
+        )
 
 
 def _images(config: SweepConfig, rendering: str, n: int, *, held_out: bool) -> ImageSet:

@@ -15,7 +15,7 @@ from ray.train.torch import TorchTrainer
 from analysis.policy.runs import Run
 from render_actors.actor import SHARD_FILE
 from render_actors.setting.classes import class_names
-from render_actors.shards.arrays import load_arrays
+from render_actors.shards.arrays import arrays_folder, decoded_bytes, load_arrays
 from render_actors.shards.keypoints import class_keypoints
 from sweeper.cluster.failures import Retries, failure_of, lost_a_node, nodes_alive
 from sweeper.cluster.watchdog import watchdog
@@ -24,7 +24,7 @@ from sweeper.stages.image_sets import ImageSet
 from sweeper.stages.seeds import training_seed
 from sweeper.stages.training_labels import arrays_for, labelled_set
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore, Manifest, artifact_key
-from sweeper.storage.cache import trim_folders
+from sweeper.storage.cache import make_room
 from sweeper.storage.filesystem import RetryingFileSystem
 from sweeper.study.arms import Arm
 from sweeper.study.recipes import resolve_recipe
@@ -138,6 +138,8 @@ def _worker(train_loop_config: dict[str, Any]) -> None:
 
     def on_progress(step: int, images_per_s: float, loss: float) -> None:
         still_alive()
+        for data in (training, validation):
+            data.drop_pages()
         if is_first:
             done, total = step * recipe.batch_size, recipe.iterations * recipe.batch_size
             job.board.post.remote("pretrain", f"{job.run.arm} n={job.run.n}", done, total, images_per_s, "images")
@@ -196,12 +198,14 @@ def _arrays(job: Pretraining, shards: Shards) -> Any:
     from tasks.data.catalogue import cache_root
     from tasks.label_forms import FORMS
 
-    trim_folders(cache_root() / "rendered", int(job.cache_gb * 1e9))
-    images, manifests = shards.images, shards.manifests
+    images, manifests, root = shards.images, shards.manifests, cache_root() / "rendered"
+    kind = task_facts(job.arm.learnt).label_kind
+    key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
+    labels = arrays_for(kind)
+    needed = decoded_bytes(images.n, images.setting.resolution, labels)
+    make_room(root, arrays_folder(root, key, images.n, labels), needed, limit=int(job.cache_gb * 1e9))
     # One shard at a time: a cache need not hold them all at once.
     paths = (job.store.path(manifest, SHARD_FILE) for manifest in manifests)
-    key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
-    kind = task_facts(job.arm.learnt).label_kind
-    arrays = load_arrays(paths, images.n, cache_root() / "rendered", cache_key=key, labels=arrays_for(kind))
+    arrays = load_arrays(paths, images.n, root, cache_key=key, labels=labels)
     points = class_keypoints(images.setting) if FORMS[kind].keypoints else None
     return labelled_set(kind, arrays, class_names(images.setting), points)

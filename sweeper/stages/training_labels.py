@@ -45,12 +45,6 @@ def _by_image(image: np.ndarray, rows: np.ndarray, images: int) -> np.ndarray:
     return padded
 
 
-def _instances(parts: Parts) -> np.ndarray:
-    """Each pixel's object and that object's class, uint8 (images, H, W, 2)."""
-    classes = np.where(parts["instances"] > 0, parts["semantic"] - np.uint8(1), 0).astype(np.uint8)
-    return np.stack([parts["instances"], classes], axis=-1)
-
-
 def _keypoints(parts: Parts) -> np.ndarray:
     """Label rows as float32 (images, most objects, 6 + 4 K); an object's area is that of its box."""
     listed = parts["boxes"]
@@ -63,7 +57,7 @@ def _keypoints(parts: Parts) -> np.ndarray:
 _RENDERED: dict[LabelKind, _Rendered] = {
     "class_set": _Rendered((), (), lambda parts: parts["class_sets"]),
     "boxes": _Rendered(("boxes",), ("boxes",), _boxes),
-    "instances": _Rendered(("masks", "semantic"), ("instances", "semantic"), _instances),
+    "instances": _Rendered(("masks", "semantic"), ("objects",), lambda parts: parts["objects"]),
     "semantic": _Rendered(("semantic",), ("semantic",), lambda parts: parts["semantic"]),
     "normals": _Rendered(("normals",), ("normals",), lambda parts: parts["normals"]),
     "depth": _Rendered(("depth",), ("depth",), lambda parts: parts["depth"]),

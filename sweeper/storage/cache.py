@@ -115,21 +115,35 @@ class FileCache:
         return free >= size
 
 
+def make_room(root: Path, folder: Path, size: int, *, limit: int) -> None:
+    """Remove sub-folders of `root` until `folder` of `size` bytes can come to it; where it is there, it stays."""
+    if folder.is_dir():
+        os.utime(folder)
+        size = 0
+    trim_folders(root, max(0, limit - size))
+
+
 def trim_folders(root: Path, limit: int) -> None:
     """Remove sub-folders, the least recently used first, until the rest holds `limit` bytes; just used ones stay.
 
-    Files that a process has mapped into memory stay readable for it.
+    Files that a process has mapped into memory stay readable for it. Hidden folders are being made: they count.
     """
     if not root.is_dir():
         return
-    found = [(folder.stat().st_mtime, folder) for folder in root.iterdir() if folder.is_dir()]
-    sizes = {folder: sum(path.stat().st_size for path in folder.iterdir()) for _, folder in found}
+    found: list[tuple[float, Path]] = []
+    sizes: dict[Path, int] = {}
+    for folder in root.iterdir():
+        # Another process may be renaming or removing it.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            sizes[folder] = sum(path.stat().st_size for path in folder.iterdir())
+            found.append((folder.stat().st_mtime, folder))
     held = sum(sizes.values())
     for used, folder in sorted(found):
         if held <= limit or used > time.time() - JUST_USED_S:
             return
-        shutil.rmtree(folder, ignore_errors=True)
-        held -= sizes[folder]
+        if not folder.name.startswith("."):
+            shutil.rmtree(folder, ignore_errors=True)
+            held -= sizes[folder]
 
 
 def file_sha256(path: Path) -> str:

@@ -3,22 +3,22 @@
 Keypoints are read from annotations/person_keypoints_SPLIT.json, or any list whose name ends in keypoints_SPLIT.json.
 """
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks.base import ArraySet, TaskError
-from tasks.data import decoded
-from tasks.data.decoded import decode_all
+from tasks.base import TaskError
+from tasks.data.cache.listing import Found, FoundSet
+from tasks.data.cache.split import Decoded, Reader
 from tasks.data.keypoint_labels import padding, rows_of
-from tasks.data.letterbox import fitting, label_map, photograph
 from tasks.data.readers.coco_list import CocoImage, CocoList, are_numbers, box_of, not_coco, read_list
 from tasks.data.readers.coco_masks import mask_of
+from tasks.data.squares import Fit, Placement, label_map, photograph, placement
 from tasks.label_forms import CROWD, FORMS, NO_BOX, LabelKind
 
 _SPLITS = {"train": ("train",), "test": ("test", "val")}
@@ -28,11 +28,10 @@ _Listed = tuple[int, dict[str, Any]]
 
 @dataclass(frozen=True)
 class _Photograph:
-    """One image of a list: its file, size in px, and its objects and crowds."""
+    """One image of a list: its file below the set's folder, where it lies in its square, its objects and crowds."""
 
-    file: Path
-    width: int
-    height: int
+    file: str
+    place: Placement
     objects: tuple[_Listed, ...]
     crowds: tuple[_Listed, ...]
 
@@ -52,16 +51,26 @@ class _List:
     photographs: tuple[_Photograph, ...]
 
 
-def load(
-    folder: Path, resolution: int, cache: Path, *, kind: LabelKind = "boxes", verify: bool = False
-) -> tuple[ArraySet, ArraySet, str]:
-    """(train, test, their sha256) as squares of `resolution` px, letterboxed, with labels of `kind`, one of KINDS.
+def reader(side: int, kind: LabelKind = "boxes", fit: Fit = "letterbox") -> Reader:
+    """Of photographs as squares of `side` px with labels of `kind`, one of KINDS.
 
-    Training images without any object are left out, or without any that has a keypoint where those are wanted. Where
-    masks overlap, the smaller object is in front, and crowds are behind all. Raises FileNotFoundError for a missing
-    list, TaskError naming a file that cannot be used.
+    Training images without any object are left out, or without any that has a keypoint where those are wanted. An
+    object that a crop cuts off wholly is none. Where masks overlap, the smaller object is in front, and crowds are
+    behind all. Listing raises FileNotFoundError for a missing list, both raise TaskError naming an unusable file.
     """
-    lists = {split: _read(_file(folder, choices, kind), kind) for split, choices in _SPLITS.items()}
+    return Reader(
+        side=side,
+        kind=kind,
+        settings=("coco", side, fit, kind),
+        find=partial(_find, side=side, kind=kind, fit=fit),
+        files=lambda item: (item["file"],),
+        decode=partial(_decode, side=side, kind=kind, fit=fit),
+    )
+
+
+def _find(root: Path, *, side: int, kind: LabelKind, fit: Fit) -> FoundSet:
+    in_square = partial(placement, side=side, fit=fit)
+    lists = {split: _read(_file(root, choices, kind), kind, in_square) for split, choices in _SPLITS.items()}
     train, test = lists["train"], lists["test"]
     if (train.names, train.keypoints) != (test.names, test.keypoints):
         what = "categories" if train.names != test.names else "keypoints"
@@ -71,36 +80,41 @@ def load(
     if not photographs["train"]:
         wanted = "a keypoint" if FORMS[kind].keypoints else "an object"
         raise TaskError(f"{train.file} lists no image with {wanted} in it")
+    found = {}
+    for split, shown in photographs.items():
+        in_memory = _IN_MEMORY.get(kind)
+        labels = None if in_memory is None else in_memory(shown, lists[split])
+        found[split] = Found([_item(each, kind) for each in shown], [(each.file,) for each in shown], labels)
+    own = tuple(str(each.file.relative_to(root)) for each in lists.values())
+    return FoundSet(found, train.names, train.keypoints, own)
 
-    def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
-        made: dict[str, tuple[np.ndarray | None, tuple[str, ...]]] = {}
-        square = (resolution, resolution)
-        for split, shown in photographs.items():
-            pixels = lambda item: photograph(item.file, resolution, (item.width, item.height))  # noqa: E731
-            decode_all(shown, pixels, target / f"{split}.npy", (*square, 3), np.uint8)
-            in_memory = _IN_MEMORY.get(kind)
-            if in_memory is None:
-                file = target / f"{split}-labels.npy"
-                decode_all(shown, lambda item: _instances(item, resolution), file, (*square, 2), np.int16)
-            labels = None if in_memory is None else in_memory(shown, lists[split], resolution)
-            made[split] = (labels, lists[split].names)
-        if FORMS[kind].keypoints:
-            (target / decoded.KEYPOINT_NAMES).write_text(json.dumps(train.keypoints))
-        return made
 
-    files = [*(each.file for each in lists.values()), *(item.file for shown in photographs.values() for item in shown)]
-    missing = [file for file in files if not file.is_file()]
-    if missing:
-        raise TaskError(f"image {missing[0]} is not there; add it, or take it out of its list")
-    key = decoded.fingerprint(files, "coco", kind, resolution)
-    return decoded.cached(cache / "decoded" / f"{folder.name}-{resolution}px-{key}", build, kind=kind, verify=verify)
+def _item(shown: _Photograph, kind: LabelKind) -> dict[str, Any]:
+    """What an image is decoded from: labels that are maps are drawn only then."""
+    item: dict[str, Any] = {"file": shown.file, "size": shown.place.size}
+    if not FORMS[kind].is_map:
+        return item
+    if not all(each.get("segmentation") for _, each in (*shown.objects, *shown.crowds)):
+        raise TaskError(f"image {shown.file}: an object has no segmentation; insseg needs them, objdet not")
+    keys = ("id", "bbox", "segmentation")
+    drawn = {
+        name: [(number, {key: each.get(key) for key in keys}) for number, each in listed]
+        for name, listed in (("objects", shown.objects), ("crowds", shown.crowds))
+    }
+    return item | drawn
+
+
+def _decode(root: Path, item: dict[str, Any], *, side: int, kind: LabelKind, fit: Fit) -> Decoded:
+    place, file = placement(tuple(item["size"]), side, fit), root / item["file"]
+    label = _instances(file, item["objects"], item["crowds"], place) if FORMS[kind].is_map else None
+    return photograph(file, place), label, place
 
 
 def _teaches(shown: _Photograph, kind: LabelKind) -> bool:
     """Whether there is anything in an image to learn from."""
     if not FORMS[kind].keypoints:
         return bool(shown.objects)
-    return any(visibility > 0 for _, annotation in shown.objects for visibility in annotation["keypoints"][2::3])
+    return any(_points(annotation, shown.place)[:, 2].any() for _, annotation in shown.objects)
 
 
 def _prefix(kind: LabelKind) -> str:
@@ -121,18 +135,21 @@ def _file(folder: Path, choices: tuple[str, ...], kind: LabelKind) -> Path:
     raise FileNotFoundError(f"{folder} has no {wanted}; see COCO's layout")
 
 
-def _read(file: Path, kind: LabelKind) -> _List:
+def _read(file: Path, kind: LabelKind, in_square: Callable[[tuple[int, int]], Placement]) -> _List:
     folder = file.parents[1] / _split_of(file)
     folder = folder if folder.is_dir() else file.parents[1] / "images"
     listed = read_list(file)
     keypoints = _keypoint_names(listed) if FORMS[kind].keypoints else ()
-    shown = tuple(_photograph(listed, image, folder) for image in listed.images)
+    below = str(folder.relative_to(file.parents[1]))
+    shown = tuple(_photograph(listed, image, below, in_square) for image in listed.images)
     for item in shown if keypoints else ():
         _check_keypoints(file, item, len(keypoints))
     return _List(file, listed.names, keypoints, shown)
 
 
-def _photograph(listed: CocoList, image: CocoImage, folder: Path) -> _Photograph:
+def _photograph(
+    listed: CocoList, image: CocoImage, folder: str, in_square: Callable[[tuple[int, int]], Placement]
+) -> _Photograph:
     """An image of the list with the objects that have an extent; TaskError where it or one of them has no size."""
     try:
         width, height = int(image.entry["width"]), int(image.entry["height"])
@@ -140,17 +157,19 @@ def _photograph(listed: CocoList, image: CocoImage, folder: Path) -> _Photograph
         raise not_coco(listed.file, f"image {image.entry['id']} needs a width and a height") from None
     if min(width, height) < 1:
         raise not_coco(listed.file, f"image {image.entry['id']} is {width} x {height} px")
-    objects, crowds = (_with_extent(listed, each) for each in (image.objects, image.crowds))
-    return _Photograph(folder / image.file_name, width, height, objects, crowds)
+    place = in_square((width, height))
+    objects, crowds = (_with_extent(listed, each, place) for each in (image.objects, image.crowds))
+    return _Photograph(f"{folder}/{image.file_name}", place, objects, crowds)
 
 
-def _with_extent(listed: CocoList, annotations: Sequence[_Listed]) -> tuple[_Listed, ...]:
+def _with_extent(listed: CocoList, annotations: Sequence[_Listed], place: Placement) -> tuple[_Listed, ...]:
+    """Those that have one, and of which the square shows any."""
     found = []
     for number, annotation in annotations:
         box = box_of(listed.file, annotation)
         if box is None:
             raise not_coco(listed.file, f"annotation {annotation['id']} has no bbox")
-        if min(box[2:]) > 0:
+        if min(box[2:]) > 0 and (np.diff(place.corners(box).reshape(2, 2), axis=0) > 0).all():
             found.append((number, annotation))
     return tuple(found)
 
@@ -183,86 +202,82 @@ def _check_keypoints(file: Path, item: _Photograph, count: int) -> None:
             )
 
 
-def _keypoints(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
+def _points(annotation: dict[str, Any], place: Placement) -> np.ndarray:
+    """An object's keypoints (K, 3) as x, y in px of the square and visibility; one outside is not labelled."""
+    points = np.array(annotation["keypoints"], float).reshape(-1, 3)
+    # COCO numbers pixels, and its boxes are measured from the image's corner: half a pixel more
+    places = place.points(points[:, :2] + 0.5)
+    there = (points[:, 2:] > 0) & place.shows(places)[:, None]
+    return np.where(there, np.column_stack([places, points[:, 2]]), 0)
+
+
+def _keypoints(shown: Sequence[_Photograph], listed: _List) -> np.ndarray:
     """float32 (N, M, 6 + 4 K), padded. An object without an area has its box's, a crowd no keypoint."""
     names = listed.keypoints
     labels = padding(len(shown), max((len(item.rows) for item in shown), default=0), len(names))
     for place, item in zip(labels, shown, strict=True):
-        scale = fitting((item.width, item.height), resolution)
         for row, (number, annotation) in zip(place, item.rows, strict=False):
-            points = np.array(annotation["keypoints"] if number >= 0 else [0] * 3 * len(names), float)
-            points = points.reshape(1, -1, 3)
-            # COCO numbers pixels, and its boxes are measured from the image's corner: half a pixel more
-            points[..., :2] = np.where(points[..., 2:] > 0, (points[..., :2] + 0.5) * scale, 0)
-            area = float(annotation.get("area") or np.prod(annotation["bbox"][2:])) * scale.prod()
-            box = _corners(annotation, scale)[None]
-            row[:] = rows_of(np.array([number]), box, np.array([area]), points, names)[0]
+            points = _points(annotation, item.place) if number >= 0 else np.zeros((len(names), 3))
+            area = float(annotation.get("area") or np.prod(annotation["bbox"][2:])) * item.place.scale.prod()
+            box = item.place.corners(annotation["bbox"])[None]
+            row[:] = rows_of(np.array([number]), box, np.array([area]), points[None], names)[0]
     return labels
 
 
-def _boxes(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
+def _boxes(shown: Sequence[_Photograph], listed: _List) -> np.ndarray:
     """float32 (N, M, 5), padded."""
     most = max((len(item.rows) for item in shown), default=0)
     rows = np.full((len(shown), most, 5), NO_BOX, np.float32)
     for place, item in zip(rows, shown, strict=True):
-        scale = fitting((item.width, item.height), resolution)
         for row, (number, annotation) in zip(place, item.rows, strict=False):
-            row[:] = number, *_corners(annotation, scale)
+            row[:] = number, *item.place.corners(annotation["bbox"])
     return rows
 
 
-def _corners(annotation: dict[str, Any], scale: np.ndarray) -> np.ndarray:
-    """An object's box as x0, y0, x1, y1 in px of the square, float64 (4,)."""
-    x, y, width, height = annotation["bbox"]
-    return np.array([x, y, x + width, y + height]) * np.tile(scale, 2)
-
-
-def _class_sets(shown: Sequence[_Photograph], listed: _List, resolution: int) -> np.ndarray:
+def _class_sets(shown: Sequence[_Photograph], listed: _List) -> np.ndarray:
     sets = np.zeros((len(shown), len(listed.names)), np.uint8)
     for place, item in zip(sets, shown, strict=True):
         place[[number for number, _ in item.objects]] = 1
     return sets
 
 
-def _instances(item: _Photograph, resolution: int) -> np.ndarray:
-    """int16 (resolution, resolution, 2): the object's number, below 0 for a crowd, and its class."""
-    canvas = np.zeros((resolution, resolution, 2), np.int16)
-    largest_first = sorted(item.objects, key=lambda one: -one[1]["bbox"][2] * one[1]["bbox"][3])
-    crowds = ((-index, crowd) for index, crowd in enumerate(item.crowds, start=1))
-    for index, (number, annotation) in (*crowds, *enumerate(largest_first, start=1)):
-        outline = annotation.get("segmentation")
-        if not outline:
-            raise TaskError(f"image {item.file}: an object has no segmentation; insseg needs them, objdet not")
+def _instances(file: Path, objects: Sequence[_Listed], crowds: Sequence[_Listed], place: Placement) -> np.ndarray:
+    """int16 (side, side, 2): the object's number, below 0 for a crowd, and its class."""
+    canvas = np.zeros((place.side, place.side, 2), np.int16)
+    largest_first = sorted(objects, key=lambda one: -one[1]["bbox"][2] * one[1]["bbox"][3])
+    behind = ((-index, crowd) for index, crowd in enumerate(crowds, start=1))
+    for index, (number, annotation) in (*behind, *enumerate(largest_first, start=1)):
         try:
-            canvas[_in_square(_mask(outline, item), annotation["bbox"], resolution)] = index, number
+            canvas[_in_square(_mask(annotation["segmentation"], place.size), annotation["bbox"], place)] = index, number
         except (IndexError, KeyError, TypeError, ValueError) as error:
+            width, height = place.size
             raise TaskError(
-                f"image {item.file}: the segmentation of annotation {annotation.get('id')} is no mask of {item.width} "
-                f"x {item.height} px ({type(error).__name__}: {error}); mend or remove it"
+                f"image {file}: the segmentation of annotation {annotation.get('id')} is no mask of {width} "
+                f"x {height} px ({type(error).__name__}: {error}); mend or remove it"
             ) from error
     return canvas
 
 
-def _in_square(mask: np.ndarray, box: Sequence[float], resolution: int) -> np.ndarray:
-    """A mask (height, width) as bool (resolution, resolution); what falls between its pixels has one all the same."""
-    fitted = label_map(mask, resolution, 0)
+def _in_square(mask: np.ndarray, box: Sequence[float], place: Placement) -> np.ndarray:
+    """A mask (height, width) as bool (side, side); what falls between its pixels has one all the same."""
+    fitted = label_map(mask, place, 0)
     if not fitted.any():
-        scale = resolution / max(mask.shape)
-        middle = (box[1] + box[3] / 2, box[0] + box[2] / 2)
-        fitted[tuple(min(max(0, int(at * scale)), resolution - 1) for at in middle)] = True
+        x, y = place.corners((box[0], box[1], box[2], box[3])).reshape(2, 2).mean(axis=0)
+        fitted[tuple(min(max(0, int(at)), place.side - 1) for at in (y, x))] = True
     return fitted
 
 
-def _mask(outline: Any, item: _Photograph) -> np.ndarray:
+def _mask(outline: Any, size: tuple[int, int]) -> np.ndarray:
     """A segmentation as bool (height, width) of its own image; ValueError where its run lengths are of another."""
-    mask = mask_of(outline, item.height, item.width)
-    if mask.shape != (item.height, item.width):
+    width, height = size
+    mask = mask_of(outline, height, width)
+    if mask.shape != (height, width):
         raise ValueError(f"its run lengths are of {mask.shape[1]} x {mask.shape[0]} px")
     return mask
 
 
 # labels that are a few numbers an image; those of another kind are maps
-_IN_MEMORY: dict[LabelKind, Callable[[Sequence[_Photograph], _List, int], np.ndarray]] = {
+_IN_MEMORY: dict[LabelKind, Callable[[Sequence[_Photograph], _List], np.ndarray]] = {
     "boxes": _boxes,
     "class_set": _class_sets,
     "keypoints": _keypoints,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.base import ArraySet, TaskError
-from tasks.data import decoded
+from tasks.data.cache import whole
 
 CLASS_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 # where Debian and Ubuntu put the package dataset-fashion-mnist
@@ -40,8 +40,8 @@ def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) ->
     """
     files = _files(folder)
 
-    def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
-        made: dict[str, tuple[np.ndarray | None, tuple[str, ...]]] = {}
+    def build(target: Path) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
+        made: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {}
         for split, prefix in _PREFIX.items():
             images = _read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", _IMAGES_MAGIC)
             labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", _LABELS_MAGIC).astype(np.int64)
@@ -51,8 +51,8 @@ def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) ->
             made[split] = (labels, CLASS_NAMES)
         return made
 
-    key = decoded.fingerprint(files, "fashion-mnist", resolution)
-    return decoded.cached(cache / "decoded" / f"fashion-mnist-{resolution}px-{key}", build, verify=verify)
+    key = whole.fingerprint(files, "fashion-mnist", resolution)
+    return whole.cached(cache / "decoded" / f"fashion-mnist-{resolution}px-{key}", build, verify=verify)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,61 +1,72 @@
-"""Photographs as SPLIT/CLASS/FILE, the ImageFolder layout: resized on the shorter side, then cropped in the centre."""
+"""Photographs as SPLIT/CLASS/FILE, the ImageFolder layout."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from tasks.base import ArraySet, TaskError
-from tasks.data import decoded
+from tasks.base import TaskError
+from tasks.data.cache.listing import Found, FoundSet
+from tasks.data.cache.split import Decoded, Reader
 from tasks.data.readers.images import PHOTOGRAPHS, class_folders, images_in, reading
+from tasks.data.squares import Fit, placement, squared
 
 _SUFFIXES = PHOTOGRAPHS | {".tif", ".tiff"}
 
 
-def load(folder: Path, resolution: int, cache: Path, *, verify: bool = False) -> tuple[ArraySet, ArraySet, str]:
-    """(train, test, their sha256) of folder/{train,test}/CLASS/*; without a test folder it is val, as in ImageNet.
+def reader(side: int, fit: Fit = "crop") -> Reader:
+    """Of ROOT/{train,test}/CLASS/* as squares of `side` px; without a test folder it is val, as in ImageNet.
 
-    Raises FileNotFoundError where a folder or its images are missing, TaskError naming a file that cannot be read.
+    Listing raises FileNotFoundError where a folder or its images are missing, decoding TaskError naming a file that
+    cannot be read.
     """
-    splits = {"train": _split(folder, "train"), "test": _split(folder, "test", "val")}
+    return Reader(
+        side=side,
+        kind="class_index",
+        settings=("imagefolder", side, fit),
+        find=_find,
+        files=lambda item: (item,),
+        decode=partial(_decode, side=side, fit=fit),
+    )
+
+
+def _find(root: Path) -> FoundSet:
+    splits = {"train": _split(root, "train"), "test": _split(root, "test", "val")}
     listing = {split: _listing(path) for split, path in splits.items()}
-    classes = {split: tuple(sorted({file.parent.name for file in files})) for split, files in listing.items()}
+    classes = {split: tuple(sorted(files)) for split, files in listing.items()}
     if classes["train"] != classes["test"]:
         only = sorted(set(classes["train"]) ^ set(classes["test"]))[0]
-        raise TaskError(f"{folder}: class {only!r} is in one of {splits['train'].name} and {splits['test'].name} only")
-
-    def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
-        made: dict[str, tuple[np.ndarray | None, tuple[str, ...]]] = {}
-        for split, files in listing.items():
-            shape = (resolution, resolution, 3)
-            decoded.decode_all(files, lambda file: decode(file, resolution), target / f"{split}.npy", shape, np.uint8)
-            number = {name: index for index, name in enumerate(classes[split])}
-            labels = np.array([number[file.parent.name] for file in files], dtype=np.int64)
-            made[split] = (labels, classes[split])
-        return made
-
-    key = decoded.fingerprint([*listing["train"], *listing["test"]], "imagefolder", resolution)
-    return decoded.cached(cache / "decoded" / f"{folder.name}-{resolution}px-{key}", build, verify=verify)
+        raise TaskError(f"{root}: class {only!r} is in one of {splits['train'].name} and {splits['test'].name} only")
+    found = {}
+    for split, of_class in listing.items():
+        numbers = np.arange(len(of_class)).repeat([len(files) for files in of_class.values()])
+        items = [f"{splits[split].name}/{name}/{file}" for name, files in of_class.items() for file in files]
+        found[split] = Found(items, [(item,) for item in items], numbers)
+    return FoundSet(found, classes["train"])
 
 
-def decode(file: Path, resolution: int) -> np.ndarray:
-    """One photograph as uint8 (resolution, resolution, 3); TaskError naming the file where it cannot be read."""
+def _decode(root: Path, item: str, *, side: int, fit: Fit) -> Decoded:
+    file = root / item
     with reading(file), Image.open(file) as image:
-        image.draft("RGB", (2 * resolution, 2 * resolution))
+        image.draft("RGB", (2 * side, 2 * side))
         upright = ImageOps.exif_transpose(image).convert("RGB")
-        return np.asarray(ImageOps.fit(upright, (resolution, resolution), Image.Resampling.BILINEAR))
+        place = placement(upright.size, side, fit)
+        return squared(upright, place), None, place
 
 
-def _split(folder: Path, *names: str) -> Path:
+def _split(root: Path, *names: str) -> Path:
     for name in names:
-        if (folder / name).is_dir():
-            return folder / name
+        if (root / name).is_dir():
+            return root / name
     wanted = " or ".join(f"{name}/" for name in names)
-    raise FileNotFoundError(f"{folder} has no {wanted} folder; images belong at {folder / names[0]}/CLASS/FILE")
+    raise FileNotFoundError(f"{root} has no {wanted} folder; images belong at {root / names[0]}/CLASS/FILE")
 
 
-def _listing(split: Path) -> list[Path]:
-    files = [file for name in class_folders(split) for file in images_in(split / name, _SUFFIXES)]
-    if not files:
+def _listing(split: Path) -> dict[str, list[str]]:
+    """Names of the image files by the class folders that hold any."""
+    files = {name: [file.name for file in images_in(split / name, _SUFFIXES)] for name in class_folders(split)}
+    found = {name: names for name, names in files.items() if names}
+    if not found:
         raise FileNotFoundError(f"{split} holds no images; they belong at {split}/CLASS/FILE")
-    return files
+    return found

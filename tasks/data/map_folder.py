@@ -5,15 +5,17 @@ none) and `depth` for millimetres (16 bits, 0 = none).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from tasks.base import ArraySet, TaskError
-from tasks.data import decoded
-from tasks.data.decoded import decode_all
-from tasks.data.letterbox import label_map, photograph
-from tasks.data.readers.images import class_numbers, images_in, opened, paired, size_of
+from tasks.base import TaskError
+from tasks.data.cache.listing import Found, FoundSet
+from tasks.data.cache.split import Decoded, Reader, classes_of_maps
+from tasks.data.readers.images import class_numbers, images_in, opened, paired
+from tasks.data.squares import Fit, label_map, photograph, placement
 from tasks.label_forms import FORMS, IGNORED, LabelKind
 
 _SPLITS = {"train": ("train", "training"), "test": ("test", "val", "validation")}
@@ -21,41 +23,64 @@ _SPLITS = {"train": ("train", "training"), "test": ("test", "val", "validation")
 _SHORTEST_NORMAL = 0.5
 
 
-def load(
-    folder: Path,
-    resolution: int,
-    cache: Path,
+def reader(
+    side: int,
     kind: LabelKind = "semantic",
     ignore: int | None = None,
     names: tuple[str, ...] = (),
-    *,
-    verify: bool = False,
-) -> tuple[ArraySet, ArraySet, str]:
-    """(train, test, their sha256) as squares of `resolution` px, letterboxed.
+    fit: Fit = "letterbox",
+) -> Reader:
+    """Of ROOT/images/SPLIT/NAME.jpg and their maps as squares of `side` px; without test it is val or validation.
 
     ignore: the class number that does not count, besides 255; those above it move down by one, so that ADE20K's 1 to
-    150 with 0 ignored become 0 to 149. names: of the classes; their numbers where none are given. Without a test folder
-    it is val or validation. Raises FileNotFoundError for a missing folder, TaskError naming a missing map or an
-    unusable file.
+    150 with 0 ignored become 0 to 149. names: of the classes; where none are given, every map is read when the set is
+    listed, and they are the numbers up to the highest. Listing raises FileNotFoundError for a missing folder, listing
+    and decoding TaskError naming a missing map or an unusable file.
     """
-    form, (maps_folder, read) = FORMS[kind], _MAPS[kind]
-    pairs = {split: _pairs(folder, maps_folder, choices) for split, choices in _SPLITS.items()}
+    squared_map = partial(_square_map, side=side, kind=kind, ignore=ignore, fit=fit)
+    known = Reader(
+        side=side,
+        kind=kind,
+        settings=("maps", side, fit, kind, ignore, names),
+        find=partial(_find, maps=_MAPS[kind][0], names=FORMS[kind].outputs or names),
+        files=tuple,
+        decode=partial(_decode, side=side, kind=kind, ignore=ignore, fit=fit),
+        class_map=squared_map if kind == "semantic" else None,
+    )
+    return known if known.class_map is None or names else replace(known, find=partial(_find_numbered, known))
 
-    def build(target: Path) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
-        for split, both in pairs.items():
-            maps = [mapped for _, mapped in both]
-            square = (resolution, resolution)
-            pixels = lambda pair: photograph(pair[0], resolution, size_of(pair[1]))  # noqa: E731 - said once, used once
-            decode_all(both, pixels, target / f"{split}.npy", (*square, 3), np.uint8)
-            labels = target / f"{split}-labels.npy"
-            mapped = lambda file: label_map(read(file, ignore), resolution, form.outside or 0)  # noqa: E731
-            decode_all(maps, mapped, labels, (*square, *form.channels), form.element)
-        outputs = _outputs(kind, target, names, folder)
-        return dict.fromkeys(pairs, (None, outputs))
 
-    files = [file for both in pairs.values() for pair in both for file in pair]
-    key = decoded.fingerprint(files, "maps", kind, resolution, ignore, names)
-    return decoded.cached(cache / "decoded" / f"{folder.name}-{resolution}px-{key}", build, kind=kind, verify=verify)
+def _find(root: Path, *, maps: str, names: tuple[str, ...]) -> FoundSet:
+    found = {}
+    for split, choices in _SPLITS.items():
+        pairs = [tuple(str(file.relative_to(root)) for file in pair) for pair in _pairs(root, maps, choices)]
+        found[split] = Found(pairs, pairs)
+    return FoundSet(found, names)
+
+
+def _find_numbered(known: Reader, root: Path) -> FoundSet:
+    """The set with the classes that its maps show, which are known by their numbers."""
+    found = known.find(root)
+    splits = {
+        split: replace(each, shown=classes_of_maps(known, root, each.items)) for split, each in found.splits.items()
+    }
+    there = np.any([each.shown.any(axis=0) for each in splits.values() if each.shown is not None], axis=0)
+    highest = int(np.flatnonzero(there).max(initial=0))
+    return FoundSet(splits, tuple(str(number) for number in range(highest + 1)))
+
+
+def _decode(root: Path, item: tuple[str, str], *, side: int, kind: LabelKind, ignore: int | None, fit: Fit) -> Decoded:
+    image, mapped = (root / file for file in item)
+    values = _MAPS[kind][1](mapped, ignore)
+    place = placement((values.shape[1], values.shape[0]), side, fit)
+    return photograph(image, place), label_map(values, place, FORMS[kind].outside or 0), place
+
+
+def _square_map(
+    root: Path, item: tuple[str, str], *, side: int, kind: LabelKind, ignore: int | None, fit: Fit
+) -> np.ndarray:
+    values = _MAPS[kind][1](root / item[1], ignore)
+    return label_map(values, placement((values.shape[1], values.shape[0]), side, fit), FORMS[kind].outside or 0)
 
 
 def _pairs(folder: Path, maps: str, choices: tuple[str, ...]) -> list[tuple[Path, Path]]:
@@ -106,16 +131,3 @@ _MAPS: dict[LabelKind, tuple[str, Callable[[Path, int | None], np.ndarray]]] = {
     "depth": ("depth", _depth),
 }
 KINDS = tuple(_MAPS)
-
-
-def _outputs(kind: LabelKind, target: Path, names: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """What the model's outputs stand for."""
-    if FORMS[kind].outputs:
-        return FORMS[kind].outputs
-    highest = 0
-    for split in _SPLITS:
-        for values in np.load(target / f"{split}-labels.npy", mmap_mode="r", allow_pickle=False):
-            highest = max(highest, int(values[values != IGNORED].max(initial=0)))
-    if names and highest >= len(names):
-        raise TaskError(f"{folder}: its maps go up to class {highest}, but it has {len(names)} classes")
-    return names or tuple(str(number) for number in range(highest + 1))

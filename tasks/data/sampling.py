@@ -3,16 +3,23 @@
 import numpy as np
 
 from tasks.base import ArraySet, TaskError
+from tasks.data.cache.split import Split, WholeSplit
+
+# what can be drawn from: labels do, whether or not there are pixels
+Labelled = ArraySet | Split | WholeSplit
 
 
-def shows_anything(data: ArraySet, indices: np.ndarray) -> bool:
-    """Whether a label of any of these images counts: else there is nothing to learn, and no metric is defined."""
+def shows_anything(data: Labelled, indices: np.ndarray) -> bool:
+    """Whether a label of any of these images counts: else there is nothing to learn, and no metric is defined.
+
+    Of a Split whose labels are maps these images are decoded.
+    """
     form = data.form
     return form.one_class or any(bool(form.counting(data.labels[i]).any()) for i in indices)
 
 
 def subset(
-    train: ArraySet,
+    train: Labelled,
     *,
     fraction: float | None = None,
     count: int | None = None,
@@ -23,7 +30,8 @@ def subset(
 
     For one seed a smaller draw is the beginning of a larger one. balanced: class counts differ by one at most until
     a class has no image left, where an image with several classes counts for the rarest of them; otherwise every image
-    is as likely as any. Left out, it is so where each image has one class. Raises TaskError for an impossible draw.
+    is as likely as any. Left out, it is so where each image has one class. No photograph is decoded for it; of labels
+    that are maps a balanced draw reads every map once. Raises TaskError for an impossible draw.
     """
     if (fraction is None) == (count is None):
         raise TaskError("subset: give either fraction or count")
@@ -35,27 +43,33 @@ def subset(
         raise TaskError(f"subset: {count} images were asked for, the set has {len(train)}")
     rng = np.random.default_rng(seed)
     if balanced or (balanced is None and train.form.one_class):
-        return _round_robin(_rarest_classes(train), rng)[:count]
+        return _round_robin(_rarest_classes(train), rng, count)
     return rng.permutation(len(train))[:count]
 
 
-def _rarest_classes(data: ArraySet) -> np.ndarray:
+def _rarest_classes(data: Labelled) -> np.ndarray:
     """One class (N,) for each image: the rarest of those that it shows, or a class of its own for those without any."""
-    known, labels, form = len(data.class_names), data.labels, data.form
-    if form.one_class:
-        return labels
-    is_set = form.shape == "K"
-    if not (is_set or form.class_numbers):
-        raise TaskError(f"subset: {data.label_kind} labels have no classes to balance; set balanced to false")
-    shows = np.zeros((len(data), known), bool)
-    for place, label in zip(shows, labels, strict=True):
-        if is_set:
-            place[:] = label > 0
-        else:
-            numbers = np.unique(form.telling(label)).astype(int)
-            place[numbers[(numbers >= 0) & (numbers < known)]] = True
+    if data.form.one_class:
+        return data.labels
+    shows = _classes_shown(data)
     images_of = np.where(shows, shows.sum(axis=0), len(data) + 1)
-    return np.where(shows.any(axis=1), images_of.argmin(axis=1), known)
+    return np.where(shows.any(axis=1), images_of.argmin(axis=1), len(data.class_names))
+
+
+def _classes_shown(data: Labelled) -> np.ndarray:
+    """Which classes each image shows, bool (N, K)."""
+    known, form = len(data.class_names), data.form
+    if form.shape == "K":
+        return np.asarray(data.labels > 0)
+    if not form.class_numbers:
+        raise TaskError(f"subset: {data.label_kind} labels have no classes to balance; set balanced to false")
+    if form.is_map and not isinstance(data, ArraySet):
+        return data.classes_shown
+    shows = np.zeros((len(data), known), bool)
+    for place, label in zip(shows, data.labels, strict=True):
+        numbers = np.unique(form.telling(label)).astype(int)
+        place[numbers[(numbers >= 0) & (numbers < known)]] = True
+    return shows
 
 
 def folds(indices: np.ndarray, labels: np.ndarray, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -78,10 +92,14 @@ def _sorted_by_class(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray
     return shuffled[np.argsort(labels[shuffled], kind="stable")]
 
 
-def _round_robin(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """All positions (N,) in rounds: one image of every class that has any left, the classes shuffled in each round."""
+def _round_robin(labels: np.ndarray, rng: np.random.Generator, wanted: int) -> np.ndarray:
+    """The first `wanted` positions in rounds: one image of every class that has any left, classes shuffled in each."""
     grouped = _sorted_by_class(labels, rng)
     counts = np.bincount(labels)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     rounds = np.arange(len(labels)) - starts
-    return grouped[np.lexsort((rng.random(len(labels)), rounds))]
+    within_round = rng.random(len(labels))
+    # later rounds need no order
+    last = np.searchsorted(np.cumsum(np.bincount(rounds)), wanted)
+    early = np.flatnonzero(rounds <= last)
+    return np.asarray(grouped[early[np.lexsort((within_round[early], rounds[early]))]][:wanted])

@@ -1,5 +1,6 @@
 """Folders that are made once, whole or not at all, by whichever process needs them first."""
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -44,7 +45,15 @@ def decoded_once(folder: Path, decode: Callable[[Path], None], *, verify: bool) 
     """Let `decode(temporary folder)` fill `folder` where it does not exist yet; the checksums of its files are added.
 
     With `verify` every byte is compared with what was written, and a damaged folder is made anew, which is said.
+    A second process waits for the first one's work.
     """
+    if folder.is_dir() and not verify:
+        return
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        _made_or_mended(folder, decode, verify=verify)
+
+
+def _made_or_mended(folder: Path, decode: Callable[[Path], None], *, verify: bool) -> None:
     if verify and folder.is_dir() and not _is_whole(folder):
         log.warning("decoded images %s are damaged; decoding them again", folder)
         # renamed first: of two processes that notice, one removes it
@@ -56,6 +65,30 @@ def decoded_once(folder: Path, decode: Callable[[Path], None], *, verify: bool) 
         with made_whole(folder) as partial:
             decode(partial)
             (partial / CHECKSUMS).write_text(json.dumps(_checksums(partial), sort_keys=True))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, which is gone at the end. The system releases it when the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            # whoever had it may have removed it since it was opened, and another holds a file of its name
+            if not _is_there(path, stream.fileno()):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_there(path: Path, opened: int) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(opened).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _checksums(folder: Path) -> dict[str, str]:

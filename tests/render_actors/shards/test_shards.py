@@ -1,12 +1,16 @@
 """Shards: what is written comes back, damage is found, arrays are made once."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from render_actors.export.contact_sheet import contact_sheet, side_by_side
 from render_actors.setting.setting import RenderSetting
+from render_actors.shards import arrays as arrays_module
 from render_actors.shards.arrays import ImageView, load_arrays
 from render_actors.shards.format import CorruptShardError, read_shard, write_shard
 from render_actors.sources.function import Picture, labelled
@@ -146,7 +150,7 @@ def test_every_label_comes_back(labelled_shards: list[Path]) -> None:
 
 
 def test_label_arrays_hold_the_first_n_images(labelled_shards: list[Path], tmp_path: Path) -> None:
-    labels = ("boxes", "instances", "semantic", "normals", "depth")
+    labels = ("boxes", "instances", "objects", "semantic", "normals", "depth")
     arrays = load_arrays(labelled_shards, 5, tmp_path / "cache", "key", labels)
     wanted = fully_labelled(4)
     for name in ("semantic", "normals", "depth"):
@@ -154,6 +158,10 @@ def test_label_arrays_hold_the_first_n_images(labelled_shards: list[Path], tmp_p
     # what is too small to be listed has no mask either
     assert arrays.instances is not None
     np.testing.assert_array_equal(arrays.instances[4], np.where(wanted.instances == 1, 1, 0))
+    # and beside each object's number is its class
+    assert arrays.objects is not None
+    listed = wanted.instances == 1
+    np.testing.assert_array_equal(arrays.objects[4], np.stack([listed * 1, listed * 3], axis=-1))
     assert arrays.boxes is not None
     # image, class, box: one listed object an image
     assert arrays.boxes.tolist() == [[k, 3, 4 + k, 2, 9 + k, 8] for k in range(5)]
@@ -204,3 +212,25 @@ def test_settings_stand_side_by_side(labelled_shards: list[Path]) -> None:
     assert len(set(sheet.crop((160, 16, 240, 96)).get_flattened_data())) == 3
     assert len(set(sheet.crop((160, 96, 240, 176)).get_flattened_data())) > 2
     assert set(sheet.crop((244, 180, 484, 340)).get_flattened_data()) == {(255, 255, 255)}
+
+
+def test_a_second_process_waits_for_the_first_ones_work(
+    shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a decoding that takes its time, asked for by two at once
+    done: list[int] = []
+    plain = arrays_module._decode_into
+
+    def slowly(*arguments: Any) -> None:
+        done.append(1)
+        time.sleep(0.2)
+        plain(*arguments)
+
+    monkeypatch.setattr(arrays_module, "_decode_into", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: load_arrays(shards, 5, tmp_path / "cache", "key"), range(2)))
+
+    # then it is done once, and no lock is left
+    assert len(done) == 1
+    np.testing.assert_array_equal(both[0].images, both[1].images)
+    assert len(list((tmp_path / "cache").iterdir())) == 1

@@ -180,12 +180,12 @@ def test_rendered_labels_become_what_each_task_learns_from() -> None:
 
     from render_actors.shards.arrays import RenderedArrays
 
-    instances = np.array([[[0, 1], [2, 2]]], np.uint8)
+    objects = np.array([[[[0, 0], [1, 3]], [[2, 0], [2, 0]]]], np.uint8)
     semantic = np.array([[[0, 4], [1, 1]]], np.uint8)
     boxes = np.array([[1, 3, 1, 0, 2, 1], [1, 0, 0, 1, 2, 2]], np.int32)
     images, sets = np.zeros((2, 2, 2, 3), np.uint8), np.zeros((2, 4), np.uint8)
     arrays = RenderedArrays(
-        images, sets, boxes=boxes, instances=instances.repeat(2, axis=0), semantic=semantic.repeat(2, axis=0)
+        images, sets, boxes=boxes, objects=objects.repeat(2, axis=0), semantic=semantic.repeat(2, axis=0)
     )
     names = ("a", "b", "c", "d")
 

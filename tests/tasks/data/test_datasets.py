@@ -14,7 +14,7 @@ from PIL import Image
 
 from tasks.base import ArraySet
 from tasks.data import clothing, fashion_mnist
-from tasks.data.catalogue import load_real
+from tasks.data.catalogue import RealData, load_real
 from tasks.data.sampling import folds, subset
 
 
@@ -42,6 +42,11 @@ def write_photographs(folder: Path, *, splits: tuple[str, ...] = ("train", "test
                 pixels[:, half] = 255
                 Image.fromarray(pixels).save(folder / split / name / f"{index}.png")
     return folder
+
+
+def whole_sha256(real: RealData) -> str:
+    """The hash of a set of which all training images are drawn."""
+    return real.sha256(np.arange(len(real.training)))
 
 
 def test_fashion_mnist_in_data_root_comes_before_the_package(tmp_path: Path) -> None:
@@ -117,13 +122,13 @@ def test_photographs_that_changed_places_are_decoded_again_though_sizes_and_time
     for file, value in ((left, 1), (right, 2)):
         Image.new("RGB", (30, 30), (value, value, value)).save(file)
         os.utime(file, (10**9, 10**9))
-    before = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").sha256
+    before = whole_sha256(load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache"))
 
     left.rename(aside)
     right.rename(left)
     aside.rename(right)
 
-    assert load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").sha256 != before
+    assert whole_sha256(load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")) != before
 
 
 def test_the_hash_tells_photographs_apart_and_not_where_they_lie(tmp_path: Path) -> None:
@@ -131,7 +136,7 @@ def test_the_hash_tells_photographs_apart_and_not_where_they_lie(tmp_path: Path)
     shutil.copytree(here, there)
 
     def sha256(folder: Path) -> str:
-        return load_real(f"imagefolder:{folder}", None, 12, cache_dir=tmp_path / "cache").sha256
+        return whole_sha256(load_real(f"imagefolder:{folder}", None, 12, cache_dir=tmp_path / "cache"))
 
     before = sha256(here)
     assert sha256(there) == before
@@ -145,17 +150,17 @@ def test_the_hash_tells_photographs_apart_and_not_where_they_lie(tmp_path: Path)
 def test_a_damaged_decoded_copy_is_noticed_said_and_made_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write_photographs(tmp_path / "photos")
-    sound = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+    write_fashion_mnist(tmp_path / "fashion-mnist", brightness=50)
+    sound = load_real("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache")
     (copy,) = (tmp_path / "cache" / "decoded").glob("*/train.npy")
     content = bytearray(copy.read_bytes())
     content[-1] ^= 255
     copy.write_bytes(content)
 
-    again = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache", verify=True)
+    again = load_real("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache", verify=True)
 
     assert "damaged; decoding them again" in caplog.text
-    assert again.sha256 == sound.sha256
+    assert whole_sha256(again) == whole_sha256(sound)
     assert again.train.images[-1, -1, -1, -1] != content[-1]
 
 
@@ -185,16 +190,18 @@ def test_an_unreadable_photograph_is_named(tmp_path: Path) -> None:
     photos = write_photographs(tmp_path / "photos")
     (photos / "train" / "right" / "1.png").write_bytes(b"not a picture")
 
+    photographs = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").training
     with pytest.raises(ValueError, match=r"right/1\.png cannot be read"):
-        load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+        photographs.decode(np.arange(len(photographs)))
 
 
 def test_a_truncated_photograph_is_named(tmp_path: Path) -> None:
     broken = write_photographs(tmp_path / "photos") / "test" / "left" / "2.png"
     broken.write_bytes(broken.read_bytes()[:60])
 
+    photographs = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").testing
     with pytest.raises(ValueError, match=r"left/2\.png cannot be read"):
-        load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+        photographs.decode(np.arange(len(photographs)))
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import torch
 
-from tasks.base import task
+from tasks.base import ArraySet, task
 from tasks.data.shuffled import with_shuffled_labels
 from tasks.models.transfer import seeded_model
 from tasks.recipes.recipe import Recipe
@@ -35,3 +38,18 @@ def test_a_model_that_learns_the_true_labels_learns_nothing_of_the_world_from_sh
 
     assert score["true"] > 0.8
     assert score["shuffled"] < 0.5, "one of four colours is right by chance"
+
+
+def test_maps_on_disk_are_dealt_out_on_disk(tmp_path: Path) -> None:
+    # given maps that each show their own number, in a file
+    np.save(tmp_path / "labels.npy", np.arange(40, dtype=np.uint8).repeat(64).reshape(40, 8, 8))
+    labels = np.load(tmp_path / "labels.npy", mmap_mode="r")
+    data = ArraySet(np.zeros((40, 8, 8, 3), np.uint8), labels, tuple(map(str, range(40))), "semantic")
+
+    on_disk, in_memory = (
+        with_shuffled_labels(dataclasses.replace(data, labels=each), 3) for each in (labels, labels[:] + 0)
+    )
+
+    assert isinstance(on_disk.labels, np.memmap)
+    assert np.array_equal(on_disk.labels, in_memory.labels)
+    assert [file.name for file in tmp_path.iterdir()] == ["labels.npy"]

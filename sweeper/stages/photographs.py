@@ -1,0 +1,98 @@
+"""The real images of a sweep: which are drawn, what decoding them takes, and that they stay what they were."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweeper.config.schema import Finetune, SweepConfig
+from tasks.base import TaskError, task_facts
+from tasks.data.catalogue import RealData, load_pinned, load_real, pin
+from tasks.data.sampling import subset
+
+# of the disk, so many bytes stay free
+_SPARE_BYTES = 10**8
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """What of a sweep's config its real images depend on. `seed`: of the draw that runs share."""
+
+    settings: Finetune
+    task: str
+    data_root: str | None
+    resolution: int
+    seed: int
+
+    def listed(self) -> RealData:
+        """The set as it lies on disk now, every file looked at; FileNotFoundError or TaskError where it is no use."""
+        return load_real(*self._place, self.resolution, **self._options, verify=True)
+
+    def pinned(self) -> RealData:
+        """The set that the sweep began with, by its hash; TaskError where another is found."""
+        assert self.settings.dataset_sha256 is not None
+        return load_pinned(
+            self.settings.dataset_sha256,
+            lambda real: self.drawn(real, self.seed),
+            *self._place,
+            self.resolution,
+            **self._options,
+        )
+
+    def pin(self, real: RealData, sha256: str) -> None:
+        """Let fine-tunes on this machine find the set by its hash."""
+        pin(real, sha256, *self._place)
+
+    def drawn(self, real: RealData, seed: int) -> np.ndarray:
+        """The training images (s,) of one draw, in its order."""
+        settings = self.settings
+        sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
+        return subset(real.training, **sizes, seed=seed, balanced=settings.balanced)
+
+    @property
+    def _place(self) -> tuple[str, str | None]:
+        return self.settings.dataset, self.data_root
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        kind = task_facts(self.task).label_kind
+        return {"kind": kind, "ignore_label": self.settings.ignore_label, "fit": self.settings.fit}
+
+
+def photographs(config: SweepConfig) -> Photographs:
+    """Those of this sweep, whose fine-tuning tasks have one kind of label."""
+    finetune, resolution = config.finetune, config.finetune_resolution
+    return Photographs(finetune, finetune.tasks[0], config.data_root, resolution, config.seed)
+
+
+def check_disk(real: RealData, drawn: np.ndarray) -> None:
+    """TaskError where what is left to decode of these training images and the test images does not fit on the disk."""
+    left = real.training.missing(drawn) + real.testing.missing(np.arange(len(real.testing)))
+    wanted, folder = real.training.bytes_of(left), real.training.folder
+    free = shutil.disk_usage(_existing(folder)).free
+    if wanted + _SPARE_BYTES > free and wanted:
+        raise TaskError(
+            f"decoding {left:,} images takes {wanted / 1e9:.3g} GB in {folder.parent}, which has {free / 1e9:.3g} GB "
+            "free; make room, set XDG_CACHE_HOME to another disk, or draw fewer"
+        )
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.is_dir())
+
+
+def disk_in_words(config: SweepConfig, real: RealData, s: int) -> str:
+    """What the decoded real images of a sweep take on the disk of each machine that fine-tunes."""
+    images = s + len(real.testing)
+    if not real.training.bytes_of(images):
+        return f"real images: {real.source}, decoded whole in {real.training.folder}"
+    text = (
+        f"real images: {s:,} drawn and {len(real.testing):,} for testing are decoded, "
+        f"{real.training.bytes_of(images) / 1e9:.3g} GB in {real.training.folder.parent}"
+    )
+    if config.finetune.subset == "independent":
+        most = real.training.bytes_of(len(real.training) + len(real.testing))
+        text += f"; each run draws others, up to {most / 1e9:.3g} GB"
+    return text
