@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 from scipy.stats import ks_2samp
+from tasks.data.letterbox import photograph as letterboxed
 from torchvision import transforms
 
 from tasks.base import ArraySet, task
-from tasks.data.letterbox import photograph as letterboxed
 from tasks.recipes.recipe import Recipe
 from tasks.recipes.registry import recipe
 from tasks.training import windows
