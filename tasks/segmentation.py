@@ -41,8 +41,11 @@ def atrous_rates(side: int) -> tuple[int, ...]:
 class DeepLab(nn.Module):
     """DeepLabV3's head on the last stage map; where `auxiliary`, an FCN head on the third for training alone.
 
-    Its atrous rates follow the size of the map at hand.
+    Its atrous rates follow the size of the map at hand. auxiliary_at_map: whether the auxiliary head's answers stay at
+    the size of its map; they are resized to the images otherwise.
     """
+
+    auxiliary_at_map = False
 
     def __init__(self, channels: Sequence[int], outputs: int, *, auxiliary: bool) -> None:
         super().__init__()
@@ -54,11 +57,12 @@ class DeepLab(nn.Module):
     def forward(
         self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Maps (B, outputs, H, W) of the images' size; in training those of the auxiliary head beside them."""
+        """Maps (B, outputs, H, W) of the images' size; in training the auxiliary head's beside them."""
         self._fit_to(min(stages[-1].shape[-2:]))
         main = resize(self.main(stages[-1]), size)
         if self.training and self.auxiliary is not None:
-            return main, resize(self.auxiliary(stages[-2]), size)
+            auxiliary = self.auxiliary(stages[-2]).float()
+            return main, auxiliary if self.auxiliary_at_map else resize(auxiliary, size)
         return main
 
     def _fit_to(self, side: int) -> None:
@@ -98,7 +102,17 @@ def _valid(labels: Tensor) -> Tensor:
 
 def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
     main, auxiliary = predictions
-    return _cross_entropy(main, labels.long()) + _AUXILIARY_WEIGHT * _cross_entropy(auxiliary, labels.long())
+    seen = _middles(labels, auxiliary.shape[-2:]).long()
+    return _cross_entropy(main, labels.long()) + _AUXILIARY_WEIGHT * _cross_entropy(auxiliary, seen)
+
+
+def _middles(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Labels (B, H, W) at the middles of the cells of a map of this size."""
+    rows, columns = (
+        ((torch.arange(there, device=labels.device) + 0.5) * (full / there)).long()
+        for there, full in zip(size, labels.shape[1:], strict=True)
+    )
+    return labels if tuple(size) == tuple(labels.shape[1:]) else labels[:, rows[:, None], columns]
 
 
 def _areas(logits: Tensor, labels: Tensor) -> Evidence:

@@ -35,7 +35,8 @@ class Recipe:
     gradients add up to the batch's. 0 = the whole share. Batch norm sees one part (of all workers) at a time.
     scale_jitter: least and most magnification before a window of the image's own size is cut at a random place; what
     the image does not reach is grey and without label; crop magnifies on top of it. auxiliary_rate: by what lr is
-    multiplied for an auxiliary head.
+    multiplied for an auxiliary head. auxiliary_at_map: whether that head is judged at its own map's cells, by the
+    labels in their middles, and not at every pixel of the image; on CPU cores this saves most of its loss's time.
     """
 
     iterations: int
@@ -54,6 +55,7 @@ class Recipe:
     device_batch: int = field(default=0, metadata=LATER)
     scale_jitter: tuple[float, float] = field(default=(1.0, 1.0), metadata=LATER)
     auxiliary_rate: float = field(default=1.0, metadata=LATER)
+    auxiliary_at_map: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         lowest = {"iterations": 1, "batch_size": 1, "warmup_images": 0, "eval_every": 0, "device_batch": 0}

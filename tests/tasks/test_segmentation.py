@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,30 @@ def test_the_auxiliary_head_counts_half_and_ignored_pixels_not_at_all() -> None:
     assert float(semseg.loss((none, none), labels)) == pytest.approx(1.5 * math.log(2))
     assert float(semseg.loss((sure, none), labels)) == pytest.approx(0.5 * math.log(2))
     assert float(semseg.loss((none, none), torch.full_like(labels, IGNORED))) == 0
+
+
+def test_a_small_map_is_judged_by_the_labels_in_the_middles_of_its_cells() -> None:
+    # given labels that tell rows and columns, and the auxiliary head's map of a 4th of their size
+    semseg, labels = task("semseg"), torch.arange(64, dtype=torch.uint8).view(1, 8, 8)
+    middles = torch.tensor([[[18, 22], [50, 54]]])
+    sure = 50 * logits_of(middles, 64)
+
+    # then being right there is all that it is asked for
+    main = torch.zeros(1, 64, 8, 8)
+    assert float(semseg.loss((main, sure), labels)) == pytest.approx(math.log(64))
+    assert float(semseg.loss((main, sure.flip(2)), labels)) == pytest.approx(math.log(64) + 25)
+
+
+@pytest.mark.parametrize(("at_map", "side"), [(True, 4), (False, 32)])
+def test_a_recipe_says_where_the_auxiliary_head_is_judged(at_map: bool, side: int) -> None:
+    model, learnt = build_model("small_resnet", task("semseg"), 7), task("semseg")
+    short = replace(
+        recipe("pretrain-semseg-quick"), iterations=1, batch_size=4, warmup_images=0, auxiliary_at_map=at_map
+    )
+
+    train(model, learnt, shapes(8, 32, 0, "semantic"), short, seed=0)
+
+    assert model.train()(torch.rand(2, 3, 32, 32))[1].shape[2:] == (side, side)
 
 
 def test_normals_are_compared_by_direction_alone_where_there_are_any() -> None:
