@@ -283,6 +283,8 @@ def _keep(job: RenderJob, worker: _Worker) -> bool:
 
 def _end(workers: Sequence[_Worker]) -> None:
     """Let actors clean up, then end them; one that cannot answer at once is ended all the same."""
+    if not workers:
+        return
     handles = [worker.handle for worker in workers if worker.handle is not None]
     # Blender may crash at interpreter exit: actors are killed, and success is a committed manifest only.
     with contextlib.suppress(ray.exceptions.RayError):

@@ -1,7 +1,7 @@
 """`semseg`: the class of every pixel, by DeepLabV3 (Chen et al. 2017), scored by mIoU; the background is a class.
 
 Appendix A of the paper: cross entropy, and half of that of an auxiliary FCN head on the third stage. Behind a backbone
-that is narrower than DeepLab's own 256, its head is as narrow.
+that is narrower than DeepLab's own 256, its head is half as wide as that.
 """
 
 from collections.abc import Sequence
@@ -77,12 +77,14 @@ def _deeplab_head(before: int, outputs: int) -> nn.Sequential:
 
     if before >= _HEAD_WIDTH:
         return DeepLabHead(before, outputs, _ATROUS_RATES)
+    # as wide as the backbone's maps it would take as long as the backbone itself
+    width = before // 2
     return nn.Sequential(
-        ASPP(before, _ATROUS_RATES, before),
-        nn.Conv2d(before, before, 3, padding=1, bias=False),
-        nn.BatchNorm2d(before),
+        ASPP(before, _ATROUS_RATES, width),
+        nn.Conv2d(width, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
         nn.ReLU(),
-        nn.Conv2d(before, outputs, 1),
+        nn.Conv2d(width, outputs, 1),
     )
 
 
@@ -90,10 +92,9 @@ def _head(channels: Sequence[int], outputs: int) -> nn.Module:
     return DeepLab(channels, outputs, auxiliary=True)
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the pixels that count; 0 where none does."""
-    total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
-    return total / (labels != IGNORED).sum().clamp(min=1)
+def _total(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy, summed over the pixels that count; 0 where none does."""
+    return functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
 
 
 def _valid(labels: Tensor) -> Tensor:
@@ -102,8 +103,12 @@ def _valid(labels: Tensor) -> Tensor:
 
 def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
     main, auxiliary = predictions
-    seen = _middles(labels, auxiliary.shape[-2:]).long()
-    return _cross_entropy(main, labels.long()) + _AUXILIARY_WEIGHT * _cross_entropy(auxiliary, seen)
+    labels = labels.long()
+    # of the images, for both heads: then the loss of a batch is the sum of its parts', weighed by `_valid`
+    pixels = (labels != IGNORED).sum().clamp(min=1)
+    at_map = _middles(labels, auxiliary.shape[-2:])
+    cell = labels.numel() / at_map.numel()
+    return _total(main, labels) / pixels + _AUXILIARY_WEIGHT * cell * _total(auxiliary, at_map) / pixels
 
 
 def _middles(labels: Tensor, size: Sequence[int]) -> Tensor:

@@ -121,10 +121,10 @@ def test_a_set_without_any_label_has_no_score_rather_than_zero(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["semseg", "normal", "depth"])
-def test_the_head_is_as_narrow_as_a_narrow_backbone_and_torchvisions_behind_a_resnet(name: str) -> None:
+def test_the_head_is_half_as_wide_as_a_narrow_backbone_and_torchvisions_behind_a_resnet(name: str) -> None:
     narrow, wide = (build_model(backbone, task(name), 3).head.state_dict() for backbone in ("small_resnet", "resnet18"))
 
-    assert narrow["main.1.weight"].shape == (128, 128, 3, 3)
+    assert narrow["main.1.weight"].shape == (64, 64, 3, 3)
     assert {key: value.shape for key, value in wide.items() if key.startswith("main.")} == {
         f"main.{key}": value.shape for key, value in DeepLabHead(512, 3, (12, 24, 36)).state_dict().items()
     }
