@@ -12,8 +12,8 @@ from sweeper.config.schema import SweepConfig
 from sweeper.search.early_stop import EarlyStop
 from sweeper.search.loop import Loop
 from sweeper.search.searcher import PolicySearcher
-from sweeper.search.trial import Place, Sealed, run_trial
 from sweeper.stages.finetune import finetuning_of
+from sweeper.stages.trial import Place, Sealed, run_trial
 from sweeper.storage.artifacts import ArtifactStore
 
 

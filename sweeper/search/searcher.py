@@ -9,8 +9,8 @@ from ray.util.placement_group import PlacementGroup
 
 from sweeper.cluster.failures import Failure, failure_of
 from sweeper.search.loop import Loop
-from sweeper.search.trial import Sealed
 from sweeper.stages.identity import Trial
+from sweeper.stages.trial import Sealed
 
 
 class PolicySearcher(Searcher):

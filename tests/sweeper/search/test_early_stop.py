@@ -9,9 +9,9 @@ import pytest
 
 from analysis.policy.runs import Run
 from sweeper.search.early_stop import EarlyStop
-from sweeper.search.trial import Sealed
 from sweeper.stages.finetune import Looks
 from sweeper.stages.identity import Split, Trial
+from sweeper.stages.trial import Sealed
 
 ARM = "plain/mulclass/small_resnet/sinclass"
 OTHER = "fixed/mulclass/small_resnet/sinclass"

@@ -5,7 +5,6 @@ holds its place: the work is a task of Ray beside it, whose process Ray keeps, w
 This file is imported by every such process and imports nothing of the stages itself.
 """
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.cloudpickle import dumps, loads
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 
@@ -20,12 +20,12 @@ class Sealed:
     """A value that a process hands on unread: to read it means to import all that it is made of."""
 
     def __init__(self, value: Any) -> None:
-        self._bytes = pickle.dumps(value)
+        self._bytes = dumps(value)
 
     @cached_property
     def value(self) -> Any:
-        """What is in it. It comes from another process of the same sweep, as all that Ray brings."""
-        return pickle.loads(self._bytes)
+        """What is in it: never from a file, but from the sweep's own driver, as every argument that Ray brings."""
+        return loads(self._bytes)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_bytes": self._bytes}
