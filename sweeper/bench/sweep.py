@@ -65,7 +65,8 @@ class Spent:
 def measure(small: bool = False) -> dict[str, Figure]:
     """Stages an hour of the program beside those of the script, all and by stage, and where the core-seconds went.
 
-    small: trainings of a few steps, which show that it runs and measure little but starting. Raises BadInput without the photographs.
+    small: trainings of a few steps, which show that it runs and measure little but starting. Raises BadInput without
+    the photographs.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         # Decodes the photographs too, which is no part of either side.
