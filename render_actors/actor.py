@@ -77,6 +77,16 @@ class RenderActor:
         self._drawing = drawing_of(self._setting, self._sink)
         return os.getpid()
 
+    def take_up(self, setting: RenderSetting, seed: int, scenes_per_shard: int, sink: ArtifactSink) -> int:
+        """Go on to another job, with what is loaded where the setting is the same; returns the process id."""
+        same = setting == self._setting
+        self._setting, self._seed, self._scenes_per_shard, self._sink = setting, seed, scenes_per_shard, sink
+        self._rendered.clear()
+        if same:
+            return os.getpid()
+        self.close()
+        return self.start()
+
     def render_scene(self, scene_index: int) -> tuple[int, float]:
         """Render one scene; returns the number of images and the seconds it took."""
         if self._drawing is None:

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
+from ray.util.placement_group import PlacementGroup, placement_group, placement_group_table, remove_placement_group
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from render_actors.actor import RenderActor, shard_identity
+from render_actors.kept_actors import Kept, KeptActors
 from render_actors.lost_nodes import MOST_LOSSES, is_lost_node
 from render_actors.setting.setting import RenderSetting
 from render_actors.sinks import ArtifactSink
@@ -27,12 +30,18 @@ class RenderFailedError(RuntimeError):
 
 @dataclass
 class _Worker:
-    """A running actor, the shard it makes and the one call it is busy with."""
+    """A running actor, the shard it makes and the one call it is busy with.
+
+    `place`: what holds the CPU cores of an actor that may outlive the job.
+    """
 
     handle: Any
     pending: ray.ObjectRef
     deadline: float
+    place: PlacementGroup | None = None
     placed: bool = False
+    started: bool = False
+    kept_before: bool = False
     shard: int | None = None
     next_scene: int = 0
     committing: bool = False
@@ -48,7 +57,9 @@ class RenderJob:
     than missing shards, each taking cpus_per_actor CPUs and gpus_per_actor GPUs. on_progress gets the number of images
     just rendered and the actor seconds they took; a negative number takes back the images of a shard that was lost. A
     scene over scene_timeout_s or a dead actor costs the shard one of its `retries` and the actor is replaced. One that
-    has rendered recycle_after scenes is replaced when its shard is done. Raises ValueError for a number out of range.
+    has rendered recycle_after scenes is replaced when its shard is done. `kept`: actors that earlier jobs have left and
+    this one leaves; without it, and with GPUs or a source that is not Blender, all end with the job. Raises ValueError
+    for a number out of range.
     """
 
     setting: RenderSetting
@@ -62,6 +73,12 @@ class RenderJob:
     on_progress: Callable[[int, float], None]
     gpus_per_actor: float = 0.0
     recycle_after: int = 1000
+    kept: KeptActors | None = None
+
+    @property
+    def keeper(self) -> KeptActors | None:
+        """`kept`, where this job's actors can be kept."""
+        return None if self.gpus_per_actor or self.setting.source is not None else self.kept
 
     def __post_init__(self) -> None:
         least = min(self.actors, self.scenes_per_shard, self.recycle_after)
@@ -86,9 +103,9 @@ class _Pool:
 def render_shards(job: RenderJob, shards: Sequence[int]) -> list[Any]:
     """Manifests of the shards, in the order asked for; only those the sink lacks are rendered.
 
-    All actors end with the call. Raises RenderFailedError (a RuntimeError) naming setting, seed, shard and scene when
-    the retries are used up; ValueError for a GPU that is asked for and not there; MissingAssetError (a
-    FileNotFoundError) when a pool package is absent.
+    All actors end with the call, but for those that are kept. Raises RenderFailedError (a RuntimeError) naming setting,
+    seed, shard and scene when the retries are used up; ValueError for a GPU that is asked for and not there;
+    MissingAssetError (a FileNotFoundError) when a pool package is absent.
     """
     _refuse_without_gpu(job.setting, job.gpus_per_actor)
     wanted = dict.fromkeys(shards)
@@ -104,7 +121,7 @@ def render_shards(job: RenderJob, shards: Sequence[int]) -> list[Any]:
             _wait_and_advance(pool)
             _end_spare(pool)
     finally:
-        _end([worker.handle for worker in pool.workers])
+        _end(pool.workers)
     return [pool.manifests[k] for k in shards]
 
 
@@ -121,12 +138,29 @@ def _refuse_without_gpu(setting: RenderSetting, gpus_per_actor: float) -> None:
 
 
 def _start(pool: _Pool) -> _Worker:
-    job = pool.job
+    job, deadline = pool.job, time.monotonic() + PLACE_TIMEOUT_S
+    if job.keeper is not None:
+        place = placement_group([{"CPU": job.cpus_per_actor}])
+        return _Worker(None, place.ready(), deadline, place)
+    handle = _new_actor(job, num_cpus=job.cpus_per_actor, num_gpus=job.gpus_per_actor)
+    return _Worker(handle, handle.__ray_ready__.remote(), deadline)
+
+
+def _new_actor(job: RenderJob, **options: Any) -> Any:
     # An actor is not restarted by Ray: a shard in memory would be lost without a word. The pool replaces it.
-    options = {"num_cpus": job.cpus_per_actor, "num_gpus": job.gpus_per_actor, "max_restarts": 0, "max_task_retries": 0}
-    actor_class = ray.remote(RenderActor).options(**options)
-    handle = actor_class.remote(job.setting, job.seed, job.scenes_per_shard, job.sink)
-    return _Worker(handle, handle.__ray_ready__.remote(), time.monotonic() + PLACE_TIMEOUT_S)
+    actor_class = ray.remote(RenderActor).options(max_restarts=0, max_task_retries=0, **options)
+    return actor_class.remote(job.setting, job.seed, job.scenes_per_shard, job.sink)
+
+
+def _take_or_make(job: RenderJob, keeper: KeptActors, worker: _Worker) -> None:
+    """Give a worker whose cores are held an actor on their node: one that waits there, or a new one."""
+    node = placement_group_table(worker.place)["bundles_to_node_id"][0]
+    kept = keeper.take(node, job.setting)
+    if kept is not None:
+        worker.handle, worker.scenes, worker.kept_before = kept.handle, kept.scenes, True
+        return
+    here = NodeAffinitySchedulingStrategy(node, soft=False)
+    worker.handle = _new_actor(job, num_cpus=0, scheduling_strategy=here)
 
 
 def _wait_and_advance(pool: _Pool) -> None:
@@ -143,7 +177,9 @@ def _wait_and_advance(pool: _Pool) -> None:
                     raise error.cause from None
                 _replace(pool, worker, f"{type(error.cause).__name__}: {error.cause}", error)
             except ray.exceptions.RayError as error:
-                _replace(pool, worker, f"its actor died ({type(error).__name__})", error, is_lost_node(error))
+                # What had waited may be gone since, as with its node: no fault of the shard.
+                lost = is_lost_node(error) or (worker.kept_before and not worker.started)
+                _replace(pool, worker, f"its actor died ({type(error).__name__})", error, lost)
             else:
                 _advance(pool, worker, result)
         elif time.monotonic() >= worker.deadline:
@@ -154,15 +190,19 @@ def _advance(pool: _Pool, worker: _Worker, result: Any) -> None:
     """A call of the worker ended well: note its result and make the next call, or end the worker."""
     job = pool.job
     if not worker.placed:
-        worker.placed, worker.pending = True, worker.handle.start.remote()
+        if job.keeper is not None:
+            _take_or_make(job, job.keeper, worker)
+        worker.placed = True
+        worker.pending = _started(job, worker)
         worker.deadline = time.monotonic() + START_TIMEOUT_S
         return
+    worker.started = True
     if worker.committing and worker.shard is not None:
         pool.manifests[worker.shard] = result
         worker.shard, worker.committing, worker.images = None, False, 0
         if worker.scenes >= job.recycle_after and pool.queue:
             pool.workers.remove(worker)
-            _end([worker.handle])
+            _end([worker])
             pool.workers.append(_start(pool))
             return
     elif worker.shard is not None:
@@ -189,7 +229,7 @@ def _end_spare(pool: _Pool) -> None:
     if not pool.queue:
         spare = [worker for worker in pool.workers if worker.shard is None]
         pool.workers = [worker for worker in pool.workers if worker.shard is not None]
-        _end([worker.handle for worker in spare])
+        _end([worker for worker in spare if not _keep(pool.job, worker)])
 
 
 def _replace(
@@ -201,7 +241,7 @@ def _replace(
     """
     job = pool.job
     pool.workers.remove(worker)
-    ray.kill(worker.handle)
+    _kill(worker)
     if worker.shard is None and not pool.queue:
         return
     # A worker that dies while starting fails the shard it would have taken.
@@ -224,12 +264,37 @@ def _replace(
     pool.workers.append(_start(pool))
 
 
-def _end(handles: Sequence[Any]) -> None:
+def _started(job: RenderJob, worker: _Worker) -> ray.ObjectRef:
+    """The call by which an actor loads what draws, or takes up this job after another."""
+    if worker.kept_before:
+        return worker.handle.take_up.remote(job.setting, job.seed, job.scenes_per_shard, job.sink)
+    return worker.handle.start.remote()
+
+
+def _keep(job: RenderJob, worker: _Worker) -> bool:
+    """Let an actor wait for another job, if it can: it gives back its cores."""
+    if job.keeper is None or worker.place is None or not worker.started or worker.scenes >= job.recycle_after:
+        return False
+    node = placement_group_table(worker.place)["bundles_to_node_id"][0]
+    job.keeper.put(Kept(worker.handle, node, job.setting, worker.scenes))
+    remove_placement_group(worker.place)
+    return True
+
+
+def _end(workers: Sequence[_Worker]) -> None:
     """Let actors clean up, then end them; one that cannot answer at once is ended all the same."""
-    if not handles:
+    if not workers:
         return
+    handles = [worker.handle for worker in workers if worker.handle is not None]
     # Blender may crash at interpreter exit: actors are killed, and success is a committed manifest only.
     with contextlib.suppress(ray.exceptions.RayError):
         ray.get([handle.close.remote() for handle in handles], timeout=2.0)
-    for handle in handles:
-        ray.kill(handle)
+    for worker in workers:
+        _kill(worker)
+
+
+def _kill(worker: _Worker) -> None:
+    if worker.handle is not None:
+        ray.kill(worker.handle)
+    if worker.place is not None:
+        remove_placement_group(worker.place)

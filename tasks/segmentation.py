@@ -1,7 +1,7 @@
 """`semseg`: the class of every pixel, by DeepLabV3 (Chen et al. 2017), scored by mIoU; the background is a class.
 
 Appendix A of the paper: cross entropy, and half of that of an auxiliary FCN head on the third stage. Behind a backbone
-that is narrower than DeepLab's own 256, its head is as narrow.
+that is narrower than DeepLab's own 256, its head is half as wide as that.
 """
 
 from collections.abc import Sequence
@@ -42,8 +42,11 @@ def atrous_rates(side: int) -> tuple[int, ...]:
 class DeepLab(nn.Module):
     """DeepLabV3's head on the last stage map, and for training alone an FCN head on the third.
 
-    Its atrous rates follow the size of the map at hand.
+    Its atrous rates follow the size of the map at hand. auxiliary_at_map: whether the auxiliary head's answers stay at
+    the size of its map; they are resized to the images otherwise.
     """
+
+    auxiliary_at_map = False
 
     def __init__(self, channels: Sequence[int], outputs: int) -> None:
         super().__init__()
@@ -55,11 +58,12 @@ class DeepLab(nn.Module):
     def forward(
         self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Maps (B, outputs, H, W) of the images' size; in training those of the auxiliary head beside them."""
+        """Maps (B, outputs, H, W) of the images' size; in training the auxiliary head's beside them."""
         self._fit_to(min(stages[-1].shape[-2:]))
         main = resize(self.main(stages[-1]), size)
         if self.training:
-            return main, resize(self.auxiliary(stages[-2]), size)
+            auxiliary = self.auxiliary(stages[-2]).float()
+            return main, auxiliary if self.auxiliary_at_map else resize(auxiliary, size)
         return main
 
     def _fit_to(self, side: int) -> None:
@@ -74,19 +78,20 @@ def _deeplab_head(before: int, outputs: int) -> nn.Sequential:
 
     if before >= _HEAD_WIDTH:
         return DeepLabHead(before, outputs, _ATROUS_RATES)
+    # as wide as the backbone's maps it would take as long as the backbone itself
+    width = before // 2
     return nn.Sequential(
-        ASPP(before, _ATROUS_RATES, before),
-        nn.Conv2d(before, before, 3, padding=1, bias=False),
-        nn.BatchNorm2d(before),
+        ASPP(before, _ATROUS_RATES, width),
+        nn.Conv2d(width, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
         nn.ReLU(),
-        nn.Conv2d(before, outputs, 1),
+        nn.Conv2d(width, outputs, 1),
     )
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the pixels that count; 0 where none does."""
-    total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
-    return total / (labels != IGNORED).sum().clamp(min=1)
+def _total(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy, summed over the pixels that count; 0 where none does."""
+    return functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
 
 
 def _valid(labels: Tensor) -> Tensor:
@@ -95,7 +100,21 @@ def _valid(labels: Tensor) -> Tensor:
 
 def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
     main, auxiliary = predictions
-    return _cross_entropy(main, labels.long()) + AUXILIARY_WEIGHT * _cross_entropy(auxiliary, labels.long())
+    labels = labels.long()
+    # of the images, for both heads: then the loss of a batch is the sum of its parts', weighed by `_valid`
+    pixels = (labels != IGNORED).sum().clamp(min=1)
+    at_map = _middles(labels, auxiliary.shape[-2:])
+    cell = labels.numel() / at_map.numel()
+    return _total(main, labels) / pixels + AUXILIARY_WEIGHT * cell * _total(auxiliary, at_map) / pixels
+
+
+def _middles(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Labels (B, H, W) at the middles of the cells of a map of this size."""
+    rows, columns = (
+        ((torch.arange(there, device=labels.device) + 0.5) * (full / there)).long()
+        for there, full in zip(size, labels.shape[1:], strict=True)
+    )
+    return labels if tuple(size) == tuple(labels.shape[1:]) else labels[:, rows[:, None], columns]
 
 
 def _areas(logits: Tensor, labels: Tensor) -> Evidence:

@@ -57,6 +57,7 @@ FOR = {
     "tasks.base": "what a task is",
     "tasks.label_forms": "kinds of label",
     "render_actors.pool": "actors that share the work",
+    "render_actors.kept_actors": "those that wait",
     "render_actors.actor": "one of them",
     "render_actors.blender": "draws a scene (GPL-3.0)",
     "render_actors.export": "COCO, BOP, contact sheets",

@@ -31,6 +31,7 @@ BENCHES: Mapping[str, Bench] = {
     "fit": Bench("the estimator's speed, its error on recorded curves", "least squares", "fit:measure", ("data_root",)),
     "pretrain": Bench("images/s of the training loop", "a plain torch loop", "pretrain:measure", ("device",)),
     "render": Bench("images/s and memory", "bare Blender and a process a scene", "render:measure"),
+    "sweep": Bench("stages an hour", "a plain script of two processes", "sweep:measure", ("small",)),
     "overhead": Bench("driver time a run", "Ray Tune alone", "overhead:measure", ("runs",)),
     "overlap": Bench("core-seconds spent in fine-tunes", "all there were", "overlap:measure"),
     "policy": Bench(

@@ -16,8 +16,11 @@ GUESSED_SLOWDOWN = {"objdet": 5.0, "insseg": 6.0, "keypoint": 6.0, "semseg": 2.0
 GUESSED_GPU_IN_CORES = 50.0
 
 # Seconds from the moment that a stage has its devices to its first line of work, as measured on a laptop's two cores:
-# starting Ray Train's workers, and starting a fine-tune's process.
+# starting Ray Train's workers, starting a pre-training's only worker, and starting a fine-tune's process. The last two
+# are mostly taken up again, with their imports.
 TRAIN_START_S = 18.0
+
+ALONE_START_S = 2.0
 
 FINETUNE_START_S = 4.0
 
@@ -82,7 +85,7 @@ class CostModel:
         slowdown = GUESSED_SLOWDOWN.get(learnt, 1.0) * work.side_of(side) ** 2 / 64**2
         if stage == "pretrain":
             speed = config.pretrain.workers * (gpu if config.pretrain.gpu else core) / slowdown
-            return Guess(TRAIN_START_S, work.iterations * work.batch_size / speed)
+            return Guess(train_start_s(config), work.iterations * work.batch_size / speed)
         speed = (gpu * config.finetune.gpus or core) / slowdown
         return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed) / self.slots)
 
@@ -95,6 +98,11 @@ def devices_of(config: SweepConfig, stage: str, slots: float = 1.0) -> tuple[flo
         workers = config.pretrain.workers
         return workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
     return config.finetune.cpus * slots, config.finetune.gpus * slots
+
+
+def train_start_s(config: SweepConfig) -> float:
+    """Seconds that a pre-training holds its devices before its first line of work."""
+    return TRAIN_START_S if config.pretrain.in_ray_train else ALONE_START_S
 
 
 def finetune_cost(config: SweepConfig, seconds: float, processes: int, slots: float, device: str) -> Cost:

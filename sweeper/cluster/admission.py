@@ -20,8 +20,8 @@ Admit = Callable[[str, str], None]
 class Admission:
     """The stages that run and those that wait. Thread-safe.
 
-    `needed`: the resources of each stage. Those of one fine-tune stay free, since fine-tunes finish runs. A run that is
-    alone is admitted whatever the nodes have: more may be on their way.
+    `needed`: the resources of each stage. While fine-tunes run or wait, those of one stay free, since fine-tunes finish
+    runs. A run that is alone is admitted whatever the nodes have: more may be on their way.
     """
 
     def __init__(self, nodes: Callable[[], Sequence[Mapping[str, float]]], needed: Sequence[Need]) -> None:
@@ -32,6 +32,7 @@ class Admission:
         self._waiting: dict[int, tuple[str, str]] = {}
         # Runs that still look up what the store has: later ones must not overtake them meanwhile.
         self._looking: set[int] = set()
+        self._finetuning = True
         self._changed = threading.Condition()
 
     @contextmanager
@@ -46,6 +47,13 @@ class Admission:
             with self._changed:
                 self._looking.discard(ticket)
                 self._running.pop(ticket, None)
+                self._changed.notify_all()
+
+    def keep_room(self, finetuning: bool) -> None:
+        """Whether fine-tunes run or wait from now on; taken for granted until it is said."""
+        with self._changed:
+            if finetuning != self._finetuning:
+                self._finetuning = finetuning
                 self._changed.notify_all()
 
     def running_stages(self) -> set[str]:
@@ -78,6 +86,8 @@ class Admission:
             return False
         if not running:
             return True
-        wanted = ["finetune", self._waiting[ticket][0], *(stage for stage, _ in running)]
+        wanted = [self._waiting[ticket][0], *(stage for stage, _ in running)]
+        if self._finetuning:
+            wanted.append("finetune")
         needed = [need for stage in wanted for need in self._needed if need.stage == stage]
         return fit_together(needed, self._nodes())

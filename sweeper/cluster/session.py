@@ -17,6 +17,9 @@ from sweeper.config.schema import SweepConfig
 
 log = logging.getLogger("sweeper")
 
+# How long a process of this machine waits, with its imports, for the next pre-training or fine-tune.
+KEEP_IDLE_S = 600
+
 
 @contextmanager
 def ray_session(config: SweepConfig, say: Callable[[str], None] = log.warning) -> Iterator[CapacityWatch]:
@@ -30,6 +33,11 @@ def ray_session(config: SweepConfig, say: Callable[[str], None] = log.warning) -
     env = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}}
     # Ray's default address could join a stale cluster of another user.
     address = os.environ.get("RAY_ADDRESS", "local")
+    if address == "local":
+        # Ray ends a process that had no task for a second; the next one would import torch again.
+        # This machine is reclaimed by nobody; the watcher for that is a process more at every pre-training.
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        quiet["_system_config"] = {"idle_worker_killing_time_threshold_ms": KEEP_IDLE_S * 1000}
     start_ray(address, runtime_env=env, **quiet)
     # Ray sets a handler of its own on connecting, which would abort the driver at once.
     end_on_sigterm()

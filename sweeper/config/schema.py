@@ -61,6 +61,11 @@ class Pretrain(Model):
             raise ValueError(f"min_workers: {self.min_workers} are more than the {self.workers} workers; lower it")
         return self
 
+    @property
+    def in_ray_train(self) -> bool:
+        """Whether Ray Train starts the workers: one on CPU cores needs nobody to hold it together."""
+        return self.workers > 1 or self.gpu
+
 
 class Finetune(Model):
     """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.

@@ -12,7 +12,8 @@ from sweeper.config.schema import SweepConfig
 from sweeper.search.early_stop import EarlyStop
 from sweeper.search.loop import Loop
 from sweeper.search.searcher import PolicySearcher
-from sweeper.stages.finetune import finetune_trial, finetuning_of
+from sweeper.stages.finetune import finetuning_of
+from sweeper.stages.trial import Place, Sealed, run_trial
 from sweeper.storage.artifacts import ArtifactStore
 
 
@@ -86,14 +87,17 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, loop: Loop, scratc
     set_tune_up()
     searcher = PolicySearcher(loop, config.finetune.timeout_s)
     resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
-    trainable = tune.with_resources(tune.with_parameters(finetune_trial, job=finetuning_of(config, store)), resources)
+    # A GPU is the trial's own. A simulated error is drawn in no time: it needs no process beside it.
+    place = Place(beside=not (config.finetune.gpus or config.is_simulated), gives_back=not config.is_simulated)
+    shared = {"job": Sealed(finetuning_of(config, store)), "place": place}
+    trainable = tune.with_resources(tune.with_parameters(run_trial, **shared), resources)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=EarlyStop() if config.tune.early_stop == "asha" else None,
             num_samples=-1,
-            # A simulated error is drawn in no time and leaves nothing behind: it needs no process of its own.
+            # A process that goes on to another trial keeps what it holds: where nothing pre-trains, it may.
             reuse_actors=config.is_simulated,
         ),
         run_config=tune.RunConfig(

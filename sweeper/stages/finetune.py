@@ -1,20 +1,19 @@
-"""One fine-tune: what determines its error, and the function that Ray Tune runs to measure it.
+"""One fine-tune: what determines its error, and what it tells on its way and at its end.
 
-Every trial starts a process, so this module imports little: the stages' libraries take seconds to load.
+Processes import this before they know whether they will train, so it imports no torch: that takes seconds.
 """
 
 import dataclasses
 import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from statistics import fmean
+from threading import Thread
 from typing import Any
-
-import ray
-from ray import tune
 
 from sweeper.cluster.watchdog import watchdog
 from sweeper.config.schema import Finetune, SimulatedArm, SweepConfig
@@ -60,21 +59,42 @@ def finetuning_of(config: SweepConfig, store: ArtifactStore) -> Finetuning:
     )
 
 
-def finetune_trial(params: dict[str, Any], *, job: Finetuning) -> None:
-    """The function that Ray Tune runs: measures an error, commits it as an artifact and reports it.
+def finetune(job: Finetuning, trial: Trial) -> Iterator[dict[str, Any]]:
+    """Measure an error and commit it as an artifact; yields what Tune is told, the artifact's metrics last.
 
-    A trial of the tuning also reports on its way, so that Tune may stop it.
+    A trial of the tuning also tells on its way, so that Tune may stop it.
     """
-    trial: Trial = params["trial"]
-    identity = job.identities.finetune(trial)
     started = time.monotonic()
-    group = ray.util.get_current_placement_group()
-    # A process that goes on to another trial keeps what it holds.
-    held = {} if group is None or job.simulated else {"placement_group": group.id.hex()}
+    told: SimpleQueue[dict[str, Any] | BaseException] = SimpleQueue()
 
     def on_the_way(error: float, percent: int) -> None:
-        tune.report({"error": error, PERCENT: percent, "seconds": time.monotonic() - started} | held)
+        told.put({"error": error, PERCENT: percent, "seconds": time.monotonic() - started})
 
+    def work() -> None:
+        try:
+            told.put(_committed(job, trial, on_the_way, started))
+        except BaseException as error:
+            told.put(error)
+
+    if trial.split == "test":
+        yield _committed(job, trial, on_the_way, started)
+        return
+    # A process that waits for its training to tell something, while the training goes on.
+    Thread(target=work, daemon=True).start()
+    percent = 0
+    while percent < 100:
+        news = told.get()
+        if isinstance(news, BaseException):
+            raise news
+        percent = news[PERCENT]
+        yield news
+
+
+def _committed(
+    job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None], started: float
+) -> dict[str, Any]:
+    """What Tune is told at the end."""
+    identity = job.identities.finetune(trial)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with watchdog(job.settings.timeout_s):
@@ -82,7 +102,7 @@ def finetune_trial(params: dict[str, Any], *, job: Finetuning) -> None:
         seconds = time.monotonic() - started
         manifest = job.store.commit(identity, folder, measured | {"seconds": seconds})
     # Another process may have committed it before: what stands in the store counts.
-    tune.report(manifest.metrics | row_of_test_images(job.store, manifest) | {PERCENT: 100} | held)
+    return manifest.metrics | row_of_test_images(job.store, manifest) | {PERCENT: 100}
 
 
 def _simulated(laws: dict[str, SimulatedArm], trial: Trial) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any
 import ray
 
 from analysis.policy.runs import Run
-from sweeper.budget.cost_model import TRAIN_START_S, devices_of
+from render_actors.kept_actors import KeptActors
+from sweeper.budget.cost_model import devices_of, train_start_s
 from sweeper.budget.costs import GPU, cost_of
 from sweeper.budget.devices import device_type
 from sweeper.budget.reservation import Reservation
@@ -22,7 +23,8 @@ from sweeper.config.schema import SweepConfig
 from sweeper.errors import InterruptedSweep
 from sweeper.events.reporter import Reporter
 from sweeper.stages.inventory import Inventory, missing_images
-from sweeper.stages.pretrain import Pretraining, Shards, pretrain
+from sweeper.stages.pretrain import pretrain
+from sweeper.stages.pretrain_worker import Pretraining, Shards
 from sweeper.stages.render import ensure_rendered
 from sweeper.storage.artifacts import ArtifactStore, CorruptArtifactError, Manifest, artifact_key
 from sweeper.study.arms import Arm
@@ -54,10 +56,15 @@ class Stages:
         self._reporter, self._scratch, self._board = reporter, scratch, board
         self._watch = watch
         self._admission = Admission(nodes_now, needs(config))
+        self._renderers = KeptActors()
         self._closed = threading.Event()
 
     def pass_on_progress(self, finetuning: bool) -> None:
-        """Show what Ray's workers have posted since the last call, and look whether nodes are left for them."""
+        """Show what Ray's workers have posted since the last call, and look whether nodes are left for them.
+
+        `finetuning`: whether fine-tunes run or wait.
+        """
+        self._admission.keep_room(finetuning)
         if self._watch is not None:
             self._watch.look(self._admission.running_stages() | ({"finetune"} if finetuning else set()))
         if self._board is not None:
@@ -121,7 +128,7 @@ class Stages:
 
         with self._charged(reserved, "render", absent):
             try:
-                manifests = ensure_rendered(sets, render, self._store, rendered)
+                manifests = ensure_rendered(sets, render, self._store, rendered, self._renderers)
             finally:
                 self._inventory.changed()
         seconds = time.monotonic() - started
@@ -149,7 +156,7 @@ class Stages:
                 self._watch.began()
             manifest = pretrain(job, self._scratch)
             # Waiting for devices that others hold is no cost of this work.
-            charge.seconds = TRAIN_START_S + manifest.metrics["seconds"]
+            charge.seconds = train_start_s(self._config) + manifest.metrics["seconds"]
         seconds, measured = time.monotonic() - started, manifest.metrics
         text = (
             f"pretrain {run.what}: synthetic metric {measured['metric']:.3f}"

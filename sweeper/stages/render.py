@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from render_actors.kept_actors import KeptActors
 from render_actors.pool import RenderJob, render_shards
 from sweeper.config.schema import Render
 from sweeper.errors import BadInput
@@ -12,12 +13,17 @@ from sweeper.storage.artifacts import ArtifactStore, Manifest
 
 
 def ensure_rendered(
-    sets: Sequence[ImageSet], render: Render, store: ArtifactStore, on_progress: Callable[[int, float], None]
+    sets: Sequence[ImageSet],
+    render: Render,
+    store: ArtifactStore,
+    on_progress: Callable[[int, float], None],
+    kept: KeptActors | None = None,
 ) -> list[list[Manifest]]:
     """Render what is missing of image sets of one setting; the manifests of each set's shards, in order.
 
-    Runs inside an initialised Ray. `on_progress(images, seconds)` is told of images as they are made. Raises BadInput
-    where the user's renderer, the pools or the devices are at fault.
+    Runs inside an initialised Ray. `on_progress(images, seconds)` is told of images as they are made. `kept`: the
+    actors that wait from one call to the next. Raises BadInput where the user's renderer, the pools or the devices are
+    at fault.
     """
     # Each set is looked through once: every shard is verified.
     there = [found(images, store) for images in sets]
@@ -26,7 +32,7 @@ def ensure_rendered(
         absent[images.seed] += [index for index in images.shards if index not in has]
     for seed, shards in absent.items():
         if shards:
-            _render(replace(sets[0], seed=seed), shards, render, store, on_progress)
+            _render(replace(sets[0], seed=seed), shards, render, store, on_progress, kept)
     return [list(found(images, store).values()) for images in sets]
 
 
@@ -36,6 +42,7 @@ def _render(
     render: Render,
     store: ArtifactStore,
     on_progress: Callable[[int, float], None],
+    kept: KeptActors | None,
 ) -> None:
     """Render these shards of a setting and seed, `images` being any of theirs."""
     try:
@@ -51,6 +58,7 @@ def _render(
             gpus_per_actor=render.gpus_per_actor if render.gpus else 0.0,
             recycle_after=render.recycle_after,
             on_progress=on_progress,
+            kept=kept,
         )
         render_shards(job, shards)
     except (ValueError, FileNotFoundError) as error:

@@ -29,14 +29,16 @@ RECIPES: dict[str, Recipe] = {
     "pretrain-insseg-quick": _REGIONS,
     # the mirror image of an object's 3D box is another object's: no flips
     "pretrain-keypoint-quick": replace(_REGIONS, augment=()),
-    "pretrain-semseg-quick": replace(_DENSE, auxiliary_rate=10.0, schedule="poly"),
+    "pretrain-semseg-quick": replace(_DENSE, auxiliary_rate=10.0, auxiliary_at_map=True, schedule="poly"),
     "pretrain-normal-quick": _DENSE,
     "pretrain-depth-quick": _DENSE,
     "finetune-mulclass-quick": Recipe(iterations=200, batch_size=32, lr=2e-3, warmup_images=640, augment=("flip",)),
     "finetune-objdet-quick": _REGIONS_REAL,
     "finetune-insseg-quick": _REGIONS_REAL,
     "finetune-keypoint-quick": _REGIONS_REAL,
-    "finetune-semseg-quick": replace(_DENSE_REAL, auxiliary_rate=10.0, schedule="poly", scale_jitter=(0.5, 2.0)),
+    "finetune-semseg-quick": replace(
+        _DENSE_REAL, auxiliary_rate=10.0, auxiliary_at_map=True, schedule="poly", scale_jitter=(0.5, 2.0)
+    ),
     "finetune-normal-quick": _DENSE_REAL,
     "finetune-depth-quick": _DENSE_REAL,
 }

@@ -39,7 +39,9 @@ class Recipe:
     gradients add up to the batch's. 0 = the whole share. Batch norm sees one part (of all workers) at a time.
     scale_jitter: least and most magnification before a window of the image's own size is cut at a random place; what
     the image does not reach is grey and without label; crop magnifies on top of it. auxiliary_rate: by what lr is
-    multiplied for an auxiliary head. zero_init_last_norm: a residual block begins as its shortcut, its last batch
+    multiplied for an auxiliary head. auxiliary_at_map: whether that head is judged at its own map's cells, by the
+    labels in their middles, and not at every pixel of the image; on CPU cores this saves most of its loss's time.
+    zero_init_last_norm: a residual block begins as its shortcut, its last batch
     norm's weight being 0.
 
     window: side in px of the images that a step sees, whatever the side of the stored squares; 0 = theirs. stretch:
@@ -66,6 +68,7 @@ class Recipe:
     device_batch: int = field(default=0, metadata=LATER)
     scale_jitter: tuple[float, float] = field(default=(1.0, 1.0), metadata=LATER)
     auxiliary_rate: float = field(default=1.0, metadata=LATER)
+    auxiliary_at_map: bool = field(default=False, metadata=LATER)
     nesterov: bool = field(default=False, metadata=LATER)
     decay_norms: bool = field(default=True, metadata=LATER)
     zero_init_last_norm: bool = field(default=False, metadata=LATER)

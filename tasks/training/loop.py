@@ -98,6 +98,8 @@ class _Training:
         # what is not cut need not be weighed
         self.valid = task.valid if self.shard.world * len(self.parts) > 1 else None
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        if recipe.auxiliary_at_map:
+            model.head.auxiliary_at_map = True  # type: ignore[assignment]  # for torch an attribute is a module
         self.model = model.to(device)
         self.model.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs leave this form out
         self.feed = Feed(data, device)

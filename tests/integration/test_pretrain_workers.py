@@ -23,7 +23,8 @@ from sweeper.config.schema import SweepConfig
 from sweeper.events.reporter import Board
 from sweeper.stages.image_sets import ImageSet
 from sweeper.stages.inventory import Inventory
-from sweeper.stages.pretrain import Pretraining, Shards, pretrain
+from sweeper.stages.pretrain import pretrain
+from sweeper.stages.pretrain_worker import Pretraining, Shards
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore, Manifest
 from sweeper.study.arms import make_plan
 from tests.sweeper.examples import real_sweep, sweep_of
@@ -133,7 +134,7 @@ def test_a_lost_worker_costs_time_and_nothing_else(tmp_path: Path, task: str) ->
     with ThreadPoolExecutor(1) as thread:
         under_way = thread.submit(lost.pretrain)
         _wait(lambda: any("checkpoint_" in note.read_text() for note in _notes(lost.scratch)))
-        victim = _train_workers()[-1]
+        victim = _processes(b"TrainWorker")[-1]
         os.kill(victim, signal.SIGKILL)
         assert not under_way.done(), "the kill came too late to mean anything"
         manifest = under_way.result(timeout=600)
@@ -145,8 +146,29 @@ def test_a_lost_worker_costs_time_and_nothing_else(tmp_path: Path, task: str) ->
         assert torch.equal(value, undisturbed[name]), name
 
 
-def test_a_loss_that_is_not_finite_ends_it_at_once_naming_the_step(tmp_path: Path) -> None:
-    wild = bench(tmp_path / "wild", 2, {"lr": 1e30})
+def test_a_worker_that_was_alone_and_is_killed_goes_on_in_another_process(tmp_path: Path) -> None:
+    # given one worker that saves every ten steps, and is killed after the first save
+    slow = {"iterations": 120, "eval_every": 40}
+    lost = bench(tmp_path / "lost", 1, slow, checkpoint_every=10)
+    with ThreadPoolExecutor(1) as thread:
+        under_way = thread.submit(lost.pretrain)
+        _wait(lambda: bool(list(lost.scratch.glob("pretrain-*/progress.pt"))))
+        (victim,) = _processes(b"ray::pretrain_alone")
+        os.kill(victim, signal.SIGKILL)
+        assert not under_way.done(), "the kill came too late to mean anything"
+        manifest = under_way.result(timeout=600)
+
+    # then the model is, bit for bit, that of a worker whom nobody disturbed, and nothing is left behind
+    calm = bench(tmp_path / "calm", 1, slow, checkpoint_every=10)
+    undisturbed = calm.model(calm.pretrain())
+    for name, value in lost.model(manifest).items():
+        assert torch.equal(value, undisturbed[name]), name
+    assert not list(lost.scratch.glob("pretrain-*"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_loss_that_is_not_finite_ends_it_at_once_naming_the_step(tmp_path: Path, workers: int) -> None:
+    wild = bench(tmp_path / "wild", workers, {"lr": 1e30})
 
     with pytest.raises(RuntimeError, match=r"at n = 96: mulclass: the loss is (nan|inf) at step \d+"):
         wild.pretrain()
@@ -167,13 +189,13 @@ def _wait(condition: Any, seconds: float = 300) -> None:
         time.sleep(0.02)
 
 
-def _train_workers() -> list[int]:
-    """The training workers of this very process's Ray."""
+def _processes(name: bytes) -> list[int]:
+    """The processes of this very process's Ray that are called so."""
     named = {int(path.parent.name): path for path in Path("/proc").glob("[0-9]*/cmdline")}
     found = []
     for pid, path in named.items():
         try:
-            if b"TrainWorker" in path.read_bytes() and os.getpid() in _ancestors(pid):
+            if name in path.read_bytes() and os.getpid() in _ancestors(pid):
                 found.append(pid)
         except FileNotFoundError:
             # gone since it was listed

@@ -5,14 +5,15 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import ray
 
 from render_actors.actor import SHARD_FILE, shard_identity
+from render_actors.kept_actors import KeptActors
 from render_actors.labels import RenderedImage
 from render_actors.pool import RenderJob, render_shards
 from render_actors.setting.setting import RenderSetting
@@ -99,6 +100,38 @@ def test_a_killed_actor_is_replaced_and_growing_renders_only_what_is_missing(tmp
     while render_processes() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert render_processes() == []
+
+
+def test_actors_that_are_kept_take_up_the_next_job_and_hold_no_cores_between(tmp_path: Path) -> None:
+    kept, other = KeptActors(), replace(SETTING, samples=2)
+
+    def job(folder: str, setting: RenderSetting, seed: int, keeper: KeptActors | None) -> list[str]:
+        sink = FolderSink(tmp_path / folder)
+        return render_shards(RenderJob(setting, seed, 1, sink, 1, 1.0, 60, 1, Progress(), kept=keeper), [0])
+
+    # given an actor that is left by a first job
+    job("kept", SETTING, 0, kept)
+    (process,) = render_processes()
+    assert comes(lambda: ray.available_resources()["CPU"] == 2)
+
+    # when there are others, of its setting and of another, then the same process makes what a new one makes
+    for setting, seed in ((SETTING, 1), (other, 0)):
+        (taken_up,), (anew,) = job("kept", setting, seed, kept), job("anew", setting, seed, None)
+        assert process in render_processes()
+        assert shard(taken_up).read_bytes() == shard(anew).read_bytes()
+
+    # and when it has gone, then another takes its place and no shard has failed
+    os.kill(process, signal.SIGKILL)
+    assert len(job("later", SETTING, 2, kept)) == 1
+    for left in render_processes():
+        os.kill(left, signal.SIGKILL)
+
+
+def comes(moment: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not moment() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return moment()
 
 
 def test_a_scene_that_never_ends_is_given_up_with_its_name(tmp_path: Path) -> None:

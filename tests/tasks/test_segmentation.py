@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,30 @@ def test_the_auxiliary_head_counts_half_and_ignored_pixels_not_at_all() -> None:
     assert float(semseg.loss((none, none), torch.full_like(labels, IGNORED))) == 0
 
 
+def test_a_small_map_is_judged_by_the_labels_in_the_middles_of_its_cells() -> None:
+    # given labels that tell rows and columns, and the auxiliary head's map of a 4th of their size
+    semseg, labels = task("semseg"), torch.arange(64, dtype=torch.uint8).view(1, 8, 8)
+    middles = torch.tensor([[[18, 22], [50, 54]]])
+    sure = 50 * logits_of(middles, 64)
+
+    # then being right there is all that it is asked for
+    main = torch.zeros(1, 64, 8, 8)
+    assert float(semseg.loss((main, sure), labels)) == pytest.approx(math.log(64))
+    assert float(semseg.loss((main, sure.flip(2)), labels)) == pytest.approx(math.log(64) + 25)
+
+
+@pytest.mark.parametrize(("at_map", "side"), [(True, 4), (False, 32)])
+def test_a_recipe_says_where_the_auxiliary_head_is_judged(at_map: bool, side: int) -> None:
+    model, learnt = build_model("small_resnet", task("semseg"), 7), task("semseg")
+    short = replace(
+        recipe("pretrain-semseg-quick"), iterations=1, batch_size=4, warmup_images=0, auxiliary_at_map=at_map
+    )
+
+    train(model, learnt, shapes(8, 32, 0, "semantic"), short, seed=0)
+
+    assert model.train()(torch.rand(2, 3, 32, 32))[1].shape[2:] == (side, side)
+
+
 def test_normals_are_compared_by_direction_alone_where_there_are_any() -> None:
     normal = task("normal")
     truth = torch.zeros(1, 1, 4, 3, dtype=torch.float16)
@@ -98,10 +123,10 @@ def test_a_set_without_any_label_has_no_score_rather_than_zero(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["semseg", "normal", "depth"])
-def test_the_head_is_as_narrow_as_a_narrow_backbone_and_torchvisions_behind_a_resnet(name: str) -> None:
+def test_the_head_is_half_as_wide_as_a_narrow_backbone_and_torchvisions_behind_a_resnet(name: str) -> None:
     narrow, wide = (build_model(backbone, task(name), 3).head.state_dict() for backbone in ("small_resnet", "resnet18"))
 
-    assert narrow["main.1.weight"].shape == (128, 128, 3, 3)
+    assert narrow["main.1.weight"].shape == (64, 64, 3, 3)
     assert {key: value.shape for key, value in wide.items() if key.startswith("main.")} == {
         f"main.{key}": value.shape for key, value in DeepLabHead(512, 3, (12, 24, 36)).state_dict().items()
     }

@@ -91,6 +91,26 @@ def test_on_more_nodes_one_run_renders_while_another_trains_and_a_fine_tune_has_
     assert runs.admission.running_stages() == {"render", "pretrain"}
 
 
+def test_no_room_stands_empty_for_fine_tunes_while_there_are_none() -> None:
+    runs = Runs(Admission(lambda: [{"CPU": 4.0}], NEEDS))
+    runs.begin("a", ("pretrain", "x1"))
+    runs.begin("b", ("pretrain", "y1"))
+    runs.begin("c", ("pretrain", "z1"))
+    assert runs.inside == ["a pretrain"]
+
+    # when no run fine-tunes, then all cores are taken
+    runs.admission.keep_room(False)
+    assert comes(lambda: runs.inside == ["a pretrain", "b pretrain"])
+
+    # and when one does, the next waits until there is room for both
+    runs.admission.keep_room(True)
+    runs.go_on("a pretrain")
+    time.sleep(0.1)
+    assert runs.inside == ["b pretrain"]
+    runs.go_on("b pretrain")
+    assert comes(lambda: runs.inside == ["c pretrain"])
+
+
 def test_nothing_is_made_twice_at_a_time_and_who_waits_for_it_keeps_nobody_waiting() -> None:
     runs = Runs(Admission(lambda: [{"CPU": 100.0}], NEEDS))
     runs.begin("a", ("render", "x"))
