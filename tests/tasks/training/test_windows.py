@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 from scipy.stats import ks_2samp
-from tasks.data.letterbox import photograph as letterboxed
 from torchvision import transforms
 
 from tasks.base import ArraySet, task
+from tasks.data.squares import photograph, placement
 from tasks.recipes.recipe import Recipe
 from tasks.recipes.registry import recipe
 from tasks.training import windows
@@ -185,7 +185,10 @@ def test_a_stored_photograph_loses_little_against_the_file_itself(tmp_path: obje
     file = Path(str(tmp_path)) / "shown.png"
     Image.fromarray(shown).save(file)
     kept = ArraySet(
-        letterboxed(file, 160, (200, 150))[None], np.zeros(1, int), ("a",), content=np.array([[160, 120]], np.float32)
+        photograph(file, placement((200, 150), 160, "letterbox"))[None],
+        np.zeros(1, int),
+        ("a",),
+        content=np.array([[160, 120]], np.float32),
     )
     told = Recipe(iterations=1, batch_size=1, lr=1, eval_shorter_edge=64, eval_window=56)
 
