@@ -129,7 +129,7 @@ def test_the_centre_of_an_object_that_nothing_hides_lies_in_its_box_which_fills_
         # corners stick out of an object, but a box of twice its size would be another object's
         visible, whole = (np.array([b[2] - b[0], b[3] - b[1]]) for b in (box, held))
         assert (visible <= whole + 1).all()
-        assert (visible > 0.55 * whole).all()
+        assert (visible > 0.5 * whole).all()
         checked += 1
     assert checked > 8
 
