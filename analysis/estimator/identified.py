@@ -17,20 +17,29 @@ _AT_THE_END = 0.95
 _PRIOR_LEFT = 0.75
 # alpha is at an end of its range when its median is within this factor of the end.
 _NEAR_THE_END = 1.05
-_UNKNOWNS = 3
+UNKNOWNS = 3
 # Residual degrees of freedom, over the arms of a group, from which on the runs say how large the run noise is. Before,
 # the noise is the prior's, and so is how certain an answer looks: where three runs are enough for a verdict, 13 of 48
 # simulated sweeps near the line ended in a wrong one that said 97 %, and 1 of 48 where verdicts waited for seven.
 FEWEST_RESIDUAL_DOF = 4
+# Of these, an arm's own: what it shares with its group is how large noise is there, not how large its own is.
+FEWEST_OWN_DOF = 1
 
 
 def residual_dof(seen: Observed) -> int:
     """Runs of an arm beyond the values they determine: alpha, C and D, or fewer where it has fewer sizes."""
-    return seen.n.size - min(seen.sizes, _UNKNOWNS)
+    return seen.n.size - min(seen.sizes, UNKNOWNS)
 
 
-def noise_unknown(dof: int) -> str:
-    """Why the runs do not say how large their noise is, and what to do; empty where they do."""
+def noise_unknown(dof: int, own: int) -> str:
+    """Why the runs do not say how large their noise is, and what to do; empty where they do.
+
+    `dof`: residual degrees of freedom of the arm's group; `own`: the arm's.
+    """
+    if own < FEWEST_OWN_DOF:
+        return (
+            "the runs do not say yet how large their noise is (no more runs than unknowns); repeat a run or add sizes"
+        )
     if dof >= FEWEST_RESIDUAL_DOF:
         return ""
     return (
@@ -64,8 +73,9 @@ def identifies(seen: Observed, samples: LawSamples, dof: int) -> tuple[bool, str
     freedom of the arm's group."""
     if seen.sizes < 3:
         return False, f"only {seen.sizes} distinct size{'s' * (seen.sizes != 1)}: alpha and C need at least 3"
-    if noise_unknown(dof):
-        return False, noise_unknown(dof)
+    unknown = noise_unknown(dof, residual_dof(seen))
+    if unknown:
+        return False, unknown
     reference = samples.error(np.exp(np.log(seen.n).mean()))
     alpha_left, gap_left = float(np.log(samples.alpha).std()), float((samples.limit / reference).std())
     if alpha_left <= _ALPHA_KNOWN and gap_left <= _GAP_KNOWN:

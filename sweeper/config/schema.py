@@ -289,6 +289,8 @@ class SweepConfig(Model):
             raise ValueError("objective: target asks whether target.error is reached: add target.error")
         if self.target.rounds and self.objective != "target":
             raise ValueError(f"target.rounds is of objective: target, and the objective is {self.objective}; name it")
+        if self.target.rounds and self.policy.name == "grid":
+            raise ValueError("target.rounds: a fixed grid buys nothing; choose another policy, or leave it out")
         folders = [name for name, each in self.renderings.items() if each.source and each.source.kind != "function"]
         if folders and self.pretrain.subset == "independent":
             raise ValueError(f"pretrain.subset: independent needs renders; {folders[0]} is a folder: leave subset out")
