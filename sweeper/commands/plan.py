@@ -13,7 +13,7 @@ from sweeper.budget.ledger import Ledger
 from sweeper.cluster.resources import cpu_count, finetunes_at_a_time
 from sweeper.commands.check import check
 from sweeper.commands.report import LEDGER, Record
-from sweeper.config.schema import SweepConfig
+from sweeper.config.schema import LARGEST_SIZE, SweepConfig
 from sweeper.config.tune import Scope, Tune, scope_of
 from sweeper.search.choice import FEWEST_FOLDS
 from sweeper.search.decisions import choose, opening
@@ -49,6 +49,7 @@ def describe(config: SweepConfig) -> str:
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
+        *_beyond_the_ladder(config),
         *_too_few_runs(config, plan),
         *_own_images(config),
         *_disk(config, s),
@@ -170,3 +171,12 @@ def _amounts(estimate: Estimate) -> str:
 def _budget(config: SweepConfig) -> str:
     caps = config.budget.caps()
     return ", ".join(f"{value:g} {name.replace('_', '-')}" for name, value in caps.items()) or "none set"
+
+
+def _beyond_the_ladder(config: SweepConfig) -> list[str]:
+    """What may be bought once the ladder has answered, of which nothing is known yet."""
+    rounds = config.target.rounds
+    if not rounds:
+        return []
+    most = f"{config.target.n_limit or LARGEST_SIZE:,}"
+    return [f"mind: up to {rounds} purchases of an arm may follow, up to {most} images; these costs are without them"]
