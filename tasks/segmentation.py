@@ -4,7 +4,7 @@ Appendix A of the paper: cross entropy, and half of that of an auxiliary FCN hea
 that is narrower than DeepLab's own 256, its head is as narrow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tasks.base import Evidence, Task, TaskError, mean_over_classes, task_facts
 from tasks.label_forms import IGNORED
 
 # of the loss of the auxiliary head, beside that of the main one
-AUXILIARY_WEIGHT = 0.5
+_AUXILIARY_WEIGHT = 0.5
 # torchvision's, for a map of this side: an image of 480 px, read at an 8th
 _HEAD_WIDTH, _ATROUS_RATES = 256, (12, 24, 36)
 _MADE_FOR_SIDE = 60
@@ -85,7 +85,7 @@ def _deeplab_head(before: int, outputs: int) -> nn.Sequential:
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean over the pixels that count; 0 where none does."""
-    total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+    total = functional.cross_entropy(logits, labels.long(), ignore_index=IGNORED, reduction="sum")
     return total / (labels != IGNORED).sum().clamp(min=1)
 
 
@@ -93,9 +93,14 @@ def _valid(labels: Tensor) -> Tensor:
     return (labels != IGNORED).float().mean()
 
 
-def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
-    main, auxiliary = predictions
-    return _cross_entropy(main, labels.long()) + AUXILIARY_WEIGHT * _cross_entropy(auxiliary, labels.long())
+def with_auxiliary(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[tuple[Tensor, Tensor], Tensor], Tensor]:
+    """The loss of the main head's maps, and half of that of the auxiliary head's (appendix A of the paper)."""
+
+    def of_both(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+        main, auxiliary = predictions
+        return loss(main, labels) + _AUXILIARY_WEIGHT * loss(auxiliary, labels)
+
+    return of_both
 
 
 def _areas(logits: Tensor, labels: Tensor) -> Evidence:
@@ -122,4 +127,8 @@ def mean_iou(batches: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
     return mean_over_classes(both / np.maximum(either, _NOTHING), either > 0)
 
 
-TASKS = {"semseg": Task(task_facts("semseg"), "mIoU", DeepLab, _loss, mean_iou, _areas, valid=_valid)}
+TASKS = {
+    "semseg": Task(
+        task_facts("semseg"), "mIoU", DeepLab, with_auxiliary(_cross_entropy), mean_iou, _areas, valid=_valid
+    )
+}

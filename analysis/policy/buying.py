@@ -45,9 +45,9 @@ def purchase(
     """
     if terms.goals.objective != "target" or not limits.rounds or busy:
         return None
-    if any(_reached(state, verdicts[state.arm], limits) for state in arms):
+    if any(verdicts[state.arm].label == "good enough" and _looked_at(state, limits) for state in arms):
         return None
-    can = [state for state in arms if _may_reach(verdicts[state.arm])]
+    can = [state for state in arms if verdicts[state.arm].label != "change the rendering"]
     if not can:
         return None
     taken = next_seeds([replace(state, done=(*refused, *state.done)) for state in can], ())
@@ -61,14 +61,10 @@ def purchase(
     return best
 
 
-def _reached(state: ArmState, said: Verdict, limits: Limits) -> bool:
-    """Whether the images at hand are enough. What was bought to be just enough is looked at twice."""
+def _looked_at(state: ArmState, limits: Limits) -> bool:
+    """Whether the images at hand were measured as often as `sweeper bench target` does: what is bought, twice."""
     now = max(state.times)
-    return said.label == "good enough" and (now in limits.ladder or state.times[now] > 1)
-
-
-def _may_reach(said: Verdict) -> bool:
-    return "change the rendering" not in (said.label, said.leaning)
+    return now in limits.ladder or state.times[now] > 1
 
 
 def _bought(state: ArmState, limits: Limits) -> int:
@@ -85,11 +81,10 @@ def _offer(
     """The arm's next purchase, or another look at what it has; None where it may buy no more."""
     target, now, bought = terms.goals.target_error, max(state.times), _bought(state, limits)
     assert target is not None
-    again = state.times[now] < MOST_RUNS_AT_A_SIZE
-    left = max(limits.rounds - bought, 0)
-    size = next_size(state.fit, target, now, left, look_again=again, level=terms.goals.level)
-    if size is None and again and state.times[now] == 1:
-        size = now
+    again, left = state.times[now] < MOST_RUNS_AT_A_SIZE, max(limits.rounds - bought, 0)
+    size: float | None = now
+    if _looked_at(state, limits):
+        size = next_size(state.fit, target, now, left, look_again=again, level=terms.goals.level)
     if size is None or isinf(size):
         return None
     n = now if size <= now else min(_rounded_up(size), limits.largest)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from analysis.amounts import money
-from analysis.estimator.identified import FEWEST_OWN_DOF, noise_unknown
+from analysis.estimator.identified import noise_unknown
 from analysis.policy.goals import Goals, Terms
 from analysis.policy.objectives import Aim, Doubt, Precision, aims, arms_that_can_win, chances_of_best
 from analysis.policy.proposal import Stop
@@ -79,7 +79,7 @@ def _answered(arms: Sequence[ArmState], verdicts: Mapping[str, Verdict], goals: 
         within = f" or within {goals.tie:g} of it" if goals.tie else ""
         said = f"the best arm is certain: {winner} has the lowest error at n = {goals.n_target:,.0f}{within}"
         # The noise of the group is enough: arms that cannot win get no further runs.
-        known = not any(noise_unknown(state.fit.residual_dof, FEWEST_OWN_DOF) for state in arms)
+        known = not any(noise_unknown(state.fit.residual_dof) for state in arms)
         return Stop("best", f"{said} with probability {chance:.1%}") if known and chance >= goals.level else None
     settled = all(_settled(state, aim, goals) for state, aim in zip(arms, aims(arms, goals), strict=True))
     if goals.objective in ("law", "predict") and settled:

@@ -13,7 +13,7 @@ from sweeper.budget.ledger import Ledger
 from sweeper.cluster.resources import cpu_count, finetunes_at_a_time
 from sweeper.commands.check import check
 from sweeper.commands.report import LEDGER, Record
-from sweeper.config.schema import LARGEST_SIZE, SweepConfig
+from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import Scope, Tune, scope_of
 from sweeper.search.choice import FEWEST_FOLDS
 from sweeper.search.decisions import choose, opening
@@ -113,6 +113,14 @@ def _more_sizes(plan: Plan) -> list[str]:
     return [f"the policy may also choose n = {', '.join(more)}"] if more else []
 
 
+def _beyond_the_ladder(config: SweepConfig) -> list[str]:
+    """What may be bought once the ladder has answered, of which nothing is known yet."""
+    rounds, most = config.target.rounds, f"{config.target.largest:,}"
+    if not rounds:
+        return []
+    return [f"mind: up to {rounds} purchases of an arm may follow, up to {most} images; these costs are without them"]
+
+
 def _own_images(config: SweepConfig) -> list[str]:
     if config.pretrain.subset == "first":
         return []
@@ -171,12 +179,3 @@ def _amounts(estimate: Estimate) -> str:
 def _budget(config: SweepConfig) -> str:
     caps = config.budget.caps()
     return ", ".join(f"{value:g} {name.replace('_', '-')}" for name, value in caps.items()) or "none set"
-
-
-def _beyond_the_ladder(config: SweepConfig) -> list[str]:
-    """What may be bought once the ladder has answered, of which nothing is known yet."""
-    rounds = config.target.rounds
-    if not rounds:
-        return []
-    most = f"{config.target.n_limit or LARGEST_SIZE:,}"
-    return [f"mind: up to {rounds} purchases of an arm may follow, up to {most} images; these costs are without them"]

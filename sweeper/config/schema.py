@@ -207,6 +207,11 @@ class Target(Model):
     rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 0
     level: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
 
+    @property
+    def largest(self) -> int:
+        """The most images that may be bought."""
+        return min(self.n_limit or LARGEST_SIZE, LARGEST_SIZE)
+
 
 class Cluster(Model):
     """`wait_s`: seconds after which a stage that no node of a cluster can run ends the sweep with a line saying so."""

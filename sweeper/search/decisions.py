@@ -13,7 +13,7 @@ from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
-from sweeper.config.schema import LARGEST_SIZE, SweepConfig
+from sweeper.config.schema import SweepConfig
 from sweeper.search.knowledge import Knowledge, goals_of
 from sweeper.study.arms import Arm, Plan, run_seeds
 
@@ -119,7 +119,7 @@ def choose(
         return Stop("exhausted", "every size of the fixed grid has been run")
     chosen = _by_the_ladder(config, plan, known, arms, pending, cost, terms)
     if isinstance(chosen, Stop) and chosen.kind in ("verdicts", "exhausted"):
-        limits = _limits(config, plan)
+        limits = Limits(config.target.rounds, config.target.largest, plan.choices)
         return purchase(known.arms, known.verdicts, pending, refused, cost, terms, limits) or chosen
     return chosen
 
@@ -154,12 +154,6 @@ def _by_the_ladder(
     return Stop(
         "budget", f"no run fits into what is left of the budget: {money(max(0.0, terms.budget_left), terms.unit)}"
     )
-
-
-def _limits(config: SweepConfig, plan: Plan) -> Limits:
-    target = config.target
-    largest = min(target.n_limit or LARGEST_SIZE, LARGEST_SIZE)
-    return Limits(target.rounds, largest, plan.choices)
 
 
 def _substitute(
