@@ -1,14 +1,13 @@
 """`normal` and `depth`: the shape of what is seen, by DeepLabV3 with 3 outputs and 1.
 
-`normal`, appendix A of the paper: the mean of 1 - n.n' over the pixels that have a normal, after L2 normalisation, and
-half of that of an auxiliary FCN head on the third stage, as `semseg` has it; so has `depth`. The error
-of `normal` is the mean angle between n and n' over 180 degrees, so that it lies in [0, 1]; directions drawn blindly
-give 0.5. `depth` predicts its logarithm, mean absolute difference; its metric is the share of pixels within a factor of
-1.25 (the delta-1 of Eigen et al. 2014).
+`normal`, appendix A of the paper: the mean of 1 - n.n' over the pixels that have a normal, after L2 normalisation. Its
+error is the mean angle between n and n' over 180 degrees, so that it lies in [0, 1]; directions drawn blindly give 0.5.
+`depth` predicts its logarithm, mean absolute difference; its metric is the share of pixels within a factor of 1.25
+(the delta-1 of Eigen et al. 2014). Both have the auxiliary head of `semseg`.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tasks.base import Evidence, Task, TaskError, task_facts
-from tasks.segmentation import AUXILIARY_WEIGHT, DeepLab, resize
+from tasks.segmentation import DeepLab, with_auxiliary
 
 _CLOSE_FACTOR = 1.25
 
@@ -35,18 +34,6 @@ def _cosines(predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 def _valid_normals(labels: Tensor) -> Tensor:
     return labels.any(dim=-1).float().mean()
-
-
-def _with_auxiliary(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[tuple[Tensor, Tensor], Tensor], Tensor]:
-    """The loss of the main head's maps, and half of that of the auxiliary head's."""
-
-    def of_both(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
-        main, auxiliary = predictions
-        # at every pixel, also where that head answers at the size of its own map
-        auxiliary = resize(auxiliary, (main.shape[-2], main.shape[-1]))
-        return loss(main, labels) + AUXILIARY_WEIGHT * loss(auxiliary, labels)
-
-    return of_both
 
 
 def _normal_loss(predictions: Tensor, labels: Tensor) -> Tensor:
@@ -105,7 +92,7 @@ TASKS = {
         task_facts("normal"),
         "1 - angle / 180 deg",
         DeepLab,
-        _with_auxiliary(_normal_loss),
+        with_auxiliary(_normal_loss),
         angular_agreement,
         _angles,
         valid=_valid_normals,
@@ -114,7 +101,7 @@ TASKS = {
         task_facts("depth"),
         "delta-1",
         DeepLab,
-        _with_auxiliary(_depth_loss),
+        with_auxiliary(_depth_loss),
         close_share,
         _within,
         valid=_valid_depths,

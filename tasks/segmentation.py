@@ -4,7 +4,7 @@ Appendix A of the paper: cross entropy, and half of that of an auxiliary FCN hea
 that is narrower than DeepLab's own 256, its head is half as wide as that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tasks.base import Evidence, Task, TaskError, mean_over_classes, task_facts
 from tasks.label_forms import IGNORED
 
 # of the loss of the auxiliary head, beside that of the main one
-AUXILIARY_WEIGHT = 0.5
+_AUXILIARY_WEIGHT = 0.5
 # torchvision's, for a map of this side: an image of 480 px, read at an 8th
 _HEAD_WIDTH, _ATROUS_RATES = 256, (12, 24, 36)
 _MADE_FOR_SIDE = 60
@@ -89,9 +89,17 @@ def _deeplab_head(before: int, outputs: int) -> nn.Sequential:
     )
 
 
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the pixels that count; 0 where none does."""
+    return _total(logits, labels.long()) / _pixels(labels)
+
+
 def _total(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy, summed over the pixels that count; 0 where none does."""
     return functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+
+
+def _pixels(labels: Tensor) -> Tensor:
+    return (labels != IGNORED).sum().clamp(min=1)
 
 
 def _valid(labels: Tensor) -> Tensor:
@@ -99,22 +107,33 @@ def _valid(labels: Tensor) -> Tensor:
 
 
 def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+    """As `with_auxiliary` has it, the auxiliary head's at the size that its answers have."""
     main, auxiliary = predictions
-    labels = labels.long()
-    # of the images, for both heads: then the loss of a batch is the sum of its parts', weighed by `_valid`
-    pixels = (labels != IGNORED).sum().clamp(min=1)
-    at_map = _middles(labels, auxiliary.shape[-2:])
+    at_map = _middles(labels, auxiliary.shape[-2:]).long()
+    # over the images' pixels for both heads: then the loss of a batch is the sum of its parts', weighed by `_valid`
     cell = labels.numel() / at_map.numel()
-    return _total(main, labels) / pixels + AUXILIARY_WEIGHT * cell * _total(auxiliary, at_map) / pixels
+    return _cross_entropy(main, labels) + _AUXILIARY_WEIGHT * cell * _total(auxiliary, at_map) / _pixels(labels)
 
 
 def _middles(labels: Tensor, size: Sequence[int]) -> Tensor:
     """Labels (B, H, W) at the middles of the cells of a map of this size."""
+    if tuple(size) == tuple(labels.shape[1:]):
+        return labels
     rows, columns = (
         ((torch.arange(there, device=labels.device) + 0.5) * (full / there)).long()
         for there, full in zip(size, labels.shape[1:], strict=True)
     )
-    return labels if tuple(size) == tuple(labels.shape[1:]) else labels[:, rows[:, None], columns]
+    return labels[:, rows[:, None], columns]
+
+
+def with_auxiliary(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[tuple[Tensor, Tensor], Tensor], Tensor]:
+    """The loss of the main head's maps, and half of that of the auxiliary head's (appendix A of the paper)."""
+
+    def of_both(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+        main, auxiliary = predictions
+        return loss(main, labels) + _AUXILIARY_WEIGHT * loss(auxiliary, labels)
+
+    return of_both
 
 
 def _areas(logits: Tensor, labels: Tensor) -> Evidence:

@@ -137,7 +137,7 @@ def _fit_posterior(
 def _dof_by_group(arms: Mapping[str, Observed], groups: Mapping[str, str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for arm, seen in arms.items():
-        found[groups.get(arm, "")] = found.get(groups.get(arm, ""), 0) + residual_dof(seen)
+        found[groups.get(arm, "")] = found.get(groups.get(arm, ""), 0) + residual_dof(seen.n)
     return found
 
 
@@ -180,7 +180,7 @@ def _fit_nls(arm: str, seen: Observed, D: float | None, seed: int, space: Space)
     draws = (samples.alpha, samples.C, samples.D, samples.sigma)
     estimates = [Estimate(*each) for each in zip(values, spread, draws, strict=True)]
     known = _nls_identified(found, float(seen.error.mean()))
-    return _law_fit(seen, "nls", estimates, samples, known, np.zeros(seen.n.size), residual_dof(seen))
+    return _law_fit(seen, "nls", estimates, samples, known, np.zeros(seen.n.size), residual_dof(seen.n))
 
 
 def _law_fit(

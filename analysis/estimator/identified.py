@@ -5,7 +5,7 @@ import numpy as np
 from analysis.estimator.observations import Observed
 from analysis.estimator.posterior import ALPHA_RANGE
 from analysis.estimator.prior import Prior
-from analysis.laws import LawSamples
+from analysis.laws import Floats, LawSamples
 
 # The posterior identifies alpha when the sd of log alpha is at most this, and C when the sd of C over the error at the
 # mean log n is: about a third of the default prior's spread, whatever prior is used. With a half, a few cells of
@@ -22,15 +22,24 @@ _UNKNOWNS = 3
 # the noise is the prior's, and so is how certain an answer looks: where three runs are enough for a verdict, 13 of 48
 # simulated sweeps near the line ended in a wrong one that said 97 %, and 1 of 48 where verdicts waited for seven.
 FEWEST_RESIDUAL_DOF = 4
+# Of these, an arm's own: what it shares with its group is how large noise is there, not how large its own is.
+FEWEST_OWN_DOF = 1
 
 
-def residual_dof(seen: Observed) -> int:
-    """Runs of an arm beyond the values they determine: alpha, C and D, or fewer where it has fewer sizes."""
-    return seen.n.size - min(seen.sizes, _UNKNOWNS)
+def residual_dof(n: Floats) -> int:
+    """Runs of an arm at `n` (runs,) beyond the values they determine: alpha, C and D, or fewer of fewer sizes."""
+    return n.size - min(np.unique(n).size, _UNKNOWNS)
 
 
-def noise_unknown(dof: int) -> str:
-    """Why the runs do not say how large their noise is, and what to do; empty where they do."""
+def noise_unknown(dof: int, n: Floats | None = None) -> str:
+    """Why the runs do not say how large their noise is, and what to do; empty where they do.
+
+    `dof`: residual degrees of freedom of a group of arms. `n`: the runs of one of them, where it is about that arm.
+    """
+    if n is not None and residual_dof(n) < FEWEST_OWN_DOF:
+        return (
+            "the runs do not say yet how large their noise is (no more runs than unknowns); repeat a run or add sizes"
+        )
     if dof >= FEWEST_RESIDUAL_DOF:
         return ""
     return (
@@ -64,8 +73,9 @@ def identifies(seen: Observed, samples: LawSamples, dof: int) -> tuple[bool, str
     freedom of the arm's group."""
     if seen.sizes < 3:
         return False, f"only {seen.sizes} distinct size{'s' * (seen.sizes != 1)}: alpha and C need at least 3"
-    if noise_unknown(dof):
-        return False, noise_unknown(dof)
+    unknown = noise_unknown(dof, seen.n)
+    if unknown:
+        return False, unknown
     reference = samples.error(np.exp(np.log(seen.n).mean()))
     alpha_left, gap_left = float(np.log(samples.alpha).std()), float((samples.limit / reference).std())
     if alpha_left <= _ALPHA_KNOWN and gap_left <= _GAP_KNOWN:

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.estimator.identified import slope_is_prior
+from analysis.estimator.identified import noise_unknown, slope_is_prior
 from analysis.estimator.observations import LEAST_ERROR, binomial_log_variance
 from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats, LawSamples, law_error
@@ -71,6 +71,11 @@ class LawFit:
     left_out: int = 0
     residual_dof: int = 0
     images: ImageVariance | None = None
+
+    @property
+    def noise_unknown(self) -> str:
+        """Why these runs and those of the group do not say how large their noise is; empty where they do."""
+        return noise_unknown(self.residual_dof, self.n)
 
     @property
     def slope_is_prior(self) -> bool:

@@ -20,12 +20,10 @@ import numpy as np
 from analysis.estimator.fit import fit_law
 from analysis.estimator.least_squares import least_squares
 from analysis.laws import Floats, TrueLaw, law_error
-from analysis.verdict.purchases import QUANTILES, next_size
+from analysis.verdict.purchases import MOST_RUNS_AT_A_SIZE, QUANTILES, next_size
 
 ROUNDS = len(QUANTILES)
 RUNS_A_ROUND = 2
-# Runs that ours may have at one size: what is measured again is no purchase.
-MOST_RUNS_AT_A_SIZE = 12
 _BOOTSTRAPS = 50
 # Learn-Optimize-Collect's, in images for each image at hand.
 PENALTY = 1000.0

@@ -28,7 +28,7 @@ def _settled(state: ArmState, aim: Aim, goals: Goals) -> bool:
     """Whether an arm's own answer is known as well as is asked for."""
     if isinstance(aim, Doubt):
         return not (undecidable(state.fit) or 1 - goals.level < aim.probability < goals.level)
-    known = not noise_unknown(state.fit.residual_dof)
+    known = not state.fit.noise_unknown
     if goals.objective == "law":
         known = state.fit.identified or _is_plateau(state, goals)
     return known and isinstance(aim, Precision) and _precise(state, aim, goals)
@@ -45,7 +45,7 @@ def _precise(state: ArmState, aim: Precision, goals: Goals) -> bool:
 def _is_plateau(state: ArmState, goals: Goals) -> bool:
     """Whether the error surely falls no further: then no run ever says anything of alpha."""
     flat = float((state.fit.samples.D == 0).mean())
-    return flat >= goals.level and not noise_unknown(state.fit.residual_dof)
+    return flat >= goals.level and not state.fit.noise_unknown
 
 
 def should_stop(
@@ -78,6 +78,7 @@ def _answered(arms: Sequence[ArmState], verdicts: Mapping[str, Verdict], goals: 
         winner, chance = max(chances.items(), key=lambda each: each[1])
         within = f" or within {goals.tie:g} of it" if goals.tie else ""
         said = f"the best arm is certain: {winner} has the lowest error at n = {goals.n_target:,.0f}{within}"
+        # The noise of the group is enough: arms that cannot win get no further runs.
         known = not any(noise_unknown(state.fit.residual_dof) for state in arms)
         return Stop("best", f"{said} with probability {chance:.1%}") if known and chance >= goals.level else None
     settled = all(_settled(state, aim, goals) for state, aim in zip(arms, aims(arms, goals), strict=True))

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.estimator.law_fit import LawFit
-from analysis.estimator.observations import log_errors
+from analysis.estimator.observations import binomial_log_variance, log_errors
 from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats
 
@@ -87,6 +87,11 @@ def _reference_draws(fit: LawFit, log_error: Floats, shared: float) -> Floats:
     """
     rng = np.random.default_rng(0)
     own = float(log_error.var(ddof=1)) if log_error.size > 1 else 0.0
-    of_a_run = fit.samples.sigma**2 + float(np.median(fit.log_variance))
+    known = float(np.median(fit.log_variance))
+    if fit.test_size is not None and fit.images is None:
+        # Few mistakes are known less well than the arm's many.
+        counted = binomial_log_variance(np.exp(log_error), np.median(fit.test_size))
+        known = max(known, float(np.mean(counted)))
+    of_a_run = fit.samples.sigma**2 + known
     scatter = np.sqrt(np.maximum(of_a_run, own) / log_error.size + shared)
     return np.exp(log_error.mean() + scatter * rng.standard_normal(fit.samples.sigma.size))

@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 
 from analysis.amounts import money
-from analysis.estimator.identified import noise_unknown
 from analysis.estimator.law_fit import LawFit, shortest_interval
 from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats
@@ -129,7 +128,7 @@ def verdict(
         at_limit=fit.gap() if n_limit is None else curve[:, 2],
         doubling=1 - curve[:, 1] / curve[:, 0],
         needed=None if target_error is None else fit.n_needed(target_error),
-        buy_first=_buy_first(fit, target_error, n_now),
+        buy_first=_buy_first(fit, target_error, n_now, level),
     )
     chances = _chances(asked)
     why_not = undecidable(fit)
@@ -165,9 +164,11 @@ def verdict(
     )
 
 
-def _buy_first(fit: LawFit, target_error: float | None, n_now: float) -> float:
+def _buy_first(fit: LawFit, target_error: float | None, n_now: float, level: float) -> float:
     """The first of five purchases; inf where there is no target."""
-    size = None if target_error is None else next_size(fit, target_error, n_now, ROUNDS, look_again=False)
+    size = None
+    if target_error is not None:
+        size = next_size(fit, target_error, n_now, ROUNDS, look_again=False, level=level)
     return float("inf") if size is None else size
 
 
@@ -175,9 +176,8 @@ def undecidable(fit: LawFit) -> str:
     """Why these runs cannot decide between rendering more and changing it, and what to do; empty where they may."""
     if np.unique(fit.n).size < 3:
         return f"{fit.reason}. {_MORE_RUNS}"
-    unknown = noise_unknown(fit.residual_dof)
-    if unknown:
-        return f"{unknown}."
+    if fit.noise_unknown:
+        return f"{fit.noise_unknown}."
     if fit.beyond_prior:
         return f"{fit.beyond_prior}."
     if fit.error.min() >= NOTHING_LEARNT:

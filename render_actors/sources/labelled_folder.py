@@ -19,7 +19,7 @@ from render_actors.setting.source import Kind, Source
 from render_actors.sources.coco_folder import coco_names, coco_objects, object_mask
 from render_actors.sources.function import Picture, labelled
 from tasks.data.readers.images import class_folders, class_numbers, images_in, opened, paired
-from tasks.data.readers.nearest import nearest_pixels
+from tasks.data.readers.squares import label_map, placement, squared
 
 if TYPE_CHECKING:
     from render_actors.setting.setting import RenderSetting
@@ -92,19 +92,12 @@ def _entries(source: Source) -> tuple[_Entry, ...]:
 
 def _rgb(image: Image.Image, side: int) -> NDArray[np.uint8]:
     """The middle square of an image, resized to `side` px."""
-    short = min(image.size)
-    left, top = (image.width - short) // 2, (image.height - short) // 2
-    cropped = image.convert("RGB").crop((left, top, left + short, top + short))
-    return np.array(cropped.resize((side, side), Image.Resampling.BILINEAR), dtype=np.uint8)
+    return squared(image.convert("RGB"), placement(image.size, side, "crop"))
 
 
 def _labels(values: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """The same square of a map (H, W)."""
-    height, width = values.shape
-    short = min(height, width)
-    left, top = (width - short) // 2, (height - short) // 2
-    kept = nearest_pixels(short, side)
-    return values[top + kept[:, None], left + kept]
+    return label_map(values, placement((values.shape[1], values.shape[0]), side, "crop"), 0)
 
 
 def _read_class_folder(entry: _Entry, side: int, source: Source) -> Picture:

@@ -120,9 +120,9 @@ def pretrain(config: SweepConfig, training: ArraySet, validation: ArraySet, seed
 
 @lru_cache(maxsize=1)
 def _photographs(dataset: str, resolution: int) -> Any:
-    from tasks.data.catalogue import load_real
+    from tasks.data.catalogue import RealSet
 
-    return load_real(dataset, None, resolution)
+    return RealSet(dataset, None, resolution).load()
 
 
 def finetune(config: SweepConfig, s: int, state: dict[str, np.ndarray] | None, repeat: int) -> Timed:

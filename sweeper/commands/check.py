@@ -77,15 +77,15 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
         with bad_input(f"{stage}.tasks: "):
             task_facts(name)
         for backbone in config.pretrain.backbones:
-            _check_recipe(stage, name, resolve_recipe(stage, name, recipe, backbone), config)
+            resolved = resolve_recipe(stage, name, recipe, backbone)
+            if stage == "pretrain":
+                _check_pretraining(name, resolved, config)
         if stage == "finetune":
             check_space(config, name)
 
 
-def _check_recipe(stage: str, name: str, resolved: Recipe, config: SweepConfig) -> None:
-    """The recipe of a task on one backbone."""
-    if stage != "pretrain":
-        return
+def _check_pretraining(name: str, resolved: Recipe, config: SweepConfig) -> None:
+    """BadInput where a task cannot be pre-trained by this recipe."""
     if FORMS[task_facts(name).label_kind].keypoints:
         with bad_input("pretrain."):
             check_flip(resolved, keypoints.NAMES)

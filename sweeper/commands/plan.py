@@ -49,6 +49,7 @@ def describe(config: SweepConfig) -> str:
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
+        *_beyond_the_ladder(config),
         *_too_few_runs(config, plan),
         *_own_images(config),
         *_disk(config, s),
@@ -110,6 +111,14 @@ def _opening(config: SweepConfig, plan: Plan, pricing: Pricing) -> list[Proposal
 def _more_sizes(plan: Plan) -> list[str]:
     more = [str(n) for n in plan.choices if n not in plan.ladder]
     return [f"the policy may also choose n = {', '.join(more)}"] if more else []
+
+
+def _beyond_the_ladder(config: SweepConfig) -> list[str]:
+    """What may be bought once the ladder has answered, of which nothing is known yet."""
+    rounds, most = config.target.rounds, f"{config.target.largest:,}"
+    if not rounds:
+        return []
+    return [f"mind: up to {rounds} purchases of an arm may follow, up to {most} images; these costs are without them"]
 
 
 def _own_images(config: SweepConfig) -> list[str]:

@@ -212,6 +212,11 @@ class Target(Model):
     rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 0
     level: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
 
+    @property
+    def largest(self) -> int:
+        """The most images that may be bought."""
+        return min(self.n_limit or LARGEST_SIZE, LARGEST_SIZE)
+
 
 class Cluster(Model):
     """`wait_s`: seconds after which a stage that no node of a cluster can run ends the sweep with a line saying so."""
@@ -294,6 +299,8 @@ class SweepConfig(Model):
             raise ValueError("objective: target asks whether target.error is reached: add target.error")
         if self.target.rounds and self.objective != "target":
             raise ValueError(f"target.rounds is of objective: target, and the objective is {self.objective}; name it")
+        if self.target.rounds and self.policy.name == "grid":
+            raise ValueError("target.rounds: a fixed grid buys nothing; choose another policy, or leave it out")
         folders = [name for name, each in self.renderings.items() if each.source and each.source.kind != "function"]
         if folders and self.pretrain.subset == "independent":
             raise ValueError(f"pretrain.subset: independent needs renders; {folders[0]} is a folder: leave subset out")

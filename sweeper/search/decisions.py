@@ -13,7 +13,7 @@ from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
-from sweeper.config.schema import LARGEST_SIZE, SweepConfig
+from sweeper.config.schema import SweepConfig
 from sweeper.search.knowledge import Knowledge, goals_of
 from sweeper.study.arms import Arm, Plan, run_seeds
 
@@ -117,10 +117,26 @@ def choose(
     if config.policy.name == "grid":
         # All of it is in the opening, and it is run to its end: that is what it is for.
         return Stop("exhausted", "every size of the fixed grid has been run")
+    chosen = _by_the_ladder(config, plan, known, arms, pending, cost, terms)
+    if isinstance(chosen, Stop) and chosen.kind in ("verdicts", "exhausted"):
+        limits = Limits(config.target.rounds, config.target.largest, plan.choices)
+        return purchase(known.arms, known.verdicts, pending, refused, cost, terms, limits) or chosen
+    return chosen
+
+
+def _by_the_ladder(
+    config: SweepConfig,
+    plan: Plan,
+    known: Knowledge,
+    arms: list[ArmState],
+    pending: Sequence[Run],
+    cost: Callable[[Run], float],
+    terms: Terms,
+) -> Proposal | Stop:
+    """The policy's choice among the ladder's sizes, or the reason to stop."""
     stop = should_stop(arms, known.verdicts, 0.0, terms)
     if stop is not None:
-        limits = _limits(config, plan)
-        return (stop.kind == "verdicts" and purchase(arms, known.verdicts, pending, cost, terms, limits)) or stop
+        return stop
     candidates = {state.arm: _candidates(config, plan, state, pending) for state in arms}
     if config.policy.name == OURS:
         worth = still_open(arms, terms.goals)
@@ -135,13 +151,9 @@ def choose(
     options = propose(arms, candidates, lambda run, _: cost(run), pending, k=1, seed=seed, terms=terms)
     if options:
         return options[0]
-    return Stop("budget", f"no run fits into what is left of the budget: {money(max(0.0, budget_left), unit)}")
-
-
-def _limits(config: SweepConfig, plan: Plan) -> Limits:
-    target = config.target
-    largest = min(target.n_limit or LARGEST_SIZE, LARGEST_SIZE)
-    return Limits(target.rounds, largest, config.policy.max_seeds, plan.choices)
+    return Stop(
+        "budget", f"no run fits into what is left of the budget: {money(max(0.0, terms.budget_left), terms.unit)}"
+    )
 
 
 def _substitute(

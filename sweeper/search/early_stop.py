@@ -42,7 +42,7 @@ class EarlyStop(FIFOScheduler):
 
     def _race(self, tuned: TuneTrial) -> FIFOScheduler:
         """ASHA is such a scheduler too; the plain one stops nothing."""
-        trial: Trial = tuned.config["trial"].value
+        trial = Trial.from_text(tuned.config["trial"])
         if trial.split != "validation":
             return _NO_RACE
         if trial.run not in self._races:

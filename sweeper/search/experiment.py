@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
 from sweeper.config.schema import SweepConfig
@@ -13,7 +14,7 @@ from sweeper.search.early_stop import EarlyStop
 from sweeper.search.loop import Loop
 from sweeper.search.searcher import PolicySearcher
 from sweeper.stages.finetune import finetuning_of
-from sweeper.stages.trial import Place, Sealed, run_trial
+from sweeper.stages.trial import Place, run_trial
 from sweeper.storage.artifacts import ArtifactStore
 
 
@@ -88,15 +89,21 @@ def run_experiment(config: SweepConfig, store: ArtifactStore, loop: Loop, scratc
     searcher = PolicySearcher(loop, config.finetune.timeout_s)
     resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
     # A GPU is the trial's own. A simulated error is drawn in no time: it needs no process beside it.
-    place = Place(beside=not (config.finetune.gpus or config.is_simulated), gives_back=not config.is_simulated)
-    shared = {"job": Sealed(finetuning_of(config, store)), "place": place}
-    trainable = tune.with_resources(tune.with_parameters(run_trial, **shared), resources)
+    place = Place(
+        job=ray.put(finetuning_of(config, store)),
+        beside=not (config.finetune.gpus or config.is_simulated),
+        gives_back=not config.is_simulated,
+    )
+    trainable = tune.with_resources(tune.with_parameters(run_trial, place=place), resources)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=EarlyStop() if config.tune.early_stop == "asha" else None,
             num_samples=-1,
+            # Tune makes names of what it gives to trials: here that is long.
+            trial_name_creator=lambda trial: str(trial.trial_id),
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
             # A process that goes on to another trial keeps what it holds: where nothing pre-trains, it may.
             reuse_actors=config.is_simulated,
         ),

@@ -28,7 +28,7 @@ from sweeper.stages.finetune import PERCENT
 from sweeper.stages.identity import Trial, in_words, studies
 from sweeper.stages.inventory import Inventory
 from sweeper.stages.prepare import Stages
-from sweeper.stages.tested import ROW_FIELDS
+from sweeper.storage.tested import ROW_FIELDS
 from sweeper.study import results
 from sweeper.study.arms import Plan
 from sweeper.study.table import Table

@@ -10,7 +10,6 @@ from ray.util.placement_group import PlacementGroup
 from sweeper.cluster.failures import Failure, failure_of
 from sweeper.search.loop import Loop
 from sweeper.stages.identity import Trial
-from sweeper.stages.trial import Sealed
 
 
 class PolicySearcher(Searcher):
@@ -31,7 +30,7 @@ class PolicySearcher(Searcher):
         trial = self._loop.next_trial()
         if trial is not None:
             self._trials[trial_id] = trial
-            return {"trial": Sealed(trial)}
+            return {"trial": trial.text}
         self._give_back()
         return Searcher.FINISHED if self._loop.finished else None
 

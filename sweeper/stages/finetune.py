@@ -19,8 +19,8 @@ from sweeper.cluster.watchdog import watchdog
 from sweeper.config.schema import Finetune, SimulatedArm, SweepConfig
 from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.stages.seeds import training_seed
-from sweeper.stages.tested import row_of_test_images, write_test_images
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
+from sweeper.storage.tested import row_of_test_images, write_test_images
 from tasks.recipes.recipe import Recipe
 
 # Key of what Tune is told: how much of a trial's training is done.

@@ -6,10 +6,11 @@ of its identity (`sweeper.stages.seeds`).
 """
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
@@ -43,6 +44,16 @@ class Trial:
     settings: dict[str, Any]
     split: Split
     checkpoint: Manifest | None
+
+    @property
+    def text(self) -> str:
+        """As JSON: what a process hands on without importing what it is made of."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def from_text(text: str) -> "Trial":
+        """The trial of a `text`."""
+        return TypeAdapter(Trial).validate_python(json.loads(text))
 
     @property
     def arm(self) -> Arm:

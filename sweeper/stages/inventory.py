@@ -9,8 +9,8 @@ from sweeper.budget.cost_model import Work
 from sweeper.config.schema import SweepConfig
 from sweeper.stages.identity import Identities, Trial
 from sweeper.stages.image_sets import ImageSet, render_seed, run_images, validation_images
-from sweeper.stages.tested import row_of_test_images
 from sweeper.storage.artifacts import ArtifactStore, CorruptArtifactError, Manifest, artifact_key
+from sweeper.storage.tested import row_of_test_images
 from sweeper.study.arms import Arm
 
 log = logging.getLogger("sweeper")

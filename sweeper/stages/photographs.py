@@ -9,7 +9,7 @@ import numpy as np
 
 from sweeper.config.schema import Finetune, SweepConfig
 from tasks.base import TaskError, task_facts
-from tasks.data.catalogue import RealData, load_pinned, load_real, pin
+from tasks.data.catalogue import RealData, RealSet
 from tasks.data.sampling import subset
 
 # of the disk, so many bytes stay free
@@ -28,22 +28,16 @@ class Photographs:
 
     def listed(self) -> RealData:
         """The set as it lies on disk now, every file looked at; FileNotFoundError or TaskError where it is no use."""
-        return load_real(*self._place, self.resolution, **self._options, verify=True)
+        return self._set.load(verify=True)
 
     def pinned(self) -> RealData:
         """The set that the sweep began with, by its hash; TaskError where another is found."""
         assert self.settings.dataset_sha256 is not None
-        return load_pinned(
-            self.settings.dataset_sha256,
-            lambda real: self.drawn(real, self.seed),
-            *self._place,
-            self.resolution,
-            **self._options,
-        )
+        return self._set.pinned(self.settings.dataset_sha256, lambda real: self.drawn(real, self.seed))
 
     def pin(self, real: RealData, sha256: str) -> None:
         """Let fine-tunes on this machine find the set by its hash."""
-        pin(real, sha256, *self._place)
+        self._set.pin(real, sha256)
 
     def drawn(self, real: RealData, seed: int) -> np.ndarray:
         """The training images (s,) of one draw, in its order."""
@@ -52,13 +46,17 @@ class Photographs:
         return subset(real.training, **sizes, seed=seed, balanced=settings.balanced)
 
     @property
-    def _place(self) -> tuple[str, str | None]:
-        return self.settings.dataset, self.data_root
-
-    @property
-    def _options(self) -> dict[str, Any]:
+    def _set(self) -> RealSet:
+        settings = self.settings
         kind = task_facts(self.task).label_kind
-        return {"kind": kind, "ignore_label": self.settings.ignore_label, "fit": self.settings.fit}
+        return RealSet(
+            settings.dataset,
+            self.data_root,
+            self.resolution,
+            kind,
+            ignore_label=settings.ignore_label,
+            fit=settings.fit,
+        )
 
 
 def photographs(config: SweepConfig) -> Photographs:

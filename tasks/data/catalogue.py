@@ -15,19 +15,24 @@ from tasks.data import clothing, coco, fashion_mnist, image_folder, map_folder
 from tasks.data.cache.listing import Listing, list_set, read_listing
 from tasks.data.cache.split import Reader, Split, WholeSplit
 from tasks.data.cache.whole import SPLITS
+from tasks.data.readers.squares import Fit
 from tasks.data.readers.whole_folder import locked
-from tasks.data.squares import Fit
 from tasks.label_forms import LabelKind
 
 _IMAGE_FOLDER, _COCO, _MAPS = "imagefolder:", "coco:", "masks:"
 # full-scale sets by name, and where they lie under data_root
-_FOLDERS = {"imagenet": f"{_IMAGE_FOLDER}imagenet", "coco": f"{_COCO}coco", "ade20k": f"{_MAPS}ADEChallengeData2016"}
+_FOLDERS = {
+    "camvid": f"{_MAPS}camvid",
+    "imagenet": f"{_IMAGE_FOLDER}imagenet",
+    "coco": f"{_COCO}coco",
+    "ade20k": f"{_MAPS}ADEChallengeData2016",
+}
 # of ADE20K the class number that it ignores, and its 150 classes, by number
 _ADE20K_IGNORES, _ADE20K = 0, tuple(map(str, range(150)))
 # CamVid's 11 classes, and the class number that it ignores
 _CAMVID = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
 _CAMVID_VOID = 11
-_NAMES = ("fashion-mnist", "clothing", "camvid", *_FOLDERS, f"{_IMAGE_FOLDER}PATH", f"{_COCO}PATH", f"{_MAPS}PATH")
+_NAMES = ("fashion-mnist", "clothing", *_FOLDERS, f"{_IMAGE_FOLDER}PATH", f"{_COCO}PATH", f"{_MAPS}PATH")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,164 +82,139 @@ def cache_root() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "syn2real-sweeper"
 
 
-def load_real(
-    name: str,
-    data_root: Path | str | None,
-    resolution: int,
-    *,
-    kind: LabelKind = "class_index",
-    ignore_label: int | None = None,
-    fit: Fit | None = None,
-    cache_dir: Path | None = None,
-    verify: bool = False,
-) -> RealData:
-    """The data set `name` as square images of `resolution` pixels, listed and decoded into `cache_dir`, `cache_root()`.
+@dataclass(frozen=True)
+class RealSet:
+    """A real data set to be found by its name, and how its images become labelled squares of `resolution` px.
 
     name: "fashion-mnist", "clothing", "imagenet" or "imagefolder:PATH" (PATH/{train,test}/CLASS/*) for class_index;
     "coco" or "coco:PATH" for boxes, instances, class_set and keypoints; "camvid", "ade20k" or "masks:PATH" for
-    semantic, the last also for normals and depth. PATH is relative to data_root. kind: of the labels wanted.
-    ignore_label: of "masks:PATH", the class number that does not count. fit: how images become squares
-    (tasks/data/squares.py); without it class folders are cropped, all others letterboxed. data_root: a folder of the
-    user's own data, looked into first; None = there is none. verify: whether to check what is kept of the listing.
-    Raises FileNotFoundError saying what was looked for and where, and TaskError (a ValueError) naming a bad file.
+    semantic, the last also for normals and depth. PATH is relative to data_root. data_root: a folder of the user's own
+    data, looked into first; None = there is none. kind: of the labels wanted. ignore_label: of "masks:PATH", the class
+    number that does not count. fit: how images become squares (tasks/data/readers/squares.py); without it class folders
+    are cropped, all others letterboxed. cache_dir: where listings and decoded images are kept, `cache_root()`.
+
+    Finding it raises FileNotFoundError saying what was looked for and where, and TaskError (a ValueError) naming a
+    value that cannot be or a bad file.
     """
-    asked = _asked(name, data_root, resolution, kind, ignore_label, fit, cache_dir or cache_root())
-    if asked.reader is None:
-        return _fashion_mnist(asked, resolution, verify=verify)
-    folder, source = asked.locate()
-    reader = asked.reader
-    listing = list_set(folder, asked.cache, reader.settings, lambda: reader.find(folder), verify=verify)
-    return _listed(listing, reader, asked.cache, source)
 
+    name: str
+    data_root: Path | str | None
+    resolution: int
+    kind: LabelKind = "class_index"
+    ignore_label: int | None = None
+    fit: Fit | None = None
+    cache_dir: Path | None = None
 
-def pin(real: RealData, sha256: str, name: str, data_root: Path | str | None, cache_dir: Path | None = None) -> None:
-    """Keep by name what a sweep's hash of its real images stands for here, so that `load_pinned` lists no file."""
-    if real.listing is None:
-        return
-    file = _pin_file(cache_dir or cache_root(), sha256, name, data_root)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}-{os.getpid()}")
-    part.write_text(json.dumps({"listing": real.listing.name, "source": real.source}))
-    part.replace(file)
+    def load(self, *, verify: bool = False) -> RealData:
+        """The set as it lies on disk, every file looked at; `verify`: whether to check what is kept of its listing."""
+        reader = self._reader
+        folder, source = self._located()
+        if reader is None:
+            train, test, sha256 = fashion_mnist.load(folder, self.resolution, self._cache, verify=verify)
+            training, testing = (WholeSplit(each, self._cache / "decoded") for each in (train, test))
+            return RealData(training, testing, sha256, source)
+        listing = list_set(folder, self._cache, reader.settings, lambda: reader.find(folder), verify=verify)
+        return _listed(listing, reader, self._cache, source)
 
+    def pin(self, real: RealData, sha256: str) -> None:
+        """Keep by name what a sweep's hash of these images stands for here, so that `pinned` lists no file."""
+        if real.listing is None:
+            return
+        file = self._pin_file(sha256)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f".{file.name}-{os.getpid()}")
+        part.write_text(json.dumps({"listing": real.listing.name, "source": real.source}))
+        part.replace(file)
 
-def load_pinned(
-    sha256: str,
-    drawn: Callable[[RealData], np.ndarray],
-    name: str,
-    data_root: Path | str | None,
-    resolution: int,
-    *,
-    kind: LabelKind = "class_index",
-    ignore_label: int | None = None,
-    fit: Fit | None = None,
-    cache_dir: Path | None = None,
-) -> RealData:
-    """The data set that has `sha256` with the training images drawn(set), as `load_real` would give it.
+    def pinned(self, sha256: str, drawn: Callable[[RealData], np.ndarray]) -> RealData:
+        """The set that has `sha256` with the training images drawn(set).
 
-    Where the hash was pinned here, no file of the set is looked at. Else it is listed, decoded as far as drawn,
-    compared and pinned, once, by the first of a machine's processes. Raises TaskError where it has another hash.
-    """
-    asked = _asked(name, data_root, resolution, kind, ignore_label, fit, cache_dir or cache_root())
-    file = _pin_file(asked.cache, sha256, name, data_root)
-    known = _known(file, asked)
-    if known is not None:
-        return known
-    with locked(file.with_name(f".{file.name}.lock")):
-        # whoever had the lock before may have done it
-        known = _known(file, asked)
+        Where the hash was pinned here, no file of the set is looked at. Else it is listed, decoded as far as drawn,
+        compared and pinned, once, by the first of a machine's processes. Raises TaskError where it has another hash.
+        """
+        file = self._pin_file(sha256)
+        known = self._known(file)
         if known is not None:
             return known
-        options = {"kind": kind, "ignore_label": ignore_label, "fit": fit, "cache_dir": cache_dir}
-        real = load_real(name, data_root, resolution, **options)  # type: ignore[arg-type]  # each as it came
-        if real.sha256(drawn(real)) != sha256:
-            raise TaskError(f"the images of {name} have changed since the sweep began; run it again")
-        pin(real, sha256, name, data_root, cache_dir)
-        return real
+        with locked(file.with_name(f".{file.name}.lock")):
+            # whoever had the lock before may have done it
+            known = self._known(file)
+            if known is not None:
+                return known
+            real = self.load()
+            if real.sha256(drawn(real)) != sha256:
+                raise TaskError(f"the images of {self.name} have changed since the sweep began; run it again")
+            self.pin(real, sha256)
+            return real
 
+    @property
+    def _cache(self) -> Path:
+        return self.cache_dir or cache_root()
 
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """A data set asked for: how its images are decoded (None for Fashion-MNIST), where it lies, and the cache."""
+    @property
+    def _root(self) -> Path | None:
+        root = None if self.data_root is None else Path(self.data_root).expanduser()
+        if root is not None and not root.is_dir():
+            raise FileNotFoundError(f"data_root {root} is not a folder; correct it, or leave it out of the config")
+        return root
 
-    reader: Reader | None
-    locate: Callable[[], tuple[Path, str]]
-    cache: Path
+    @property
+    def _reader(self) -> Reader | None:
+        """How its images are decoded; None for Fashion-MNIST."""
+        name, side, ignore, names = self.name, self.resolution, self.ignore_label, tuple[str, ...]()
+        if side < 8:
+            raise TaskError(f"data set {name!r}: resolution must be at least 8 pixels, not {side}")
+        if ignore is not None and not name.startswith(_MAPS):
+            raise TaskError(f"data set {name!r}: only {_MAPS}PATH takes an ignore_label; leave it out")
+        if self.kind not in _kinds_of(name):
+            raise TaskError(f"data set {name!r} has {' or '.join(_kinds_of(name))} labels; the task needs {self.kind}")
+        if name == "fashion-mnist":
+            return None
+        if name == "camvid":
+            ignore, names = _CAMVID_VOID, _CAMVID
+        if name == "ade20k":
+            ignore, names = _ADE20K_IGNORES, _ADE20K
+        layout = _FOLDERS.get(name, name)
+        if name == "clothing" or layout.startswith(_IMAGE_FOLDER):
+            return image_folder.reader(side, self.fit or "crop")
+        if layout.startswith(_COCO):
+            return coco.reader(side, self.kind, self.fit or "letterbox")
+        return map_folder.reader(side, self.kind, ignore, names, self.fit or "letterbox")
 
+    def _located(self) -> tuple[Path, str]:
+        """The set's folder, and where it was found in words."""
+        root, downloads = self._root, self._cache / "downloads"
+        if self.name == "fashion-mnist":
+            return fashion_mnist.find(root, downloads)
+        if self.name == "clothing":
+            return clothing.find(root, downloads)
+        path = Path(_FOLDERS.get(self.name, self.name).partition(":")[2]).expanduser()
+        folder = (root or Path()) / path
+        if root is None and not (folder.is_absolute() or folder.is_dir()):
+            raise FileNotFoundError(f"data set {self.name!r}: {folder} is no folder and no data_root was given; add it")
+        return folder, str(folder)
 
-def _asked(
-    name: str,
-    data_root: Path | str | None,
-    resolution: int,
-    kind: LabelKind,
-    ignore_label: int | None,
-    fit: Fit | None,
-    cache: Path,
-) -> _Asked:
-    if resolution < 8:
-        raise TaskError(f"data set {name!r}: resolution must be at least 8 pixels, not {resolution}")
-    root = None if data_root is None else Path(data_root).expanduser()
-    if root is not None and not root.is_dir():
-        raise FileNotFoundError(f"data_root {root} is not a folder; correct it, or leave it out of the config")
-    if ignore_label is not None and not name.startswith(_MAPS):
-        raise TaskError(f"data set {name!r}: only {_MAPS}PATH takes an ignore_label; leave it out")
-    if kind not in _kinds_of(name):
-        raise TaskError(f"data set {name!r} has {' or '.join(_kinds_of(name))} labels; the task needs {kind}")
-    downloads = cache / "downloads"
-    if name == "fashion-mnist":
-        return _Asked(None, lambda: fashion_mnist.find(root, downloads), cache)
-    if name == "clothing":
-        return _Asked(image_folder.reader(resolution, fit or "crop"), lambda: clothing.find(root, downloads), cache)
-    names: tuple[str, ...] = ()
-    if name == "camvid":
-        name, ignore_label, names = f"{_MAPS}camvid", _CAMVID_VOID, _CAMVID
-    if name == "ade20k":
-        ignore_label, names = _ADE20K_IGNORES, _ADE20K
-    layout, _, path = _FOLDERS.get(name, name).partition(":")
-    if f"{layout}:" == _IMAGE_FOLDER:
-        reader = image_folder.reader(resolution, fit or "crop")
-    elif f"{layout}:" == _COCO:
-        reader = coco.reader(resolution, kind, fit or "letterbox")
-    else:
-        reader = map_folder.reader(resolution, kind, ignore_label, names, fit or "letterbox")
-    return _Asked(reader, lambda: _folder(name, root, path), cache)
+    def _known(self, file: Path) -> RealData | None:
+        """The set that a pin stands for, where it and what it names are there."""
+        reader = self._reader
+        if reader is None:
+            return None
+        try:
+            kept = json.loads(file.read_text())
+            return _listed(read_listing(self._cache, kept["listing"]), reader, self._cache, kept["source"])
+        except FileNotFoundError:
+            return None
 
-
-def _folder(name: str, root: Path | None, path: str) -> tuple[Path, str]:
-    folder = (root or Path()) / Path(path).expanduser()
-    if root is None and not (folder.is_absolute() or folder.is_dir()):
-        raise FileNotFoundError(f"data set {name!r}: {folder} is no folder and no data_root was given; add it")
-    return folder, str(folder)
-
-
-def _fashion_mnist(asked: _Asked, resolution: int, *, verify: bool) -> RealData:
-    folder, source = asked.locate()
-    train, test, sha256 = fashion_mnist.load(folder, resolution, asked.cache, verify=verify)
-    training, testing = (WholeSplit(each, asked.cache / "decoded") for each in (train, test))
-    return RealData(training, testing, sha256, source)
+    def _pin_file(self, sha256: str) -> Path:
+        # one cache may serve several copies of a set
+        root = None if self.data_root is None else str(self.data_root)
+        where = hashlib.sha256(repr((self.name, root)).encode()).hexdigest()
+        return self._cache / "pinned" / f"{sha256[:32]}-{where[:16]}.json"
 
 
 def _listed(listing: Listing, reader: Reader, cache: Path, source: str) -> RealData:
     training, testing = (Split(split, reader, listing, cache) for split in SPLITS)
     return RealData(training, testing, listing.sha256, source, listing)
-
-
-def _known(file: Path, asked: _Asked) -> RealData | None:
-    """The set that a pin stands for, where it and what it names are there."""
-    try:
-        pinned = json.loads(file.read_text())
-        if asked.reader is not None:
-            listing = read_listing(asked.cache, pinned["listing"])
-            return _listed(listing, asked.reader, asked.cache, pinned["source"])
-    except FileNotFoundError:
-        pass
-    return None
-
-
-def _pin_file(cache: Path, sha256: str, name: str, data_root: Path | str | None) -> Path:
-    # one cache may serve several copies of a set
-    where = hashlib.sha256(repr((name, None if data_root is None else str(data_root))).encode()).hexdigest()
-    return cache / "pinned" / f"{sha256[:32]}-{where[:16]}.json"
 
 
 def _kinds_of(name: str) -> tuple[LabelKind, ...]:

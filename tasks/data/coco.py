@@ -18,7 +18,7 @@ from tasks.data.cache.split import Decoded, Reader
 from tasks.data.keypoint_labels import padding, rows_of
 from tasks.data.readers.coco_list import CocoImage, CocoList, are_numbers, box_of, not_coco, read_list
 from tasks.data.readers.coco_masks import mask_of
-from tasks.data.squares import Fit, Placement, label_map, photograph, placement
+from tasks.data.readers.squares import Fit, Placement, label_map, photograph, placement
 from tasks.label_forms import CROWD, FORMS, NO_BOX, LabelKind
 
 _SPLITS = {"train": ("train",), "test": ("test", "val")}

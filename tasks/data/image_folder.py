@@ -10,7 +10,7 @@ from tasks.base import TaskError
 from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader
 from tasks.data.readers.images import PHOTOGRAPHS, class_folders, images_in, reading
-from tasks.data.squares import Fit, placement, squared
+from tasks.data.readers.squares import Fit, placement, squared
 
 _SUFFIXES = PHOTOGRAPHS | {".tif", ".tiff"}
 

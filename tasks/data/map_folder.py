@@ -15,7 +15,7 @@ from tasks.base import TaskError
 from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader, classes_of_maps
 from tasks.data.readers.images import class_numbers, images_in, opened, paired
-from tasks.data.squares import Fit, label_map, photograph, placement
+from tasks.data.readers.squares import Fit, label_map, photograph, placement
 from tasks.label_forms import FORMS, IGNORED, LabelKind
 
 _SPLITS = {"train": ("train", "training"), "test": ("test", "val", "validation")}

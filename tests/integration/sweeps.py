@@ -39,7 +39,7 @@ SIMULATED: dict[str, Any] = {
     "simulated": {name: vars(law) for name, law in LAWS.items()},
     "objective": "law",
     "target": {"error": TARGET_ERROR},
-    "stop": {"alpha_sd": 0.05, "c_sd": 0.01},
+    "stop": {"alpha_sd": 0.03, "c_sd": 0.006},
     "budget": {"minutes": 10},
 }
 

@@ -65,7 +65,7 @@ def test_every_run_of_the_table_was_decided_with_a_reason_and_lies_near_its_law(
         assert decision["cost"] >= 0
     # and the policy itself was asked: the opening (pilot and repeat) has no expected gain, what comes after it has one
     opening = [d for d in decided if d["n"] == 0 or "pilot" in d["reason"]]
-    assert len(opening) == 1 + 4 * len(sweeps.LAWS)
+    assert len(opening) == 1 + 5 * len(sweeps.LAWS)
     assert len(decided) > len(opening)
     assert [d["gain"] for d in opening] == [None] * len(opening)
     assert all(d["gain"] > 0 for d in decided if d not in opening)

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from tasks.base import ArraySet, TaskError, task
-from tasks.data.catalogue import load_real
+from tasks.data.catalogue import RealSet
 from tasks.data.keypoint_labels import rows_of
 from tasks.data.sampling import shows_anything
 from tasks.detection import box_target, mask_target
@@ -104,7 +104,7 @@ def test_crowds_of_a_folder_are_carried_to_the_score(tmp_path: Path, kind: Label
     # given an object at x 20 to 30, y 5 to 15 and a crowd in the corner, in a square of 40 px
     write_keypoints(tmp_path / "set") if kind == "keypoints" else write_coco(tmp_path / "set")
     with_crowd_aside(tmp_path / "set", "person_keypoints" if kind == "keypoints" else "instances")
-    data = load_real("coco:set", tmp_path, 40, kind=kind, cache_dir=tmp_path / "cache").test
+    data = RealSet("coco:set", tmp_path, 40, kind=kind, cache_dir=tmp_path / "cache").load().test
     number = data.class_names.index("person" if kind == "keypoints" else "cup")
     extra: dict[LabelKind, tuple[tuple[float, ...], tuple[float, ...]]] = {
         "boxes": ((), ()),
@@ -135,7 +135,7 @@ def test_insseg_has_every_object_that_objdet_has_however_small_and_many(tmp_path
         Image.new("RGB", (640, 640)).save(folder / file.stem.removeprefix("instances_") / "0.png")
 
     boxes, masks = (
-        load_real("coco:set", tmp_path, 64, kind=kind, cache_dir=tmp_path / "cache").test.labels[0]
+        RealSet("coco:set", tmp_path, 64, kind=kind, cache_dir=tmp_path / "cache").load().test.labels[0]
         for kind in ("boxes", "instances")
     )
 

@@ -12,10 +12,9 @@ import torch
 from PIL import Image
 
 from tasks.base import ArraySet
-from tasks.data.catalogue import load_real
+from tasks.data.catalogue import RealSet
 from tasks.data.keypoint_labels import mirrored_order
-from tasks.data.readers.nearest import nearest_pixels
-from tasks.data.squares import Fit
+from tasks.data.readers.squares import Fit, nearest_pixels
 from tasks.label_forms import FORMS, LabelKind
 from tasks.recipes.recipe import Recipe
 from tasks.training import windows
@@ -32,7 +31,7 @@ FITS = [("letterbox", size) for size in SIZES] + [(fit, size) for fit in ("crop"
 def read(root: Path, kind: LabelKind, width: int, height: int, side: int, fit: Fit | None = None) -> ArraySet:
     # a crop cuts some of them off, and those have no middle
     name = write(root / "set", discs(width, height, 40 if fit == "crop" else 16), kind)
-    return load_real(name, root, side, kind=kind, fit=fit, cache_dir=root / "cache").train
+    return RealSet(name, root, side, kind=kind, fit=fit, cache_dir=root / "cache").load().train
 
 
 @pytest.mark.parametrize(("fit", "size"), FITS, ids=str)
@@ -65,7 +64,7 @@ def test_a_point_of_a_photograph_of_a_class_folder_lies_where_its_fit_says(
             (tmp_path / "set" / place).mkdir(parents=True, exist_ok=True)
             Image.fromarray(disc.pixels()).save(tmp_path / "set" / place / f"{number:02d}.png")
 
-    data = load_real("imagefolder:set", tmp_path, side, fit=fit, cache_dir=tmp_path / "cache").train
+    data = RealSet("imagefolder:set", tmp_path, side, fit=fit, cache_dir=tmp_path / "cache").load().train
 
     # by the definition of each fit: both sides by one factor, the longer or the shorter one fitted, or each by its own
     longer, shorter = max(width, height), min(width, height)
@@ -90,7 +89,7 @@ def test_what_a_crop_cuts_is_cut_in_every_label_and_what_it_leaves_out_is_none(t
     write(tmp_path / "points", [Disc(80, 40, x, 20, 8) for x in (40, 56, 62, 70)], "keypoints")
 
     def train(name: str, kind: LabelKind) -> ArraySet:
-        return load_real(name, tmp_path, 40, kind=kind, fit="crop", cache_dir=tmp_path / "cache").train
+        return RealSet(name, tmp_path, 40, kind=kind, fit="crop", cache_dir=tmp_path / "cache").load().train
 
     boxes, masks, points = train("coco:set", "boxes"), train("coco:set", "instances"), train("coco:points", "keypoints")
 
@@ -107,7 +106,9 @@ def test_areas_follow_both_axes(tmp_path: Path) -> None:
     write(tmp_path / "set", [Disc(80, 40, 40, 20, 8)], "keypoints")
 
     areas = {
-        fit: load_real("coco:set", tmp_path, 20, kind="keypoints", fit=fit, cache_dir=tmp_path / "cache").train.labels
+        fit: RealSet("coco:set", tmp_path, 20, kind="keypoints", fit=fit, cache_dir=tmp_path / "cache")
+        .load()
+        .train.labels
         for fit in get_args(Fit)
     }
 
@@ -205,7 +206,7 @@ def test_a_copy_of_a_photograph_of_another_size_lies_where_its_labels_do(tmp_pat
         half = Disc(250, 168, disc.x / 2, disc.y * 168 / 335, disc.radius / 2)
         Image.fromarray(half.pixels()).save(tmp_path / "set" / "train" / f"{number}.png")
 
-    data = load_real("coco:set", tmp_path, 32, kind="boxes", cache_dir=tmp_path / "cache").train
+    data = RealSet("coco:set", tmp_path, 32, kind="boxes", cache_dir=tmp_path / "cache").load().train
 
     for image, label in zip(data.images, data.labels, strict=True):
         assert np.abs(middle_of_label(label, "boxes") - middle_of_image(image)).max() < TENTH

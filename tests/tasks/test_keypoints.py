@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tasks.base import TaskError, task
-from tasks.data.catalogue import load_real
+from tasks.data.catalogue import RealSet
 from tasks.data.drawn import KEYPOINTS, shapes
 from tasks.data.keypoint_labels import OTHER_SIGMA, PERSON, check_flip, mirrored_order, padding, rows_of, sigmas_of
 from tasks.keypoints import keypoint_target
@@ -200,7 +200,7 @@ def test_a_folder_of_keypoints_is_read_as_it_was_drawn_and_a_perfect_answer_to_i
     write_keypoints(tmp_path / "points", train=4, test=4)
     drawn = shapes(4, 64, seed=1, kind="keypoints")
 
-    test = load_real("coco:points", tmp_path, 64, kind="keypoints", cache_dir=tmp_path / "cache").test
+    test = RealSet("coco:points", tmp_path, 64, kind="keypoints", cache_dir=tmp_path / "cache").load().test
 
     assert np.array_equal(test.images, drawn.images)
     assert test.keypoint_names == tuple(KEYPOINTS)

@@ -13,7 +13,7 @@ import numpy as np
 from tasks.base import ArraySet, TaskError, drop_pages
 from tasks.data.cache.filled import Column, Filled, make_files
 from tasks.data.cache.listing import FoundSet, Items, Listing, state_of
-from tasks.data.squares import Placement
+from tasks.data.readers.squares import Placement
 from tasks.label_forms import FORMS, IGNORED, LabelForm, LabelKind
 
 # what decoding one image gives: its square, the label where that is a map, and where the image lies in the square

@@ -5,26 +5,26 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from ray.cloudpickle import dumps, loads
-
 from analysis.policy.runs import Run
 from sweeper.stages.identity import Trial
-from sweeper.stages.trial import Sealed
+from sweeper.storage.artifacts import Manifest
 
-TRIAL = Trial(Run("plain/mulclass/small_resnet/sinclass", 100, 0), 0, {"lr": 0.1}, "test", None)
-
-
-def test_what_is_sealed_comes_out_as_it_went_in() -> None:
-    assert loads(dumps(Sealed(TRIAL))).value == TRIAL
+CHECKPOINT = Manifest("0f", {"stage": "pretrain", "n": 100}, "a", {"model.pt": {"bytes": 7}}, {"metric": float("inf")})
 
 
-def test_a_process_that_hands_it_on_imports_nothing_of_the_stages() -> None:
-    # given a process that receives what a trial is told, and passes it on
+def test_a_trial_comes_out_of_its_text_as_it_went_in() -> None:
+    run = Run("plain/mulclass/small_resnet/sinclass", 100, 0, 300)
+    for checkpoint in (None, CHECKPOINT):
+        trial = Trial(run, 1, {"lr": 0.1, "batch_size": 32, "schedule": "cosine"}, "validation", checkpoint)
+        assert Trial.from_text(trial.text) == trial
+
+
+def test_a_process_that_only_holds_a_place_imports_nothing_of_the_stages() -> None:
     code = (
-        "import pickle, sys; pickle.dumps(pickle.loads(sys.stdin.buffer.read())); "
+        "import sys, sweeper.stages.trial; "
         "print([name for name in sys.modules if name.startswith(('sweeper.stages.', 'tasks', 'torch', 'scipy'))])"
     )
 
-    told = subprocess.run([sys.executable, "-c", code], input=dumps(Sealed(TRIAL)), capture_output=True, check=True)
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
-    assert told.stdout.strip() == b"['sweeper.stages.trial']"
+    assert imported.stdout.strip() == b"['sweeper.stages.trial']"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from render_actors.actor import drawing_of
 from render_actors.setting.source import Source
-from tasks.data.catalogue import load_real
+from tasks.data.catalogue import RealSet
 from tasks.data.readers.coco_masks import box_mask, mask_of
 from tests.render_actors.sources.test_sources import NOWHERE, setting_of
 
@@ -65,7 +65,7 @@ def test_photographs_and_images_of_a_labelled_folder_show_the_same_pixels_of_an_
         write_coco(tmp_path / "real", outlines, split, f"annotations/instances_{split}.json")
     write_coco(tmp_path / "source", outlines, "images", "annotations.json")
 
-    real = load_real("coco:real", tmp_path, WIDTH, kind="instances", cache_dir=tmp_path / "cache").test
+    real = RealSet("coco:real", tmp_path, WIDTH, kind="instances", cache_dir=tmp_path / "cache").load().test
     setting = setting_of(Source("coco", str(tmp_path / "source"), ("thing",)), resolution=HEIGHT, poses_per_scene=1)
     shown = [drawing_of(setting, NOWHERE).scene(0, number)[0] for number in range(9)]
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tasks.base import ArraySet
 from tasks.data import clothing, fashion_mnist
-from tasks.data.catalogue import RealData, load_real
+from tasks.data.catalogue import RealData, RealSet
 from tasks.data.sampling import folds, subset
 
 
@@ -62,8 +62,8 @@ def test_fashion_mnist_in_data_root_comes_before_the_package(tmp_path: Path) -> 
 def test_fashion_mnist_is_padded_at_32_pixels_and_resized_at_64(tmp_path: Path) -> None:
     write_fashion_mnist(tmp_path / "fashion-mnist", brightness=50)
 
-    padded = load_real("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache")
-    resized = load_real("fashion-mnist", tmp_path, 64, cache_dir=tmp_path / "cache")
+    padded = RealSet("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache").load()
+    resized = RealSet("fashion-mnist", tmp_path, 64, cache_dir=tmp_path / "cache").load()
 
     assert padded.train.images.shape == (20, 32, 32, 3)
     assert padded.train.images[0, 0, 0].tolist() == [0, 0, 0]
@@ -87,14 +87,14 @@ def test_a_damaged_idx_file_is_named(tmp_path: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:-20])
 
     with pytest.raises(ValueError, match=r"train-images-idx3-ubyte\.gz"):
-        load_real("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache")
+        RealSet("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache").load()
     assert not list((tmp_path / "cache" / "decoded").iterdir()), "a failed decoding must leave nothing behind"
 
 
 def test_photographs_are_cropped_in_the_centre_and_labelled_by_folder(tmp_path: Path) -> None:
     write_photographs(tmp_path / "photos")
 
-    data = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+    data = RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load()
 
     assert data.train.class_names == ("left", "right")
     assert data.train.images.shape == (6, 12, 12, 3)
@@ -105,12 +105,12 @@ def test_photographs_are_cropped_in_the_centre_and_labelled_by_folder(tmp_path: 
 
 def test_a_second_load_reads_the_decoded_copy_and_a_changed_photograph_is_decoded_again(tmp_path: Path) -> None:
     photos = write_photographs(tmp_path / "photos")
-    load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
-    load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+    RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load()
+    RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load()
     assert len(list((tmp_path / "cache" / "decoded").iterdir())) == 1
 
     Image.new("RGB", (30, 30), (9, 9, 9)).save(photos / "train" / "left" / "0.png")
-    data = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+    data = RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load()
 
     assert data.train.images[0].max() == 9
 
@@ -122,13 +122,13 @@ def test_photographs_that_changed_places_are_decoded_again_though_sizes_and_time
     for file, value in ((left, 1), (right, 2)):
         Image.new("RGB", (30, 30), (value, value, value)).save(file)
         os.utime(file, (10**9, 10**9))
-    before = whole_sha256(load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache"))
+    before = whole_sha256(RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load())
 
     left.rename(aside)
     right.rename(left)
     aside.rename(right)
 
-    assert whole_sha256(load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")) != before
+    assert whole_sha256(RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load()) != before
 
 
 def test_the_hash_tells_photographs_apart_and_not_where_they_lie(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_hash_tells_photographs_apart_and_not_where_they_lie(tmp_path: Path)
     shutil.copytree(here, there)
 
     def sha256(folder: Path) -> str:
-        return whole_sha256(load_real(f"imagefolder:{folder}", None, 12, cache_dir=tmp_path / "cache"))
+        return whole_sha256(RealSet(f"imagefolder:{folder}", None, 12, cache_dir=tmp_path / "cache").load())
 
     before = sha256(here)
     assert sha256(there) == before
@@ -151,13 +151,13 @@ def test_a_damaged_decoded_copy_is_noticed_said_and_made_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_fashion_mnist(tmp_path / "fashion-mnist", brightness=50)
-    sound = load_real("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache")
+    sound = RealSet("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache").load()
     (copy,) = (tmp_path / "cache" / "decoded").glob("*/train.npy")
     content = bytearray(copy.read_bytes())
     content[-1] ^= 255
     copy.write_bytes(content)
 
-    again = load_real("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache", verify=True)
+    again = RealSet("fashion-mnist", tmp_path, 32, cache_dir=tmp_path / "cache").load(verify=True)
 
     assert "damaged; decoding them again" in caplog.text
     assert whole_sha256(again) == whole_sha256(sound)
@@ -166,7 +166,7 @@ def test_a_damaged_decoded_copy_is_noticed_said_and_made_again(
 
 def test_what_a_killed_decoding_left_is_removed_by_the_next(tmp_path: Path) -> None:
     write_photographs(tmp_path / "photos")
-    load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+    RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load()
     (decoded,) = (tmp_path / "cache" / "decoded").iterdir()
     abandoned, under_way = (decoded.with_name(f".{decoded.name}-{end}") for end in ("old", "new"))
     for folder in (abandoned, under_way):
@@ -174,7 +174,7 @@ def test_what_a_killed_decoding_left_is_removed_by_the_next(tmp_path: Path) -> N
     os.utime(abandoned, (0, 0))
     shutil.rmtree(decoded)
 
-    load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache")
+    RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load()
 
     assert not abandoned.exists()
     assert under_way.exists()
@@ -183,14 +183,14 @@ def test_what_a_killed_decoding_left_is_removed_by_the_next(tmp_path: Path) -> N
 def test_val_is_the_test_split_where_there_is_no_test_folder(tmp_path: Path) -> None:
     write_photographs(tmp_path / "photos", splits=("train", "val"))
 
-    assert len(load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").test) == 6
+    assert len(RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load().test) == 6
 
 
 def test_an_unreadable_photograph_is_named(tmp_path: Path) -> None:
     photos = write_photographs(tmp_path / "photos")
     (photos / "train" / "right" / "1.png").write_bytes(b"not a picture")
 
-    photographs = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").training
+    photographs = RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load().training
     with pytest.raises(ValueError, match=r"right/1\.png cannot be read"):
         photographs.decode(np.arange(len(photographs)))
 
@@ -199,7 +199,7 @@ def test_a_truncated_photograph_is_named(tmp_path: Path) -> None:
     broken = write_photographs(tmp_path / "photos") / "test" / "left" / "2.png"
     broken.write_bytes(broken.read_bytes()[:60])
 
-    photographs = load_real("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").testing
+    photographs = RealSet("imagefolder:photos", tmp_path, 12, cache_dir=tmp_path / "cache").load().testing
     with pytest.raises(ValueError, match=r"left/2\.png cannot be read"):
         photographs.decode(np.arange(len(photographs)))
 
@@ -213,17 +213,17 @@ def test_a_truncated_photograph_is_named(tmp_path: Path) -> None:
 )
 def test_a_missing_folder_says_what_was_looked_for(tmp_path: Path, name: str, root: str, message: str) -> None:
     with pytest.raises(FileNotFoundError, match=message):
-        load_real(name, tmp_path / root, 32, cache_dir=tmp_path / "cache")
+        RealSet(name, tmp_path / root, 32, cache_dir=tmp_path / "cache").load()
 
 
 def test_a_folder_without_a_data_root_says_that_there_is_none() -> None:
     with pytest.raises(FileNotFoundError, match="nowhere is no folder and no data_root was given; add it"):
-        load_real("masks:nowhere", None, 32, kind="semantic")
+        RealSet("masks:nowhere", None, 32, kind="semantic").load()
 
 
 def test_an_unknown_data_set_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="known data sets: fashion-mnist, clothing, camvid, imagenet, coco"):
-        load_real("mnist", None, 32, cache_dir=tmp_path)
+        RealSet("mnist", None, 32, cache_dir=tmp_path).load()
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -297,7 +297,7 @@ def test_the_clothing_photographs_load_from_data_root(tmp_path: Path) -> None:
     if not root:
         pytest.skip("SWEEPER_DATA_ROOT is not set, so there are no photographs to read")
 
-    data = load_real("clothing", root, 32, cache_dir=tmp_path)
+    data = RealSet("clothing", root, 32, cache_dir=tmp_path).load()
 
     assert len(data.train) > 3000
     assert len(data.train.class_names) == 10

@@ -17,7 +17,7 @@ from PIL import Image
 from tasks.data import image_folder
 from tasks.data.cache.listing import Found, FoundSet, list_set, read_listing
 from tasks.data.cache.split import Split
-from tasks.data.catalogue import RealData, load_pinned, load_real, pin
+from tasks.data.catalogue import RealData, RealSet
 from tasks.data.sampling import subset
 from tasks.label_forms import LabelKind
 from tests.tasks.data.photographs import class_folders, coco, maps, opened_files
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 def load(folder: Path, kind: LabelKind, name: str | None = None) -> RealData:
     layouts = {"class_index": "imagefolder", "semantic": "masks"}
     dataset = name or f"{layouts.get(kind, 'coco')}:set"
-    return load_real(dataset, folder, 16, kind=kind, cache_dir=folder / "cache")
+    return RealSet(dataset, folder, 16, kind=kind, cache_dir=folder / "cache").load()
 
 
 @pytest.mark.parametrize(
@@ -185,11 +185,11 @@ def test_a_pinned_set_is_found_by_its_hash_and_no_file_of_it_is_looked_at(tmp_pa
     class_folders(tmp_path / "set", train=10)
     real = load(tmp_path, "class_index")
     sha256 = real.sha256(first_three(real))
-    pin(real, sha256, "imagefolder:set", tmp_path, tmp_path / "cache")
+    RealSet("imagefolder:set", tmp_path, 16, cache_dir=tmp_path / "cache").pin(real, sha256)
     (tmp_path / "set").rename(tmp_path / "gone")
 
     # then it is there all the same, with what was decoded of it
-    again = load_pinned(sha256, first_three, "imagefolder:set", tmp_path, 16, cache_dir=tmp_path / "cache")
+    again = RealSet("imagefolder:set", tmp_path, 16, cache_dir=tmp_path / "cache").pinned(sha256, first_three)
     assert np.array_equal(again.training.take(np.arange(3)).images, real.training.take(np.arange(3)).images)
     assert len(again.test) == 2
 
@@ -201,9 +201,9 @@ def test_another_machine_lists_the_set_once_and_refuses_another(tmp_path: Path) 
 
     # given the same files and an empty cache, then the set is the same one, and is known from then on
     elsewhere = tmp_path / "other" / "cache"
-    load_pinned(sha256, first_three, "imagefolder:set", tmp_path, 16, cache_dir=elsewhere)
+    RealSet("imagefolder:set", tmp_path, 16, cache_dir=elsewhere).pinned(sha256, first_three)
     with opened_files() as opened:
-        load_pinned(sha256, first_three, "imagefolder:set", tmp_path, 16, cache_dir=elsewhere)
+        RealSet("imagefolder:set", tmp_path, 16, cache_dir=elsewhere).pinned(sha256, first_three)
     assert opened == []
 
     # given another photograph of the same size on disk among those drawn
@@ -214,7 +214,7 @@ def test_another_machine_lists_the_set_once_and_refuses_another(tmp_path: Path) 
         if file.stat().st_size == size:
             break
     with pytest.raises(ValueError, match="the images of imagefolder:set have changed since the sweep began"):
-        load_pinned(sha256, first_three, "imagefolder:set", tmp_path, 16, cache_dir=tmp_path / "third")
+        RealSet("imagefolder:set", tmp_path, 16, cache_dir=tmp_path / "third").pinned(sha256, first_three)
 
 
 def test_the_hash_covers_every_name_and_label_and_the_pixels_that_are_drawn(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from tasks.base import ArraySet
-from tasks.data.catalogue import load_real
+from tasks.data.catalogue import RealSet
 from tasks.data.sampling import subset
 from tasks.label_forms import IGNORED, NO_BOX
 
 
 def read(name: str, root: Path, side: int, **options: Any) -> tuple[ArraySet, ArraySet]:
-    data = load_real(name, root, side, cache_dir=root / "cache", **options)
+    data = RealSet(name, root, side, cache_dir=root / "cache", **options).load()
     return data.train, data.test
 
 
@@ -313,7 +313,7 @@ def photographs() -> Path:
 
 @pytest.mark.data
 def test_coco128_reads_as_coco_does(photographs: Path, tmp_path: Path) -> None:
-    data = load_real("coco:coco128", photographs, 64, kind="boxes", cache_dir=tmp_path)
+    data = RealSet("coco:coco128", photographs, 64, kind="boxes", cache_dir=tmp_path).load()
 
     listed = json.loads((photographs / "coco128" / "annotations" / "instances_val2017.json").read_text())
     assert len(data.test) == 128
@@ -324,7 +324,7 @@ def test_coco128_reads_as_coco_does(photographs: Path, tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_camvid_reads_as_ade20k_does_without_its_void(photographs: Path, tmp_path: Path) -> None:
-    data = load_real("camvid", photographs, 64, kind="semantic", cache_dir=tmp_path)
+    data = RealSet("camvid", photographs, 64, kind="semantic", cache_dir=tmp_path).load()
 
     assert (len(data.train), len(data.test)) == (367, 233)
     assert set(np.unique(data.test.labels)) == {*range(11), IGNORED}

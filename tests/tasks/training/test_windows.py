@@ -10,7 +10,7 @@ from scipy.stats import ks_2samp
 from torchvision import transforms
 
 from tasks.base import ArraySet, task
-from tasks.data.squares import photograph, placement
+from tasks.data.readers.squares import photograph, placement
 from tasks.recipes.recipe import Recipe
 from tasks.recipes.registry import recipe
 from tasks.training import windows

@@ -14,8 +14,8 @@ from sweeper.config.schema import SweepConfig
 from sweeper.stages.finetune import _measured, finetuning_of
 from sweeper.stages.identity import Split, Trial
 from sweeper.stages.inventory import Inventory
-from sweeper.stages.tested import TEST_IMAGES_FILE, row_of_test_images, write_test_images
 from sweeper.storage.artifacts import ArtifactStore, Manifest
+from sweeper.storage.tested import TEST_IMAGES_FILE, row_of_test_images, write_test_images
 from sweeper.study.arms import make_plan
 from tasks.training.evaluation import RESAMPLES, Scored, resamples
 from tests.sweeper.examples import ARM, real_sweep, sweep_of
