@@ -3,31 +3,38 @@
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 
+from sweeper.cluster.admission import LOOK_S
+from sweeper.cluster.capacity import nodes_now
+from sweeper.cluster.resources import finetunes_at_a_time
 from sweeper.config.schema import SweepConfig
 from sweeper.search.early_stop import EarlyStop
 from sweeper.search.loop import Loop
 from sweeper.search.searcher import PolicySearcher
 from sweeper.stages.finetune import finetuning_of
-from sweeper.stages.trial import Place, run_trial
+from sweeper.stages.trial import BEGUN, WAITING_BYTES, run_trial
 from sweeper.storage.artifacts import ArtifactStore
 
 
 class _Told(tune.Callback):
-    """Tells the searcher when a trial begins, and why one failed: Tune tells it only that it did."""
+    """Tells the searcher when a trial's work begins, and why one failed: Tune tells it only that it did."""
 
     def __init__(self, searcher: PolicySearcher) -> None:
         self._searcher = searcher
         self._started: dict[str, float] = {}
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._started[trial.trial_id] = time.monotonic()
-        self._searcher.on_trial_start(trial.trial_id)
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if BEGUN in result:
+            self._started[trial.trial_id] = time.monotonic()
+            self._searcher.on_trial_begun(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         seconds = time.monotonic() - self._started.pop(trial.trial_id, time.monotonic())
@@ -51,6 +58,8 @@ def set_tune_up() -> None:
     # What is stopped at a cap has this long to end by itself.
     os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "5")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # That a trial begins is told as a result, which has no error yet.
+    os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     # Tune uploads its snapshot of the experiment while it writes the next one, and logs a traceback where they meet.
     # Nothing reads the snapshot: the sweep goes on from the store and the results table.
     logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
@@ -80,32 +89,44 @@ class AtTheCap(tune.Stopper):
         return self._loop is not None and self._loop.over_the_cap()
 
 
+def looked_up_every(seconds: float, look: Callable[[], float]) -> Callable[[], float]:
+    """What `look` says, asked anew once its answer is `seconds` old: Tune asks its searcher many times a second."""
+    known: list[tuple[float, float]] = []
+
+    def answer() -> float:
+        if not known or time.monotonic() - known[0][0] > seconds:
+            known[:] = [(time.monotonic(), look())]
+        return known[0][1]
+
+    return answer
+
+
 def run_experiment(config: SweepConfig, store: ArtifactStore, loop: Loop, scratch: Path) -> None:
     """Ray Tune until the searcher says FINISHED; what trials measured is in the store and told to the loop.
 
     Failed trials are tried again by the loop: Tune would count a lost node as a failure.
     """
     set_tune_up()
-    searcher = PolicySearcher(loop, config.finetune.timeout_s)
-    resources = {"cpu": config.finetune.cpus} | ({"gpu": config.finetune.gpus} if config.finetune.gpus else {})
-    # A GPU is the trial's own. A simulated error is drawn in no time: it needs no process beside it.
-    place = Place(
-        job=ray.put(finetuning_of(config, store)),
-        beside=not (config.finetune.gpus or config.is_simulated),
-        gives_back=not config.is_simulated,
-    )
-    trainable = tune.with_resources(tune.with_parameters(run_trial, place=place), resources)
+    slots = looked_up_every(LOOK_S, lambda: finetunes_at_a_time(config, nodes_now()))
+    searcher = PolicySearcher(loop, config.finetune.timeout_s, slots)
+    stops_early = config.tune.early_stop == "asha" and config.tune.trials > 0
+    shared = {
+        "jobs": [ray.put(finetuning_of(config, store))],
+        "devices": {"num_cpus": config.finetune.cpus, "num_gpus": config.finetune.gpus},
+    }
+    waiting = tune.PlacementGroupFactory([{"memory": WAITING_BYTES}])
+    trainable = tune.with_resources(tune.with_parameters(run_trial, **shared), waiting)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=EarlyStop() if config.tune.early_stop == "asha" else None,
+            scheduler=EarlyStop() if stops_early else None,
             num_samples=-1,
             # Tune makes names of what it gives to trials: here that is long.
             trial_name_creator=lambda trial: str(trial.trial_id),
             trial_dirname_creator=lambda trial: str(trial.trial_id),
-            # A process that goes on to another trial keeps what it holds: where nothing pre-trains, it may.
-            reuse_actors=config.is_simulated,
+            # The work of a trial that is stopped ends with the trial's process only.
+            reuse_actors=not stops_early,
         ),
         run_config=tune.RunConfig(
             name=f"finetune-{loop.studies.sweep}",

@@ -77,13 +77,13 @@ class Loop:
         self._look()
         return self._given_up
 
-    def next_trial(self) -> Trial | None:
-        """The next fine-tune; None while none is ready."""
+    def next_trial(self, room: bool = True) -> Trial | None:
+        """The next fine-tune; None while none is ready, or there is no room for one."""
         self._look()
         self._dispatch_what_fits()
         for active in list(self.active.values()):
             self._advance(active)
-        return self._queue.popleft() if self._queue else None
+        return self._queue.popleft() if room and self._queue else None
 
     def _dispatch_what_fits(self) -> None:
         """Decide and begin runs until enough are under way, the money is short or there is a reason to stop."""

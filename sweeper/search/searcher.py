@@ -1,11 +1,10 @@
 """A thin adapter: Ray Tune asks for the next fine-tune, the loop answers."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import ray
 from ray.tune.search import Searcher
-from ray.util.placement_group import PlacementGroup
 
 from sweeper.cluster.failures import Failure, failure_of
 from sweeper.search.loop import Loop
@@ -15,11 +14,12 @@ from sweeper.stages.identity import Trial
 class PolicySearcher(Searcher):
     """Suggests what the loop decides. It keeps no state of its own: the loop rebuilds it from the results."""
 
-    def __init__(self, loop: Loop, timeout_s: float) -> None:
+    def __init__(self, loop: Loop, timeout_s: float, slots: Callable[[], float]) -> None:
+        """`slots`: how many fine-tunes the nodes hold now; as many may wait, each in a process that takes memory."""
         super().__init__(metric="error", mode="min")
-        self._loop, self._timeout_s = loop, timeout_s
+        self._loop, self._timeout_s, self._slots = loop, timeout_s, slots
         self._trials: dict[str, Trial] = {}
-        self._held: list[str] = []
+        self._waiting: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune writes its searchers to disk; this one is never read back.
@@ -27,21 +27,21 @@ class PolicySearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's parameters, None to be asked again, FINISHED at the end."""
-        trial = self._loop.next_trial()
+        trial = self._loop.next_trial(len(self._waiting) < self._slots())
         if trial is not None:
             self._trials[trial_id] = trial
+            self._waiting.add(trial_id)
             return {"trial": trial.text}
-        self._give_back()
         return Searcher.FINISHED if self._loop.finished else None
 
-    def on_trial_start(self, trial_id: str) -> None:
+    def on_trial_begun(self, trial_id: str) -> None:
         """Tell the loop that a fine-tune has its place and begins."""
+        self._waiting.discard(trial_id)
         self._loop.started(self._trials[trial_id])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hand the measured error to the loop."""
-        if result and "placement_group" in result:
-            self._held.append(result["placement_group"])
+        self._waiting.discard(trial_id)
         # Of a failure Tune tells the cause elsewhere, right after this.
         if not error:
             self._loop.observed(self._trials.pop(trial_id), result)
@@ -52,15 +52,6 @@ class PolicySearcher(Searcher):
         if not failure.lost_node and seconds >= self._timeout_s:
             failure = Failure(f"it ran for longer than finetune.timeout_s = {self._timeout_s:g} s and was ended")
         self._loop.observed(self._trials.pop(trial_id), None, replace(failure, seconds=seconds))
-
-    def _give_back(self) -> None:
-        """Free what finished trials hold: while Tune waits for a suggestion it keeps its last trial's resources,
-
-        and a pre-training that waits for them would never start.
-        """
-        while self._held:
-            group = ray.PlacementGroupID(bytes.fromhex(self._held.pop()))
-            ray.util.remove_placement_group(PlacementGroup(group))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: there is no searcher state to keep."""

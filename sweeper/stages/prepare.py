@@ -29,6 +29,9 @@ from sweeper.stages.render import ensure_rendered
 from sweeper.storage.artifacts import ArtifactStore, CorruptArtifactError, Manifest, artifact_key
 from sweeper.study.arms import Arm
 
+# Progress of Ray's workers is shown this often.
+SHOW_S = 1.0
+
 
 @dataclass
 class Charge:
@@ -58,6 +61,7 @@ class Stages:
         self._admission = Admission(nodes_now, needs(config))
         self._renderers = KeptActors()
         self._closed = threading.Event()
+        self._shown = -SHOW_S
 
     def pass_on_progress(self, finetuning: bool) -> None:
         """Show what Ray's workers have posted since the last call, and look whether nodes are left for them.
@@ -67,7 +71,9 @@ class Stages:
         self._admission.keep_room(finetuning)
         if self._watch is not None:
             self._watch.look(self._admission.running_stages() | ({"finetune"} if finetuning else set()))
-        if self._board is not None:
+        # Tune's loop comes here many times a second, and each look at the board takes two processes' time.
+        if self._board is not None and time.monotonic() - self._shown > SHOW_S:
+            self._shown = time.monotonic()
             for stage, what, done, total, rate, unit in ray.get(self._board.take.remote()):
                 self._reporter.progress(stage, what, done, total, rate, unit)
 

@@ -1,62 +1,44 @@
 """The function that Ray Tune runs for a trial.
 
-Tune starts a process for every trial, and torch takes it seconds to import. So on CPU cores the trial's process only
-holds its place: the work is a task of Ray beside it, whose process Ray keeps, with torch imported, for the next one.
-This file is imported by every such process and imports nothing of the stages itself.
+Tune starts a process for a trial, and torch takes a process seconds to import. So the trial's process only waits for a
+task of Ray, which holds the trial's CPU cores and GPUs; on CPU cores Ray keeps the task's process, with torch imported,
+for the next one. This file is imported by every such process and imports nothing of the stages itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 if TYPE_CHECKING:
     from sweeper.stages.finetune import Finetuning
 
+# What is told once: the work has its place and begins.
+BEGUN = "begun"
+# What the waiting process itself takes, as Ray counts memory: it bounds how many wait on a node.
+WAITING_BYTES = 256 * 1024**2
 
-@dataclass(frozen=True)
-class Place:
-    """Where trials work and what they hold.
 
-    job: the `Finetuning` that they share, in Ray's object store: a process that only holds the place leaves it there,
-    since to read it means to import all that it is made of. beside: in a process of Ray's pool beside the trial's own.
-    gives_back: whether what a trial held is given back when none follows.
+def run_trial(params: dict[str, Any], *, jobs: list[ray.ObjectRef[Finetuning]], devices: dict[str, float]) -> None:
+    """Fine-tune, and tell Tune what that tells.
+
+    params: the `trial` as text. jobs: the one `Finetuning` that all share, in Ray's object store: to read it here would
+    mean to import all that it is made of. devices: `num_cpus` and `num_gpus` of a fine-tune.
     """
-
-    job: ray.ObjectRef[Finetuning]
-    beside: bool
-    gives_back: bool
-
-
-def run_trial(params: dict[str, Any], *, place: Place) -> None:
-    """Fine-tune, and tell Tune what that tells. params: the `trial` as text."""
-    group = ray.util.get_current_placement_group() if place.gives_back else None
-    held = {} if group is None else {"placement_group": group.id.hex()}
-    work = (
-        _beside(place.job, params["trial"]) if place.beside else finetune_as_told(ray.get(place.job), params["trial"])
-    )
-    for told in work:
-        tune.report(told | held)
+    # Ray would repeat a task by itself: here every failure counts. The trial's own placement is not the task's.
+    how: dict[str, Any] = {"max_retries": 0, "num_returns": "streaming", "scheduling_strategy": "DEFAULT"}
+    for told in ray.remote(**how, **devices)(finetune_as_told).remote(jobs[0], params["trial"]):
+        tune.report(ray.get(told))
 
 
 def finetune_as_told(job: Finetuning, trial: str) -> Iterator[dict[str, Any]]:
     """Fine-tune in this process."""
+    yield {BEGUN: True}
+
     from sweeper.stages.finetune import finetune
     from sweeper.stages.identity import Trial
 
     yield from finetune(job, Trial.from_text(trial))
-
-
-def _beside(job: ray.ObjectRef[Finetuning], trial: str) -> Iterator[dict[str, Any]]:
-    """Fine-tune in another process of this node, on the CPU cores that this trial holds."""
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    # Ray would repeat a task by itself: here every failure counts.
-    options: dict[str, Any] = {"num_cpus": 0, "max_retries": 0, "num_returns": "streaming"}
-    task = ray.remote(scheduling_strategy=here, **options)(finetune_as_told)
-    for told in task.remote(job, trial):
-        yield ray.get(told)
