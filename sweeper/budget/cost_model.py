@@ -10,9 +10,9 @@ from sweeper.study.recipes import resolve_recipe
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
 GUESSED_SPEED = {
     "small_resnet": 1000.0,
-    "small_resnet_stride1": 250.0,
-    "small_resnet_stride1_half": 600.0,
-    "small_resnet_stride1_double": 80.0,
+    "small_resnet_stride1": 300.0,
+    "small_resnet_stride1_half": 700.0,
+    "small_resnet_stride1_double": 110.0,
     "resnet18": 100.0,
     "resnet34": 55.0,
     "resnet50": 35.0,

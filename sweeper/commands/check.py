@@ -149,7 +149,7 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
     own = photographs(config)
     try:
         real = own.listed()
-        chosen, tested = own.drawn(real, config.seed), np.arange(len(real.testing))
+        chosen, rest, tested = own.drawn(real, config.seed), own.rest(real), np.arange(len(real.testing))
         if config.tune.trials and len(chosen) < config.tune.folds:
             raise BadInput(
                 f"tune.folds: {config.tune.folds} folds of {len(chosen)} real training images; lower tune.folds, or "
@@ -158,13 +158,14 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
         if config.tune.trials:
             folds(chosen, real.training.labels, config.tune.folds, config.seed)
         _check_learnable(config, real)
-        check_disk(real, chosen)
-        for split, indices in ((real.training, chosen), (real.testing, tested)):
+        check_disk(real, own.hashed(real))
+        for split, indices in ((real.training, own.hashed(real)), (real.testing, tested)):
             split.decode(indices, verify=True)
-        for words, split, indices in (("training", real.training, chosen), ("test", real.testing, tested)):
-            if not shows_anything(split, indices):
+        training, testing = shows_anything(real.training, chosen), shows_anything(real.testing, tested)
+        for words, shows in (("training", training), ("test", testing or shows_anything(real.training, rest))):
+            if not shows:
                 raise BadInput(f"finetune.dataset: {real.source}: no {words} image has a label that counts; add some")
-        sha256 = real.sha256(chosen)
+        sha256 = real.sha256(own.hashed(real))
     except (ValueError, OSError) as error:
         raise BadInput(f"finetune.dataset: {one_line(error)}") from None
     if finetune.dataset_sha256 not in (None, sha256):
@@ -183,7 +184,7 @@ def _check_learnable(config: SweepConfig, real: RealData) -> None:
         for name in config.finetune.tasks:
             with bad_input("finetune."):
                 check_flip(resolve_recipe("finetune", name, config.finetune.recipe), training.keypoint_names)
-    if not len(real.testing):
+    if config.finetune.test == "split" and not len(real.testing):
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
     if training.form.one_class and len(training.class_names) < 2:
         raise BadInput(f"finetune.dataset: {real.source} has one class; give two or more to be told apart")

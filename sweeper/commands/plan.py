@@ -22,7 +22,7 @@ from sweeper.search.pricing import Pricing
 from sweeper.stages.identity import studies
 from sweeper.stages.image_sets import decoded_bytes
 from sweeper.stages.inventory import Inventory
-from sweeper.stages.photographs import disk_in_words, photographs
+from sweeper.stages.photographs import disk_in_words, photographs, tested_in_words
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.run_folder import fetched_run_folder
 from sweeper.study import results
@@ -42,8 +42,9 @@ def describe(config: SweepConfig) -> str:
     grid += [plan.run(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
     measured = {each.run for each in results.runs(rows) if each.repeats >= config.finetune.repeats}
     pilot_left, grid_left = ([run for run in runs if run not in measured] for runs in (pilot, grid))
+    tested = "the test split" if config.is_simulated else tested_in_words(config, photographs(config).pinned())
     lines = [
-        f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on the test split",
+        f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on {tested}",
         *(f"  {arm.name}" for arm in plan.arms),
         *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",

@@ -73,6 +73,10 @@ class Finetune(Model):
     `subset`: all runs learn from one choice of s photographs, `shared`, or each run from an `independent` one, which
     its repeats share; recipe values are tuned on the shared one.
 
+    `test`: the error is that on the set's own test `split`, or on the `rest`: all photographs of the set, whatever its
+    split, but those of the pool that s is drawn from. The pool is the same draw at every s up to it, so that sweeps at
+    several s with one `pool` are tested on the same photographs. `pool`: how many there are in it; s by default.
+
     `balanced`: whether the classes have equal parts in s; by default where each image has one class. `resolution`: of
     the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
     that does not count. `fit`: how images become squares (docs/tasks.md); without it class folders are cropped, all
@@ -89,6 +93,8 @@ class Finetune(Model):
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
     subset: Literal["shared", "independent"] = "shared"
+    test: Literal["split", "rest"] = "split"
+    pool: Count | None = None
     balanced: bool | None = None
     resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] | None = None
     ignore_label: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
@@ -106,6 +112,12 @@ class Finetune(Model):
             raise ValueError("give either fraction or count, not both")
         if self.subset == "independent" and self.whole == 1.0:
             raise ValueError("subset: independent draws a part of the photographs: give count, or fraction below 1")
+        if self.subset == "independent" and self.test == "rest" and self.pool in (None, self.count):
+            raise ValueError("subset: independent draws s photographs of the pool: give a pool of more than s")
+        if self.pool is not None and self.test != "rest":
+            raise ValueError("pool: what is outside of it is tested on with test: rest; add that, or leave pool out")
+        if self.pool is not None and self.count is not None and self.pool < self.count:
+            raise ValueError(f"pool: {self.pool} are fewer than the {self.count} photographs of count; raise it")
         return self
 
     @property

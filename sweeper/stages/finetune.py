@@ -149,7 +149,7 @@ def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], 
     if trial.split == "test":
         # The last iterate counts, so nothing is looked at before it.
         model, _ = trained(real.training.take(chosen), recipe)
-        tested = on_test_images(model, learnt, real.test, device=device, recipe=recipe)
+        tested = on_test_images(model, learnt, real.tested(own.rest(real)), device=device, recipe=recipe)
         write_test_images(folder, tested)
         return {"error": 1.0 - tested.metric}
     parts = folds(chosen, real.training.labels, job.folds, job.seed)

@@ -61,10 +61,10 @@ class ResidualBlock(nn.Module):
 def _small_resnet(stem_stride: int, times: float = 1.0) -> Callable[[bool], StagedBackbone]:
     """3x3 stem and four residual blocks, `times` as wide as 32, 64, 128 and 128 channels: 0.6 M parameters at 1.
 
-    With a stem of stride 2 its last map is a sixteenth of the image, dilated an eighth, and it has ten times ResNet-18's
-    speed on a CPU core. A stem of stride 1 keeps the resolution of images of 32 to 64 px: all maps are twice as large,
-    for three to four times the work. As in torchvision's ResNets dilation has no weights of its own, and the
-    convolution that loses its stride sees as far as before.
+    With a stem of stride 2 its last map is a sixteenth of the image, dilated an eighth, and it has ten times
+    ResNet-18's speed on a CPU core. A stem of stride 1 keeps the resolution of images of 32 to 64 px: all maps are
+    twice as large, for three to four times the work. As in torchvision's ResNets dilation has no weights of its own,
+    and the convolution that loses its stride sees as far as before.
     """
     widths = tuple(round(times * width) for width in (32, 64, 128, 128))
 
