@@ -16,7 +16,8 @@ from threading import Thread
 from typing import Any
 
 from sweeper.cluster.watchdog import watchdog
-from sweeper.config.schema import Finetune, SimulatedArm, SweepConfig
+from sweeper.config.finetune import Finetune
+from sweeper.config.schema import SimulatedArm, SweepConfig
 from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.stages.seeds import training_seed
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.config.schema import Finetune, SweepConfig
+from sweeper.config.finetune import Finetune
+from sweeper.config.schema import SweepConfig
 from tasks.base import TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
 from tasks.data.sampling import subset
