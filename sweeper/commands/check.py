@@ -62,6 +62,8 @@ def located(config: SweepConfig) -> SweepConfig:
 
 
 def _check_simulated(config: SweepConfig) -> None:
+    if config.tune.iterations:
+        raise BadInput("tune.iterations: simulated errors do not depend on the number of steps; leave it out")
     if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
         raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
     known = (SIMULATED, *backbone_names())
@@ -82,6 +84,9 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
                 _check_pretraining(name, resolved, config)
         if stage == "finetune":
             check_space(config, name)
+            for steps, backbone in itertools.product(config.tune.iterations or (), config.pretrain.backbones):
+                with bad_input("tune.iterations: ", BadInput):
+                    resolve_recipe(stage, name, recipe | {"iterations": steps}, backbone)
 
 
 def _check_pretraining(name: str, resolved: Recipe, config: SweepConfig) -> None:
@@ -150,12 +155,13 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
     try:
         real = own.listed()
         chosen, rest, tested = own.drawn(real, config.seed), own.rest(real), np.arange(len(real.testing))
-        if config.tune.trials and len(chosen) < config.tune.folds:
+        on_folds = config.tune.trials or config.tune.iterations
+        if on_folds and len(chosen) < config.tune.folds:
             raise BadInput(
                 f"tune.folds: {config.tune.folds} folds of {len(chosen)} real training images; lower tune.folds, or "
                 "raise finetune.fraction or finetune.count"
             )
-        if config.tune.trials:
+        if on_folds:
             folds(chosen, real.training.labels, config.tune.folds, config.seed)
         _check_learnable(config, real)
         check_disk(real, own.hashed(real))
