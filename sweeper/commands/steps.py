@@ -22,6 +22,7 @@ from sweeper.budget.ledger import Ledger
 from sweeper.budget.reservation import Reservation
 from sweeper.cluster.failures import cause_of
 from sweeper.config.schema import SweepConfig
+from sweeper.errors import InterruptedSweep
 from sweeper.events.reporter import Reporter
 from sweeper.search.decision_log import DECISIONS
 from sweeper.search.decisions import opening
@@ -144,6 +145,12 @@ class Chooser:
                 self.stages.pass_on_progress(False)
                 time.sleep(_LOOK_S)
             return work.result()
+        except InterruptedSweep:
+            raise
+        except Exception as error:
+            raise RuntimeError(
+                f"{run.what}, on which steps are chosen: {cause_of(error)}; run the command again"
+            ) from error
         finally:
             # At a cap it is left where it is: its artifacts are whole or absent.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -205,7 +212,10 @@ def measure_in_ray(config: SweepConfig, store: ArtifactStore) -> Callable[[Seque
                     try:
                         result = ray.get(ended)
                     except ray.exceptions.RayError as error:
-                        raise RuntimeError(f"choosing the steps: {trial.what}: {cause_of(error)}") from error
+                        why = (
+                            f"{trial.what}, to choose the steps: {cause_of(error)}; run the same command again to go on"
+                        )
+                        raise RuntimeError(why) from error
                     yield trial, result
                 yield None
         finally:

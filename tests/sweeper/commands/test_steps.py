@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from analysis.policy.proposal import Stop
+from analysis.policy.runs import Run
 from sweeper.budget.ledger import Ledger
 from sweeper.commands.check import check
 from sweeper.commands.plan import describe
@@ -204,3 +205,19 @@ def test_values_that_cannot_be_are_refused(
 def test_a_simulated_sweep_has_nothing_to_choose(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="simulated errors do not depend on the number of steps"):
         check(laid_out(tmp_path))
+
+
+def test_a_checkpoint_that_cannot_be_made_ends_it_in_a_line_with_nothing_kept_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, clock = laid_out(tmp_path), Clock()
+    chooser = chooser_of(config, tmp_path, clock, Measuring(clock))
+
+    def broken(run: Run, reserved: Any) -> None:
+        raise OSError("no space left on the disk")
+
+    monkeypatch.setattr(chooser.stages, "prepare", broken)
+
+    with pytest.raises(RuntimeError, match=r"on which steps are chosen: .*no space left on the disk"):
+        chooser.choose()
+    assert chooser.ledger.reserved().wall_s == 0
