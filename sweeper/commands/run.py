@@ -12,9 +12,10 @@ from sweeper.cluster.capacity import nodes_now
 from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
 from sweeper.cluster.session import ray_session
 from sweeper.commands.check import check
+from sweeper.commands.choose_steps import Chooser, measure_in_ray
 from sweeper.commands.driver import exclusive_run_folder
 from sweeper.commands.report import LEDGER, STOPPED, Outcome, write_report
-from sweeper.commands.steps import Chooser, chosen_before, measure_in_ray, resolved
+from sweeper.commands.steps import chosen_before, resolved
 from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput

@@ -13,8 +13,9 @@ from analysis.policy.proposal import Stop
 from analysis.policy.runs import Run
 from sweeper.budget.ledger import Ledger
 from sweeper.commands.check import check
+from sweeper.commands.choose_steps import Chooser, Measured
 from sweeper.commands.plan import describe
-from sweeper.commands.steps import Chooser, Measured, chosen_before, resolved
+from sweeper.commands.steps import chosen_before, resolved
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.events.reporter import Reporter
