@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from tasks.label_forms import CROWD, FORMS, KEYPOINT_COLUMNS, OBJECT_COLUMNS, LabelForm, LabelKind
+from tasks.label_forms import CROWD, FORMS, KEYPOINT_COLUMNS, NO_BOX, OBJECT_COLUMNS, LabelForm, LabelKind
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -127,6 +127,22 @@ class ArraySet:
         content = None if self.content is None else self.content[indices]
         names = self.class_names, self.kind, self.keypoint_names
         return ArraySet(self.images[indices], self.labels[indices], *names, content)
+
+
+def joined(first: ArraySet, second: ArraySet) -> ArraySet:
+    """The images of two sets of the same classes, kind of label and size, one after the other, copied into memory."""
+    images, labels = np.concatenate([first.images, second.images]), [first.labels, second.labels]
+    if first.form.is_rows:
+        most = max(each.shape[1] for each in labels)
+        spare = [((0, 0), (0, most - each.shape[1]), (0, 0)) for each in labels]
+        labels = [np.pad(each, room, constant_values=NO_BOX) for each, room in zip(labels, spare, strict=True)]
+    content = None
+    if first.content is not None or second.content is not None:
+        height, width = images.shape[1:3]
+        whole = [np.full((len(each), 2), (width, height), np.float32) for each in (first, second)]
+        known = [first.content, second.content]
+        content = np.concatenate([w if c is None else c for w, c in zip(whole, known, strict=True)])
+    return ArraySet(images, np.concatenate(labels), first.class_names, first.kind, first.keypoint_names, content)
 
 
 @dataclass(frozen=True)

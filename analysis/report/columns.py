@@ -60,3 +60,24 @@ def write_csv(folder: Path, tables: Mapping[str, Table], *, simulated: bool) -> 
                 writer = csv.writer(file)
                 writer.writerow(["simulated", *(column.name for column in columns)])
                 writer.writerows([simulated, *(column.raw(row) for column in columns)] for row in table.rows)
+
+
+def percent(error: float | None) -> str:
+    """An error on the page."""
+    return "-" if error is None else f"{error:.2%}"
+
+
+def spent(rows: Sequence[Any]) -> tuple[Column, Column]:
+    """Columns of time and money, of rows with `seconds` and `dollars`, with their totals."""
+
+    def minutes(seconds: float) -> str:
+        return f"{seconds / 60:.1f}"
+
+    def dollars(amount: float) -> str:
+        return f"${amount:,.3f}"
+
+    seconds, paid = sum(row.seconds for row in rows), sum(row.dollars for row in rows)
+    return (
+        Column("minutes", "seconds", text=lambda row: minutes(row.seconds), numeric=True, total=minutes(seconds)),
+        Column("dollars", "dollars", text=lambda row: dollars(row.dollars), numeric=True, total=dollars(paid)),
+    )

@@ -152,6 +152,18 @@ arm. They stay outside the fits.</p>
 {{ grid(tables.controls) }}
 </section>{% endif %}
 
+{% if data.steps %}<section id="steps">
+<h2>How long a fine-tune is</h2>
+<p class="note">Chosen before the first run, on folds of the real training images: {{ data.steps_reason }}. The test
+images had no part in it.</p>
+{% if figures.others.steps is defined %}
+<figure><img alt="Error on the folds against steps" src="{{ figures.others.steps | source }}">
+<figcaption>The error on the folds by how many steps the fine-tuning had, without pre-training and with it. Thin lines
+are single folds.</figcaption></figure>
+{% endif %}
+{{ grid(tables.steps) }}
+</section>{% endif %}
+
 {% if data.tuning %}<section id="tuning">
 <h2>What was tuned</h2>
 <p class="note">Optuna's choice, {{ data.tuned_on }}. Its minutes and dollars are part of the fine-tunes' below.</p>

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from analysis.estimator.law_fit import LawFit
 from analysis.report.measured import draw_order, draw_runs, heights, order_height
-from analysis.report.records import Decision, Observation, Reference, StageSpend
+from analysis.report.records import Decision, Observation, Reference, StageSpend, StepsTried
 
 # Okabe and Ito's palette without its yellow, which is too pale on white: told apart with any colour vision.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
@@ -125,6 +125,27 @@ def learning_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -
     for axis, name in ((axes.xaxis, "expected fall"), (axes.yaxis, "fall that came")):
         axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))
         axis.set_label_text(name)
+    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
+    return _png(figure)
+
+
+def steps_figure(steps: Sequence[StepsTried]) -> bytes:
+    """The error on the folds against the steps of fine-tuning, a line an arm and size, and thin each fold's."""
+    groups = list(dict.fromkeys((tried.arm, tried.n) for tried in steps))
+    figure, axes = _canvas(9, 4.2 + _room(len(groups), 1))
+    for i, (arm, n) in enumerate(groups):
+        own = [tried for tried in steps if (tried.arm, tried.n) == (arm, n)]
+        name = "no pre-training" if n == 0 else f"n = {n:,}"
+        colour, marker = _PALETTE[i % len(_PALETTE)], _MARKERS[i % len(_MARKERS)]
+        values, errors = [tried.iterations for tried in own], [tried.error for tried in own]
+        axes.plot(values, errors, color=colour, marker=marker, label=f"{name}: {arm}")
+        for fold in zip(*(tried.folds for tried in own), strict=True):
+            axes.plot(values, fold, color=colour, alpha=0.25, linewidth=0.8)
+    axes.set_xscale("log")
+    _log_sizes(axes.xaxis, sorted({tried.iterations for tried in steps}))
+    axes.set_xlabel("steps of fine-tuning")
+    axes.set_ylabel("error on the folds")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
     return _png(figure)
 

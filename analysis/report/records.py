@@ -54,6 +54,22 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class StepsTried:
+    """The error on the folds after a number of steps of fine-tuning, at a size n (0: no pre-training).
+
+    folds: on each of them. enough: whether these are the fewest steps within a standard error of the best.
+    """
+
+    arm: str
+    n: int
+    iterations: int
+    error: float
+    folds: tuple[float, ...]
+    enough: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Tuned:
     """The result of a tuning: recipe values of an arm, chosen on the checkpoint of size n (0: no pre-training).
 
@@ -132,7 +148,8 @@ class ReportData:
     `stop_reason`: why the sweep ended, empty while it runs. `simulated`: errors drawn from a known law, not
     measured; said at the top of the page and in every table. `complexity`: of the arm's rendered set
     (analysis/complexity.py), where it was measured; to be compared at equal n and features only. `tuned_on`: in words,
-    the data that decided the tuning.
+    the data that decided the tuning. `steps`: the numbers of steps that were tried before the first run, and
+    `steps_reason` which was chosen; empty where none were to be chosen.
     """
 
     title: str
@@ -157,3 +174,5 @@ class ReportData:
     controls: Sequence[Control] = ()
     tuning: Sequence[Tuned] = ()
     tuned_on: str = ""
+    steps: Sequence[StepsTried] = ()
+    steps_reason: str = ""

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from statistics import fmean
-from typing import Any
 
 from analysis.amounts import money
 from analysis.estimator.law_fit import Estimate, LawFit
-from analysis.report.columns import Column, Table
+from analysis.report.columns import Column, Table, percent, spent
 from analysis.report.records import Reference, ReportData
+from analysis.report.tuning_tables import steps_table, tuning_table
 from analysis.verdict.shuffled_labels import what_it_says
 from analysis.verdict.verdict import Verdict
 
@@ -21,7 +21,8 @@ def report_tables(data: ReportData) -> dict[str, Table]:
         "verdicts": _verdicts(data),
         "references": _references(data),
         "controls": _controls(data),
-        "tuning": _tuning(data),
+        "steps": steps_table(data),
+        "tuning": tuning_table(data),
         "decisions": _decisions(data),
         "ledger": _ledger(data),
         "versions": _pairs("package", "version", data.versions),
@@ -184,28 +185,6 @@ def _controls(data: ReportData) -> Table:
     return Table(data.controls, columns)
 
 
-def _tuning(data: ReportData) -> Table:
-    columns = (
-        Column("arm", "arm", total="total"),
-        Column("tuned at n", "n", text=lambda t: f"{t.n:,}", numeric=True),
-        Column("chosen", "chosen"),
-        Column(
-            "trials",
-            "trials",
-            text=lambda t: f"{t.trials} ({t.stopped} stopped early)",
-            numeric=True,
-            total=str(sum(t.trials for t in data.tuning)),
-        ),
-        Column(name="stopped"),
-        Column("validation error", "error", text=lambda t: _percent(t.error), numeric=True),
-        Column("of the recipe's own", "default_error", text=lambda t: _percent(t.default_error), numeric=True),
-        Column("values of n = 0", "common"),
-        *_spent(data.tuning),
-        Column(name="tuned_on", value=lambda _: data.tuned_on),
-    )
-    return Table(data.tuning, columns)
-
-
 def _decisions(data: ReportData) -> Table:
     columns = (
         Column("step", "step", numeric=True),
@@ -216,7 +195,7 @@ def _decisions(data: ReportData) -> Table:
         Column("why", text=lambda d: d.reason),
         Column("cost", "cost", text=lambda d: money(d.cost, data.unit), numeric=True),
         Column(name="unit", value=lambda _: data.unit),
-        Column("error", "error", text=lambda d: _percent(d.error), numeric=True),
+        Column("error", "error", text=lambda d: percent(d.error), numeric=True),
         Column(name="reason"),
         Column(
             "what it did",
@@ -237,25 +216,9 @@ def _ledger(data: ReportData) -> Table:
         Column("made", text=lambda s: f"{s.count:,} {s.what}", numeric=True),
         Column(name="count"),
         Column(name="what"),
-        *_spent(data.ledger),
+        *spent(data.ledger),
     )
     return Table(data.ledger, columns)
-
-
-def _spent(rows: Sequence[Any]) -> tuple[Column, Column]:
-    """Time and money of each row, with their totals."""
-
-    def minutes(seconds: float) -> str:
-        return f"{seconds / 60:.1f}"
-
-    def dollars(amount: float) -> str:
-        return f"${amount:,.3f}"
-
-    seconds, paid = sum(row.seconds for row in rows), sum(row.dollars for row in rows)
-    return (
-        Column("minutes", "seconds", text=lambda row: minutes(row.seconds), numeric=True, total=minutes(seconds)),
-        Column("dollars", "dollars", text=lambda row: dollars(row.dollars), numeric=True, total=dollars(paid)),
-    )
 
 
 def _pairs(key: str, value: str, pairs: Mapping[str, str] | Mapping[str, int]) -> Table:
@@ -269,10 +232,6 @@ def _joined(errors: Sequence[float]) -> str:
 
 def _mean(errors: Sequence[float]) -> str:
     return f"{fmean(errors):.1%} ({len(errors)} fine-tunes)" if errors else "not run"
-
-
-def _percent(error: float | None) -> str:
-    return "-" if error is None else f"{error:.2%}"
 
 
 def _chance(probability: float) -> str:

@@ -16,6 +16,7 @@ from analysis.report.plots import (
     decision_figure,
     learning_figure,
     spending_figure,
+    steps_figure,
 )
 from analysis.report.records import ReportData
 from analysis.report.tables import report_tables
@@ -61,6 +62,8 @@ def draw_figures(data: ReportData) -> Figures:
         others["decisions"] = decision_figure(data.decisions, colours)
     if any(d.falls for d in data.decisions):
         others["learning"] = learning_figure(data.decisions, colours)
+    if data.steps:
+        others["steps"] = steps_figure(data.steps)
     if data.ledger:
         others["spending"] = spending_figure(data.ledger)
     curves = {

@@ -8,7 +8,15 @@ from sweeper.config.schema import SweepConfig
 from sweeper.study.recipes import resolve_recipe
 
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
-GUESSED_SPEED = {"small_resnet": 1000.0, "resnet18": 100.0, "resnet34": 55.0, "resnet50": 35.0}
+GUESSED_SPEED = {
+    "small_resnet": 1000.0,
+    "small_resnet_stride1": 300.0,
+    "small_resnet_stride1_half": 700.0,
+    "small_resnet_stride1_double": 110.0,
+    "resnet18": 100.0,
+    "resnet34": 55.0,
+    "resnet50": 35.0,
+}
 
 # How many times as long a task's head makes it, measured for ResNet-18 (insseg and keypoint: guesses on top of objdet).
 GUESSED_SLOWDOWN = {"objdet": 5.0, "insseg": 6.0, "keypoint": 6.0, "semseg": 2.0, "normal": 2.0, "depth": 2.0}

@@ -62,6 +62,8 @@ def located(config: SweepConfig) -> SweepConfig:
 
 
 def _check_simulated(config: SweepConfig) -> None:
+    if config.tune.iterations:
+        raise BadInput("tune.iterations: simulated errors do not depend on the number of steps; leave it out")
     if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
         raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
     known = (SIMULATED, *backbone_names())
@@ -82,6 +84,9 @@ def _check_tasks(stage: str, names: Sequence[str], config: SweepConfig) -> None:
                 _check_pretraining(name, resolved, config)
         if stage == "finetune":
             check_space(config, name)
+            for steps, backbone in itertools.product(config.tune.iterations or (), config.pretrain.backbones):
+                with bad_input("tune.iterations: ", BadInput):
+                    resolve_recipe(stage, name, recipe | {"iterations": steps}, backbone)
 
 
 def _check_pretraining(name: str, resolved: Recipe, config: SweepConfig) -> None:
@@ -149,22 +154,24 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
     own = photographs(config)
     try:
         real = own.listed()
-        chosen, tested = own.drawn(real, config.seed), np.arange(len(real.testing))
-        if config.tune.trials and len(chosen) < config.tune.folds:
+        chosen, rest, tested = own.drawn(real, config.seed), own.rest(real), np.arange(len(real.testing))
+        on_folds = config.tune.trials or config.tune.iterations
+        if on_folds and len(chosen) < config.tune.folds:
             raise BadInput(
                 f"tune.folds: {config.tune.folds} folds of {len(chosen)} real training images; lower tune.folds, or "
                 "raise finetune.fraction or finetune.count"
             )
-        if config.tune.trials:
+        if on_folds:
             folds(chosen, real.training.labels, config.tune.folds, config.seed)
         _check_learnable(config, real)
-        check_disk(real, chosen)
-        for split, indices in ((real.training, chosen), (real.testing, tested)):
+        check_disk(real, own.hashed(real))
+        for split, indices in ((real.training, own.hashed(real)), (real.testing, tested)):
             split.decode(indices, verify=True)
-        for words, split, indices in (("training", real.training, chosen), ("test", real.testing, tested)):
-            if not shows_anything(split, indices):
+        training, testing = shows_anything(real.training, chosen), shows_anything(real.testing, tested)
+        for words, shows in (("training", training), ("test", testing or shows_anything(real.training, rest))):
+            if not shows:
                 raise BadInput(f"finetune.dataset: {real.source}: no {words} image has a label that counts; add some")
-        sha256 = real.sha256(chosen)
+        sha256 = real.sha256(own.hashed(real))
     except (ValueError, OSError) as error:
         raise BadInput(f"finetune.dataset: {one_line(error)}") from None
     if finetune.dataset_sha256 not in (None, sha256):
@@ -183,7 +190,7 @@ def _check_learnable(config: SweepConfig, real: RealData) -> None:
         for name in config.finetune.tasks:
             with bad_input("finetune."):
                 check_flip(resolve_recipe("finetune", name, config.finetune.recipe), training.keypoint_names)
-    if not len(real.testing):
+    if config.finetune.test == "split" and not len(real.testing):
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
     if training.form.one_class and len(training.class_names) < 2:
         raise BadInput(f"finetune.dataset: {real.source} has one class; give two or more to be told apart")

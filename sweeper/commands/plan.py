@@ -13,6 +13,7 @@ from sweeper.budget.ledger import Ledger
 from sweeper.cluster.resources import cpu_count, finetunes_at_a_time
 from sweeper.commands.check import check
 from sweeper.commands.report import LEDGER, Record
+from sweeper.commands.steps import chosen_before, finetunes_estimate, tried_on
 from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import Scope, Tune, scope_of
 from sweeper.search.choice import FEWEST_FOLDS
@@ -22,28 +23,35 @@ from sweeper.search.pricing import Pricing
 from sweeper.stages.identity import studies
 from sweeper.stages.image_sets import decoded_bytes
 from sweeper.stages.inventory import Inventory
-from sweeper.stages.photographs import disk_in_words, photographs
+from sweeper.stages.photographs import disk_in_words, photographs, tested_in_words
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.run_folder import fetched_run_folder
 from sweeper.study import results
 from sweeper.study.arms import Plan, make_plan
 from sweeper.study.recipes import less_than_one_pass
+from sweeper.study.steps import StepsChoice, with_steps
 
 
 def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
     config, s = check(config)
-    plan = make_plan(config, s)
-    folder, these = fetched_run_folder(config.place, missing_ok=True) / "results", studies(config, plan)
+    plan, place = make_plan(config, s), fetched_run_folder(config.place, missing_ok=True)
+    steps = chosen_before(config, place)
+    if config.tune.iterations:
+        # The dearest that may be chosen, where nothing is yet.
+        config = with_steps(config, steps.iterations if steps else config.tune.iterations[-1])
+    folder, these = place / "results", studies(config, plan)
     rows = results.read(folder, these)
     inventory, pricing = look_ahead(config, config.run_folder, rows)
+    first = [] if steps or not config.tune.iterations else tried_on(config, plan, pricing)
     pilot = [look.run for look in _opening(config, plan, pricing)]
     grid = [run for run in pilot if run.n == 0]
     grid += [plan.run(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
     measured = {each.run for each in results.runs(rows) if each.repeats >= config.finetune.repeats}
     pilot_left, grid_left = ([run for run in runs if run not in measured] for runs in (pilot, grid))
+    tested = "the test split" if config.is_simulated else tested_in_words(config, photographs(config).pinned())
     lines = [
-        f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on the test split",
+        f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on {tested}",
         *(f"  {arm.name}" for arm in plan.arms),
         *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
@@ -54,10 +62,12 @@ def describe(config: SweepConfig) -> str:
         *_own_images(config),
         *_disk(config, s),
         *_common_values(config),
+        *_steps(config, steps, first),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
         f"measured already: {len(measured)} runs; not counted below",
         *filter(None, [results.left_out(folder, these)]),
         "cost            low / expected / high",
+        *_steps_costs(config, pricing, first),
         *_costs("opening (n = 0 and pilot)", pricing, pilot_left, config.tune),
         *_costs("the whole ladder once (fixed grid)", pricing, grid_left, config.tune),
         f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
@@ -145,6 +155,27 @@ def _common_values(config: SweepConfig) -> list[str]:
         f"tuning: with {config.tune.folds} folds nothing can show that an arm needs other values than n = 0; all keep"
         f" those (tune.folds={FEWEST_FOLDS} lets them leave)"
     ]
+
+
+def _steps(config: SweepConfig, chosen: StepsChoice | None, first: Sequence[Run]) -> list[str]:
+    """How many steps fine-tunes have, or how that will be chosen."""
+    if chosen is not None:
+        return [f"steps: {chosen.reason}"]
+    if not first:
+        return []
+    values, on = ", ".join(f"{value:,}" for value in config.tune.iterations or ()), [run.what for run in first]
+    return [
+        f"steps: of {values}, before the first run on {config.tune.folds} folds of {' and '.join(on)};"
+        " all runs have the larger of what is enough, and these costs are those of the most"
+    ]
+
+
+def _steps_costs(config: SweepConfig, pricing: Pricing, first: Sequence[Run]) -> Iterator[str]:
+    """What choosing the steps costs beside the opening, which has the images and checkpoints that it needs."""
+    if first:
+        trials = len(first) * len(config.tune.iterations or ())
+        yield f"choosing the steps: {trials} trials of {config.tune.folds} folds each, on checkpoints of the opening"
+        yield f"  finetune  {_amounts(total(finetunes_estimate(config, run, pricing.slots) for run in first))}"
 
 
 def _cached(inventory: Inventory, grid: Sequence[Run]) -> str:

@@ -6,10 +6,10 @@ import logging
 import platform
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend
+from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend, StepsTried
 from analysis.report.write import write_report as write_page
 from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import Verdict
@@ -19,6 +19,7 @@ from render_actors.setting.classes import class_names
 from render_actors.shards.format import read_shard
 from sweeper.budget.ledger import Ledger
 from sweeper.commands.complexity import read_complexity
+from sweeper.commands.steps import chosen_before
 from sweeper.commands.tuning import tuned_on, tuning_table
 from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
@@ -31,6 +32,7 @@ from sweeper.storage.json_lines import read_events
 from sweeper.study import results
 from sweeper.study.arms import Arm, Plan, make_plan
 from sweeper.study.recipes import less_than_one_pass, resolve_recipe
+from sweeper.study.steps import enough_for
 from sweeper.study.studies import Studies
 
 log = logging.getLogger("sweeper")
@@ -125,6 +127,8 @@ def _report_data(record: Record) -> ReportData:
         controls=list(_controls(record)),
         tuning=list(tuning_table(config, record.observations, record.ledger.device("finetune"))),
         tuned_on=tuned_on(config, record.observations),
+        steps=list(_steps(record)),
+        steps_reason="" if (choice := chosen_before(config, record.folder)) is None else choice.reason,
     )
 
 
@@ -163,6 +167,15 @@ def _controls(record: Record) -> Iterator[Control]:
         shuffled = errors(arm.control.name, n) if n is not None else ()
         if n is not None and shuffled:
             yield Control(arm.name, n, shuffled, errors(arm.name, n), errors(plan.reference(arm).name, 0))
+
+
+def _steps(record: Record) -> Iterator[StepsTried]:
+    """What was tried before the first run, to choose how many steps fine-tunes have."""
+    choice = chosen_before(record.config, record.folder)
+    if choice is not None:
+        enough = enough_for(choice.tried)
+        for tried in choice.tried:
+            yield StepsTried(**asdict(tried), enough=enough[tried.arm, tried.n] == tried.iterations)
 
 
 def _decisions(record: Record, events: list[dict]) -> Iterator[Decision]:

@@ -6,13 +6,16 @@ from pathlib import Path
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from analysis.policy.proposal import Stop
 from sweeper.budget.ledger import Ledger, ticking
 from sweeper.cluster.capacity import nodes_now
 from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
 from sweeper.cluster.session import ray_session
 from sweeper.commands.check import check
+from sweeper.commands.choose_steps import Chooser, measure_in_ray
 from sweeper.commands.driver import exclusive_run_folder
 from sweeper.commands.report import LEDGER, STOPPED, Outcome, write_report
+from sweeper.commands.steps import chosen_before, resolved
 from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
@@ -29,6 +32,7 @@ from sweeper.storage.run_folder import SCRATCH, sync, sync_all
 from sweeper.storage.uris import is_uri, joined_uri, redacted
 from sweeper.study import results
 from sweeper.study.arms import make_plan
+from sweeper.study.steps import StepsChoice, with_steps
 
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
@@ -41,6 +45,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
             raise BadInput(short)
     ArtifactStore(config.store).make_root()
     with exclusive_run_folder(config) as folder:
+        config = resolved(config, folder)
         ledger = Ledger(folder / LEDGER, config.budget)
         damaged = results.discard_damaged(folder / "results")
         left_out = results.left_out(folder / "results", studies(config))
@@ -109,6 +114,17 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         board = None if config.is_simulated else beside(Board).remote()
         inventory, plan = Inventory(config, store), make_plan(config, s)
         stages = Stages(config, inventory, store, reporter, scratch, board, watch)
+        if config.tune.iterations and chosen_before(config, folder) is None:
+            measure = measure_in_ray(config, store)
+            chooser = Chooser(config, plan, inventory, stages, ledger, reporter, slots, measure)
+            choice = _settled(chooser)
+            if isinstance(choice, Stop):
+                _stopped(folder, studies(config, plan).sweep, choice, rows=0)
+                return
+            config = with_steps(config, choice.iterations)
+            write_config(config, folder)
+            inventory = Inventory(config, store)
+            stages.look_into(inventory)
         loop = Loop(config, plan, inventory, stages, ledger, reporter, slots)
         try:
             run_experiment(config, store, loop, folder / SCRATCH)
@@ -119,9 +135,25 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
         raise RuntimeError("interrupted before the end of the sweep; run the same command again to go on")
     if loop.stop.kind == "failed":
         raise RuntimeError(f"{loop.stop.reason}; run the same command again to go on")
-    rows = len(results.read(folder / "results", loop.studies))
-    stop = {"sweep": loop.studies.sweep, "kind": loop.stop.kind, "reason": loop.stop.reason, "rows": rows}
-    append_event(folder / STOPPED, stop)
+    _stopped(folder, loop.studies.sweep, loop.stop, rows=len(results.read(folder / "results", loop.studies)))
+
+
+def _settled(chooser: Chooser) -> StepsChoice | Stop:
+    """The steps of fine-tunes, or why the sweep ends without them; whatever ends it leaves nothing open."""
+    choice = None
+    try:
+        choice = chooser.choose()
+    finally:
+        if not isinstance(choice, StepsChoice):
+            chooser.stages.close()
+            chooser.ledger.close()
+    if isinstance(choice, Stop):
+        chooser.reporter.event("stop", f"stop: {choice.reason}", kind=choice.kind)
+    return choice
+
+
+def _stopped(folder: Path, sweep: str, stop: Stop, rows: int) -> None:
+    append_event(folder / STOPPED, {"sweep": sweep, "kind": stop.kind, "reason": stop.reason, "rows": rows})
 
 
 def _trackers(config: SweepConfig, ledger: Ledger) -> list[EventCallback]:

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from analysis.policy.goals import Objective
 from analysis.policy.registry import OURS, POLICIES
 from sweeper.config.budget import Budget, Prices
+from sweeper.config.finetune import Finetune
 from sweeper.config.render import Render, Rendering
 from sweeper.config.tune import Tune
 from sweeper.config.types import Count, Fraction, Model, Name, Names, Number, Positive
@@ -65,53 +66,6 @@ class Pretrain(Model):
     def in_ray_train(self) -> bool:
         """Whether Ray Train starts the workers: one on CPU cores needs nobody to hold it together."""
         return self.workers > 1 or self.gpu
-
-
-class Finetune(Model):
-    """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.
-
-    `subset`: all runs learn from one choice of s photographs, `shared`, or each run from an `independent` one, which
-    its repeats share; recipe values are tuned on the shared one.
-
-    `balanced`: whether the classes have equal parts in s; by default where each image has one class. `resolution`: of
-    the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
-    that does not count. `fit`: how images become squares (docs/tasks.md); without it class folders are cropped, all
-    others letterboxed.
-
-    `dataset_sha256`, the hash of the real images, is filled in by `run`: of all files' names and sizes, of labels, and
-    of the pixels of the shared draw and of the test images. Where the file gives it, the images must match. A fine-tune
-    that runs for `timeout_s` seconds is ended; `max_failures` tries are repeated, those that lost a node left out.
-    """
-
-    tasks: Names = ("sinclass",)
-    dataset: str = "fashion-mnist"
-    dataset_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
-    count: Count | None = None
-    subset: Literal["shared", "independent"] = "shared"
-    balanced: bool | None = None
-    resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] | None = None
-    ignore_label: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
-    fit: Literal["letterbox", "crop", "stretch"] | None = None
-    recipe: dict[str, Any] = {}
-    repeats: Annotated[Count, Field(le=1000)] = 3
-    cpus: Positive = 1.0
-    gpus: Annotated[Number, Field(ge=0)] = 0.0
-    max_failures: Annotated[int, Field(ge=0, strict=True)] = 2
-    timeout_s: Positive = 14400.0
-
-    @model_validator(mode="after")
-    def _one_size(self) -> Finetune:
-        if self.fraction is not None and self.count is not None:
-            raise ValueError("give either fraction or count, not both")
-        if self.subset == "independent" and self.whole == 1.0:
-            raise ValueError("subset: independent draws a part of the photographs: give count, or fraction below 1")
-        return self
-
-    @property
-    def whole(self) -> float | None:
-        """`fraction` as the data sets take it: all training images where neither fraction nor count is given."""
-        return 1.0 if self.fraction is None and self.count is None else self.fraction
 
 
 class Controls(Model):

@@ -63,6 +63,11 @@ class Tune(Model):
     `each_n`, anew at every size. `early_stop`: ASHA stops the worse half of the trials after a quarter and after half
     of their training. An arm keeps the values of n = 0 unless a paired test over the folds, three at least, says that
     its own are better.
+
+    `iterations`: numbers of steps of the fine-tuning, of which the sweep chooses one before its first run and its
+    tuning: each is tried on the folds, at the recipe's other values, for n = 0 and for the largest n that the sweep
+    begins with. The fewest within a standard error of the best are enough for either; all runs have the larger. It
+    takes the place of the recipe's own number.
     """
 
     space: Annotated[dict[str, Space], Field(min_length=1)] = {"lr": Space(low=3e-4, high=1e-2)}
@@ -71,6 +76,7 @@ class Tune(Model):
     when: Literal["once", "each_n"] = "once"
     n: Count | None = None
     early_stop: Literal["asha", "none"] = "asha"
+    iterations: Annotated[tuple[Count, ...], Field(min_length=2)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -91,6 +97,14 @@ class Tune(Model):
         if n is not None and info.data.get("when") == "each_n":
             raise ValueError("goes with when: once; each_n tunes at every size")
         return n
+
+    @model_validator(mode="after")
+    def _steps(self) -> Tune:
+        if self.iterations is not None and list(self.iterations) != sorted(set(self.iterations)):
+            raise ValueError("iterations: the numbers of steps must increase")
+        if self.iterations is not None and "iterations" in self.space:
+            raise ValueError("iterations are chosen before the first run and cannot be in space too; leave one out")
+        return self
 
 
 def spelled(settings: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ class Pricing:
     ) -> None:
         self._config, self.ledger, self._inventory = config, ledger, inventory
         self._trials_left = trials_left
+        self.slots = slots
         self._model = CostModel(config, slots, device_type)
         # What the policy pays in: minutes, unless only dollars or device-hours are capped.
         self._cap = next((cap for cap in UNITS if cap in config.budget.caps()), "minutes")
@@ -85,7 +86,7 @@ class Pricing:
     def settle_finetunes(self, reserved: Reservation, seconds: float, processes: int, finetunes: float) -> None:
         """Charge a run's fine-tunes: `seconds` of work in all, done by so many processes."""
         device = device_type(self._config.finetune.gpus) or GPU
-        cost = finetune_cost(self._config, seconds, processes, self._model.slots, device)
+        cost = finetune_cost(self._config, seconds, processes, self.slots, device)
         reserved.settle("finetune", cost, finetunes, device)
 
     def _work(self, run: Run, alongside: Sequence[Run] = (), tunes: bool = True) -> Work:

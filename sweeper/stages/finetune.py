@@ -16,7 +16,8 @@ from threading import Thread
 from typing import Any
 
 from sweeper.cluster.watchdog import watchdog
-from sweeper.config.schema import Finetune, SimulatedArm, SweepConfig
+from sweeper.config.finetune import Finetune
+from sweeper.config.schema import SimulatedArm, SweepConfig
 from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.stages.seeds import training_seed
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
@@ -149,7 +150,7 @@ def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], 
     if trial.split == "test":
         # The last iterate counts, so nothing is looked at before it.
         model, _ = trained(real.training.take(chosen), recipe)
-        tested = on_test_images(model, learnt, real.test, device=device, recipe=recipe)
+        tested = on_test_images(model, learnt, real.tested(own.rest(real)), device=device, recipe=recipe)
         write_test_images(folder, tested)
         return {"error": 1.0 - tested.metric}
     parts = folds(chosen, real.training.labels, job.folds, job.seed)

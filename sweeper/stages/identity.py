@@ -169,6 +169,9 @@ class Identities:
             part["balanced"] = finetune.balanced
         if finetune.fit is not None:
             part["fit"] = finetune.fit
+        if finetune.test != "split":
+            # The pool is s where nothing is said of it.
+            part["tested"] = {finetune.test: finetune.pool or finetune.count or finetune.whole}
         if config.is_simulated:
             return part | {"simulated": as_plain(config.simulated.get(arm.rendering))}
         return part | {"recipe": as_plain(recipe_of(finetune.recipe, arm, settings))}

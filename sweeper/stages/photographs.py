@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.config.schema import Finetune, SweepConfig
+from sweeper.config.finetune import Finetune
+from sweeper.config.schema import SweepConfig
 from tasks.base import TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
 from tasks.data.sampling import subset
@@ -33,14 +34,52 @@ class Photographs:
     def pinned(self) -> RealData:
         """The set that the sweep began with, by its hash; TaskError where another is found."""
         assert self.settings.dataset_sha256 is not None
-        return self._set.pinned(self.settings.dataset_sha256, lambda real: self.drawn(real, self.seed))
+        return self._set.pinned(self.settings.dataset_sha256, self.hashed)
 
     def pin(self, real: RealData, sha256: str) -> None:
         """Let fine-tunes on this machine find the set by its hash."""
         self._set.pin(real, sha256)
 
     def drawn(self, real: RealData, seed: int) -> np.ndarray:
-        """The training images (s,) of one draw, in its order."""
+        """The training images (s,) of one draw, in its order; of the pool where there is one."""
+        if self.settings.test == "split" or seed == self.seed:
+            return self._draw(real, seed)
+        pool, s = self.pool(real), len(self._draw(real, self.seed))
+        return subset(real.training, count=s, seed=seed, balanced=self.settings.balanced, among=pool)
+
+    def pool(self, real: RealData) -> np.ndarray:
+        """The training images that are tested on at no s: the shared draw of as many, of which that of s is the start.
+
+        TaskError where it is smaller than s, or larger than the set.
+        """
+        settings, s = self.settings, len(self._draw(real, self.seed))
+        if settings.pool is None:
+            return self._draw(real, self.seed)
+        if not s <= settings.pool <= len(real.training):
+            raise TaskError(
+                f"pool: {settings.pool:,} is not between s, {s:,}, and the {len(real.training):,} training images;"
+                " correct finetune.pool"
+            )
+        return subset(real.training, count=settings.pool, seed=self.seed, balanced=settings.balanced)
+
+    def rest(self, real: RealData) -> np.ndarray:
+        """The training images (M,) that are tested on beside the test split: none where that alone is the test."""
+        outside = real.outside(self.pool(real)) if self.settings.test == "rest" else np.arange(0)
+        if self.settings.test == "rest" and not len(outside) + len(real.testing):
+            raise TaskError(
+                f"test: rest leaves nothing of {len(real.training):,} photographs outside the pool that s is drawn"
+                " from; lower finetune.count or finetune.pool"
+            )
+        return outside
+
+    def hashed(self, real: RealData) -> np.ndarray:
+        """The training images whose pixels the hash of the set is of: those drawn, and those tested on."""
+        if self.settings.test == "split":
+            return self.drawn(real, self.seed)
+        # The same hash at every s that has this pool.
+        return np.concatenate([self.pool(real), self.rest(real)])
+
+    def _draw(self, real: RealData, seed: int) -> np.ndarray:
         settings = self.settings
         sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
         return subset(real.training, **sizes, seed=seed, balanced=settings.balanced)
@@ -56,6 +95,7 @@ class Photographs:
             kind,
             ignore_label=settings.ignore_label,
             fit=settings.fit,
+            every=settings.test == "rest",
         )
 
 
@@ -63,6 +103,15 @@ def photographs(config: SweepConfig) -> Photographs:
     """Those of this sweep, whose fine-tuning tasks have one kind of label."""
     finetune, resolution = config.finetune, config.finetune_resolution
     return Photographs(finetune, finetune.tasks[0], config.data_root, resolution, config.seed)
+
+
+def tested_in_words(config: SweepConfig, real: RealData) -> str:
+    """What the error of a sweep is measured on."""
+    own = photographs(config)
+    if config.finetune.test == "split":
+        return "the test split"
+    tested, pool = len(own.rest(real)) + len(real.testing), len(own.pool(real))
+    return f"the {tested:,} photographs outside of a pool of {pool:,} (finetune.test: rest)"
 
 
 def check_disk(real: RealData, drawn: np.ndarray) -> None:
@@ -83,11 +132,13 @@ def _existing(folder: Path) -> Path:
 
 def disk_in_words(config: SweepConfig, real: RealData, s: int) -> str:
     """What the decoded real images of a sweep take on the disk of each machine that fine-tunes."""
-    images = s + len(real.testing)
+    own = photographs(config)
+    tested = len(own.rest(real)) + len(real.testing)
+    images = len(own.hashed(real)) + len(real.testing)
     if not real.training.bytes_of(images):
-        return f"real images: {real.source}, decoded whole in {real.training.folder}"
+        return f"real images: {real.source}, {tested:,} for testing, decoded whole in {real.training.folder}"
     text = (
-        f"real images: {s:,} drawn and {len(real.testing):,} for testing are decoded, "
+        f"real images: {s:,} drawn and {tested:,} for testing are decoded, "
         f"{real.training.bytes_of(images) / 1e9:.3g} GB in {real.training.folder.parent}"
     )
     if config.finetune.subset == "independent":

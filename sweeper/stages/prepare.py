@@ -63,6 +63,10 @@ class Stages:
         self._closed = threading.Event()
         self._shown = -SHOW_S
 
+    def look_into(self, inventory: Inventory) -> None:
+        """From now on this inventory says what is there, and is told of what was made."""
+        self._inventory = inventory
+
     def pass_on_progress(self, finetuning: bool) -> None:
         """Show what Ray's workers have posted since the last call, and look whether nodes are left for them.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.base import ArraySet, TaskError
+from tasks.base import ArraySet, TaskError, joined
 from tasks.data import clothing, coco, fashion_mnist, image_folder, map_folder
 from tasks.data.cache.listing import Listing, list_set, read_listing
 from tasks.data.cache.split import Reader, Split, WholeSplit
@@ -59,11 +59,19 @@ class RealData:
         """All test images, decoded."""
         return self.testing.whole()
 
+    def outside(self, pool: np.ndarray) -> np.ndarray:
+        """The training images that are not in `pool`, int (M,), increasing."""
+        return np.setdiff1d(np.arange(len(self.training)), pool)
+
+    def tested(self, rest: np.ndarray) -> ArraySet:
+        """Training images at `rest` (int, (M,)), then all test images; one after the other in memory."""
+        return joined(self.training.take(rest), self.test) if len(rest) else self.test
+
     def sha256(self, drawn: np.ndarray) -> str:
         """The hash of a sweep's real images: of the listing, and of all pixels of the test images and of those drawn.
 
-        drawn: int (M,), of the training images. Both are decoded for it. Where the set lies, and when it was copied
-        there, does not count.
+        drawn: int (M,), of the training images, also those that are tested on. Both are decoded for it. Where the set
+        lies, and when it was copied there, does not count.
         """
         if self.listing is None:
             return self.listed_sha256
@@ -91,7 +99,9 @@ class RealSet:
     semantic, the last also for normals and depth. PATH is relative to data_root. data_root: a folder of the user's own
     data, looked into first; None = there is none. kind: of the labels wanted. ignore_label: of "masks:PATH", the class
     number that does not count. fit: how images become squares (tasks/data/readers/squares.py); without it class folders
-    are cropped, all others letterboxed. cache_dir: where listings and decoded images are kept, `cache_root()`.
+    are cropped, all others letterboxed. cache_dir: where listings and decoded images are kept, `cache_root()`. every:
+    whether the test images are those of all folders that are not for training, and not of the first of test and val
+    alone; COCO's lists and Fashion-MNIST have one such part.
 
     Finding it raises FileNotFoundError saying what was looked for and where, and TaskError (a ValueError) naming a
     value that cannot be or a bad file.
@@ -104,6 +114,7 @@ class RealSet:
     ignore_label: int | None = None
     fit: Fit | None = None
     cache_dir: Path | None = None
+    every: bool = False
 
     def load(self, *, verify: bool = False) -> RealData:
         """The set as it lies on disk, every file looked at; `verify`: whether to check what is kept of its listing."""
@@ -176,10 +187,10 @@ class RealSet:
             ignore, names = _ADE20K_IGNORES, _ADE20K
         layout = _FOLDERS.get(name, name)
         if name == "clothing" or layout.startswith(_IMAGE_FOLDER):
-            return image_folder.reader(side, self.fit or "crop")
+            return image_folder.reader(side, self.fit or "crop", every=self.every)
         if layout.startswith(_COCO):
             return coco.reader(side, self.kind, self.fit or "letterbox")
-        return map_folder.reader(side, self.kind, ignore, names, self.fit or "letterbox")
+        return map_folder.reader(side, self.kind, ignore, names, self.fit or "letterbox", every=self.every)
 
     def _located(self) -> tuple[Path, str]:
         """The set's folder, and where it was found in words."""

@@ -15,35 +15,43 @@ from tasks.data.readers.squares import Fit, placement, squared
 _SUFFIXES = PHOTOGRAPHS | {".tif", ".tiff"}
 
 
-def reader(side: int, fit: Fit = "crop") -> Reader:
+# what a split's folder may be called; the first that is there, or all of them
+_NAMES = {"train": ("train",), "test": ("test", "val")}
+
+
+def reader(side: int, fit: Fit = "crop", *, every: bool = False) -> Reader:
     """Of ROOT/{train,test}/CLASS/* as squares of `side` px; without a test folder it is val, as in ImageNet.
 
-    Listing raises FileNotFoundError where a folder or its images are missing, decoding TaskError naming a file that
-    cannot be read.
+    every: a set that has both tests on the photographs of both. Listing raises FileNotFoundError where a folder or its
+    images are missing, decoding TaskError naming a file that cannot be read.
     """
     return Reader(
         side=side,
         kind="class_index",
-        settings=("imagefolder", side, fit),
-        find=_find,
+        settings=("imagefolder", side, fit, *(("every",) if every else ())),
+        find=partial(_find, every=every),
         files=lambda item: (item,),
         decode=partial(_decode, side=side, fit=fit),
     )
 
 
-def _find(root: Path) -> FoundSet:
-    splits = {"train": _split(root, "train"), "test": _split(root, "test", "val")}
-    listing = {split: _listing(path) for split, path in splits.items()}
-    classes = {split: tuple(sorted(files)) for split, files in listing.items()}
-    if classes["train"] != classes["test"]:
-        only = sorted(set(classes["train"]) ^ set(classes["test"]))[0]
-        raise TaskError(f"{root}: class {only!r} is in one of {splits['train'].name} and {splits['test'].name} only")
+def _find(root: Path, *, every: bool) -> FoundSet:
+    folders = {split: _folders(root, *names)[: None if every else 1] for split, names in _NAMES.items()}
+    listing = {folder: _listing(folder) for of_split in folders.values() for folder in of_split}
+    training = folders["train"][0]
+    classes = tuple(sorted(listing[training]))
+    for folder, of_class in listing.items():
+        if only := sorted(set(classes) ^ set(of_class)):
+            raise TaskError(f"{root}: class {only[0]!r} is in one of {training.name} and {folder.name} only")
     found = {}
-    for split, of_class in listing.items():
-        numbers = np.arange(len(of_class)).repeat([len(files) for files in of_class.values()])
-        items = [f"{splits[split].name}/{name}/{file}" for name, files in of_class.items() for file in files]
-        found[split] = Found(items, [(item,) for item in items], numbers)
-    return FoundSet(found, classes["train"])
+    for split, of_split in folders.items():
+        items, numbers = [], []
+        for folder in of_split:
+            for number, (name, files) in enumerate(listing[folder].items()):
+                items += [f"{folder.name}/{name}/{file}" for file in files]
+                numbers += [number] * len(files)
+        found[split] = Found(items, [(item,) for item in items], np.array(numbers))
+    return FoundSet(found, classes)
 
 
 def _decode(root: Path, item: str, *, side: int, fit: Fit) -> Decoded:
@@ -55,10 +63,10 @@ def _decode(root: Path, item: str, *, side: int, fit: Fit) -> Decoded:
         return squared(upright, place), None, place
 
 
-def _split(root: Path, *names: str) -> Path:
-    for name in names:
-        if (root / name).is_dir():
-            return root / name
+def _folders(root: Path, *names: str) -> list[Path]:
+    there = [root / name for name in names if (root / name).is_dir()]
+    if there:
+        return there
     wanted = " or ".join(f"{name}/" for name in names)
     raise FileNotFoundError(f"{root} has no {wanted} folder; images belong at {root / names[0]}/CLASS/FILE")
 

@@ -29,8 +29,12 @@ def reader(
     ignore: int | None = None,
     names: tuple[str, ...] = (),
     fit: Fit = "letterbox",
+    *,
+    every: bool = False,
 ) -> Reader:
     """Of ROOT/images/SPLIT/NAME.jpg and their maps as squares of `side` px; without test it is val or validation.
+
+    every: a set that has several of these tests on the photographs of all.
 
     ignore: the class number that does not count, besides 255; those above it move down by one, so that ADE20K's 1 to
     150 with 0 ignored become 0 to 149. names: of the classes; where none are given, every map is read when the set is
@@ -41,8 +45,8 @@ def reader(
     known = Reader(
         side=side,
         kind=kind,
-        settings=("maps", side, fit, kind, ignore, names),
-        find=partial(_find, maps=_MAPS[kind][0], names=FORMS[kind].outputs or names),
+        settings=("maps", side, fit, kind, ignore, names, *(("every",) if every else ())),
+        find=partial(_find, maps=_MAPS[kind][0], names=FORMS[kind].outputs or names, every=every),
         files=tuple,
         decode=partial(_decode, side=side, kind=kind, ignore=ignore, fit=fit),
         class_map=squared_map if kind == "semantic" else None,
@@ -50,10 +54,12 @@ def reader(
     return known if known.class_map is None or names else replace(known, find=partial(_find_numbered, known))
 
 
-def _find(root: Path, *, maps: str, names: tuple[str, ...]) -> FoundSet:
+def _find(root: Path, *, maps: str, names: tuple[str, ...], every: bool) -> FoundSet:
     found = {}
     for split, choices in _SPLITS.items():
-        pairs = [tuple(str(file.relative_to(root)) for file in pair) for pair in _pairs(root, maps, choices)]
+        folders = _folders(root, choices)[: None if every else 1]
+        files = [pair for folder in folders for pair in _pairs(root, maps, folder)]
+        pairs = [tuple(str(file.relative_to(root)) for file in pair) for pair in files]
         found[split] = Found(pairs, pairs)
     return FoundSet(found, names)
 
@@ -83,13 +89,18 @@ def _square_map(
     return label_map(values, placement((values.shape[1], values.shape[0]), side, fit), FORMS[kind].outside or 0)
 
 
-def _pairs(folder: Path, maps: str, choices: tuple[str, ...]) -> list[tuple[Path, Path]]:
-    split = next((name for name in choices if (folder / "images" / name).is_dir()), None)
-    if split is None:
+def _folders(folder: Path, choices: tuple[str, ...]) -> list[str]:
+    """Which of these splits are there."""
+    there = [name for name in choices if (folder / "images" / name).is_dir()]
+    if not there:
         wanted = " or ".join(f"images/{name}/" for name in choices)
         raise FileNotFoundError(
             f"{folder} has no {wanted} folder; images belong at {folder}/images/{choices[0]}/NAME.jpg"
         )
+    return there
+
+
+def _pairs(folder: Path, maps: str, split: str) -> list[tuple[Path, Path]]:
     images = images_in(folder / "images" / split)
     if not images:
         raise FileNotFoundError(f"{folder}/images/{split} holds no images")

@@ -25,8 +25,11 @@ def subset(
     count: int | None = None,
     seed: int,
     balanced: bool | None = None,
+    among: np.ndarray | None = None,
 ) -> np.ndarray:
     """Indices (s,) of a draw by `count`, or by `fraction` in (0, 1] of the set; int64, in draw order.
+
+    among: indices (M,) of the set, which alone are drawn from; None = all of it.
 
     For one seed a smaller draw is the beginning of a larger one. balanced: class counts differ by one at most until
     a class has no image left, where an image with several classes counts for the rarest of them; otherwise every image
@@ -39,12 +42,13 @@ def subset(
         if not 0 < fraction <= 1:
             raise TaskError(f"subset: fraction must lie in (0, 1], not {fraction}")
         count = round(fraction * len(train))
-    if count is None or not 1 <= count <= len(train):
-        raise TaskError(f"subset: {count} images were asked for, the set has {len(train)}")
+    there = np.arange(len(train)) if among is None else among
+    if count is None or not 1 <= count <= len(there):
+        raise TaskError(f"subset: {count} images were asked for, the set has {len(there)}")
     rng = np.random.default_rng(seed)
     if balanced or (balanced is None and train.form.one_class):
-        return _round_robin(_rarest_classes(train), rng, count)
-    return rng.permutation(len(train))[:count]
+        return there[_round_robin(_rarest_classes(train)[there], rng, count)]
+    return there[rng.permutation(len(there))[:count]]
 
 
 def _rarest_classes(data: Labelled) -> np.ndarray:

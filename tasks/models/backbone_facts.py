@@ -23,6 +23,10 @@ class BackboneFacts:
 # a new backbone is one line here and one in tasks/models/backbones.py
 BACKBONES: dict[str, BackboneFacts] = {
     "small_resnet": BackboneFacts(smallest_px=16),
+    **dict.fromkeys(
+        ("small_resnet_stride1", "small_resnet_stride1_half", "small_resnet_stride1_double"),
+        BackboneFacts(smallest_px=8),
+    ),
     **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), BackboneFacts()),
     **dict.fromkeys(("convnext_tiny", "swin_t"), BackboneFacts(batch_norm=False)),
     **dict.fromkeys(("vit_s_16", "vit_b_16"), BackboneFacts(pyramid=False, batch_norm=False)),

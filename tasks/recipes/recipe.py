@@ -9,12 +9,15 @@ from tasks.base import TaskError
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "constant", "poly"]
 Precision = Literal["fp32", "bf16", "fp16"]
-Augmentation = Literal["flip", "crop", "colour", "resized_crop"]
+Augmentation = Literal["flip", "crop", "colour", "grey", "resized_crop"]
 
 # a field that came later: left out of an identity at its default, so that what was trained before keeps its name
 LATER = {"later": True}
 # of `shorter_edge`: it is not drawn
 NOT_DRAWN = (0, 0)
+
+# least side of a random crop as a share of the image's, where a recipe says nothing else
+SMALLEST_CROP = 0.75
 
 # the power of the polynomial schedule in appendix A of the paper
 _POLY_POWER = 0.9
@@ -28,8 +31,9 @@ class Recipe:
     momentum, nesterov: of SGD (AdamW ignores them). warmup_images: images over which lr rises linearly from 0.
     schedule: after the warm-up, to 0 at the end (cosine, poly with power 0.9) or constant.
     weight_decay: of all parameters; without decay_norms, of all but the weights and biases of normalisations.
-    augment: any of flip (left-right), crop (random zoom and shift), colour (brightness and contrast), resized_crop (8
-    to 100 % of the photograph's area, its sides as 3 to 4 up to 4 to 3, drawn as large as the window).
+    augment: any of flip (left-right), crop (random zoom and shift), colour (brightness and contrast), grey (30 % of the
+    images without their colour), resized_crop (8 to 100 % of the photograph's area, its sides as 3 to 4 up to 4 to 3,
+    drawn as large as the window). smallest_crop: least side of a crop, as a share of the image's, in (0, 1).
     precision: fp32, or mixed with bf16, or with fp16 for GPUs without bf16. fp16 needs the loss scaled up; the first
     steps find the scale, and a step whose gradient overflows changes no weight.
     eval_every: steps between validations; 0 = only after the last step.
@@ -77,6 +81,7 @@ class Recipe:
     shorter_edge: tuple[int, int] = field(default=NOT_DRAWN, metadata=LATER)
     eval_shorter_edge: int = field(default=0, metadata=LATER)
     eval_window: int = field(default=0, metadata=LATER)
+    smallest_crop: float = field(default=SMALLEST_CROP, metadata=LATER)
 
     def __post_init__(self) -> None:
         self._check_whole_numbers()
@@ -128,6 +133,10 @@ class Recipe:
         chosen = [name for name, is_so in said.items() if is_so]
         if len(chosen) > 1:
             raise TaskError(f"recipe: {chosen[0]} and {chosen[1]} both say which window is seen; leave one out")
+        if not 0 < self.smallest_crop < 1:
+            raise TaskError(
+                f"recipe: smallest_crop is a share of the image's side in (0, 1), not {self.smallest_crop!r}"
+            )
         if self.draws_shorter_edge and not self.eval_shorter_edge:
             raise TaskError("recipe: shorter_edge needs eval_shorter_edge, the size at which the model is evaluated")
         if self.eval_window and not self.eval_shorter_edge:

@@ -14,6 +14,8 @@ from tasks.training import windows
 from tasks.training.views import placed
 
 _COLOUR_JITTER = 0.3
+# of all images, by `augment` grey; and what red, green and blue count in it (ITU-R BT.601, as Pillow has it)
+_GREY_SHARE, _LUMA = 0.3, (0.299, 0.587, 0.114)
 # a data set may fill this share of an accelerator's free memory; else it stays on the host
 _RESIDENT_SHARE = 0.5
 # draws for augmentation never share a stream with draws for the order
@@ -100,9 +102,12 @@ class Feed:
         # drawn for the whole global batch, then cut, so that every number of workers sees the same images
         views = windows.drawn(rng, recipe, self.stored, self.photographs[indices])
         gains = rng.uniform(-1, 1, (2, order.batch_size))
+        grey = rng.uniform(size=order.batch_size) < _GREY_SHARE
         for part in parts:
             chosen, seen = placed(indices[part], where), views.part(part)
             images = _normalise(seen.of_images(self.images, chosen).to(self.device))
+            if "grey" in recipe.augment:
+                images = _without_colour(images, placed(grey[part], self.device))
             if "colour" in recipe.augment:
                 images = _jitter(images, placed(gains[:, part].astype(np.float32), self.device))
             to_labels = chosen.to(self.labels.device), self.kind, self.stored, self.mirror
@@ -113,6 +118,12 @@ class Feed:
 def _normalise(images: Tensor) -> Tensor:
     # a (B, H, W, 3) buffer seen as (B, 3, H, W) already is channels_last: no copy
     return images.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
+
+
+def _without_colour(images: Tensor, grey: Tensor) -> Tensor:
+    """Images (B, 3, H, W) of which those that `grey`, bool (B,), names have one channel three times."""
+    luma = torch.einsum("bchw,c->bhw", images, images.new_tensor(_LUMA))[:, None]
+    return torch.where(grey.view(-1, 1, 1, 1), luma, images)
 
 
 def _jitter(images: Tensor, gains: Tensor) -> Tensor:

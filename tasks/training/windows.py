@@ -12,8 +12,6 @@ from tasks.training.views import Views
 
 Size = tuple[int, int]
 
-# smallest side of a random crop as a share of the image
-_SMALLEST_CROP = 0.75
 # a resized crop's share of the photograph's area and its width / height, and how often one that fits is looked for
 # (Szegedy et al. 2015, as torchvision has it)
 _AREAS, _ASPECTS, _TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
@@ -89,7 +87,7 @@ def _zoomed(recipe: Recipe, crop: np.ndarray, zoom: np.ndarray) -> np.ndarray:
     """Sides (B, 1) of windows as shares of the frame, by `augment` crop and `scale_jitter`, from draws in [0, 1)."""
     side = np.ones_like(crop)
     if "crop" in recipe.augment:
-        side *= _SMALLEST_CROP + (1 - _SMALLEST_CROP) * crop
+        side *= recipe.smallest_crop + (1 - recipe.smallest_crop) * crop
     least, most = recipe.scale_jitter
     return side if (least, most) == (1.0, 1.0) else side / (least + (most - least) * zoom)
 

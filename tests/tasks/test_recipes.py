@@ -21,11 +21,12 @@ PLAIN = Recipe(iterations=100, batch_size=10, lr=0.1, warmup_images=200)
         ({"iterations": 0}, "iterations must be a whole number of at least 1"),
         ({"lr": float("nan")}, "lr must be positive"),
         ({"optimizer": "adam"}, "unknown optimizer 'adam'; known: adamw, sgd"),
-        ({"augment": ("flipp",)}, "unknown augmentation 'flipp'; known: flip, crop, colour, resized_crop"),
+        ({"augment": ("flipp",)}, "unknown augmentation 'flipp'; known: flip, crop, colour, grey, resized_crop"),
         ({"warmup_images": 1001}, "warmup_images is longer than the whole training"),
         ({"scale_jitter": (2.0, 0.5)}, "scale_jitter is least and most"),
         ({"auxiliary_rate": 0.0}, "auxiliary_rate must be positive"),
         ({"nesterov": True}, "nesterov is a kind of momentum; set optimizer sgd"),
+        ({"smallest_crop": 1.0}, "smallest_crop is a share of the image's side in "),
         ({"window": -1}, "window must be a whole number of at least 0"),
         ({"shorter_edge": (0, 40), "eval_shorter_edge": 20}, "shorter_edge is least and most in px, from 1 on"),
         ({"shorter_edge": (20, 40)}, "shorter_edge needs eval_shorter_edge"),
@@ -62,7 +63,7 @@ def test_every_named_recipe_can_be_written_into_an_identity() -> None:
 
 
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="known recipes: pretrain-mulclass-quick, finetune-sinclass-quick"):
+    with pytest.raises(ValueError, match="known recipes: pretrain-mulclass-quick, pretrain-sinclass-quick"):
         recipe("best")
 
 
@@ -75,3 +76,13 @@ def test_every_task_has_a_paper_recipe_and_a_quick_one_for_each_stage_it_takes_p
             assert (full.optimizer, full.momentum, full.weight_decay) == ("sgd", 0.9, 1e-4)
             assert full.sync_batch_norm
             assert (full.eval_every > 0) == (stage == "pretrain"), "the last iterate of a fine-tune counts"
+
+
+def test_what_a_long_enough_recipe_sees_is_eight_passes_of_the_largest_set_it_was_measured_on() -> None:
+    pretrained, photographs = recipe("pretrain-sinclass-quick"), recipe("finetune-sinclass-small-photographs")
+
+    assert pretrained.iterations * pretrained.batch_size == 128_000 == 8 * 16_000
+    assert "grey" in pretrained.augment
+    assert "grey" not in photographs.augment, "a photograph's colour tells its class"
+    assert pretrained.smallest_crop == photographs.smallest_crop == 0.6
+    assert photographs.iterations * photographs.batch_size == 9_600

@@ -12,7 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from analysis import fit_law, fit_laws
-from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend, Tuned
+from analysis.report.records import (
+    ContactSheet,
+    Decision,
+    Observation,
+    Reference,
+    ReportData,
+    StageSpend,
+    StepsTried,
+    Tuned,
+)
 from analysis.report.write import Figures, draw_figures, render_html, write_report
 from analysis.verdict.no_pretraining import compare
 from analysis.verdict.shuffled_labels import Control
@@ -66,6 +75,12 @@ def data() -> ReportData:
         controls=[Control(arms[0], 800, (0.3, 0.31), (0.2, 0.21), (0.30, 0.31, 0.305))],
         tuning=[Tuned(arms[0], 3200, f"lr 0.005, {NASTY}", 4, 1, 0.21, 0.24, "kept", 90.0, 0.01)],
         tuned_on="of lr, on 2 folds",
+        steps=[
+            StepsTried("no pre-training", n, steps, error, (error - 0.01, error + 0.01), steps == 600, 12.0)
+            for n in (0, 3200)
+            for steps, error in ((300, 0.4), (600, 0.35))
+        ],
+        steps_reason=f"fine-tunes have 600 steps {NASTY}",
     )
 
 
@@ -81,6 +96,7 @@ def test_the_page_holds_every_section_and_the_verdict_sentence(data: ReportData,
         "law",
         "reference",
         "controls",
+        "steps",
         "tuning",
         "decisions",
         "images",
@@ -93,6 +109,9 @@ def test_the_page_holds_every_section_and_the_verdict_sentence(data: ReportData,
     assert "what the labels teach lowers the error" in page
     assert "4 (1 stopped early)" in page
     assert "2.13.0" in page
+    assert '<img alt="Error on the folds against steps" src="data:image/png;base64,' in page
+    assert "fine-tunes have 600 steps" in page
+    assert "34.00%, 36.00%" in page
     assert "$0.30" in page, "the ledger's total"
 
 
@@ -126,6 +145,7 @@ def test_figures_are_pictures_and_tables_hold_the_numbers(data: ReportData, tmp_
         "curve-2-script-alert-a-script-frac-co.png",
         "decisions.png",
         "spending.png",
+        "steps.png",
     ]
     for name in figures:
         assert imread(tmp_path / "figures" / name).std() > 0.01, f"{name} is blank"
@@ -139,9 +159,9 @@ def test_figures_are_pictures_and_tables_hold_the_numbers(data: ReportData, tmp_
 
 def test_a_sweep_that_has_not_begun_still_has_a_page(data: ReportData, tmp_path: Path) -> None:
     empty = replace(
-        data, observations=[], fits={}, verdicts={}, references={}, decisions=[], ledger=[], sheets=[], stop_reason=""
+        data, observations=[], fits={}, verdicts={}, references={}, decisions=[], ledger=[], sheets=[], steps=[]
     )
-    page = write_report(tmp_path, empty).read_text(encoding="utf-8")
+    page = write_report(tmp_path, replace(empty, stop_reason="")).read_text(encoding="utf-8")
     assert "No verdict yet: no arm has runs at three sizes" in page
     assert not list((tmp_path / "figures").iterdir())
 

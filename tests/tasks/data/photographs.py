@@ -15,7 +15,8 @@ from PIL import Image
 SIDE = 16
 
 
-def _write(file: Path, number: int) -> None:
+def write_photograph(file: Path, number: int) -> None:
+    """A photograph whose red is its number."""
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (SIDE, SIDE), (number, 0, 0)).save(file)
 
@@ -24,7 +25,7 @@ def class_folders(folder: Path, train: int, test: int = 2) -> Path:
     """Photographs of two classes in turn, by their numbers."""
     for split, count in (("train", train), ("test", test)):
         for number in range(count):
-            _write(folder / split / f"class{number % 2}" / f"{number:03d}.png", number)
+            write_photograph(folder / split / f"class{number % 2}" / f"{number:03d}.png", number)
     return folder
 
 
@@ -33,7 +34,7 @@ def coco(folder: Path, train: int, test: int = 2) -> Path:
     for split, count in (("train2017", train), ("val2017", test)):
         images, annotations = [], []
         for number in range(count):
-            _write(folder / split / f"{number:03d}.png", number)
+            write_photograph(folder / split / f"{number:03d}.png", number)
             images.append({"id": number, "file_name": f"{number:03d}.png", "width": SIDE, "height": SIDE})
             kind = 3 if number % 10 == 0 else number % 3
             outline = [[2, 2, 10, 2, 10, 10, 2, 10]]
@@ -53,7 +54,7 @@ def maps(folder: Path, train: int, test: int = 2) -> Path:
     """Photographs with maps of class 0 to 2, the last of which is rare."""
     for split, count in (("train", train), ("val", test)):
         for number in range(count):
-            _write(folder / "images" / split / f"{number:03d}.png", number)
+            write_photograph(folder / "images" / split / f"{number:03d}.png", number)
             file = folder / "annotations" / split / f"{number:03d}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.full((SIDE, SIDE), 2 if number % 10 == 0 else number % 2, np.uint8)).save(file)

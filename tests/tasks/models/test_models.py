@@ -95,7 +95,9 @@ def test_a_backbone_without_batch_norm_begins_as_it_always_did() -> None:
 
 
 def test_an_unknown_backbone_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown backbone 'vgg'; known backbones: small_resnet, resnet18") as caught:
+    with pytest.raises(
+        ValueError, match="unknown backbone 'vgg'; known backbones: small_resnet, small_resnet_stride1, "
+    ) as caught:
         build_model("vgg", task("sinclass"), 2)
     assert all(name in str(caught.value) for name in backbone_names())
 
@@ -105,6 +107,7 @@ def test_an_unknown_backbone_lists_the_known_ones() -> None:
     [
         pytest.param("resnet50", [16, 8, 8, 8], [16, 8, 4, 2], marks=pytest.mark.slow),
         ("small_resnet", [16, 8, 8, 8], [16, 8, 4, 4]),
+        ("small_resnet_stride1", [32, 16, 16, 16], [32, 16, 8, 8]),
     ],
 )
 def test_weights_move_between_dilated_and_plain_resnets(
@@ -118,6 +121,35 @@ def test_weights_move_between_dilated_and_plain_resnets(
     assert [stage.shape[-1] for stage in fine.backbone.eval()(images)] == fine_sides
     assert [stage.shape[-1] for stage in plain.backbone.eval()(images)] == plain_sides
     assert all(torch.equal(value, backbone_state(fine)[name]) for name, value in backbone_state(plain).items())
+
+
+def test_a_small_resnet_with_a_stem_of_stride_1_is_the_same_network_on_maps_twice_as_large() -> None:
+    old, fine = (
+        build_model(name, task("mulclass"), 3).backbone.eval() for name in ("small_resnet", "small_resnet_stride1")
+    )
+    fine.load_state_dict(old.state_dict())
+    images = torch.rand(1, 3, 128, 128)
+
+    # the old stem's map is every second place of the new one's
+    torch.testing.assert_close(fine.stem(images)[..., ::2, ::2], old.stem(images))
+    pairs = list(zip(fine(images), old(images), strict=True))
+    assert [(a.shape[-1], b.shape[-1]) for a, b in pairs] == [(64, 32), (32, 16), (16, 8), (16, 8)]
+
+
+def test_the_widths_of_small_resnets_are_a_half_and_twice_those_of_the_whole() -> None:
+    half, whole, double = (
+        build_model(f"small_resnet_stride1{width}", task("mulclass"), 3).backbone for width in ("_half", "", "_double")
+    )
+
+    assert (half.channels, whole.channels, double.channels) == (
+        (16, 32, 64, 64),
+        (32, 64, 128, 128),
+        (64, 128, 256, 256),
+    )
+    parameters = [sum(each.numel() for each in net.parameters()) for net in (half, whole, double)]
+    assert parameters == sorted(parameters)
+    assert 3.5 < parameters[1] / parameters[0] < 4.5
+    assert 3.5 < parameters[2] / parameters[1] < 4.5
 
 
 def test_a_dilated_small_resnet_sees_what_the_plain_one_sees_and_more_places() -> None:
@@ -146,10 +178,24 @@ def test_images_that_are_too_small_for_a_backbone_are_refused() -> None:
 
 
 # a mask for each of a hundred regions takes seconds
-QUICK = [("small_resnet", name) for name in task_names() if name != "insseg"]
+QUICK = [
+    (backbone, name)
+    for backbone in ("small_resnet", "small_resnet_stride1")
+    for name in task_names()
+    if name != "insseg"
+]
 FITTING = [
     pytest.param(backbone, name, marks=[] if (backbone, name) in QUICK else pytest.mark.slow)
-    for backbone in ("small_resnet", "resnet18", "resnet50", "convnext_tiny", "swin_t", "vit_s_16")
+    for backbone in (
+        "small_resnet",
+        "small_resnet_stride1",
+        "small_resnet_stride1_double",
+        "resnet18",
+        "resnet50",
+        "convnext_tiny",
+        "swin_t",
+        "vit_s_16",
+    )
     for name in task_names()
     if not (backbone.startswith("vit") and name in ("objdet", "insseg", "keypoint"))
 ]

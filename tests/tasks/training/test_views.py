@@ -154,6 +154,7 @@ def test_crop_and_scale_jitter_zoom_one_on_top_of_the_other() -> None:
         return float(1 / views.extent.max()), float(1 / views.extent.min())
 
     assert zooms(augment=("crop",)) == pytest.approx((1, 4 / 3), abs=0.01)
+    assert zooms(augment=("crop",), smallest_crop=0.6) == pytest.approx((1, 5 / 3), abs=0.01)
     assert zooms(scale_jitter=(0.5, 2.0)) == pytest.approx((0.5, 2), abs=0.01)
     assert zooms(augment=("crop",), scale_jitter=(0.5, 2.0)) == pytest.approx((0.5, 8 / 3), abs=0.05)
 
