@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from render_actors.blender.assets import build_covers, build_room, load_mesh
+from render_actors.blender.assets import build_covers, build_room, load_mesh, object_cover
 from render_actors.blender.imports import Matrix, bproc, bpy, cv2, reset_keyframes
 from render_actors.blender.props import Props, copies
 from render_actors.blender.session import FARTHEST_M, enable_outputs, scratch_folder, start_blender
@@ -26,10 +26,10 @@ from render_actors.labels import (
     image_of_maps,
     pose_in_camera,
     semantic_map,
+    target_class,
     unit_normals,
 )
 from render_actors.scene.published import intrinsics
-from render_actors.scene.sample import FIELD_OF_VIEW
 from render_actors.scene.spec import Light, ObjectPlacement, SceneSpec, Surface
 from render_actors.setting.classes import classes_of
 from render_actors.setting.materials import (
@@ -114,9 +114,11 @@ class Renderer:
         if self._published:
             bproc.camera.set_intrinsics_from_K_matrix(_from_pixel_middles(intrinsics(side)), side, side)
         else:
-            bproc.camera.set_intrinsics_from_blender_params(FIELD_OF_VIEW, side, side, lens_unit="FOV")
-        for pose in scene.cameras:
+            bproc.camera.set_intrinsics_from_blender_params(scene.fields_of_view[0], side, side, lens_unit="FOV")
+        for number, pose in enumerate(scene.cameras):
             bproc.camera.add_camera_pose(np.array(pose))
+            if len(set(scene.fields_of_view)) > 1:
+                _set_field_of_view(scene.fields_of_view[number], number)
         bpy.context.scene.cycles.seed = scene.noise_seed
 
     def _arrange_room(self, scene: SceneSpec, objects: list[tuple[Any, ...]]) -> list[Any]:
@@ -144,7 +146,7 @@ class Renderer:
 
     def _cover_object(self, thing: Any, surface: Surface) -> None:
         # An object for each of its covers would lose no memory, but Blender goes through all of them at each scene.
-        cover = self._covers[SURFACES[surface.material].name]
+        cover = self._covers[object_cover(SURFACES[surface.material], self.setting)]
         for slot in thing.material_slots:
             slot.link, slot.material = "OBJECT", cover
         thing.color = (*surface.tint, surface.scale)
@@ -152,7 +154,7 @@ class Renderer:
     def _mesh(self, class_id: int) -> Any:
         """A class's mesh, loaded when a scene first shows it: a pool may hold many that a short run never does."""
         if class_id not in self._meshes:
-            self._meshes[class_id] = load_mesh(self._classes[class_id], drawn_gloss=self._published)
+            self._meshes[class_id] = load_mesh(self._classes[class_id], self.setting)
             # What the mesh file brought along: materials and full-size textures.
             bpy.data.orphans_purge(do_recursive=True)
         return self._meshes[class_id]
@@ -198,12 +200,16 @@ class Renderer:
         if "poses" in setting.labels:
             placed = [(o.class_id, o.position, o.rotation, o.radius) for o in scene.objects]
             poses = tuple(pose_in_camera(*where, camera) for where in placed)
-            image = replace(image, poses=poses, camera=self._camera(camera))
+            image = replace(image, poses=poses, camera=self._camera(scene, pose))
+        if "target" in setting.labels:
+            image = replace(image, target=target_class(image, scene.targets[pose], class_ids))
         return image
 
-    def _camera(self, to_world: NDArray) -> Camera:
-        side = self.setting.resolution
-        return camera_from(intrinsics(side), to_world) if self._published else camera_of(side, FIELD_OF_VIEW, to_world)
+    def _camera(self, scene: SceneSpec, pose: int) -> Camera:
+        side, to_world = self.setting.resolution, np.array(scene.cameras[pose])
+        if self._published:
+            return camera_from(intrinsics(side), to_world)
+        return camera_of(side, scene.fields_of_view[pose], to_world)
 
 
 def _put_away(thing: Any) -> None:
@@ -218,11 +224,13 @@ def _cover(room_part: Any, surface: Surface) -> None:
 
 def _place(thing: Any, placed: ObjectPlacement, number: int) -> None:
     thing.pass_index = number
+    if placed.gloss is not None:
+        # what materials with a drawn gloss read (nodes.py)
+        thing["specular"], thing["roughness"] = placed.gloss
     thing.location = placed.position
     thing.rotation_quaternion = Matrix(placed.rotation).to_quaternion()
     thing.scale = (placed.radius,) * 3
-    # with drawn gloss: grey, specular, roughness (nodes.py)
-    thing.color = (*placed.tint, 1.0) if placed.gloss is None else (placed.tint[0], *placed.gloss, 1.0)
+    thing.color = (*placed.tint, 1.0)
 
 
 def _set_light(light: Any, spec: Light) -> None:
@@ -231,6 +239,13 @@ def _set_light(light: Any, spec: Light) -> None:
     light.set_energy(spec.power)
     size_of = {"area": "size", "point": "shadow_soft_size"}
     setattr(light.blender_obj.data, size_of[spec.kind], spec.size)
+
+
+def _set_field_of_view(angle: float, frame: int) -> None:
+    """Of one pose alone; the next scene's reset of keyframes takes it back."""
+    camera = bpy.context.scene.camera.data
+    camera.angle = angle
+    camera.keyframe_insert(data_path="lens", frame=frame)
 
 
 def _from_pixel_middles(numbers: tuple[float, ...]) -> NDArray:

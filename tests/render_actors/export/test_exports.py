@@ -16,7 +16,8 @@ from PIL import Image
 from render_actors.export.bop import export_bop
 from render_actors.export.coco import export_coco, run_lengths
 from render_actors.labels import RenderedImage, camera_of, image_of_maps, pose_in_camera
-from render_actors.scene.sample import FIELD_OF_VIEW, sample_scene
+from render_actors.scene.sample import sample_scene
+from render_actors.scene.spec import FIELD_OF_VIEW
 from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.objects import CLASSES
 from render_actors.setting.setting import RenderSetting
