@@ -34,12 +34,12 @@ def drawn_for_objects(setting: RenderSetting) -> Drawn:
     return Drawn(setting.scenes == "published" or setting.gloss == "random", setting.look == "hue")
 
 
-def load_mesh(entry: ObjectClass, setting: RenderSetting) -> Any:
+def load_mesh(entry: ObjectClass, drawn: Drawn = AS_IT_IS, white: bool = False) -> Any:
     """The class's mesh in the unit sphere, with its one material or, where it has none, those of its file.
 
-    In published scenes texture-less ones are white, for the grey that they are drawn.
+    drawn: what its objects say for themselves. white: whether a material without a pattern is white, for the grey that
+    published scenes draw.
     """
-    drawn = drawn_for_objects(setting)
     # The importer reports each texture it finds, or misses, on stderr.
     with silence(2):
         if entry.bop_id is not None:
@@ -55,8 +55,8 @@ def load_mesh(entry: ObjectClass, setting: RenderSetting) -> Any:
     centre, radius = normalisation(entry)
     mesh.transform(Matrix.Scale(1 / radius, 4) @ Matrix.Translation([-x for x in centre]))
     if entry.material is not None:
-        plain = setting.scenes == "published" and entry.is_textureless
-        material = replace(entry.material, colours=(WHITE, WHITE)) if plain else entry.material
+        whitened = white and entry.is_textureless
+        material = replace(entry.material, colours=(WHITE, WHITE)) if whitened else entry.material
         mesh.materials.clear()
         mesh.materials.append(_build_material(material, f"class-{entry.name}", drawn))
     elif drawn.gloss or drawn.hue:

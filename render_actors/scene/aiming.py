@@ -5,6 +5,7 @@ where no view of it is, the next one is aimed at.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from render_actors.scene.spec import (
+    Distractor,
     Matrix,
     ObjectPlacement,
     about_z,
@@ -45,18 +47,28 @@ class AimedView:
     target: int
 
 
-def aimed_view(streams: Streams, pose: int, setting: RenderSetting, objects: tuple[ObjectPlacement, ...]) -> AimedView:
-    """The view of one pose. Fill, field of view and roll are drawn once, directions until the object is in sight."""
+def aimed_view(
+    streams: Streams,
+    pose: int,
+    setting: RenderSetting,
+    objects: tuple[ObjectPlacement, ...],
+    distractors: tuple[Distractor, ...] = (),
+) -> AimedView:
+    """The view of one pose, of one of the scene's objects past the others and past distractors.
+
+    Fill, field of view and roll are drawn once, directions until the object is in sight.
+    """
     rng, tries = streams.of("camera", pose), streams.of("direction", pose)
     fill, angle, roll = (float(rng.uniform(*of)) for of in (setting.fill, setting.field_of_view, setting.roll))
     field_of_view = math.radians(angle)
     best: tuple[float, AimedView] | None = None
     for target in streams.of("aim", pose).permutation(len(objects)).tolist():
+        beside = [each for each in objects if each is not objects[target]]
         for _ in range(TRIES):
             ray = on_ray(tries.uniform(0, 2 * math.pi), math.radians(tries.uniform(*setting.elevation)))
             camera = _framing(objects[target], ray, fill, field_of_view)
             camera[:3, :3] = camera[:3, :3] @ about_z(math.radians(roll))
-            seen = _share_seen(setting, objects, target, camera, field_of_view)
+            seen = share_seen(setting, objects[target], [*beside, *distractors], camera, field_of_view)
             if best is None or seen > best[0]:
                 best = seen, AimedView(matrix(camera), field_of_view, target)
             if seen >= SMALLEST_SHARE:
@@ -72,10 +84,10 @@ def _framing(placed: ObjectPlacement, ray: NDArray[np.float64], fill: float, fie
     return looking_along(centre + ray * min(distance, steps_in_room(centre, ray)), -ray)
 
 
-def _share_seen(
+def share_seen(
     setting: RenderSetting,
-    objects: tuple[ObjectPlacement, ...],
-    target: int,
+    placed: ObjectPlacement,
+    others: Sequence[ObjectPlacement | Distractor],
     camera: NDArray[np.float64],
     field_of_view: float,
 ) -> float:
@@ -83,8 +95,7 @@ def _share_seen(
 
     What hides is taken for its whole bounding sphere, so that an object that is seen here is seen.
     """
-    eye, placed = camera[:3, 3], objects[target]
-    others = [each for k, each in enumerate(objects) if k != target]
+    eye = camera[:3, 3]
     if any(math.dist(eye, each.position) < NEAREST_RADII * each.radius for each in others):
         return 0.0
     points = _outline(classes_of(setting)[placed.class_id]) @ np.array(placed.rotation).T * placed.radius
@@ -101,7 +112,9 @@ def _share_seen(
         return 0.0
 
 
-def _crosses(eye: NDArray[np.float64], points: NDArray[np.float64], other: ObjectPlacement) -> NDArray[np.bool_]:
+def _crosses(
+    eye: NDArray[np.float64], points: NDArray[np.float64], other: ObjectPlacement | Distractor
+) -> NDArray[np.bool_]:
     """Whether the line from the eye to each of the points (N, 3) goes through an object's bounding sphere."""
     along = points - eye
     share = ((np.array(other.position) - eye) @ along.T / (along**2).sum(axis=1)).clip(0, 1)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
+from render_actors.scene.sensor import sample_sensors
 from render_actors.scene.spec import (
     Light,
     Matrix,
@@ -76,6 +77,7 @@ def sample_published(streams: Streams, setting: RenderSetting) -> SceneSpec:
         floor=surface,
         cameras=tuple(_sample_camera(streams.of("camera", pose), setting, objects) for pose in poses),
         noise_seed=int(streams.of("noise").integers(2**31 - 1)),
+        sensors=sample_sensors(streams, setting),
         targets=(0,) * len(poses) if setting.appearance == "single" else (),
     )
 

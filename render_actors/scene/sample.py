@@ -15,10 +15,14 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from render_actors.scene.aiming import aimed_view
+from render_actors.scene.distractors import sample_distractors
+from render_actors.scene.lighting import sample_lamps, sample_world
 from render_actors.scene.published import sample_published
+from render_actors.scene.sensor import sample_sensors
 from render_actors.scene.spec import (
     FIELD_OF_VIEW,
-    Light,
+    OBJECT_RADIUS_M,
+    Distractor,
     Matrix,
     ObjectPlacement,
     SceneSpec,
@@ -38,7 +42,6 @@ from render_actors.setting.materials import SURFACES, surface_names
 from render_actors.setting.object_class import ObjectClass, unit_vertices
 from render_actors.setting.setting import RenderSetting
 
-OBJECT_RADIUS_M = 0.45
 # Objects' footprints keep this distance, so that touching bounding spheres never touch on screen by rounding.
 CLEARANCE_M = 0.02
 # Of a drawn hue, as a screen shows it; linear light is this power of it.
@@ -61,23 +64,32 @@ def sample_scene(
         moved = zip(objects, settled, strict=True)
         objects = tuple(replace(placed, position=at, rotation=turn) for placed, (at, turn) in moved)
     covered = range(len(objects)) if setting.covers_objects else ()
+    distractors = sample_distractors(streams, setting, objects)
     return SceneSpec(
         index=scene_index,
         objects=objects,
-        lights=_sample_lights(streams, setting),
+        lights=sample_lamps(streams, setting),
+        world=sample_world(streams, setting),
         walls=_sample_surface(streams.of("walls"), setting),
         floor=_sample_surface(streams.of("floor"), setting),
         noise_seed=int(streams.of("noise").integers(2**31 - 1)),
         covers=tuple(_sample_cover(streams.of("cover", k)) for k in covered),
-        **_sample_views(streams, setting, objects),
+        distractors=distractors,
+        sensors=sample_sensors(streams, setting),
+        **_sample_views(streams, setting, objects, distractors),
     )
 
 
-def _sample_views(streams: Streams, setting: RenderSetting, objects: tuple[ObjectPlacement, ...]) -> dict[str, Any]:
+def _sample_views(
+    streams: Streams,
+    setting: RenderSetting,
+    objects: tuple[ObjectPlacement, ...],
+    distractors: tuple[Distractor, ...],
+) -> dict[str, Any]:
     """Cameras, their fields of view, and the object that each one aims at where it aims at one."""
     poses = range(setting.poses_per_scene)
     if setting.framing == "object":
-        views = [aimed_view(streams, pose, setting, objects) for pose in poses]
+        views = [aimed_view(streams, pose, setting, objects, distractors) for pose in poses]
         return {
             "cameras": tuple(view.camera for view in views),
             "fields_of_view": tuple(view.field_of_view for view in views),
@@ -168,30 +180,6 @@ def _sample_footprints(streams: Streams, radii: list[float]) -> list[tuple[float
 def _in_disc(rng: np.random.Generator, reach: float) -> tuple[float, float]:
     angle, distance = rng.uniform(0, 2 * math.pi), reach * math.sqrt(rng.uniform())
     return distance * math.cos(angle), distance * math.sin(angle)
-
-
-def _sample_lights(streams: Streams, setting: RenderSetting) -> tuple[Light, ...]:
-    white = (1.0, 1.0, 1.0)
-    if setting.light == "fix":
-        return (Light("point", (1.5, -1.5, 5.0), white, 270.0, 0.1), Light("area", (0.0, 0.0, 7.0), white, 190.0, 2.0))
-    point, area = streams.of("point light"), streams.of("area light")
-    point_at = (*point.uniform(-3, 3, 2), point.uniform(2.5, 7))
-    area_at = (*area.uniform(-2, 2, 2), area.uniform(5, 7.5))
-    return (
-        Light("point", vector(point_at), _light_colour(point), _power(point, setting, point_at[2], 22.0), 0.1),
-        Light("area", vector(area_at), _light_colour(area), _power(area, setting, area_at[2], 8.0), 2.0),
-    )
-
-
-def _power(rng: np.random.Generator, setting: RenderSetting, height: float, watts_per_square_metre: float) -> float:
-    # With height squared, low lights do not bleach the image.
-    weakest, strongest = (math.log(strength) for strength in setting.light_strength)
-    return float(watts_per_square_metre * height**2 * math.exp(rng.uniform(weakest, strongest)))
-
-
-def _light_colour(rng: np.random.Generator) -> Vector:
-    colour = rng.uniform(0.45, 1.0, 3)
-    return vector(colour / colour.max())
 
 
 def _sample_surface(rng: np.random.Generator, setting: RenderSetting) -> Surface:

@@ -13,6 +13,8 @@ Matrix = tuple[tuple[float, ...], ...]
 # Of our own scenes: the room's half side and, unless a setting says otherwise, what a camera sees, in radians.
 ROOM_HALF_M = 4.0
 FIELD_OF_VIEW = math.radians(50)
+# Radius of an object's bounding sphere, before its size varies.
+OBJECT_RADIUS_M = 0.45
 # A camera's distance from a wall.
 WALL_M = 0.3
 
@@ -47,6 +49,45 @@ class Light:
 
 
 @dataclass(frozen=True)
+class World:
+    """Light from all around: the environment's name, its turn about the vertical in radians, its mean radiance."""
+
+    name: str
+    turn: float
+    strength: float
+
+
+@dataclass(frozen=True)
+class Distractor:
+    """A thing without a label: number of its mesh (`distractors.py`); the rest as of an object and its cover."""
+
+    mesh: int
+    position: Vector
+    rotation: Matrix
+    radius: float
+    tint: Vector
+    scale: float
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What a camera does to one image (`sensor.py` applies it).
+
+    exposure: factor of the light. balance: factors of red, green and blue. blur: sigma as a share of the image's side.
+    shot, read: variance of the noise for each unit of light, and without any, of 1 at white. quality: of JPEG. seed: of
+    the noise.
+    """
+
+    exposure: float
+    balance: Vector
+    blur: float
+    shot: float
+    read: float
+    quality: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class Surface:
     """Cover of walls, floor or an object: index into the surfaces' names (-1: the fixed one), tint, pattern scale."""
 
@@ -62,6 +103,7 @@ class SceneSpec:
     `fields_of_view`: of each camera, radians; empty in published scenes, whose camera has intrinsics of its own.
     `targets`: of each camera the number, from 0, of the object that it aims at; empty where it aims at none. `covers`
     are the objects', in their order, of the packaged surfaces; empty where each has its class's own material.
+    `world`: None where lamps alone give light. `sensors`: of each camera; empty where images stay as they are drawn.
     """
 
     index: int
@@ -74,6 +116,9 @@ class SceneSpec:
     covers: tuple[Surface, ...] = ()
     fields_of_view: tuple[float, ...] = ()
     targets: tuple[int, ...] = ()
+    world: World | None = None
+    distractors: tuple[Distractor, ...] = ()
+    sensors: tuple[Sensor, ...] = ()
 
 
 def turning_down(down: NDArray[np.float64]) -> NDArray[np.float64]:

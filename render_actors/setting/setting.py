@@ -10,6 +10,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from render_actors.labels import MOST_NUMBERS
+from render_actors.setting.declared import (
+    EACH,
+    LATER,
+    OPTIONAL,
+    OVERRIDDEN,
+    SHARED,
+    Section,
+    between,
+    folder,
+    whole,
+)
 from render_actors.setting.digests import tree_digest
 from render_actors.setting.materials import FIXED_CC_TEXTURE, cc_textures
 from render_actors.setting.objects import pool_classes, pool_size
@@ -40,40 +51,12 @@ Device = Literal["cpu", "cuda", "optix"]
 DEFAULT_LABELS: tuple[Label, ...] = ("classes", "boxes", "masks")
 
 # What says nothing of the published scenes: they have their own.
-_NOT_PUBLISHED = ("placement", "material", "light_strength", "framing", "look", "gloss", "denoise")
+_NOT_PUBLISHED = (
+    *("placement", "material", "light_strength", "framing", "look", "gloss", "denoise"),
+    *("lit_by", "max_bounces", "distractors"),
+)
 # What says something of cameras that aim at one object only.
 _AIMING = ("fill", "elevation", "roll", "field_of_view")
-
-# What a field of RenderSetting declares besides its type and its default. The checks here, the keys of a sweep file
-# (sweeper/config/render.py) and what a sweep renders (sweeper/stages/image_sets.py) all follow from it.
-
-# Where a sweep file has it: in each of its `renderings`, or under `render`, which all of them share.
-Section = Literal["renderings", "render"]
-EACH, SHARED = {"section": "renderings"}, {"section": "render"}
-# It came later: it is left out of the content at its default, so that what was rendered before keeps its name. Every
-# new field needs this. A shared one is None in a sweep file that does not give it.
-LATER = {"later": True}
-# It has no default in a sweep file, although it has always been part of the content.
-OPTIONAL = {"optional": True}
-
-
-def whole(low: int, high: int) -> dict[str, Any]:
-    """It is a whole number from `low` to `high`."""
-    return {"range": (low, high)}
-
-
-# Of those that all renderings share: each may have its own instead.
-OVERRIDDEN = {"overridden": True}
-
-
-def between(low: float, high: float) -> dict[str, Any]:
-    """It is a pair of numbers from `low` to `high`, the least and the most of what is drawn."""
-    return {"between": (low, high)}
-
-
-def folder(pattern: str) -> dict[str, Any]:
-    """It is the path of a folder, of which the files that match `pattern` count (as Path.glob has it)."""
-    return {"folder": pattern}
 
 
 class MissingDeviceError(ValueError):
@@ -91,14 +74,18 @@ class RenderSetting:
     gloss: that of its class, or specular and roughness drawn for each object. framing: cameras look at all objects, or
     each aims at one of them, which fills the frame (render_actors/scene/aiming.py): fill is its bounding sphere's
     diameter by the frame's side, elevation, roll and field_of_view are degrees, each least and most. denoise: by
-    Intel's denoiser. scenes: framed, our own, in which objects fill the image, or published, room, lights, look,
-    placement, camera, denoiser and bounces as the paper's published files have them (render_actors/scene/published.py);
-    those leave nothing of that to choose. resolution is the image side in px, samples are Cycles samples a pixel,
-    min_visible_px is how many pixels an object must cover to count as visible, whatever the resolution: a share of a
-    large image would leave plain objects without a label. size_jitter varies an object's size by -15 to +20 %.
-    light_strength: least and most of random lights; stronger ones bleach light surfaces (docs/rendering.md). objects is
-    a folder of BOP data sets and textures a folder of CC0 materials, in place of the packaged pools. source renders
-    with something else than Blender: then `appearance` to `denoise` and the pools say nothing.
+    Intel's denoiser. lit_by: the room's two lamps, an environment beyond its walls, or half of each
+    (render_actors/scene/lighting.py); max_bounces: how often light bounces. distractors: the most things of no class
+    that stand and hang about, without a label (render_actors/scene/distractors.py). sensor: what Cycles draws, or what
+    a phone's camera makes of it (render_actors/scene/sensor.py). scenes: framed, our own, in which objects fill the
+    image, or published, room, lights, look, placement, camera, denoiser and bounces as the paper's published files have
+    them (render_actors/scene/published.py); those leave nothing of that to choose. resolution is the image side in px,
+    samples are Cycles samples a pixel, min_visible_px is how many pixels an object must cover to count as visible,
+    whatever the resolution: a share of a large image would leave plain objects without a label. size_jitter varies an
+    object's size by -15 to +20 %. light_strength: least and most of random lights; stronger ones bleach light surfaces
+    (docs/rendering.md). objects is a folder of BOP data sets and textures a folder of CC0 materials, in place of the
+    packaged pools. source renders with something else than Blender: then `appearance` to `sensor` and the pools say
+    nothing.
     Raises ValueError for a value out of range.
     """
 
@@ -117,12 +104,15 @@ class RenderSetting:
     look: Literal["class", "hue", "random"] = field(default="class", metadata=EACH | LATER)
     gloss: Literal["class", "random"] = field(default="class", metadata=EACH | LATER)
     denoise: bool = field(default=False, metadata=EACH | LATER)
+    lit_by: Literal["lamps", "world", "both"] = field(default="lamps", metadata=EACH | LATER)
+    max_bounces: int = field(default=1, metadata=EACH | whole(0, 12))
+    distractors: int = field(default=0, metadata=EACH | LATER | whole(0, 10))
+    sensor: Literal["none", "camera"] = field(default="none", metadata=EACH | LATER)
     resolution: int = field(default=64, metadata=SHARED | whole(16, 1024))
     samples: int = field(default=4, metadata=SHARED | OVERRIDDEN | whole(1, 4096))
     classes: int = field(default=20, metadata=SHARED)
     max_objects: int = field(default=5, metadata=SHARED | whole(1, 10))
     poses_per_scene: int = field(default=10, metadata=SHARED | whole(1, 100))
-    max_bounces: int = field(default=1, metadata=whole(0, 12))
     min_visible_px: int = field(default=5, metadata=SHARED | OPTIONAL | whole(1, 1024**2))
     labels: tuple[Label, ...] = field(default=DEFAULT_LABELS, metadata=SHARED | OPTIONAL)
     min_objects: int = field(default=1, metadata=SHARED | LATER | whole(1, 10))

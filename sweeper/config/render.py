@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import Field, create_model, field_validator
 
-from render_actors.setting.setting import Label, RenderSetting, Section, attributes
+from render_actors.setting.declared import Section
+from render_actors.setting.setting import Label, RenderSetting, attributes
 from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import folder_classes
 from sweeper.config.types import Count, Model, Number, Positive

@@ -42,6 +42,9 @@ CHANGES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "roll": ((0.0, 0.0), (r"cameras\.\d+",)),
     "field_of_view": ((20.0, 60.0), (*_VIEWS, r"fields_of_view\.\d+")),
     "denoise": (True, ()),
+    "lit_by": ("both", (r"lights\.\d+\.power", r"world.*")),
+    "distractors": (6, ()),
+    "sensor": ("camera", ()),
     "resolution": (128, ()),
     "samples": (16, ()),
     "classes": (173, _OTHER_CLASSES),
@@ -60,6 +63,7 @@ ELSEWHERE = {"scenes", "source"}
 # Of published scenes the same, but that a look is theirs and both surfaces are one.
 AIMING = {"fill", "elevation", "roll", "field_of_view"}
 NOT_PUBLISHED = AIMING | {"placement", "material", "look", "gloss", "framing", "denoise", "light_strength"}
+NOT_PUBLISHED |= {"lit_by", "max_bounces", "distractors"}
 
 
 def parts(value: Any, name: str = "") -> dict[str, Any]:
