@@ -12,6 +12,8 @@ from typing import Any
 from render_actors.setting.materials import Material
 
 MATT_ROUGHNESS = 0.6
+# Lightness, linear, of the light parts of textures that are scanned.
+SCANNED_LIGHT = 0.4
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def draw_over(tree: Any, drawn: Drawn) -> None:
         if came is None:
             tint.inputs[6].default_value = (1.0,) * 4
         else:
-            tree.links.new(_lightness(tree, came, 1.0), tint.inputs[6])
+            tree.links.new(_lightness(tree, came, SCANNED_LIGHT), tint.inputs[6])
 
 
 def draw_gloss(tree: Any, shader: Any) -> None:
