@@ -132,6 +132,21 @@ def test_bop_is_in_millimetres_and_complete(tmp_path: Path) -> None:
     assert all(500 < model["diameter"] <= 900.1 for model in models.values())
 
 
+def test_an_object_behind_a_camera_that_aims_at_another_one_has_no_box(tmp_path: Path) -> None:
+    # given the same image with its first object two metres behind the camera
+    image = pretended(0)
+    assert image.poses is not None
+    behind = np.array(image.poses[0].matrix).reshape(3, 4)
+    behind[:, 3] = 0, 0, -2
+    poses = (dataclasses.replace(image.poses[0], matrix=tuple(behind.ravel().tolist())), *image.poses[1:])
+
+    folder = export_bop([dataclasses.replace(image, poses=poses)], SETTING, tmp_path / "ours")
+
+    first, *others = json.loads((folder / "train_pbr" / "000000" / "scene_gt_info.json").read_text())["0"]
+    assert first["bbox_obj"] == [-1, -1, -1, -1]
+    assert all(other["bbox_obj"][2] > 0 for other in others)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
