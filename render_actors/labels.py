@@ -76,7 +76,8 @@ class RenderedImage:
     `objects` leaves out what covers less than the setting's min_visible_px; `instances` keeps every pixel.
     Where the setting's labels ask for them: semantic uint8 (H, W), class_id + 1, 0 = background; normals float16
     (H, W, 3), unit, in camera axes (x right, y up, z to the viewer), 0 where there is none; depth
-    float32 (H, W), metres along the viewing axis; poses of all objects of the scene; the camera.
+    float32 (H, W), metres along the viewing axis; poses of all objects of the scene; the camera; target, the class of
+    the object that the camera aims at (`target_class`).
     """
 
     index: int
@@ -88,6 +89,7 @@ class RenderedImage:
     depth: NDArray[np.float32] | None = None
     poses: tuple[ObjectPose, ...] | None = None
     camera: Camera | None = None
+    target: int | None = None
 
 
 def image_of_maps(
@@ -106,6 +108,23 @@ def image_of_maps(
         box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
         objects.append(VisibleObject(number, class_id, box, len(rows)))
     return RenderedImage(index, rgb, instances, tuple(objects))
+
+
+def target_class(image: RenderedImage, aimed: int, class_ids: Sequence[int]) -> int:
+    """The class of the object in the middle: instance `aimed` + 1 or, where too little of it is seen, a seen one.
+
+    Of the objects that are listed it is then the one whose box lies nearest to the image's middle; where none is
+    listed, the camera shows nothing but the object aimed at.
+    """
+    if not image.objects or any(seen.instance_id == aimed + 1 for seen in image.objects):
+        return class_ids[aimed]
+    middle = np.array(image.instances.shape[::-1]) / 2
+
+    def away(seen: VisibleObject) -> float:
+        corners = np.array(seen.box, float).reshape(2, 2)
+        return float(np.linalg.norm(np.maximum(np.maximum(corners[0] - middle, middle - corners[1]), 0)))
+
+    return min(image.objects, key=lambda seen: (away(seen), -seen.visible_px, seen.instance_id)).class_id
 
 
 def semantic_map(instances: NDArray[np.uint8], class_ids: Sequence[int]) -> NDArray[np.uint8]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from render_actors.blender.imports import Matrix, bproc, bpy
-from render_actors.blender.nodes import build_lamp, build_nodes, draw_gloss
+from render_actors.blender.nodes import AS_IT_IS, Drawn, build_lamp, build_nodes, draw_over
 from render_actors.scene import published
-from render_actors.scene.sample import ROOM_HALF_M
+from render_actors.scene.spec import ROOM_HALF_M
 from render_actors.setting.materials import (
     CARPET,
     FIXED_CC_TEXTURE,
@@ -18,6 +18,7 @@ from render_actors.setting.materials import (
     FIXED_WALL,
     SURFACES,
     Material,
+    lightest,
     texture_pixels,
 )
 from render_actors.setting.object_class import ObjectClass, normalisation
@@ -28,10 +29,16 @@ TEXTURE_PX = 256
 WHITE = (1.0, 1.0, 1.0)
 
 
-def load_mesh(entry: ObjectClass, drawn_gloss: bool = False) -> Any:
+def drawn_for_objects(setting: RenderSetting) -> Drawn:
+    """What each object says for itself, in place of its class's material."""
+    return Drawn(setting.scenes == "published" or setting.gloss == "random", setting.look == "hue")
+
+
+def load_mesh(entry: ObjectClass, drawn: Drawn = AS_IT_IS, white: bool = False) -> Any:
     """The class's mesh in the unit sphere, with its one material or, where it has none, those of its file.
 
-    With `drawn_gloss` each object has its own, and texture-less ones are white, for the grey that they are drawn.
+    drawn: what its objects say for themselves. white: whether a material without a pattern is white, for the grey that
+    published scenes draw.
     """
     # The importer reports each texture it finds, or misses, on stderr.
     with silence(2):
@@ -48,23 +55,23 @@ def load_mesh(entry: ObjectClass, drawn_gloss: bool = False) -> Any:
     centre, radius = normalisation(entry)
     mesh.transform(Matrix.Scale(1 / radius, 4) @ Matrix.Translation([-x for x in centre]))
     if entry.material is not None:
-        plain = drawn_gloss and entry.is_textureless
-        material = replace(entry.material, colours=(WHITE, WHITE)) if plain else entry.material
+        whitened = white and entry.is_textureless
+        material = replace(entry.material, colours=(WHITE, WHITE)) if whitened else entry.material
         mesh.materials.clear()
-        mesh.materials.append(_build_material(material, f"class-{entry.name}", drawn_gloss))
-    elif drawn_gloss:
+        mesh.materials.append(_build_material(material, f"class-{entry.name}", drawn))
+    elif drawn.gloss or drawn.hue:
         for own in mesh.materials:
-            draw_gloss(own.node_tree)
+            draw_over(own.node_tree, drawn)
     # Without a user of its own a class that no slot shows would be purged.
     mesh.use_fake_user = True
     first.delete()
     return mesh
 
 
-def _build_material(material: Material, name: str, drawn_gloss: bool = False) -> Any:
+def _build_material(material: Material, name: str, drawn: Drawn = AS_IT_IS) -> Any:
     built = bproc.material.create(name).blender_obj
     image = _load_texture(material.image) if material.image else None
-    build_nodes(built.node_tree, material, image, drawn_gloss)
+    build_nodes(built.node_tree, material, image, drawn, lightest(material))
     built.use_fake_user = True
     return built
 
@@ -134,13 +141,23 @@ def build_covers(setting: RenderSetting) -> dict[str, Any]:
     """Materials of walls and floor, and of objects where each is covered anew, by name."""
     needed = {material.name: material for material in _packaged_covers(setting)}
     covers = {name: _build_material(material, f"surface-{name}") for name, material in needed.items()}
+    if setting.covers_objects and setting.gloss == "random":
+        covers |= {
+            object_cover(cover, setting): _build_material(cover, object_cover(cover, setting), Drawn(gloss=True))
+            for cover in SURFACES
+        }
     if setting.textures is not None and (setting.background == "random" or setting.scenes == "published"):
         covers |= _load_cc_materials(setting)
     return covers
 
 
+def object_cover(cover: Material, setting: RenderSetting) -> str:
+    """Name of the material that covers objects with `cover`: one of its own where their gloss is drawn."""
+    return f"object-{cover.name}" if setting.gloss == "random" else cover.name
+
+
 def _packaged_covers(setting: RenderSetting) -> tuple[Material, ...]:
-    covers = SURFACES if setting.material == "random" else ()
+    covers = SURFACES if setting.covers_objects and setting.gloss == "class" else ()
     if setting.background == "fix" and setting.scenes == "framed":
         return (FIXED_FLOOR, FIXED_WALL, *covers)
     if setting.textures is not None:

@@ -2,48 +2,93 @@
 """A material's shader graph: fills a Blender node tree it is handed.
 
 The object's own colour (Object Info node) multiplies the pattern and its alpha scales it: tints and pattern sizes vary
-by scene without building a shader anew. Where gloss is drawn for each object, the colour's red is a grey that
-multiplies the pattern, green is specular and blue roughness.
+by scene without building a shader anew. Where a hue is drawn for each object, that colour multiplies the pattern's
+lightness. Where gloss is drawn for each object, its properties "specular" and "roughness" say it.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from render_actors.setting.materials import Material
 
 MATT_ROUGHNESS = 0.6
+# Lightness, linear, of the light parts of textures that are scanned.
+SCANNED_LIGHT = 0.4
 
 
-def build_nodes(tree: Any, material: Material, image: Any | None, drawn_gloss: bool = False) -> None:
+@dataclass(frozen=True)
+class Drawn:
+    """What is drawn for each object in place of what its material says."""
+
+    gloss: bool = False
+    hue: bool = False
+
+
+AS_IT_IS = Drawn()
+
+
+def build_nodes(tree: Any, material: Material, image: Any | None, drawn: Drawn = AS_IT_IS, light: float = 1.0) -> None:
     """Replace the graph of `tree` with `material`'s; `image` is the loaded Blender image of an image material.
 
-    With `drawn_gloss` the object says its specular and roughness, in place of the material's roughness and metal.
+    light: lightness of the pattern's lightest parts, which a drawn hue takes for white.
     """
     tree.nodes.clear()
     new, link = tree.nodes.new, tree.links.new
     output = new("ShaderNodeOutputMaterial")
-    shader = new("ShaderNodeBsdfPrincipled") if drawn_gloss else _shader(tree, material)
+    shader = new("ShaderNodeBsdfPrincipled") if drawn.gloss else _shader(tree, material)
     link(shader.outputs["BSDF"], output.inputs["Surface"])
+    if drawn.gloss:
+        draw_gloss(tree, shader)
 
-    info, tint = new("ShaderNodeObjectInfo"), new("ShaderNodeMix")
+    info, tint = new("ShaderNodeObjectInfo"), _multiplied(tree, shader.inputs[0])
+    link(info.outputs["Color"], tint.inputs[7])
+    if material.pattern == "plain":
+        tint.inputs[6].default_value = (1.0,) * 4 if drawn.hue else (*material.colours[0], 1.0)
+        return
+    pattern = _pattern(tree, material, image, _placement(tree, material, info))
+    link(_lightness(tree, pattern, light) if drawn.hue else pattern, tint.inputs[6])
+
+
+def draw_over(tree: Any, drawn: Drawn) -> None:
+    """Let objects say what is drawn for them of the materials that a mesh file brought along."""
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    if drawn.gloss:
+        draw_gloss(tree, shader)
+    if drawn.hue:
+        came = shader.inputs[0].links[0].from_socket if shader.inputs[0].links else None
+        tint = _multiplied(tree, shader.inputs[0])
+        tree.links.new(tree.nodes.new("ShaderNodeObjectInfo").outputs["Color"], tint.inputs[7])
+        if came is None:
+            tint.inputs[6].default_value = (1.0,) * 4
+        else:
+            tree.links.new(_lightness(tree, came, SCANNED_LIGHT), tint.inputs[6])
+
+
+def draw_gloss(tree: Any, shader: Any) -> None:
+    """Let the object's properties say specular and roughness of the principled `shader`."""
+    for name, socket in (("specular", "Specular IOR Level"), ("roughness", "Roughness")):
+        said = tree.nodes.new("ShaderNodeAttribute")
+        said.attribute_type, said.attribute_name = "OBJECT", name
+        tree.links.new(said.outputs["Fac"], shader.inputs[socket])
+
+
+def _multiplied(tree: Any, socket: Any) -> Any:
+    """A node whose inputs 6 and 7, multiplied, go into `socket`."""
+    tint = tree.nodes.new("ShaderNodeMix")
     tint.data_type, tint.blend_type = "RGBA", "MULTIPLY"
     tint.inputs[0].default_value = 1.0
-    link(draw_gloss(tree) if drawn_gloss else info.outputs["Color"], tint.inputs[7])
-    link(tint.outputs[2], shader.inputs[0])
-    if material.pattern == "plain":
-        tint.inputs[6].default_value = (*material.colours[0], 1.0)
-    else:
-        place = _placement(tree, material, info)
-        link(_pattern(tree, material, image, place), tint.inputs[6])
+    tree.links.new(tint.outputs[2], socket)
+    return tint
 
 
-def draw_gloss(tree: Any) -> Any:
-    """Let the object's colour say specular and roughness of the principled shader of `tree`; the socket of its grey."""
-    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
-    parts = tree.nodes.new("ShaderNodeSeparateColor")
-    tree.links.new(tree.nodes.new("ShaderNodeObjectInfo").outputs["Color"], parts.inputs[0])
-    tree.links.new(parts.outputs[1], shader.inputs["Specular IOR Level"])
-    tree.links.new(parts.outputs[2], shader.inputs["Roughness"])
-    return parts.outputs[0]
+def _lightness(tree: Any, colour: Any, light: float) -> Any:
+    """Socket with a colour's lightness, `light` being 1 and what is lighter 1 too."""
+    grey, scaled = tree.nodes.new("ShaderNodeRGBToBW"), tree.nodes.new("ShaderNodeMath")
+    scaled.operation, scaled.use_clamp = "MULTIPLY", True
+    scaled.inputs[1].default_value = 1 / light
+    tree.links.new(colour, grey.inputs[0])
+    tree.links.new(grey.outputs[0], scaled.inputs[0])
+    return scaled.outputs[0]
 
 
 def build_lamp(tree: Any) -> None:

@@ -30,11 +30,11 @@ class Props:
         return [self.made[key] for key in keys]
 
 
-def copies(class_ids: Sequence[int]) -> list[tuple[Any, ...]]:
-    """Keys of a scene's objects: the first of a class is that class's copy 0, the next its copy 1."""
+def copies(kind: str, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Keys of a scene's things of a kind: the first of a number is that one's copy 0, the next its copy 1."""
     seen: Counter[int] = Counter()
     keys: list[tuple[Any, ...]] = []
-    for class_id in class_ids:
-        keys.append(("object", class_id, seen[class_id]))
-        seen[class_id] += 1
+    for number in numbers:
+        keys.append((kind, number, seen[number]))
+        seen[number] += 1
     return keys

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from render_actors.blender.assets import build_covers, build_room, load_mesh
+from render_actors.blender.assets import build_covers, build_room, drawn_for_objects, load_mesh, object_cover
 from render_actors.blender.imports import Matrix, bproc, bpy, cv2, reset_keyframes
 from render_actors.blender.props import Props, copies
 from render_actors.blender.session import FARTHEST_M, enable_outputs, scratch_folder, start_blender
+from render_actors.blender.world import Environments
 from render_actors.labels import (
     Camera,
     RenderedImage,
@@ -26,12 +27,14 @@ from render_actors.labels import (
     image_of_maps,
     pose_in_camera,
     semantic_map,
+    target_class,
     unit_normals,
 )
 from render_actors.scene.published import intrinsics
-from render_actors.scene.sample import FIELD_OF_VIEW
-from render_actors.scene.spec import Light, ObjectPlacement, SceneSpec, Surface
+from render_actors.scene.sensor import sensed
+from render_actors.scene.spec import Distractor, Light, ObjectPlacement, SceneSpec, Surface
 from render_actors.setting.classes import classes_of
+from render_actors.setting.distractors import distractor_classes
 from render_actors.setting.materials import (
     FIXED_FLOOR,
     FIXED_WALL,
@@ -62,13 +65,14 @@ class Renderer:
         with silence():
             start_blender(setting, self._folder)
             self._classes = classes_of(setting)
-            self._meshes: dict[int, Any] = {}
+            self._meshes: dict[tuple[str, int], Any] = {}
             self._covers = build_covers(setting)
             self._room = build_room(setting)
             self._props = Props(self._make, _put_away)
-            self._lights = {"point": bproc.types.Light("POINT")}
-            if not self._published:
+            self._lights = {"point": bproc.types.Light("POINT")} if setting.lit_by != "world" else {}
+            if not self._published and setting.lit_by != "world":
                 self._lights["area"] = bproc.types.Light("AREA")
+            self._environments = Environments() if setting.lit_by != "lamps" else None
             for light in self._lights.values():
                 # A lamp's disc in the image would be a bright object without a label.
                 light.blender_obj.visible_camera = False
@@ -99,8 +103,13 @@ class Renderer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _arrange(self, scene: SceneSpec) -> None:
-        things = self._arrange_room(scene, copies([placed.class_id for placed in scene.objects]))
-        for number, (thing, placed) in enumerate(zip(things, scene.objects, strict=True), start=1):
+        beside = copies("distractor", [each.mesh for each in scene.distractors])
+        keys = [*copies("object", [placed.class_id for placed in scene.objects]), *beside]
+        things = self._arrange_room(scene, keys)
+        for thing, distractor in zip(things[len(scene.objects) :], scene.distractors, strict=True):
+            _put(thing, distractor)
+            thing.color = (*distractor.tint, distractor.scale)
+        for number, (thing, placed) in enumerate(zip(things, scene.objects, strict=False), start=1):
             _place(thing, placed, number)
         # no covers: each keeps its class's own material
         for thing, surface in zip(things, scene.covers, strict=False):
@@ -108,15 +117,19 @@ class Renderer:
         for light in scene.lights:
             if light.kind in self._lights:
                 _set_light(self._lights[light.kind], light)
+        if scene.world is not None and self._environments is not None:
+            self._environments.show(scene.world)
         reset_keyframes()
         bpy.context.scene.frame_end = 0
         side = self.setting.resolution
         if self._published:
             bproc.camera.set_intrinsics_from_K_matrix(_from_pixel_middles(intrinsics(side)), side, side)
         else:
-            bproc.camera.set_intrinsics_from_blender_params(FIELD_OF_VIEW, side, side, lens_unit="FOV")
-        for pose in scene.cameras:
+            bproc.camera.set_intrinsics_from_blender_params(scene.fields_of_view[0], side, side, lens_unit="FOV")
+        for number, pose in enumerate(scene.cameras):
             bproc.camera.add_camera_pose(np.array(pose))
+            if len(set(scene.fields_of_view)) > 1:
+                _set_field_of_view(scene.fields_of_view[number], number)
         bpy.context.scene.cycles.seed = scene.noise_seed
 
     def _arrange_room(self, scene: SceneSpec, objects: list[tuple[Any, ...]]) -> list[Any]:
@@ -144,23 +157,27 @@ class Renderer:
 
     def _cover_object(self, thing: Any, surface: Surface) -> None:
         # An object for each of its covers would lose no memory, but Blender goes through all of them at each scene.
-        cover = self._covers[SURFACES[surface.material].name]
+        cover = self._covers[object_cover(SURFACES[surface.material], self.setting)]
         for slot in thing.material_slots:
             slot.link, slot.material = "OBJECT", cover
         thing.color = (*surface.tint, surface.scale)
 
-    def _mesh(self, class_id: int) -> Any:
-        """A class's mesh, loaded when a scene first shows it: a pool may hold many that a short run never does."""
-        if class_id not in self._meshes:
-            self._meshes[class_id] = load_mesh(self._classes[class_id], drawn_gloss=self._published)
+    def _mesh(self, kind: str, number: int) -> Any:
+        """A class's or distractor's mesh, loaded when a scene first shows it: a pool may hold many more."""
+        if (kind, number) not in self._meshes:
+            if kind == "object":
+                entry, drawn = self._classes[number], drawn_for_objects(self.setting)
+                self._meshes[kind, number] = load_mesh(entry, drawn, white=self._published)
+            else:
+                self._meshes[kind, number] = load_mesh(distractor_classes()[number])
             # What the mesh file brought along: materials and full-size textures.
             bpy.data.orphans_purge(do_recursive=True)
-        return self._meshes[class_id]
+        return self._meshes[kind, number]
 
     def _make(self, key: tuple[Any, ...]) -> Any:
-        """A copy of a class's object, or a part of the room in one of its covers."""
-        if key[0] == "object":
-            thing = bproc.object.create_from_blender_mesh(self._mesh(key[1]), str(key)).blender_obj
+        """A copy of a class's object or of a distractor, or a part of the room in one of its covers."""
+        if key[0] in ("object", "distractor"):
+            thing = bproc.object.create_from_blender_mesh(self._mesh(key[0], key[1]), str(key)).blender_obj
             thing.rotation_mode = "QUATERNION"
         else:
             part, *cover = key
@@ -169,6 +186,9 @@ class Renderer:
                 thing.material_slots[0].link = "OBJECT"
             if cover:
                 thing.material_slots[0].material = self._covers[cover[0]]
+            if part == "walls" and self._environments is not None:
+                # The camera sees them, and the light of the world goes through them.
+                thing.visible_diffuse = thing.visible_glossy = thing.visible_shadow = False
         thing.pass_index = 0
         thing.cycles.use_distance_cull = True
         _put_away(thing)
@@ -187,7 +207,10 @@ class Renderer:
         instances = read("segmap")[:, :, 0].astype(np.uint8)
         class_ids = [placed.class_id for placed in scene.objects]
         index = scene.index * setting.poses_per_scene + pose
-        image = image_of_maps(index, read("rgb", "png"), instances, class_ids, setting.min_visible_px)
+        rgb = read("rgb", "png")
+        if scene.sensors:
+            rgb = sensed(rgb, scene.sensors[pose])
+        image = image_of_maps(index, rgb, instances, class_ids, setting.min_visible_px)
         if "semantic" in setting.labels:
             image = replace(image, semantic=semantic_map(instances, class_ids))
         if "normals" in setting.labels:
@@ -198,12 +221,16 @@ class Renderer:
         if "poses" in setting.labels:
             placed = [(o.class_id, o.position, o.rotation, o.radius) for o in scene.objects]
             poses = tuple(pose_in_camera(*where, camera) for where in placed)
-            image = replace(image, poses=poses, camera=self._camera(camera))
+            image = replace(image, poses=poses, camera=self._camera(scene, pose))
+        if "target" in setting.labels:
+            image = replace(image, target=target_class(image, scene.targets[pose], class_ids))
         return image
 
-    def _camera(self, to_world: NDArray) -> Camera:
-        side = self.setting.resolution
-        return camera_from(intrinsics(side), to_world) if self._published else camera_of(side, FIELD_OF_VIEW, to_world)
+    def _camera(self, scene: SceneSpec, pose: int) -> Camera:
+        side, to_world = self.setting.resolution, np.array(scene.cameras[pose])
+        if self._published:
+            return camera_from(intrinsics(side), to_world)
+        return camera_of(side, scene.fields_of_view[pose], to_world)
 
 
 def _put_away(thing: Any) -> None:
@@ -218,11 +245,17 @@ def _cover(room_part: Any, surface: Surface) -> None:
 
 def _place(thing: Any, placed: ObjectPlacement, number: int) -> None:
     thing.pass_index = number
+    if placed.gloss is not None:
+        # what materials with a drawn gloss read (nodes.py)
+        thing["specular"], thing["roughness"] = placed.gloss
+    _put(thing, placed)
+    thing.color = (*placed.tint, 1.0)
+
+
+def _put(thing: Any, placed: ObjectPlacement | Distractor) -> None:
     thing.location = placed.position
     thing.rotation_quaternion = Matrix(placed.rotation).to_quaternion()
     thing.scale = (placed.radius,) * 3
-    # with drawn gloss: grey, specular, roughness (nodes.py)
-    thing.color = (*placed.tint, 1.0) if placed.gloss is None else (placed.tint[0], *placed.gloss, 1.0)
 
 
 def _set_light(light: Any, spec: Light) -> None:
@@ -231,6 +264,13 @@ def _set_light(light: Any, spec: Light) -> None:
     light.set_energy(spec.power)
     size_of = {"area": "size", "point": "shadow_soft_size"}
     setattr(light.blender_obj.data, size_of[spec.kind], spec.size)
+
+
+def _set_field_of_view(angle: float, frame: int) -> None:
+    """Of one pose alone; the next scene's reset of keyframes takes it back."""
+    camera = bpy.context.scene.camera.data
+    camera.angle = angle
+    camera.keyframe_insert(data_path="lens", frame=frame)
 
 
 def _from_pixel_middles(numbers: tuple[float, ...]) -> NDArray:

@@ -20,6 +20,8 @@ from render_actors.setting.setting import RenderSetting
 # Millimetres of a depth unit: 16 bits reach 13 m, past the room's diagonal.
 DEPTH_SCALE = 0.2
 SPLIT = "train_pbr"
+# What is nearer to the camera than this is beside or behind it.
+_NEAREST_M = 0.01
 
 
 def check_exportable(setting: RenderSetting) -> None:
@@ -104,21 +106,27 @@ def _ground_truth(pose: ObjectPose) -> dict[str, Any]:
 
 
 def _extent(image: RenderedImage, k: int, setting: RenderSetting) -> dict[str, Any]:
-    """The box of an object's whole silhouette, from its projected vertices, and of its visible part (x, y, w, h)."""
+    """The box of an object's whole silhouette, from its projected vertices, and of its visible part (x, y, w, h).
+
+    Of what lies beside or behind the camera the silhouette has those vertices that it faces; without one it is -1, as
+    of what is not visible.
+    """
     assert image.poses is not None
     assert image.camera is not None
     pose = image.poses[k]
     matrix = np.array(pose.matrix).reshape(3, 4)
     points = unit_vertices(classes_of(setting)[pose.class_id]) * pose.scale @ matrix[:, :3].T + matrix[:, 3]
-    flat = points @ _intrinsics(image.camera).T
-    flat = flat[:, :2] / flat[:, 2:]
+    faced = points[points[:, 2] > _NEAREST_M] @ _intrinsics(image.camera).T
     rows, columns = np.nonzero(image.instances == k + 1)
     visible = [-1, -1, -1, -1]
     if len(rows):
         x, y = int(columns.min()), int(rows.min())
         visible = [x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1]
-    low, high = np.floor(flat.min(axis=0)), np.ceil(flat.max(axis=0))
-    whole = [int(v) for v in (*low, *(high - low))]
+    whole = [-1, -1, -1, -1]
+    if len(faced):
+        flat = faced[:, :2] / faced[:, 2:]
+        low, high = np.floor(flat.min(axis=0)), np.ceil(flat.max(axis=0))
+        whole = [int(v) for v in (*low, *(high - low))]
     return {"bbox_obj": whole, "bbox_visib": visible, "px_count_visib": len(rows)}
 
 

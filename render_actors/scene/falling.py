@@ -1,4 +1,4 @@
-"""Where dropped objects come to rest: rigid bodies by Bullet, in the units and axes of `sample.py`.
+"""Where dropped objects come to rest: rigid bodies by Bullet, in the units and axes of `spec.py`.
 
 Each object is the convex hull of its mesh, as BlenderProc's own simulation has it by default.
 """
@@ -12,8 +12,7 @@ from scipy.spatial.transform import Rotation
 from trimesh import Trimesh
 from trimesh.convex import convex_hull
 
-from render_actors.scene.sample import ROOM_HALF_M
-from render_actors.scene.spec import ObjectPlacement, SceneSpec
+from render_actors.scene.spec import ROOM_HALF_M, ObjectPlacement, SceneSpec
 from render_actors.setting.classes import classes_of
 from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.setting import RenderSetting

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
+from render_actors.scene.sensor import sample_sensors
 from render_actors.scene.spec import (
     Light,
     Matrix,
@@ -22,9 +23,11 @@ from render_actors.scene.spec import (
     about_z,
     looking_along,
     matrix,
+    on_ray,
     turning_down,
     vector,
 )
+from render_actors.scene.streams import Streams
 from render_actors.setting.bop_objects import COMMON_RADIUS_M
 from render_actors.setting.classes import classes_of
 from render_actors.setting.materials import surface_names
@@ -61,34 +64,42 @@ def intrinsics(side: int) -> tuple[float, ...]:
     return (fx * across, 0.0, (cx + 0.5) * across, 0.0, fy * down, (cy + 0.5) * down, 0.0, 0.0, 1.0)
 
 
-def sample_published(rng: np.random.Generator, setting: RenderSetting, index: int) -> SceneSpec:
-    """Scene number `index` of a setting, drawn from `rng`."""
-    objects = _sample_objects(rng, setting)
-    surface = _sample_surface(rng, setting)
+def sample_published(streams: Streams, setting: RenderSetting) -> SceneSpec:
+    """The scene of a setting that these streams draw."""
+    objects = _sample_objects(streams, setting)
+    surface = _sample_surface(streams.of("floor"), setting)
+    poses = range(setting.poses_per_scene)
     return SceneSpec(
-        index=index,
+        index=streams.index,
         objects=objects,
-        lights=_sample_lights(rng, setting),
+        lights=_sample_lights(streams, setting),
         walls=surface,
         floor=surface,
-        cameras=tuple(_sample_camera(rng, setting, objects) for _ in range(setting.poses_per_scene)),
-        noise_seed=int(rng.integers(2**31 - 1)),
+        cameras=tuple(_sample_camera(streams.of("camera", pose), setting, objects) for pose in poses),
+        noise_seed=int(streams.of("noise").integers(2**31 - 1)),
+        sensors=sample_sensors(streams, setting),
+        targets=(0,) * len(poses) if setting.appearance == "single" else (),
     )
 
 
-def _sample_objects(rng: np.random.Generator, setting: RenderSetting) -> tuple[ObjectPlacement, ...]:
-    """A multinomial over data sets by their numbers of classes, then a class of each: every class is as likely."""
+def _sample_objects(streams: Streams, setting: RenderSetting) -> tuple[ObjectPlacement, ...]:
+    """A multinomial over data sets by their numbers of classes, then a class of each: every class is as likely.
+
+    A setting with one object has the first of them.
+    """
     pool = classes_of(setting)
-    count = 1 if setting.appearance == "single" else int(rng.integers(setting.min_objects, setting.max_objects + 1))
+    count = int(streams.of("count").integers(setting.min_objects, setting.max_objects + 1))
+    count = 1 if setting.appearance == "single" else count
     sizes = (0.85, 1.2) if setting.size_jitter else (1.0, 1.0)
     placed: list[ObjectPlacement] = []
     footprints: list[NDArray[np.float64]] = []
-    for class_id in rng.integers(len(pool), size=count).tolist():
+    for k in range(count):
+        class_id = int(streams.of("class", k).integers(len(pool)))
         entry = pool[class_id]
-        radius = COMMON_RADIUS_M * entry.size * float(rng.uniform(*sizes))
-        at, rotation, footprint = _place(rng, entry, radius, placed, footprints)
-        grey = float(rng.uniform(*GREY)) if entry.is_textureless else 1.0
-        specular, roughness = rng.uniform(0, 1, 2).tolist()
+        radius = COMMON_RADIUS_M * entry.size * float(streams.of("size", k).uniform(*sizes))
+        at, rotation, footprint = _place(streams.of("place", k), entry, radius, placed, footprints)
+        grey = float(streams.of("tint", k).uniform(*GREY)) if entry.is_textureless else 1.0
+        specular, roughness = streams.of("gloss", k).uniform(0, 1, 2).tolist()
         placed.append(
             ObjectPlacement(class_id, at, matrix(rotation), radius, (grey, grey, grey), (specular, roughness))
         )
@@ -146,36 +157,36 @@ def _sample_surface(rng: np.random.Generator, setting: RenderSetting) -> Surface
     return Surface(int(rng.integers(len(surface_names(setting.textures)))), _WHITE, 1.0)
 
 
-def _sample_lights(rng: np.random.Generator, setting: RenderSetting) -> tuple[Light, ...]:
+def _sample_lights(streams: Streams, setting: RenderSetting) -> tuple[Light, ...]:
     lamp_at = (0.0, 0.0, LAMP_HEIGHT_M)
     if setting.light == "fix":
         point = Light("point", FIXED_POINT_AT, _WHITE, POINT_POWER_W, POINT_RADIUS_M)
         return point, Light("plane", lamp_at, _WHITE, FIXED_LAMP_STRENGTH, LAMP_SIDE_M)
+    rng, lamp = streams.of("point light"), streams.of("area light")
     at = vector(_on_shell(rng, *POINT_SHELL_M))
     point = Light("point", at, vector(rng.uniform(*LIGHT_COLOUR, 3)), POINT_POWER_W, POINT_RADIUS_M)
-    strength = float(rng.uniform(*LAMP_STRENGTH))
-    return point, Light("plane", lamp_at, vector(rng.uniform(*LIGHT_COLOUR, 3)), strength, LAMP_SIDE_M)
+    strength = float(lamp.uniform(*LAMP_STRENGTH))
+    return point, Light("plane", lamp_at, vector(lamp.uniform(*LIGHT_COLOUR, 3)), strength, LAMP_SIDE_M)
 
 
 def _on_shell(rng: np.random.Generator, nearest: float, farthest: float) -> NDArray[np.float64]:
     """A point (3,) about the middle of the floor: distance, azimuth and elevation uniform."""
     azimuth, elevation = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(*ELEVATION_DEG))
-    level = math.cos(elevation)
-    towards = np.array([math.cos(azimuth) * level, math.sin(azimuth) * level, math.sin(elevation)])
-    return towards * float(rng.uniform(nearest, farthest))
+    return on_ray(azimuth, elevation) * float(rng.uniform(nearest, farthest))
 
 
 def _sample_camera(rng: np.random.Generator, setting: RenderSetting, objects: tuple[ObjectPlacement, ...]) -> Matrix:
     """On a shell, looking at the object next to the objects' middle, rolled, with nothing too near."""
     pool, centres = classes_of(setting), np.array([placed.position for placed in objects])
     target = centres[np.linalg.norm(centres - centres.mean(axis=0), axis=1).argmin()]
+    roll = rng.uniform(-ROLL, ROLL)
     while True:
         position = _on_shell(rng, *CAMERA_SHELL_M)
         if all(distance_to(position, placed, pool[placed.class_id]) >= NEAREST_M for placed in objects):
             break
     direction = target - position
     pose = looking_along(position, direction / np.linalg.norm(direction))
-    pose[:3, :3] = pose[:3, :3] @ about_z(rng.uniform(-ROLL, ROLL))
+    pose[:3, :3] = pose[:3, :3] @ about_z(roll)
     return matrix(pose)
 
 

@@ -14,6 +14,10 @@ Colour = tuple[float, float, float]
 Pattern = Literal["plain", "image", "stripes", "checker", "dots", "noise", "bricks"]
 
 
+# Of linear red, green and blue, as in Rec. 709.
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
 class MissingAssetError(FileNotFoundError):
     """An object or texture package is not installed, or lacks a file the pools name."""
 
@@ -56,6 +60,19 @@ def texture_pixels(image: str, side: int) -> NDArray[np.float32]:
     with Image.open(asset_path("robosuite", f"models/assets/textures/{image}")) as source:
         small = source.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
     return np.asarray(small).astype(np.float32) / np.float32(255)
+
+
+@cache
+def lightest(material: Material) -> float:
+    """Lightness of a material's lightest parts, linear, above 0: of an image that of its 95th percentile."""
+    if material.pattern == "plain":
+        return 1.0
+    if material.image is None:
+        found = (np.array(material.colours) @ LUMINANCE).max()
+    else:
+        # close to linear light
+        found = np.quantile(texture_pixels(material.image, 64)[:, :, :3].astype(np.float64) ** 2.2 @ LUMINANCE, 0.95)
+    return max(float(found), 0.02)
 
 
 def _image(name: str, scale: float, roughness: float = 0.7) -> Material:

@@ -28,7 +28,8 @@ class RenderedArrays:
     class of each; semantic uint8 (n, H, W); normals float16 (n, H, W, 3); depth float32 (n, H, W); boxes int32 (M, 6),
     sorted by image: image, class_id, x0, y0, x1, y1 of every visible object (px, ends exclusive); projections float64
     (M, 13), of the same objects in the same order: the object's number in `instances`, then the rows of the 3x4 matrix
-    that takes its mesh to the image (render_actors/shards/keypoints.py `projection`).
+    that takes its mesh to the image (render_actors/shards/keypoints.py `projection`); targets int64 (n,), the class of
+    the object that each image's camera aims at.
     """
 
     images: NDArray[np.uint8]
@@ -40,12 +41,13 @@ class RenderedArrays:
     normals: NDArray[np.float16] | None = None
     depth: NDArray[np.float32] | None = None
     projections: NDArray[np.float64] | None = None
+    targets: NDArray[np.int64] | None = None
 
 
 _PIXELS = {name if name != "rgb" else "images": form for name, form in MAPS.items()}
 # read from a shard's column of instances, but with a class beside each
 _PIXELS["objects"] = replace(MAPS["instances"], channels=(2,))
-LABEL_ARRAYS = ("boxes", "instances", "objects", "semantic", "normals", "depth", "projections")
+LABEL_ARRAYS = ("boxes", "instances", "objects", "semantic", "normals", "depth", "projections", "targets")
 
 
 def decoded_bytes(n: int, side: int, labels: Sequence[str] = ()) -> int:
@@ -97,6 +99,8 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
             for name, form in kept.items():
                 maps[name] = _new_map(folder, name, form.dtype, (n, *shape, *form.channels))
             maps["class_sets"] = _new_map(folder, "class_sets", np.uint8, (n, notes["classes"]))
+            if "targets" in labels:
+                maps["targets"] = _new_map(folder, "targets", np.int64, (n,))
         taken = rows[: n - done]
         for number, row in enumerate(taken, start=done):
             for name, form in kept.items():
@@ -104,6 +108,8 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
                     raise _lacks(path, form.column)
                 maps[name][number] = _map_of(name, row, shape)
             maps["class_sets"][number, row["class_ids"]] = 1
+            if "targets" in labels:
+                maps["targets"][number] = _target(row, path)
         boxes.append(_boxes(taken, done))
         if "projections" in labels:
             projections += [_projections(row, path) for row in taken]
@@ -153,6 +159,12 @@ def _projections(row: dict, path: Path) -> NDArray[np.float64]:
         matrix, scale = np.array(row["poses"][number - 1]).reshape(3, 4), row["scales"][number - 1]
         place[:] = number, *projection(matrix, scale, intrinsics).ravel()
     return found
+
+
+def _target(row: dict, path: Path) -> int:
+    if row.get("target") is None:
+        raise _lacks(path, "target")
+    return int(row["target"])
 
 
 def _lacks(path: Path, label: str) -> ValueError:

@@ -34,6 +34,7 @@ EXTRA = {form.column: pa.binary() for form in MAPS.values() if form.column not i
     "scales": pa.list_(pa.float64()),
     "intrinsics": pa.list_(pa.float64(), 9),
     "to_world": pa.list_(pa.float64(), 16),
+    "target": pa.uint16(),
 }
 
 
@@ -74,6 +75,8 @@ def write_shard(path: Path, images: Sequence[RenderedImage], classes: int) -> No
         if form.column in SCHEMA.names or getattr(images[0], name) is not None:
             columns[form.column] = [_encode_map(form, getattr(image, name)) for image in images]
     columns |= _poses(images)
+    if images[0].target is not None:
+        columns["target"] = [image.target for image in images]
     schema = SCHEMA
     for name in EXTRA:
         if name in columns:
@@ -152,6 +155,7 @@ def image_of_row(row: dict) -> RenderedImage:
         objects=objects,
         poses=_poses_of_row(row) if "poses" in row else None,
         camera=Camera(tuple(row["intrinsics"]), tuple(row["to_world"])) if "to_world" in row else None,
+        target=row.get("target"),
         **{
             name: decode_map(form, row[form.column], shape)
             for name, form in MAPS.items()

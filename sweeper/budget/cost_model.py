@@ -82,7 +82,8 @@ class CostModel:
             return Guess(0.5, seconds if stage == "finetune" else 0.0)
         pixels = (config.render.resolution / 64) ** 2
         if stage == "render":
-            seconds = 0.02 + 0.014 * config.render.samples * pixels
+            samples = max(each.samples or config.render.samples for each in config.renderings.values())
+            seconds = 0.02 + 0.014 * samples * pixels
             return Guess(12.0, seconds / config.render.actors)
         learnt = config.pretrain.tasks[0] if stage == "pretrain" else config.finetune.tasks[0]
         side = config.render.resolution if stage == "pretrain" else config.finetune_resolution

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import Field, create_model, field_validator
 
-from render_actors.setting.setting import Label, RenderSetting, Section, attributes
+from render_actors.setting.declared import Section
+from render_actors.setting.setting import Label, RenderSetting, attributes
 from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import folder_classes
 from sweeper.config.types import Count, Model, Number, Positive
@@ -54,10 +55,16 @@ def _keys(section: Section) -> Any:
 def _key(section: Section, each: dataclasses.Field[Any], hint: Any) -> tuple[Any, Any]:
     """Type and default of an attribute's key."""
     declared, given = each.metadata, _TYPES.get(hint, hint)
+    if "between" in declared:
+        low, high = declared["between"]
+        end = Annotated[Number, Field(ge=low, le=high)]
+        given = tuple[end, end]
     if "range" in declared:
         low, high = declared["range"]
         given = Annotated[hint, Field(ge=low, le=high, strict=True)]
-    if declared.get("optional") or (section == "render" and declared.get("later")):
+    # what it overrides is given where it is not
+    overrides = declared["section"] != section
+    if overrides or declared.get("optional") or (section == "render" and declared.get("later")):
         return given | None, None
     return given, each.default
 
@@ -67,7 +74,7 @@ _Shared: Any = _keys("render")
 
 
 class Rendering(_OfEach):
-    """One rendering setting: the four attributes of the paper's appendix B, or a source of images of the user's own.
+    """One rendering setting: the attributes in which renderings differ, or a source of images of the user's own.
 
     What each key says and may be stands at `render_actors.setting.setting.RenderSetting`.
     """

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from render_actors.actor import shard_identity
-from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting, Section, attributes
+from render_actors.setting.declared import Section
+from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting, attributes
 from render_actors.shards.arrays import decoded_bytes as bytes_of
 from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
 from sweeper.config.render import Render, Rendering

@@ -55,6 +55,7 @@ def _keypoints(parts: Parts) -> np.ndarray:
 
 
 _RENDERED: dict[LabelKind, _Rendered] = {
+    "class_index": _Rendered(("target",), ("targets",), lambda parts: parts["targets"]),
     "class_set": _Rendered((), (), lambda parts: parts["class_sets"]),
     "boxes": _Rendered(("boxes",), ("boxes",), _boxes),
     "instances": _Rendered(("masks", "semantic"), ("objects",), lambda parts: parts["objects"]),

@@ -30,4 +30,5 @@ def fully_labelled(index: int) -> RenderedImage:
         depth=rng.uniform(1, 5, (24, 24)).astype(np.float32),
         poses=poses,
         camera=camera_of(24, 0.9, np.eye(4)),
+        target=3,
     )

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from render_actors.labels import RenderedImage
-from render_actors.scene.sample import ROOM_HALF_M, sample_scene
+from render_actors.scene.sample import sample_scene
+from render_actors.scene.spec import ROOM_HALF_M
 from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.objects import CLASSES
 from render_actors.setting.setting import RenderSetting

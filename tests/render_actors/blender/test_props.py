@@ -25,4 +25,4 @@ def test_a_thing_is_made_once_and_put_away_when_it_is_not_wanted() -> None:
 
 
 def test_two_objects_of_a_class_are_two_copies() -> None:
-    assert copies([4, 2, 4]) == [("object", 4, 0), ("object", 2, 0), ("object", 4, 1)]
+    assert copies("object", [4, 2, 4]) == [("object", 4, 0), ("object", 2, 0), ("object", 4, 1)]

@@ -16,7 +16,8 @@ from PIL import Image
 from render_actors.export.bop import export_bop
 from render_actors.export.coco import export_coco, run_lengths
 from render_actors.labels import RenderedImage, camera_of, image_of_maps, pose_in_camera
-from render_actors.scene.sample import FIELD_OF_VIEW, sample_scene
+from render_actors.scene.sample import sample_scene
+from render_actors.scene.spec import FIELD_OF_VIEW
 from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.objects import CLASSES
 from render_actors.setting.setting import RenderSetting
@@ -129,6 +130,21 @@ def test_bop_is_in_millimetres_and_complete(tmp_path: Path) -> None:
     models = json.loads((folder / "models" / "models_info.json").read_text())
     assert {int(key) for key in models} == {pose.class_id + 1 for k in range(6) for pose in pretended(k).poses or ()}
     assert all(500 < model["diameter"] <= 900.1 for model in models.values())
+
+
+def test_an_object_behind_a_camera_that_aims_at_another_one_has_no_box(tmp_path: Path) -> None:
+    # given the same image with its first object two metres behind the camera
+    image = pretended(0)
+    assert image.poses is not None
+    behind = np.array(image.poses[0].matrix).reshape(3, 4)
+    behind[:, 3] = 0, 0, -2
+    poses = (dataclasses.replace(image.poses[0], matrix=tuple(behind.ravel().tolist())), *image.poses[1:])
+
+    folder = export_bop([dataclasses.replace(image, poses=poses)], SETTING, tmp_path / "ours")
+
+    first, *others = json.loads((folder / "train_pbr" / "000000" / "scene_gt_info.json").read_text())["0"]
+    assert first["bbox_obj"] == [-1, -1, -1, -1]
+    assert all(other["bbox_obj"][2] > 0 for other in others)
 
 
 @pytest.mark.parametrize(

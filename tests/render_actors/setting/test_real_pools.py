@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from render_actors.labels import RenderedImage
-from render_actors.scene.sample import ROOM_HALF_M
+from render_actors.scene.spec import ROOM_HALF_M
 from render_actors.setting.classes import class_names
 from render_actors.setting.setting import RenderSetting
 from render_actors.shards.format import read_shard
@@ -55,7 +55,7 @@ def setting(folder: Path, **more: object) -> RenderSetting:
 @pytest.fixture(scope="module")
 def spheres(folder: Path) -> list[RenderedImage]:
     # the texture-less classes are T-LESS's: the sphere alone
-    return render(folder / "spheres", setting(folder, appearance="single", texture="without", light="fix"), 2)
+    return render(folder / "spheres", setting(folder, appearance="single", texture="without", light="fix"), 5)
 
 
 @pytest.fixture(scope="module")

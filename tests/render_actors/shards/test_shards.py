@@ -144,13 +144,13 @@ def labelled_shards(tmp_path: Path) -> list[Path]:
 def test_every_label_comes_back(labelled_shards: list[Path]) -> None:
     for number, image in enumerate(read_shard(labelled_shards[1])):
         wanted = fully_labelled(3 + number)
-        assert (image.poses, image.camera) == (wanted.poses, wanted.camera)
+        assert (image.poses, image.camera, image.target) == (wanted.poses, wanted.camera, 3)
         for name in ("semantic", "normals", "depth"):
             np.testing.assert_array_equal(getattr(image, name), getattr(wanted, name))
 
 
 def test_label_arrays_hold_the_first_n_images(labelled_shards: list[Path], tmp_path: Path) -> None:
-    labels = ("boxes", "instances", "objects", "semantic", "normals", "depth")
+    labels = ("boxes", "instances", "objects", "semantic", "normals", "depth", "targets")
     arrays = load_arrays(labelled_shards, 5, tmp_path / "cache", "key", labels)
     wanted = fully_labelled(4)
     for name in ("semantic", "normals", "depth"):
@@ -163,6 +163,8 @@ def test_label_arrays_hold_the_first_n_images(labelled_shards: list[Path], tmp_p
     listed = wanted.instances == 1
     np.testing.assert_array_equal(arrays.objects[4], np.stack([listed * 1, listed * 3], axis=-1))
     assert arrays.boxes is not None
+    assert arrays.targets is not None
+    assert arrays.targets.tolist() == [3] * 5
     # image, class, box: one listed object an image
     assert arrays.boxes.tolist() == [[k, 3, 4 + k, 2, 9 + k, 8] for k in range(5)]
 
@@ -170,6 +172,8 @@ def test_label_arrays_hold_the_first_n_images(labelled_shards: list[Path], tmp_p
 def test_a_label_that_was_not_rendered_is_refused(shards: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.parquet was rendered without semantic_png"):
         load_arrays(shards, 5, tmp_path / "cache", "key", ("semantic",))
+    with pytest.raises(ValueError, match=r"a\.parquet was rendered without target"):
+        load_arrays(shards, 5, tmp_path / "cache", "key", ("targets",))
     with pytest.raises(ValueError, match="unknown label 'flow'"):
         load_arrays(shards, 5, tmp_path / "cache", "key", ("flow",))
 

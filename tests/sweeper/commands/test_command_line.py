@@ -47,7 +47,7 @@ def complaint(*arguments: str) -> str:
         ("run", "pretrain.workers=64", "pretrain.workers asks for 64 CPUs, but Ray has"),
         ("plan", "store=/etc/passwd", "store /etc/passwd: /etc/passwd is a file, not a folder"),
         ("plan", "finetune.tasks=[mulclass]", "finetune"),
-        ("plan", "pretrain.tasks=[sinclass]", "pretrain.tasks: sinclass needs class_index labels"),
+        ("plan", "pretrain.tasks=[sinclass]", "label target (task sinclass) needs one object that the camera aims at"),
         ("run", "render.actors=64", "render.actors asks for 64 CPUs, but Ray has"),
         ("run", "data_root=/no/such/folder", "finetune.dataset: data_root /no/such/folder is not a folder"),
     ],

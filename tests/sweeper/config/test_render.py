@@ -29,6 +29,11 @@ def test_a_sweep_file_that_says_nothing_renders_the_default_setting(tmp_path: Pa
         ("render.device", "cuda", "cuda"),
         ("renderings.plain.light", "fix", "fix"),
         ("renderings.plain.material", "random", "random"),
+        ("renderings.plain.framing", "object", "object"),
+        ("renderings.plain.look", "hue", "hue"),
+        ("renderings.plain.gloss", "random", "random"),
+        ("renderings.plain.denoise", "true", True),
+        ("renderings.plain.samples", "9", 9),
     ],
 )
 def test_a_key_reaches_the_setting(tmp_path: Path, key: str, given: str, value: Any) -> None:
@@ -54,6 +59,15 @@ def test_folders_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.Mon
         ("render.device=gpu", "render.device: Input should be 'cpu', 'cuda' or 'optix'"),
         ("render.light_strength=[0, 1]", "render.light_strength.0: Input should be greater than 0"),
         ("render.clases=3", "unknown key render.clases; did you mean classes?"),
+        ("renderings.plain.samples=0", "renderings.plain.samples: Input should be greater than or equal to 1"),
+        ("renderings.plain.denoise=2", "renderings.plain.denoise: Input should be a valid boolean"),
+        ("renderings.plain.fill=[0.1, 1]", "renderings.plain.fill.0: Input should be greater than or equal to 0.2"),
+        ("renderings.plain.roll=[10, 400]", "renderings.plain.roll.1: Input should be less than or equal to 180"),
+        ("renderings.plain.fill=0.7", "renderings.plain.fill: Input should be a valid tuple"),
+        (
+            "renderings.plain.fill=[0.7, 1]",
+            "fill is of cameras that aim at one object; set framing to object",
+        ),
         ("renderings.plain.light=dim", "renderings.plain.light: Input should be 'fix' or 'random'"),
         ("renderings.plain.ligth=fix", "unknown key renderings.plain.ligth; did you mean light?"),
         ("render.min_objects=6", "min_objects = 6 is above max_objects = 5"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis.policy.runs import Run
+from render_actors.setting.setting import RenderSetting
 from sweeper.commands.check import check
 from sweeper.commands.report import recipes_text
 from sweeper.errors import BadInput
@@ -33,8 +35,39 @@ def test_what_the_tasks_learn_from_is_rendered_unless_the_file_says_what(tmp_pat
     assert set(posed.labels) == {"classes", "boxes", "masks", "poses"}
     with pytest.raises(BadInput, match=r"render\.labels: the pre-training tasks need depth; add it"):
         setting_of(sweep_of(tmp_path, pretrained_on("depth", render={"labels": ["classes"]})), "plain")
-    with pytest.raises(BadInput, match=r"pretrain\.tasks: sinclass needs class_index labels, which"):
+
+
+def test_the_class_aimed_at_is_learnt_where_a_camera_aims_at_one_object(tmp_path: Path) -> None:
+    # given the task sinclass, then renders that aim at one object have its label, and others are refused
+    for aiming in ({"framing": "object"}, {"appearance": "single"}):
+        config = sweep_of(tmp_path, pretrained_on("sinclass", renderings={"plain": aiming}))
+        assert set(setting_of(config, "plain").labels) == {"classes", "boxes", "masks", "target"}
+    told = "renderings.plain: rendering setting: label target (task sinclass) needs one object that the camera aims at"
+    with pytest.raises(BadInput, match=re.escape(told)) as refused:
         setting_of(sweep_of(tmp_path, pretrained_on("sinclass")), "plain")
+    assert "\n" not in str(refused.value)
+    small = {"renderings": {"plain": {"framing": "object"}}, "render": {"min_visible_px": 100, "resolution": 32}}
+    with pytest.raises(BadInput, match="min_visible_px = 100 may leave out the object aimed at; give 20 at most"):
+        setting_of(sweep_of(tmp_path, pretrained_on("sinclass", **small)), "plain")
+
+
+def test_the_prototypes_rendering_can_be_asked_for(tmp_path: Path) -> None:
+    plain = {"framing": "object", "look": "hue", "denoise": True, "samples": 4}
+    shared = {"resolution": 32, "classes": 20, "max_objects": 5, "poses_per_scene": 5, "samples": 16}
+    config = sweep_of(tmp_path, pretrained_on("sinclass", renderings={"plain": plain}, render=shared))
+
+    setting = setting_of(config, "plain")
+
+    # the rendering's own samples go before the shared ones
+    assert setting == RenderSetting(
+        framing="object",
+        look="hue",
+        denoise=True,
+        samples=4,
+        resolution=32,
+        poses_per_scene=5,
+        labels=("classes", "boxes", "masks", "target"),
+    )
 
 
 @pytest.mark.parametrize(
