@@ -107,7 +107,7 @@ def _valid(labels: Tensor) -> Tensor:
 
 
 def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
-    """As `with_auxiliary` has it, the auxiliary head's at the size that its answers have."""
+    """As `with_auxiliary` has it."""
     main, auxiliary = predictions
     at_map = _middles(labels, auxiliary.shape[-2:]).long()
     # over the images' pixels for both heads: then the loss of a batch is the sum of its parts', weighed by `_valid`
@@ -116,22 +116,25 @@ def _loss(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
 
 
 def _middles(labels: Tensor, size: Sequence[int]) -> Tensor:
-    """Labels (B, H, W) at the middles of the cells of a map of this size."""
-    if tuple(size) == tuple(labels.shape[1:]):
+    """Labels (B, H, W, ...) at the middles of the cells of a map of this size."""
+    if tuple(size) == tuple(labels.shape[1:3]):
         return labels
     rows, columns = (
         ((torch.arange(there, device=labels.device) + 0.5) * (full / there)).long()
-        for there, full in zip(size, labels.shape[1:], strict=True)
+        for there, full in zip(size, labels.shape[1:3], strict=True)
     )
     return labels[:, rows[:, None], columns]
 
 
 def with_auxiliary(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[tuple[Tensor, Tensor], Tensor], Tensor]:
-    """The loss of the main head's maps, and half of that of the auxiliary head's (appendix A of the paper)."""
+    """The loss of the main head's maps, and half of that of the auxiliary head's (appendix A of the paper).
+
+    The auxiliary head is judged at the size that its answers have.
+    """
 
     def of_both(predictions: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
         main, auxiliary = predictions
-        return loss(main, labels) + _AUXILIARY_WEIGHT * loss(auxiliary, labels)
+        return loss(main, labels) + _AUXILIARY_WEIGHT * loss(auxiliary, _middles(labels, auxiliary.shape[-2:]))
 
     return of_both
 

@@ -98,6 +98,11 @@ def test_normals_are_compared_by_direction_alone_where_there_are_any() -> None:
     assert float(normal.loss((predicted, -predicted), truth)) == pytest.approx((0 + 1 + 2) / 3 + (2 + 1 + 0) / 6)
     assert 1 - normal.metric([normal.evidence(predicted, truth)]) == pytest.approx((0 + 0.5 + 1) / 3)
 
+    # a map of half the size is judged by the labels in the middles of its cells
+    twice = truth.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    main = predicted.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert float(normal.loss((main, -predicted), twice)) == pytest.approx((0 + 1 + 2) / 3 + (2 + 1 + 0) / 6)
+
 
 def test_depths_within_a_quarter_are_right_and_pixels_without_depth_do_not_count() -> None:
     depth = task("depth")
