@@ -102,13 +102,13 @@ def test_points_of_one_training_are_thinned_and_counted() -> None:
 
 
 def test_points_that_repeat_one_trainings_noise_do_not_count_as_runs() -> None:
-    """Given noise of 2 % that wanders slowly along each of eight trainings, it is seen as noise where that is said."""
-    n = np.geomspace(100, 10_000, 200)
+    """Given noise of 2 % that wanders slowly along each of five trainings, it is seen as noise where that is said."""
+    n = np.geomspace(100, 10_000, 120)
     noise = []
-    for seed in range(8):
-        wander = np.interp(np.log(n), np.log(n[::25]), np.random.default_rng(seed).normal(0, 0.02, 8))
+    for seed in range(5):
+        wander = np.interp(np.log(n), np.log(n[::15]), np.random.default_rng(seed).normal(0, 0.02, 8))
         error = LAW.error(n) * np.exp(wander)
-        noise.append([fit_law(n, error, trajectory=told).sigma.median for told in (["one"] * 200, None)])
+        noise.append([fit_law(n, error, trajectory=told).sigma.median for told in (["one"] * 120, None)])
 
     told, untold = np.mean(noise, axis=0)
     assert 0.005 < told < 0.02
