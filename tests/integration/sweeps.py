@@ -1,7 +1,8 @@
-"""The sweeps of these tests: a simulated one whose laws are known, and the smallest real one."""
+"""The sweeps of these tests: a simulated one of known laws, the smallest real one, and a rendering that only draws."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,3 +78,13 @@ def write(sweep: dict[str, Any], folder: Path) -> Path:
     path = folder / f"{sweep['name']}.yaml"
     path.write_text(yaml.safe_dump(sweep, sort_keys=False))
     return path
+
+
+_PAGE = Path(__file__).parents[2] / "docs" / "own-renderer.md"
+# The page's own example: drawn, not rendered.
+SHAPES: dict[str, Any] = {"source": {"kind": "function", "path": "shapes.py:render", "class_names": ["disc", "square"]}}
+
+
+def write_shapes(folder: Path) -> None:
+    """Write the code that draws the images of the rendering SHAPES."""
+    (folder / "shapes.py").write_text(re.findall(r"```python\n(.*?)```", _PAGE.read_text(), re.DOTALL)[0])

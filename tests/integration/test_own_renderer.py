@@ -23,21 +23,17 @@ from tests.integration.command_line import Place, place
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-PAGE = Path(__file__).parents[2] / "docs" / "own-renderer.md"
-SHAPES = {"source": {"kind": "function", "path": "shapes.py:render", "class_names": ["disc", "square"]}}
-
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Place]:
     with place(tmp_path) as somewhere:
-        code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
-        (tmp_path / "shapes.py").write_text(code)
+        sweeps.write_shapes(tmp_path)
         yield somewhere
 
 
 def test_images_sheets_export_and_complexity(here: Place) -> None:
     # given the page's example beside a second setting of the same code, when 40 images of each are asked for
-    renderings = {"shapes": SHAPES, "again": SHAPES}
+    renderings = {"shapes": sweeps.SHAPES, "again": sweeps.SHAPES}
     config = str(sweeps.write(sweeps.REAL | {"name": "own", "renderings": renderings}, here.folder))
     done = here.run("render", config, "--images", "40", "--preview", "--export", "coco")
     assert done.code == 0, done.err[-3000:]
@@ -68,7 +64,7 @@ def test_images_sheets_export_and_complexity(here: Place) -> None:
 
 def test_a_mistake_of_the_users_is_one_line(here: Place) -> None:
     (here.folder / "shapes.py").write_text("def render(setting, seed, scene):\n    return []\n")
-    config = str(sweeps.write(sweeps.REAL | {"name": "own", "renderings": {"shapes": SHAPES}}, here.folder))
+    config = str(sweeps.write(sweeps.REAL | {"name": "own", "renderings": {"shapes": sweeps.SHAPES}}, here.folder))
     done = here.run("render", config, "--images", "20")
     assert done.code == 2
     # Ray's own lines may come before it.

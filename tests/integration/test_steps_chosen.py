@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,12 +19,9 @@ pytestmark = [
     pytest.mark.skipif(not PACKAGE_FOLDER.is_dir(), reason="no Fashion-MNIST: apt-get install dataset-fashion-mnist"),
 ]
 
-PAGE = Path(__file__).parents[2] / "docs" / "own-renderer.md"
-# Drawn, not rendered: only what is chosen is looked at.
-SHAPES = {"source": {"kind": "function", "path": "shapes.py:render", "class_names": ["disc", "square"]}}
 SWEEP = sweeps.REAL | {
     "name": "tiny",
-    "renderings": {"shapes": SHAPES},
+    "renderings": {"shapes": sweeps.SHAPES},
     "pretrain": {
         "workers": 1,
         "validation_images": 20,
@@ -40,8 +36,7 @@ SWEEP = sweeps.REAL | {
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Place]:
     with place(tmp_path) as somewhere:
-        code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
-        (tmp_path / "shapes.py").write_text(code)
+        sweeps.write_shapes(tmp_path)
         yield somewhere
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from render_actors.labels import RenderedImage
 from render_actors.scene.sample import sample_scene
-from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.objects import CLASSES
 from render_actors.setting.setting import RenderSetting
 from render_actors.shards.format import read_shard
+from tests.render_actors.blender.projection import projected
 from tests.render_actors.blender.test_blender import render
 
 AIMED = RenderSetting(
@@ -66,17 +66,10 @@ def test_each_pose_has_its_own_field_of_view(images: list[RenderedImage]) -> Non
     cameras = [image.camera for image in images if image.camera is not None]
     assert len({round(camera.intrinsics[0], 3) for camera in cameras}) == len(images)
     for image in images:
-        assert image.poses is not None
-        assert image.camera is not None
-        intrinsics = np.array(image.camera.intrinsics).reshape(3, 3)
         for seen in image.objects:
-            pose = image.poses[seen.instance_id - 1]
-            matrix = np.array(pose.matrix).reshape(3, 4)
-            points = unit_vertices(CLASSES[pose.class_id]) * pose.scale @ matrix[:, :3].T + matrix[:, 3]
+            points, flat = projected(image, seen, CLASSES)
             if points[:, 2].min() < 0.05:
                 continue
-            flat = points @ intrinsics.T
-            flat = flat[:, :2] / flat[:, 2:]
             # no visible pixel lies outside the projected vertices' box; where all of it is in view they meet
             x0, y0, x1, y1 = seen.box
             low, high = flat.min(axis=0), flat.max(axis=0)

@@ -12,9 +12,9 @@ from render_actors.labels import RenderedImage
 from render_actors.scene.published import ROOM_HALF_M
 from render_actors.scene.sample import sample_scene
 from render_actors.setting.classes import classes_of
-from render_actors.setting.object_class import unit_vertices
 from render_actors.setting.setting import RenderSetting
 from render_actors.shards.format import read_shard
+from tests.render_actors.blender.projection import projected
 from tests.render_actors.blender.test_blender import render
 from tests.render_actors.setting.bop_folders import write_bop, write_textures
 
@@ -51,15 +51,8 @@ def test_masks_lie_where_the_poses_and_the_camera_put_the_objects(images: list[R
     # given pixels that are no squares and a middle beside the image's, then vertices project onto the masks
     pool, seen_whole = classes_of(PUBLISHED), 0
     for image in images:
-        assert image.poses is not None
-        assert image.camera is not None
-        intrinsics = np.array(image.camera.intrinsics).reshape(3, 3)
         for seen in image.objects:
-            pose = image.poses[seen.instance_id - 1]
-            matrix = np.array(pose.matrix).reshape(3, 4)
-            points = unit_vertices(pool[pose.class_id]) * pose.scale @ matrix[:, :3].T + matrix[:, 3]
-            flat = points @ intrinsics.T
-            flat = flat[:, :2] / flat[:, 2:]
+            _, flat = projected(image, seen, pool)
             x0, y0, x1, y1 = seen.box
             assert (flat.min(axis=0) < (x0 + 1, y0 + 1)).all()
             assert (flat.max(axis=0) > (x1 - 1, y1 - 1)).all()
