@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from render_actors.sinks import ArtifactSink
 PLACE_TIMEOUT_S = 24 * 3600.0
 # Blender itself starts in about 10 s, on a busy machine in minutes.
 START_TIMEOUT_S = 600.0
+ASK_ROOM_S = 1.0
 
 
 class RenderFailedError(RuntimeError):
@@ -58,8 +60,8 @@ class RenderJob:
     just rendered and the actor seconds they took; a negative number takes back the images of a shard that was lost. A
     scene over scene_timeout_s or a dead actor costs the shard one of its `retries` and the actor is replaced. One that
     has rendered recycle_after scenes is replaced when its shard is done. `kept`: actors that earlier jobs have left and
-    this one leaves; without it, and with GPUs or a source that is not Blender, all end with the job. Raises ValueError
-    for a number out of range.
+    this one leaves; without it, and with GPUs or a source that is not Blender, all end with the job. `room`: how many
+    actors may run now, asked once a second; None: all. Raises ValueError for a number out of range.
     """
 
     setting: RenderSetting
@@ -74,6 +76,7 @@ class RenderJob:
     gpus_per_actor: float = 0.0
     recycle_after: int = 1000
     kept: KeptActors | None = None
+    room: Callable[[], int] | None = None
 
     @property
     def keeper(self) -> KeptActors | None:
@@ -98,6 +101,7 @@ class _Pool:
     failures: Counter[int] = field(default_factory=Counter)
     losses: int = 0
     workers: list[_Worker] = field(default_factory=list)
+    asked: float = -math.inf
 
 
 def render_shards(job: RenderJob, shards: Sequence[int]) -> list[Any]:
@@ -116,9 +120,10 @@ def render_shards(job: RenderJob, shards: Sequence[int]) -> list[Any]:
         manifests={k: manifest for k, manifest in found.items() if manifest is not None},
     )
     try:
-        pool.workers = [_start(pool) for _ in range(min(job.actors, len(pool.queue)))]
+        _take_room(pool)
         while pool.workers:
             _wait_and_advance(pool)
+            _take_room(pool)
             _end_spare(pool)
     finally:
         _end(pool.workers)
@@ -135,6 +140,18 @@ def _refuse_without_gpu(setting: RenderSetting, gpus_per_actor: float) -> None:
             f"render pool: device = {setting.device!r} with {gpus_per_actor:g} GPUs an actor, but the nodes of this "
             f"Ray have {there:g}; run where there is a GPU, or set device to cpu"
         )
+
+
+def _take_room(pool: _Pool) -> None:
+    """Start as many actors as there is room for and shards are left for; room is asked for once a second."""
+    job, now = pool.job, time.monotonic()
+    if now - pool.asked < ASK_ROOM_S:
+        return
+    pool.asked = now
+    room = job.actors if job.room is None else min(job.actors, job.room())
+    starting = sum(worker.shard is None for worker in pool.workers)
+    for _ in range(min(room - len(pool.workers), len(pool.queue) - starting)):
+        pool.workers.append(_start(pool))
 
 
 def _start(pool: _Pool) -> _Worker:

@@ -133,7 +133,7 @@ def sweep_config(folder: Path, size: Size) -> SweepConfig:
         },
         "tune": {"trials": 0},
         "ladder": {"sizes": size.ladder},
-        "policy": {"name": "grid", "in_flight": CORES, "reference_seeds": 1},
+        "policy": {"name": "grid", "in_flight": CORES + 1, "reference_seeds": 1},
         "objective": "predict",
         "n_target": 1_000_000,
         "stop": {"prediction_sd": 1e-9},

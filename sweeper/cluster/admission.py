@@ -7,42 +7,60 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from sweeper.cluster.resources import Need, fit_together
 
 # Waiting runs look again this often: nodes come and go meanwhile.
 LOOK_S = 5.0
 
-# Waits until a run may begin a stage (first argument), which makes the thing of this name (second); called before each.
-Admit = Callable[[str, str], None]
+# A stage and what it makes.
+Work = tuple[str, str]
+
+
+@dataclass
+class Turn:
+    """A run's turn: one of its stages at a time."""
+
+    _admission: "Admission"
+    _ticket: int
+
+    def enter(self, stage: str, what: str) -> None:
+        """Wait until the run may begin a stage, which makes the thing of this name."""
+        self._admission._wait_and_enter(self._ticket, (stage, what))
+
+    def workers(self) -> int:
+        """How many workers the stage may have now: more than before where others have ended and nobody waits."""
+        return self._admission._workers_now(self._ticket)
 
 
 class Admission:
     """The stages that run and those that wait. Thread-safe.
 
     `needed`: the resources of each stage. While fine-tunes run or wait, those of one stay free, since fine-tunes finish
-    runs. A run that is alone is admitted whatever the nodes have: more may be on their way.
+    runs. A run that is alone is admitted with all its workers whatever the nodes have: more may be on their way.
     """
 
     def __init__(self, nodes: Callable[[], Sequence[Mapping[str, float]]], needed: Sequence[Need]) -> None:
         self._nodes, self._needed = nodes, needed
         self._tickets = itertools.count()
-        # (stage, what it makes), by ticket.
-        self._running: dict[int, tuple[str, str]] = {}
-        self._waiting: dict[int, tuple[str, str]] = {}
+        # By ticket; of those that run also the number of workers.
+        self._running: dict[int, Work] = {}
+        self._given: dict[int, int] = {}
+        self._waiting: dict[int, Work] = {}
         # Runs that still look up what the store has: later ones must not overtake them meanwhile.
         self._looking: set[int] = set()
         self._finetuning = True
         self._changed = threading.Condition()
 
     @contextmanager
-    def turn(self) -> Iterator[Admit]:
-        """A run's turn, in the order of coming. The function that it yields is called before each of its stages."""
+    def turn(self) -> Iterator[Turn]:
+        """A run's turn, in the order of coming."""
         with self._changed:
             ticket = next(self._tickets)
             self._looking.add(ticket)
         try:
-            yield lambda stage, what: self._wait_and_enter(ticket, (stage, what))
+            yield Turn(self, ticket)
         finally:
             with self._changed:
                 self._looking.discard(ticket)
@@ -61,7 +79,7 @@ class Admission:
         with self._changed:
             return {stage for stage, _ in self._running.values()}
 
-    def _wait_and_enter(self, ticket: int, work: tuple[str, str]) -> None:
+    def _wait_and_enter(self, ticket: int, work: Work) -> None:
         with self._changed:
             # In one step, so that no later run gets in between two stages of this one.
             self._looking.discard(ticket)
@@ -69,25 +87,45 @@ class Admission:
             self._waiting[ticket] = work
             self._changed.notify_all()
             try:
-                while not self._is_next_and_fits(ticket):
+                while not (self._is_next(ticket) and (workers := self._room(ticket, work))):
                     self._changed.wait(LOOK_S)
-                self._running[ticket] = work
+                self._running[ticket], self._given[ticket] = work, workers
             finally:
                 # Also where asking for the nodes failed: nobody waits behind a run that has gone.
                 del self._waiting[ticket]
                 self._changed.notify_all()
 
-    def _is_next_and_fits(self, ticket: int) -> bool:
-        """Whether this run is next and its stage fits. A run that waits for what another makes is passed over."""
-        running = set(self._running.values())
+    def _workers_now(self, ticket: int) -> int:
+        with self._changed:
+            if not self._waiting:
+                self._given[ticket] = max(self._given[ticket], self._room(ticket, self._running[ticket]))
+            return self._given[ticket]
+
+    def _is_next(self, ticket: int) -> bool:
+        """Whether no earlier run waits or looks. One that waits for what another makes is passed over."""
         if any(earlier < ticket for earlier in self._looking):
             return False
-        if ticket != min((t for t, work in self._waiting.items() if work not in running), default=None):
-            return False
-        if not running:
-            return True
-        wanted = [self._waiting[ticket][0], *(stage for stage, _ in running)]
+        running = set(self._running.values())
+        return ticket == min((t for t, work in self._waiting.items() if work not in running), default=None)
+
+    def _room(self, ticket: int, work: Work) -> int:
+        """With how many workers a stage fits beside those of the others; 0 where it does not."""
+        others = [(stage, self._given[t]) for t, (stage, _) in self._running.items() if t != ticket]
+        most, least = self._workers_of(work[0])
+        if not others:
+            return most
         if self._finetuning:
-            wanted.append("finetune")
-        needed = [need for stage in wanted for need in self._needed if need.stage == stage]
-        return fit_together(needed, self._nodes())
+            others.append(("finetune", 1))
+        held = [need for stage, workers in others for need in self._needs_of(stage, workers)]
+        nodes = self._nodes()
+        fits = (n for n in range(most, least - 1, -1) if fit_together(held + self._needs_of(work[0], n), nodes))
+        return next(fits, 0)
+
+    def _workers_of(self, stage: str) -> tuple[int, int]:
+        """The most and the least workers of a stage; 1 and 1 of one whose number is fixed."""
+        return next(((n.count, n.least) for n in self._needed if n.stage == stage and n.least), (1, 1))
+
+    def _needs_of(self, stage: str, workers: int) -> list[Need]:
+        """What a stage needs with so many workers, where their number is free."""
+        own = [need for need in self._needed if need.stage == stage]
+        return [replace(need, count=workers) if need.least else need for need in own]

@@ -9,12 +9,16 @@ from sweeper.config.schema import SweepConfig
 
 @dataclass(frozen=True)
 class Need:
-    """`count` workers at the same time, each with `each` CPUs or GPUs (`kind`) on one node; `key` is the config key."""
+    """`count` workers at the same time, each with `each` CPUs or GPUs (`kind`) on one node; `key` is the config key.
+
+    `least`: with so many the stage begins beside others, and takes more as they end; None: with all of them.
+    """
 
     key: str
     kind: str
     each: float
     count: int = 1
+    least: int | None = None
 
     @property
     def stage(self) -> str:
@@ -32,7 +36,7 @@ def needs(config: SweepConfig) -> list[Need]:
     return [
         Need("pretrain.workers", "CPU", pretrain.cpus_per_worker, workers),
         Need("pretrain.gpu", "GPU", float(pretrain.gpu), workers),
-        Need("render.actors", "CPU", config.render.cpus_per_actor, config.render.actors),
+        Need("render.actors", "CPU", config.render.cpus_per_actor, config.render.actors, least=1),
         Need("render.gpus_per_actor", "GPU", config.render.gpus_per_actor if config.render.gpus else 0.0),
         *least,
     ]

@@ -37,6 +37,8 @@ def ray_session(config: SweepConfig, say: Callable[[str], None] = log.warning) -
         # Ray ends a process that had no task for a second; the next one would import torch again.
         # This machine is reclaimed by nobody; the watcher for that is a process more at every pre-training.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        # Ray's dashboard takes 12 s of a core in six minutes, and nothing of ours looks at it.
+        quiet["include_dashboard"] = False
         quiet["_system_config"] = {"idle_worker_killing_time_threshold_ms": KEEP_IDLE_S * 1000}
     start_ray(address, runtime_env=env, **quiet)
     # Ray sets a handler of its own on connecting, which would abort the driver at once.

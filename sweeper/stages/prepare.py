@@ -15,7 +15,7 @@ from sweeper.budget.cost_model import devices_of, train_start_s
 from sweeper.budget.costs import GPU, cost_of
 from sweeper.budget.devices import device_type
 from sweeper.budget.reservation import Reservation
-from sweeper.cluster.admission import Admission, Admit
+from sweeper.cluster.admission import Admission, Turn
 from sweeper.cluster.capacity import CapacityWatch, nodes_now
 from sweeper.cluster.failures import is_caused_by
 from sweeper.cluster.resources import needs
@@ -38,6 +38,23 @@ class Charge:
     """Seconds that a piece of work kept its devices; None: all the time it took."""
 
     seconds: float | None = None
+
+
+class Held:
+    """Adds up the seconds that workers are held, whose number changes."""
+
+    def __init__(self) -> None:
+        self._workers, self._since, self._seconds = 0, time.monotonic(), 0.0
+
+    def from_now(self, workers: int) -> int:
+        """So many are held from now on; returns their number."""
+        self._seconds = self.worker_seconds()
+        self._workers, self._since = workers, time.monotonic()
+        return workers
+
+    def worker_seconds(self) -> float:
+        """Seconds, those of each worker counted."""
+        return self._seconds + self._workers * (time.monotonic() - self._since)
 
 
 class Stages:
@@ -85,23 +102,23 @@ class Stages:
         """Render and pre-train what a run lacks; its checkpoint, or None for one that needs none."""
         if not self._inventory.needs_checkpoint(run):
             return None
-        with self._admission.turn() as admit:
+        with self._admission.turn() as turn:
             self._require_open()
             checkpoint = self._inventory.checkpoint(run)
             if checkpoint is None:
                 try:
-                    checkpoint = self._make(run, reserved, admit)
+                    checkpoint = self._make(run, reserved, turn)
                 except Exception as error:
                     if not is_caused_by(error, CorruptArtifactError):
                         raise
                     # It was withdrawn where it was read: what is missing now is made again.
-                    checkpoint = self._make(run, reserved, admit)
+                    checkpoint = self._make(run, reserved, turn)
             reserved.refund("render", "pretrain")
         return checkpoint
 
-    def _make(self, run: Run, reserved: Reservation, admit: Admit) -> Manifest:
-        training, validation = self._render(run, reserved, admit)
-        admit("pretrain", artifact_key(self._inventory.identities.checkpoint(run)))
+    def _make(self, run: Run, reserved: Reservation, turn: Turn) -> Manifest:
+        training, validation = self._render(run, reserved, turn)
+        turn.enter("pretrain", artifact_key(self._inventory.identities.checkpoint(run)))
         self._require_open()
         # Arms that differ in their fine-tuning task only share it: another may have made it by now.
         return self._inventory.checkpoint(run) or self._pretrain(run, training, validation, reserved)
@@ -114,12 +131,12 @@ class Stages:
         if self._closed.is_set():
             raise InterruptedSweep("the sweep has ended")
 
-    def _render(self, run: Run, reserved: Reservation, admit: Admit) -> list[list[Manifest]]:
+    def _render(self, run: Run, reserved: Reservation, turn: Turn) -> list[list[Manifest]]:
         """The shards of a run's training and validation images, the missing ones rendered in one go."""
         sets, render, rendering = self._inventory.image_sets(run), self._config.render, Arm.named(run.arm).rendering
         absent = missing_images(sets, self._store)
         if absent:
-            admit("render", rendering)
+            turn.enter("render", rendering)
             self._require_open()
             absent = missing_images(sets, self._store)
         what = f"{rendering} n={run.n}"
@@ -127,7 +144,10 @@ class Stages:
         if not absent:
             return ensure_rendered(sets, render, self._store, show)
         started = time.monotonic()
-        left = absent
+        left, held = absent, Held()
+
+        def room() -> int:
+            return held.from_now(turn.workers())
 
         def rendered(images: int, actor_s: float) -> None:
             nonlocal left
@@ -136,10 +156,12 @@ class Stages:
             if self._watch is not None and left < absent:
                 self._watch.soon("pretrain", left * (time.monotonic() - started) / (absent - left))
 
-        with self._charged(reserved, "render", absent):
+        with self._charged(reserved, "render", absent) as charge:
             try:
-                manifests = ensure_rendered(sets, render, self._store, rendered, self._renderers)
+                manifests = ensure_rendered(sets, render, self._store, rendered, self._renderers, room)
             finally:
+                # The devices of all actors are charged; fewer keep theirs for a part of the time.
+                charge.seconds = held.worker_seconds() / render.actors
                 self._inventory.changed()
         seconds = time.monotonic() - started
         text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"

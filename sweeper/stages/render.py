@@ -18,12 +18,13 @@ def ensure_rendered(
     store: ArtifactStore,
     on_progress: Callable[[int, float], None],
     kept: KeptActors | None = None,
+    room: Callable[[], int] | None = None,
 ) -> list[list[Manifest]]:
     """Render what is missing of image sets of one setting; the manifests of each set's shards, in order.
 
     Runs inside an initialised Ray. `on_progress(images, seconds)` is told of images as they are made. `kept`: the
-    actors that wait from one call to the next. Raises BadInput where the user's renderer, the pools or the devices are
-    at fault.
+    actors that wait from one call to the next. `room`: how many actors may run now. Raises BadInput where the user's
+    renderer, the pools or the devices are at fault.
     """
     # Each set is looked through once: every shard is verified.
     there = [found(images, store) for images in sets]
@@ -32,7 +33,7 @@ def ensure_rendered(
         absent[images.seed] += [index for index in images.shards if index not in has]
     for seed, shards in absent.items():
         if shards:
-            _render(replace(sets[0], seed=seed), shards, render, store, on_progress, kept)
+            _render(replace(sets[0], seed=seed), shards, render, store, on_progress, kept, room)
     return [list(found(images, store).values()) for images in sets]
 
 
@@ -43,6 +44,7 @@ def _render(
     store: ArtifactStore,
     on_progress: Callable[[int, float], None],
     kept: KeptActors | None,
+    room: Callable[[], int] | None,
 ) -> None:
     """Render these shards of a setting and seed, `images` being any of theirs."""
     try:
@@ -59,6 +61,7 @@ def _render(
             recycle_after=render.recycle_after,
             on_progress=on_progress,
             kept=kept,
+            room=room,
         )
         render_shards(job, shards)
     except (ValueError, FileNotFoundError) as error:

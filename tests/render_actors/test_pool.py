@@ -127,6 +127,27 @@ def test_actors_that_are_kept_take_up_the_next_job_and_hold_no_cores_between(tmp
         os.kill(left, signal.SIGKILL)
 
 
+def test_a_job_takes_the_room_that_it_is_given_as_it_renders(tmp_path: Path) -> None:
+    # given room for one actor until three scenes are done, and for two from then on
+    seen: set[int] = set()
+
+    class Counted(Progress):
+        def __call__(self, images: int, seconds: float) -> None:
+            super().__call__(images, seconds)
+            seen.update(render_processes())
+            if self.events == 3:
+                assert len(seen) == 1
+
+    progress = Counted()
+    sink = FolderSink(tmp_path)
+    job = RenderJob(SETTING, 0, 2, sink, 2, 1.0, 60, 1, progress, room=lambda: 1 if progress.events < 3 else 2)
+
+    # when it renders, then by one and later by both, each shard once
+    assert len(render_shards(job, list(range(30)))) == 30
+    assert len(seen) == 2
+    assert progress.images == 30 * 2 * 3
+
+
 def comes(moment: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 20
     while not moment() and time.monotonic() < deadline:

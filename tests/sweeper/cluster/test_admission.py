@@ -52,9 +52,9 @@ class Runs:
             self.told[f"{name} {stage}"] = threading.Event()
 
         def run() -> None:
-            with self.admission.turn() as admit:
+            with self.admission.turn() as turn:
                 for stage, what in works:
-                    admit(stage, what)
+                    turn.enter(stage, what)
                     self.inside.append(f"{name} {stage}")
                     self.told[f"{name} {stage}"].wait(PATIENCE_S)
                     self.inside.remove(f"{name} {stage}")
@@ -139,13 +139,13 @@ def test_who_still_looks_up_what_is_there_is_not_overtaken() -> None:
     runs = Runs(admission)
 
     # given an earlier run that has not said yet what it lacks
-    with admission.turn() as admit:
+    with admission.turn() as turn:
         runs.begin("later", ("pretrain", "b"))
         time.sleep(0.1)
         assert runs.inside == []
 
         # when it has, then it is first
-        admit("pretrain", "a")
+        turn.enter("pretrain", "a")
         assert runs.inside == []
 
     # and the other after it
@@ -163,6 +163,38 @@ def test_nodes_that_come_let_in_who_waits(monkeypatch: pytest.MonkeyPatch) -> No
 
     nodes.append({"CPU": 3.0})
     assert comes(lambda: len(runs.inside) == 2)
+
+
+def test_a_rendering_begins_with_the_workers_that_fit_and_takes_more_when_others_have_ended() -> None:
+    needs = [
+        Need("render.actors", "CPU", 1, 3, least=1),
+        Need("pretrain.workers", "CPU", 1),
+        Need("finetune.cpus", "CPU", 1),
+    ]
+    admission = Admission(lambda: [{"CPU": 3.0}], needs)
+    runs = Runs(admission)
+
+    # given a run that pre-trains, beside which a fine-tune keeps its room
+    runs.begin("a", ("pretrain", "x1"))
+    with admission.turn() as turn:
+        # when another renders, then with what is left, and with more once nothing is fine-tuned
+        turn.enter("render", "y")
+        assert turn.workers() == 1
+        admission.keep_room(False)
+        assert turn.workers() == 2
+
+        # and while a third one waits, then it takes no more, though the first has ended
+        runs.begin("b", ("pretrain", "z1"))
+        runs.begin("c", ("pretrain", "w1"))
+        runs.go_on("a pretrain")
+        assert comes(lambda: runs.inside == ["b pretrain"])
+        assert turn.workers() == 2
+        runs.go_on("b pretrain")
+        assert comes(lambda: runs.inside == ["c pretrain"])
+        runs.go_on("c pretrain")
+
+        # and alone it has all
+        assert comes(lambda: turn.workers() == 3)
 
 
 @pytest.fixture
