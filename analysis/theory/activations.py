@@ -1,4 +1,4 @@
-"""Activations of the two-layer network, and how fast the eigenvalues of the kernel that each gives fall on the circle."""
+"""Activations of the two-layer network, and how fast the eigenvalues of their kernels fall on the circle."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ SOFTPLUS = Activation("softplus", lambda u: np.logaddexp(0.0, u), _logistic, np.
 
 
 def rounded(corner: float) -> Activation:
-    """ReLU with a corner that is a parabola on (0, corner), 0 < corner < 1; near the kinks it is as smooth as relu^2."""
+    """ReLU with a parabola for its corner on (0, corner), 0 < corner < 1; at the kinks it is as smooth as relu^2."""
     return Activation(
         f"rounded relu {corner:g}",
         lambda u: np.where(u < corner, _positive(u) ** 2 / (2 * corner), u - corner / 2),

@@ -4,8 +4,7 @@ import numpy as np
 
 from analysis.laws import Floats
 from analysis.theory.kernel import Spectrum
-from analysis.theory.samples import POINTS, Samples
-from analysis.theory.targets import Complexes
+from analysis.theory.targets import POINTS, Complexes, Samples
 
 
 def train(of: Spectrum, begin: Complexes, samples: Samples, rate: float, penalty: float) -> tuple[Complexes, Complexes]:

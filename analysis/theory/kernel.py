@@ -34,17 +34,16 @@ class Spectrum:
     peak: float
 
 
-def spectrum(activation: Activation, frequencies: int = 1024) -> Spectrum:
-    """The kernel's eigenvalues at frequencies below `frequencies`; those that are 0 are left out."""
+def spectrum(activation: Activation, frequencies: int = 1024, at: Floats | None = None) -> Spectrum:
+    """The kernel's eigenvalues at frequencies below `frequencies`, without those that are 0, or `at` the ones named."""
     angle = (np.arange(_POINTS) + 0.5) * (2 * np.pi / _POINTS)
     value, slope = activation.value(np.cos(angle)), activation.slope(np.cos(angle))
     squared = np.abs(np.fft.rfft([value, slope])[:, : frequencies + 1] / _POINTS) ** 2
     below = np.abs(np.arange(frequencies) - 1)
     eigenvalue = squared[0, :frequencies] + (squared[1, below] + squared[1, 1:]) / 2
-    kept = eigenvalue > _ROUNDING * eigenvalue.max()
-    m = np.flatnonzero(kept).astype(float)
+    m = np.flatnonzero(eigenvalue > _ROUNDING * eigenvalue.max()) if at is None else at.astype(int)
     weight = np.where(m == 0, 1.0, 2.0)
-    return Spectrum(m, eigenvalue[kept], weight, float(np.mean(value**2) + np.mean(slope**2)))
+    return Spectrum(m.astype(float), eigenvalue[m], weight, float(np.mean(value**2) + np.mean(slope**2)))
 
 
 def kernel(of: Spectrum, difference: Floats) -> Floats:

@@ -3,8 +3,8 @@
     g(x) = M^-1/2 sum_r a_r sigma(b_r . x),    x and b_r(0) on the circle,
 
 with a_r = 1 in one half and -1 in the other, whose b are the same, so that g = 0 at the start. A step on one fresh
-sample descends the gradient of (g(x) - y)^2 / 2 + lambda / 2 (|a - a0|^2 + sum |b_r - b0_r|^2), where a0, b0 are what the
-training started from: in fine-tuning the pre-trained network.
+sample descends the gradient of (g(x) - y)^2 / 2 + lambda / 2 (|a - a0|^2 + sum |b_r - b0_r|^2), where a0, b0 are
+what the training started from: in fine-tuning the pre-trained network.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.laws import Floats
 from analysis.theory.activations import Activation
-from analysis.theory.samples import Samples
+from analysis.theory.targets import POINTS, Samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +37,15 @@ def start(activation: Activation, width: int, seeds: int, rng: np.random.Generat
     return Network(activation, np.tile(sign, (seeds, 1)), np.cos(angle), np.sin(angle))
 
 
-def values(network: Network, points: int) -> Floats:
-    """g at `points` equal steps around the circle, shape (seeds, points)."""
-    angle = np.arange(points) * (2 * np.pi / points)
-    found = np.empty((network.a.shape[0], points))
+def squared_error(network: Network, target: Floats, every: int = 8) -> Floats:
+    """Mean square of g - target over every so many of the POINTS steps around the circle; target (seeds, POINTS)."""
+    angle = np.arange(0, POINTS, every) * (2 * np.pi / POINTS)
+    found = np.empty(target.shape[0])
     for seed, (a, b_x, b_y) in enumerate(zip(network.a, network.b_x, network.b_y, strict=True)):
         inner = np.multiply.outer(np.cos(angle), b_x) + np.multiply.outer(np.sin(angle), b_y)
-        found[seed] = network.activation.value(inner) @ a
-    return found / np.sqrt(network.a.shape[1])
+        values = network.activation.value(inner) @ a / np.sqrt(a.size)
+        found[seed] = np.mean((values - target[seed, ::every]) ** 2)
+    return found
 
 
 def train(network: Network, samples: Samples, rate: float, penalty: float) -> tuple[Network, Network]:
