@@ -1,6 +1,6 @@
 """Three forms of the error over pre-training and fine-tuning steps, fitted to some cells and scored on hidden ones.
 
-Each form has four values, fitted by least squares of the log error from several starts:
+Each form has four values, two exponents and two amounts, fitted by least squares of the log error from several starts:
 
 * law (2), multiplicative: delta (gamma + T0^-alpha) T1^-beta;
 * additive: A T0^-a + B T1^-b;
@@ -11,12 +11,15 @@ Each form has four values, fitted by least squares of the log error from several
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from analysis.laws import Floats, full_law_error
 from analysis.theory.finetuning import Grid
 
 _STARTS = 12
+# Of logs of exponents and of amounts.
+_EXPONENT, _AMOUNT = (-5.0, 1.5), (-20.0, 20.0)
 
 
 def hidden_rmse(grid: Grid) -> dict[str, float]:
@@ -37,21 +40,24 @@ def hidden_rmse(grid: Grid) -> dict[str, float]:
     forms: dict[str, tuple[Callable[..., Floats], tuple[float, ...]]] = {
         "law (2)": (_multiplicative, (0.5, 0.5, 0.1, 1.0)),
         "additive": (_additive, (0.5, 0.5, 1.0, 1.0)),
-        "label equivalents": (_equivalents(curve, s0), (0.5, 100.0, 100.0, 0.2)),
+        "label equivalents": (_equivalents(curve, s0), (0.5, 0.2, 100.0, 100.0)),
     }
     return {name: _score(form, np.array(start), T0, T1, error, visible) for name, (form, start) in forms.items()}
 
 
-def _score(form: Callable[..., Floats], start: Floats, T0: Floats, T1: Floats, error: Floats, visible: Floats) -> float:
+def _score(
+    form: Callable[..., Floats], start: Floats, T0: Floats, T1: Floats, error: Floats, visible: NDArray[np.bool_]
+) -> float:
     rng = np.random.default_rng(0)
+    low, high = np.transpose([_EXPONENT, _EXPONENT, _AMOUNT, _AMOUNT])
 
-    def miss(logs: Floats, cells: Floats) -> Floats:
+    def miss(logs: Floats, cells: NDArray[np.bool_]) -> Floats:
         return form(T0[cells], T1[cells], *np.exp(logs)) - error[cells]
 
     best = None
     for _ in range(_STARTS):
-        begin = np.log(start) + rng.normal(0, 1, start.size)
-        found = least_squares(miss, begin, bounds=(-16, 16), args=(visible,), max_nfev=500)
+        begin = np.clip(np.log(start) + rng.normal(0, 1, start.size), low + 0.01, high - 0.01)
+        found = least_squares(miss, begin, bounds=(low, high), args=(visible,), max_nfev=500)
         if best is None or found.cost < best.cost:
             best = found
     assert best is not None
@@ -71,8 +77,8 @@ def _equivalents(curve: tuple[Floats, Floats], s0: float) -> Callable[..., Float
     at, level = curve
     slope = float(np.polyfit(at[-3:], level[-3:], 1)[0])
 
-    def form(T0: Floats, T1: Floats, a: float, n0: float, most: float, g: float) -> Floats:
-        worth = np.log(T1 + most * T0**a / (n0**a + T0**a) * (T1 / s0) ** g)
+    def form(T0: Floats, T1: Floats, a: float, g: float, n0: float, most: float) -> Floats:
+        worth = np.log(T1 + most / (1 + (n0 / T0) ** a) * (T1 / s0) ** g)
         inside = np.interp(worth, at, level)
         beyond: Floats = np.where(worth > at[-1], level[-1] + slope * (worth - at[-1]), inside)
         return beyond
