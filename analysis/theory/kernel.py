@@ -8,6 +8,7 @@ so that the eigenvalue of e^imt is |s_m|^2 + (|q_(m-1)|^2 + |q_(m+1)|^2) / 2 of 
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -36,14 +37,20 @@ class Spectrum:
 
 def spectrum(activation: Activation, frequencies: int = 1024, at: Floats | None = None) -> Spectrum:
     """The kernel's eigenvalues at frequencies below `frequencies`, without those that are 0, or `at` the ones named."""
+    eigenvalue, peak = _eigenvalues(activation, frequencies)
+    m = np.flatnonzero(eigenvalue > _ROUNDING * eigenvalue.max()) if at is None else at.astype(int)
+    return Spectrum(m.astype(float), eigenvalue[m], np.where(m == 0, 1.0, 2.0), peak)
+
+
+@cache
+def _eigenvalues(activation: Activation, frequencies: int) -> tuple[Floats, float]:
+    """Those at every frequency below `frequencies`, and k(t, t)."""
     angle = (np.arange(_POINTS) + 0.5) * (2 * np.pi / _POINTS)
     value, slope = activation.value(np.cos(angle)), activation.slope(np.cos(angle))
     squared = np.abs(np.fft.rfft([value, slope])[:, : frequencies + 1] / _POINTS) ** 2
     below = np.abs(np.arange(frequencies) - 1)
     eigenvalue = squared[0, :frequencies] + (squared[1, below] + squared[1, 1:]) / 2
-    m = np.flatnonzero(eigenvalue > _ROUNDING * eigenvalue.max()) if at is None else at.astype(int)
-    weight = np.where(m == 0, 1.0, 2.0)
-    return Spectrum(m.astype(float), eigenvalue[m], weight, float(np.mean(value**2) + np.mean(slope**2)))
+    return eigenvalue, float(np.mean(value**2) + np.mean(slope**2))
 
 
 def kernel(of: Spectrum, difference: Floats) -> Floats:

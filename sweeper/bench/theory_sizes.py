@@ -37,10 +37,10 @@ class Sizes:
 
 
 FULL = Sizes(
-    pretraining=(6, 20, 1),
+    pretraining=(6, 19, 1),
     networks=(6, 13, 1),
     before=(2, 12, 2),
-    after=(6, 18, 1),
+    after=(6, 17, 1),
     network_before=(2, 8, 2),
     network_after=(6, 12, 1),
     forms_before=(4, 14, 1),
