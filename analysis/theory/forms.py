@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 from analysis.laws import Floats, full_law_error
 from analysis.theory.finetuning import Grid
 
-_STARTS = 12
+_STARTS = 6
 # Of logs of exponents and of amounts.
 _EXPONENT, _AMOUNT = (-5.0, 1.5), (-20.0, 20.0)
 

@@ -1,6 +1,6 @@
 """Pre-training: the error R0 against the number of steps T0, expected in function space and of networks."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -13,14 +13,13 @@ from analysis.theory.network import Network, squared_error, start, train
 from analysis.theory.prescriptions import pretraining_penalty
 from analysis.theory.targets import Complexes, draw, fresh, on_grid, smooth_power
 
-FREQUENCIES = 512
-
 
 @dataclass(frozen=True)
 class Pretraining:
     """How phi_0, of smoothness r0 in the kernel of `target`, is learnt.
 
     `prescribed_r0`: the smoothness that lambda_0 counts on. `kernel`: the activation that learns, else the target's.
+    `frequencies`: those below it are kept; far above where lambda equals the eigenvalue, at most 4096.
     """
 
     target: Activation
@@ -29,16 +28,17 @@ class Pretraining:
     kernel: Activation | None = None
     penalised: bool = True
     iterate: Literal["average", "last"] = "average"
+    frequencies: int = 512
 
     @property
     def basis(self) -> Spectrum:
         """The kernel in whose eigenbasis the targets are built."""
-        return spectrum(self.target, FREQUENCIES)
+        return spectrum(self.target, self.frequencies)
 
     @property
     def learner(self) -> Spectrum:
         """The kernel that learns, at the targets' frequencies."""
-        return spectrum(self.kernel or self.target, FREQUENCIES, at=self.basis.frequency)
+        return spectrum(self.kernel or self.target, self.frequencies, at=self.basis.frequency)
 
     def penalty(self, T0: Floats) -> Floats:
         """lambda_0 at each T0."""
@@ -84,8 +84,3 @@ def network_errors(of: Pretraining, T0: Floats, width: int, seeds: int, rng: np.
         phi0 = draw(smooth_power(of.basis, of.r0), of.basis, rng, seeds)
         errors[:, i] = squared_error(pretrained(of, phi0, width, int(steps), rng), on_grid(phi0, of.basis))
     return errors
-
-
-def without_penalty(of: Pretraining) -> Pretraining:
-    """The same with lambda_0 = 0."""
-    return replace(of, penalised=False)

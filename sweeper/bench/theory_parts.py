@@ -23,6 +23,8 @@ from sweeper.bench.theory_sizes import CASES, FULL, Sizes
 HEAD = "part,setting,T0,T1,R0,pull,error,error_low,error_high,bound"
 # Where lambda_1 eta_1 T1 is at least the first the penalty decides what is learnt, below the second the steps do.
 PENALTY_RULES, STEPS_RULE = 4.0, 1.0
+# Frequencies that the longest pre-trainings need.
+_MOST = 4096
 ACTIVATIONS = (RELU, POWER, SQUARE)
 
 
@@ -35,7 +37,7 @@ class Part:
 
 
 def jobs(sizes: Sizes) -> list[tuple[Any, ...]]:
-    """Every job as the name of its part and its settings, the longest first."""
+    """Every job as the name of its part and its settings."""
     cases = CASES if sizes is FULL else CASES[:4]
     return [
         *(("fine-tuning", case, sizes) for case in cases),
@@ -62,7 +64,7 @@ def pretraining_part(activation: Activation, r0: float, sizes: Sizes) -> Part:
     of, name = Pretraining(activation, r0), f"pretraining_r{r0:g}_xi{activation.xi:g}"
     bound = pretraining_exponent(r0, activation.xi)
     T0, short = _ladder(sizes.pretraining), _ladder(sizes.networks)
-    errors, at_short = expected_errors(of, T0), expected_errors(of, short)
+    errors, at_short = expected_errors(replace(of, frequencies=_MOST), T0), expected_errors(of, short)
     nets = network_errors(of, short, sizes.width, sizes.seeds, np.random.default_rng(0))
     of_nets = f"{sizes.seeds} networks of width {sizes.width}"
     figures = {
@@ -144,9 +146,11 @@ def failure_part(name: str, sizes: Sizes) -> Part:
     [change] = [each for each in changes() if each.name == name]
     case, key = COVERED.case, name.replace(" ", "_")
     figures = dict[str, Figure]()
-    T0 = _ladder(sizes.pretraining)[:-2]
+    T0 = _ladder(sizes.pretraining)
     if change.pretraining is not None:
-        errors, usual = expected_errors(change.pretraining, T0), expected_errors(COVERED.pretraining, T0)
+        errors, usual = (
+            expected_errors(replace(each, frequencies=_MOST), T0) for each in (change.pretraining, COVERED.pretraining)
+        )
         bound = pretraining_exponent(COVERED.pretraining.r0, case.xi)
         figures[f"failure_{key}_T0"] = _figure(_slope(T0, errors[None]), bound, _range("T0", T0), "expected")
         unit = "R0 at the largest T0; reference: as prescribed"

@@ -37,19 +37,19 @@ class Sizes:
 
 
 FULL = Sizes(
-    pretraining=(6, 19, 1),
-    networks=(6, 13, 1),
-    before=(2, 12, 2),
-    after=(6, 17, 1),
-    network_before=(2, 8, 2),
-    network_after=(6, 12, 1),
+    pretraining=(8, 26, 2),
+    networks=(5, 11, 1),
+    before=(2, 14, 2),
+    after=(6, 22, 2),
+    network_before=(2, 6, 2),
+    network_after=(5, 10, 1),
     forms_before=(4, 14, 1),
     forms_after=(6, 15, 1),
-    failures_after=(6, 16, 1),
-    width=1024,
-    widths=(64, 256, 1024, 4096),
-    small_widths=(8, 32, 128, 512),
-    seeds=16,
+    failures_after=(6, 20, 2),
+    width=512,
+    widths=(64, 256, 1024),
+    small_widths=(8, 32, 128),
+    seeds=12,
     r0=(0.5, 0.75, 1.0),
 )
 SMALL = Sizes(
