@@ -1,8 +1,8 @@
 """`sweeper bench theory`: the exponents of appendix E measured, beside those that it promises.
 
 Everything is fitted in the upper half of the ladder of sizes (`analysis.theory.exponents.upper_half`). What has no
-interval is an expectation over samples, computed without drawing any (`analysis.theory.expected_error`); what has one is a mean
-over seeds of networks.
+interval is an expectation over samples, computed without drawing any (`analysis.theory.expected_error`); what has one
+is a mean over seeds of networks.
 """
 
 import sys

@@ -35,6 +35,15 @@ def test_runs_of_different_length_do_not_disturb_each_other() -> None:
         np.testing.assert_allclose(together.last[i], alone.last[0])
 
 
+def test_many_steps_at_once_are_as_good_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, rate, penalty = np.array([900.0, 1024.0, 3000.0]), np.full(3, 0.6), np.array([0.0, 0.01, 0.003])
+    found = expected_error(OF, np.tile(POWER, (3, 1)), steps, rate, penalty)
+    monkeypatch.setattr("analysis.theory.expected_error._FINENESS", 10**9)
+    one_by_one = expected_error(OF, np.tile(POWER, (3, 1)), steps, rate, penalty)
+    np.testing.assert_allclose(found.average, one_by_one.average, rtol=2e-4)
+    np.testing.assert_allclose(found.last, one_by_one.last, rtol=2e-3)
+
+
 def test_one_step_by_hand() -> None:
     rate, penalty, sigma = 0.5, 0.1, OF.eigenvalue
     found = expected_error(OF, POWER[None], np.array([1.0]), np.array([rate]), np.array([penalty]))
