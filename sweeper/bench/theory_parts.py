@@ -117,13 +117,15 @@ def width_part(sizes: Sizes) -> Part:
             lines.append(_line("width", stage, steps, width, None, None, apart, error))
         over = f"width {sizes.widths[0]} to {sizes.widths[-1]}"
         [slope] = fit_exponents(1 / widths[None], far)
-        figures[f"exponent_width_{stage}"] = _figure(slope, 1.0, over, f"mean square distance, {sizes.seeds} seeds")
+        figures[f"exponent_width_{stage}"] = _figure(
+            slope, 1.0, over, f"mean square distance, {sizes.seeds} seeds", "one over the width"
+        )
     return Part(figures, lines)
 
 
 def forms_part(gap: float, sizes: Sizes) -> Part:
     """RMSE of each form on hidden cells, mean of the four cases, by what the penalty follows."""
-    figures, lines = dict[str, Figure](), list[str]()
+    figures = dict[str, Figure]()
     T0, T1 = np.concatenate([[0.0], _ladder(sizes.forms_before)]), _ladder(sizes.forms_after)
     penalties: tuple[Penalty, ...] = ("prescribed", "whatever R0", "none")
     for penalty in penalties:
@@ -131,14 +133,13 @@ def forms_part(gap: float, sizes: Sizes) -> Part:
         for case in CASES[:4]:
             grid = expected_grid(replace(_finetuning(case), gap=gap, penalty=penalty), T0, T1)
             scores.append(hidden_rmse(grid))
-            lines += _lines(f"forms gap {gap:g} penalty {penalty}", case.name, grid, case)
         for form in scores[0]:
             best = sum(form == min(each, key=lambda name: each[name]) for each in scores)
             mean, plain = (float(np.mean([each[name] for each in scores])) for name in (form, "law (2)"))
             key = f"forms_gap{gap:g}_{penalty}_{form}".replace(" ", "_").replace("(", "").replace(")", "")
             unit = f"RMSE of log error on hidden cells, mean of 4 cases, best in {best}; reference: law (2)"
             figures[key] = Figure(mean, plain, unit)
-    return Part(figures, lines)
+    return Part(figures)
 
 
 def failure_part(name: str, sizes: Sizes) -> Part:
@@ -214,9 +215,11 @@ def _exponents(key: str, grid: Grid, case: Case, cells: NDArray[np.bool_], what:
     return {f"{key}_T1": _figure(of_T1, p, over, what), f"{key}_R0": _figure(of_R0, q, over, what)}
 
 
-def _figure(found: Exponent, bound: float, over: str, what: str) -> Figure:
+def _figure(found: Exponent, bound: float, over: str, what: str, reference: str = "bound") -> Figure:
     interval = "" if np.isnan(found.low) else f", 95 % {found.low:.3f} to {found.high:.3f}"
-    return Figure(found.value, bound, f"exponent, {what}, {over} ({found.cells} cells){interval}; reference: bound")
+    return Figure(
+        found.value, bound, f"exponent, {what}, {over} ({found.cells} cells){interval}; reference: {reference}"
+    )
 
 
 def _lines(part: str, setting: str, grid: Grid, case: Case) -> list[str]:
