@@ -5,6 +5,7 @@
 
 import csv
 from collections import defaultdict
+from math import isclose, log
 from pathlib import Path
 
 import matplotlib
@@ -56,8 +57,6 @@ def draw_pretraining(table: dict[tuple[str, str], list[Row]]) -> None:
 
 
 def _slope(x: list[float], y: list[float]) -> float:
-    from math import log
-
     return -log(y[1] / y[0]) / log(x[1] / x[0])
 
 
@@ -66,7 +65,7 @@ def draw_finetuning(table: dict[tuple[str, str], list[Row]]) -> None:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     lines = table["fine-tuning", "I-A_xi2"]
     for colour, T1 in zip(("C0", "C1", "C2"), (2**8, 2**14, 2**22), strict=True):
-        at = [row for row in lines if float(row["T1"]) == T1]
+        at = [row for row in lines if isclose(float(row["T1"]), T1, rel_tol=1e-4)]
         R0, error, bound, pull = (column(at, name) for name in ("R0", "error", "bound", "pull"))
         left.loglog(R0, error, "-", color=colour, label=f"T1 = {T1:,}")
         left.loglog(R0, [b * error[0] / bound[0] for b in bound], "--", color=colour, lw=0.8)

@@ -44,12 +44,12 @@ def test_networks_are_fine_tuned_to_what_is_expected() -> None:
 
 def test_pretraining_stops_mattering_once_the_steps_of_fine_tuning_decide() -> None:
     def last_gain(penalty: Penalty) -> float:
-        grid = expected_grid(replace(COVERED, penalty=penalty), np.array([256.0, 1024.0]), np.array([4096.0]))
+        grid = expected_grid(replace(COVERED, penalty=penalty), np.array([256.0, 1024.0]), np.array([65536.0]))
         return float(grid.error[0, 0] / grid.error[1, 0])
 
     # The penalty that shrinks with R0 is what lets the error follow R0; without one it does not.
     assert last_gain("prescribed") > 1.2
-    assert last_gain("none") < 1.1
+    assert last_gain("none") < 1.05
 
 
 def test_every_change_changes_something() -> None:
