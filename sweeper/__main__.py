@@ -192,7 +192,7 @@ def bench(
     tasks: Annotated[list[str] | None, typer.Option(help="tasks: else all; may be repeated.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="tasks: of 8 images; else the whole recipe.")] = None,
     test: Annotated[int | None, typer.Option(min=1, help="tasks: held-out images; else 64.")] = None,
-    small: Annotated[bool | None, typer.Option("--small", help="sweep: tiny trainings, to see that it runs.")] = None,
+    small: Annotated[bool | None, typer.Option("--small", help="sweep, theory: tiny, to see that it runs.")] = None,
     device: Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="pretrain, tasks: what to train on.")] = None,
     out: Annotated[Path | None, typer.Option(help="The CSV file to write.")] = None,
     evidence: Annotated[Path | None, typer.Option(help="selection: the CSV file of the log evidence.")] = None,

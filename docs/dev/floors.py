@@ -40,6 +40,7 @@ FOR = {
     "analysis.report": "page, figures, tables",
     "analysis.verdict": "from a posterior to a sentence",
     "analysis.paper": "the paper's tables",
+    "analysis.theory": "appendix E, run",
     "analysis.complexity": "how rich a rendered set is",
     "analysis.estimator": "posterior of alpha, C, D",
     "analysis.laws": "error(n) = D n^-alpha + C",
@@ -70,7 +71,7 @@ FOR = {
     "render_actors.lost_nodes": "is a node gone?",
     "render_actors.labels": "the labels of an image",
 }
-MEASURES = ("sweeper.bench", "analysis.evidence", "analysis.replay", "analysis.paper")
+MEASURES = ("sweeper.bench", "analysis.evidence", "analysis.replay", "analysis.paper", "analysis.theory")
 HUES = {  # folder: line and text, floor, room
     "sweeper": ("#34558b", "#e4ebf6", "#f7f9fd"),
     "analysis": ("#2b7a57", "#e0f1e9", "#f6fbf8"),

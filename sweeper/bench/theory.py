@@ -1,0 +1,49 @@
+"""`sweeper bench theory`: the exponents of appendix E measured, beside those that it promises.
+
+Everything is fitted in the upper half of the ladder of sizes (`analysis.theory.exponents.upper_half`). What has no
+interval is an expectation over samples, computed without drawing any (`analysis.theory.expected_error`); what has one
+is a mean over seeds of networks.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sweeper.bench import theory_parts as parts
+from sweeper.bench.figures import Figure
+from sweeper.bench.lines import check_writable, write
+from sweeper.bench.theory_parts import Part
+from sweeper.bench.theory_sizes import FULL, SMALL
+
+
+def measure(small: bool | None = None, out: Path | None = None) -> dict[str, Figure]:
+    """Exponents of pre-training and of the four cases, agreement with wide networks, forms, and what breaks.
+
+    Args:
+        small: short ladders and few seeds, to see that it runs; the exponents mean little.
+        out: the CSV file to write, a line a measured error.
+
+    Raises:
+        BadInput: where `out` cannot be used.
+    """
+    check_writable(out, parts.HEAD)
+    jobs = parts.jobs(SMALL if small else FULL)
+    found = [_part(*job) for job in jobs]
+    write(out, parts.HEAD, [line for part in found for line in part.lines])
+    return {name: figure for part in found for name, figure in part.figures.items()}
+
+
+def _part(name: str, *settings: object) -> Part:
+    print(f"bench theory: {name}", file=sys.stderr, flush=True)
+    return PARTS[name](*settings)
+
+
+PARTS: Mapping[str, Callable[..., Part]] = {
+    "spectrum": parts.spectrum_part,
+    "pretraining": parts.pretraining_part,
+    "fine-tuning": parts.finetuning_part,
+    "width": parts.width_part,
+    "forms": parts.forms_part,
+    "failure": parts.failure_part,
+    "small width": parts.small_width_part,
+}
