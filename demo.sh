@@ -5,7 +5,8 @@ cd "$(dirname "$0")"
 
 say() { echo "demo: $*" >&2; }
 
-clothes="finetune.dataset=clothing finetune.test=rest finetune.pool=1000 finetune.balanced=false"
+# a run folder of its own: what one data set has cost is no part of the other's budget
+clothes="name=quickstart-clothes finetune.dataset=clothing finetune.test=rest finetune.pool=1000 finetune.balanced=false"
 source=$(.venv/bin/python -c 'from tasks.data.clothing import SOURCE; print(SOURCE)')
 
 if [ -d "${SWEEPER_DATA_ROOT:-}/clothing" ]; then

@@ -42,6 +42,7 @@ class _Worker:
     deadline: float
     place: PlacementGroup | None = None
     placed: bool = False
+    since: float | None = None
     started: bool = False
     kept_before: bool = False
     shard: int | None = None
@@ -61,7 +62,8 @@ class RenderJob:
     scene over scene_timeout_s or a dead actor costs the shard one of its `retries` and the actor is replaced. One that
     has rendered recycle_after scenes is replaced when its shard is done. `kept`: actors that earlier jobs have left and
     this one leaves; without it, and with GPUs or a source that is not Blender, all end with the job. `room`: how many
-    actors may run now, asked once a second; None: all. Raises ValueError for a number out of range.
+    actors may run now, of so many that could be used; asked once a second; None: all. `on_held` gets the seconds that
+    an actor held its cores, as it gives them back. Raises ValueError for a number out of range.
     """
 
     setting: RenderSetting
@@ -76,7 +78,8 @@ class RenderJob:
     gpus_per_actor: float = 0.0
     recycle_after: int = 1000
     kept: KeptActors | None = None
-    room: Callable[[], int] | None = None
+    room: Callable[[int], int] | None = None
+    on_held: Callable[[float], None] = lambda seconds: None
 
     @property
     def keeper(self) -> KeptActors | None:
@@ -126,7 +129,7 @@ def render_shards(job: RenderJob, shards: Sequence[int]) -> list[Any]:
             _take_room(pool)
             _end_spare(pool)
     finally:
-        _end(pool.workers)
+        _end(job, pool.workers)
     return [pool.manifests[k] for k in shards]
 
 
@@ -148,9 +151,10 @@ def _take_room(pool: _Pool) -> None:
     if now - pool.asked < ASK_ROOM_S:
         return
     pool.asked = now
-    room = job.actors if job.room is None else min(job.actors, job.room())
     starting = sum(worker.shard is None for worker in pool.workers)
-    for _ in range(min(room - len(pool.workers), len(pool.queue) - starting)):
+    wanted = min(job.actors, len(pool.workers) + max(0, len(pool.queue) - starting))
+    room = wanted if job.room is None or not wanted else job.room(wanted)
+    for _ in range(min(room, wanted) - len(pool.workers)):
         pool.workers.append(_start(pool))
 
 
@@ -209,7 +213,7 @@ def _advance(pool: _Pool, worker: _Worker, result: Any) -> None:
     if not worker.placed:
         if job.keeper is not None:
             _take_or_make(job, job.keeper, worker)
-        worker.placed = True
+        worker.placed, worker.since = True, time.monotonic()
         worker.pending = _started(job, worker)
         worker.deadline = time.monotonic() + START_TIMEOUT_S
         return
@@ -219,7 +223,7 @@ def _advance(pool: _Pool, worker: _Worker, result: Any) -> None:
         worker.shard, worker.committing, worker.images = None, False, 0
         if worker.scenes >= job.recycle_after and pool.queue:
             pool.workers.remove(worker)
-            _end([worker])
+            _end(job, [worker])
             pool.workers.append(_start(pool))
             return
     elif worker.shard is not None:
@@ -246,7 +250,7 @@ def _end_spare(pool: _Pool) -> None:
     if not pool.queue:
         spare = [worker for worker in pool.workers if worker.shard is None]
         pool.workers = [worker for worker in pool.workers if worker.shard is not None]
-        _end([worker for worker in spare if not _keep(pool.job, worker)])
+        _end(pool.job, [worker for worker in spare if not _keep(pool.job, worker)])
 
 
 def _replace(
@@ -258,7 +262,7 @@ def _replace(
     """
     job = pool.job
     pool.workers.remove(worker)
-    _kill(worker)
+    _kill(job, worker)
     if worker.shard is None and not pool.queue:
         return
     # A worker that dies while starting fails the shard it would have taken.
@@ -295,10 +299,17 @@ def _keep(job: RenderJob, worker: _Worker) -> bool:
     node = placement_group_table(worker.place)["bundles_to_node_id"][0]
     job.keeper.put(Kept(worker.handle, node, job.setting, worker.scenes))
     remove_placement_group(worker.place)
+    _tell_held(job, worker)
     return True
 
 
-def _end(workers: Sequence[_Worker]) -> None:
+def _tell_held(job: RenderJob, worker: _Worker) -> None:
+    if worker.since is not None:
+        job.on_held(time.monotonic() - worker.since)
+        worker.since = None
+
+
+def _end(job: RenderJob, workers: Sequence[_Worker]) -> None:
     """Let actors clean up, then end them; one that cannot answer at once is ended all the same."""
     if not workers:
         return
@@ -307,10 +318,11 @@ def _end(workers: Sequence[_Worker]) -> None:
     with contextlib.suppress(ray.exceptions.RayError):
         ray.get([handle.close.remote() for handle in handles], timeout=2.0)
     for worker in workers:
-        _kill(worker)
+        _kill(job, worker)
 
 
-def _kill(worker: _Worker) -> None:
+def _kill(job: RenderJob, worker: _Worker) -> None:
+    _tell_held(job, worker)
     if worker.handle is not None:
         ray.kill(worker.handle)
     if worker.place is not None:

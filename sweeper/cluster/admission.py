@@ -29,16 +29,19 @@ class Turn:
         """Wait until the run may begin a stage, which makes the thing of this name."""
         self._admission._wait_and_enter(self._ticket, (stage, what))
 
-    def workers(self) -> int:
-        """How many workers the stage may have now: more than before where others have ended and nobody waits."""
-        return self._admission._workers_now(self._ticket)
+    def workers(self, wanted: int) -> int:
+        """How many workers the stage may have now of those that it could use, itself with fewer than before at its end.
+
+        More than before where others have ended and nobody waits for room.
+        """
+        return self._admission._workers_now(self._ticket, wanted)
 
 
 class Admission:
     """The stages that run and those that wait. Thread-safe.
 
     `needed`: the resources of each stage. While fine-tunes run or wait, those of one stay free, since fine-tunes finish
-    runs. A run that is alone is admitted with all its workers whatever the nodes have: more may be on their way.
+    runs; but a run that is alone is admitted with all its workers whatever the nodes have: more may be on their way.
     """
 
     def __init__(self, nodes: Callable[[], Sequence[Mapping[str, float]]], needed: Sequence[Need]) -> None:
@@ -65,6 +68,7 @@ class Admission:
             with self._changed:
                 self._looking.discard(ticket)
                 self._running.pop(ticket, None)
+                self._given.pop(ticket, None)
                 self._changed.notify_all()
 
     def keep_room(self, finetuning: bool) -> None:
@@ -87,7 +91,7 @@ class Admission:
             self._waiting[ticket] = work
             self._changed.notify_all()
             try:
-                while not (self._is_next(ticket) and (workers := self._room(ticket, work))):
+                while not (self._is_next(ticket) and (workers := self._room(ticket, work, begins=True))):
                     self._changed.wait(LOOK_S)
                 self._running[ticket], self._given[ticket] = work, workers
             finally:
@@ -95,10 +99,15 @@ class Admission:
                 del self._waiting[ticket]
                 self._changed.notify_all()
 
-    def _workers_now(self, ticket: int) -> int:
+    def _workers_now(self, ticket: int, wanted: int) -> int:
         with self._changed:
-            if not self._waiting:
-                self._given[ticket] = max(self._given[ticket], self._room(ticket, self._running[ticket]))
+            given, running = self._given[ticket], set(self._running.values())
+            # Who waits for what another makes needs no room now.
+            if all(work in running for work in self._waiting.values()):
+                given = max(given, self._room(ticket, self._running[ticket], begins=False))
+            self._given[ticket] = max(1, min(given, wanted))
+            if self._given[ticket] < given:
+                self._changed.notify_all()
             return self._given[ticket]
 
     def _is_next(self, ticket: int) -> bool:
@@ -108,11 +117,11 @@ class Admission:
         running = set(self._running.values())
         return ticket == min((t for t, work in self._waiting.items() if work not in running), default=None)
 
-    def _room(self, ticket: int, work: Work) -> int:
+    def _room(self, ticket: int, work: Work, *, begins: bool) -> int:
         """With how many workers a stage fits beside those of the others; 0 where it does not."""
         others = [(stage, self._given[t]) for t, (stage, _) in self._running.items() if t != ticket]
         most, least = self._workers_of(work[0])
-        if not others:
+        if begins and not others:
             return most
         if self._finetuning:
             others.append(("finetune", 1))

@@ -40,23 +40,6 @@ class Charge:
     seconds: float | None = None
 
 
-class Held:
-    """Adds up the seconds that workers are held, whose number changes."""
-
-    def __init__(self) -> None:
-        self._workers, self._since, self._seconds = 0, time.monotonic(), 0.0
-
-    def from_now(self, workers: int) -> int:
-        """So many are held from now on; returns their number."""
-        self._seconds = self.worker_seconds()
-        self._workers, self._since = workers, time.monotonic()
-        return workers
-
-    def worker_seconds(self) -> float:
-        """Seconds, those of each worker counted."""
-        return self._seconds + self._workers * (time.monotonic() - self._since)
-
-
 class Stages:
     """Renders and pre-trains for runs: side by side where the nodes hold it, else one at a time, for the stages of one
     machine would only slow each other down. Used by several threads.
@@ -144,10 +127,11 @@ class Stages:
         if not absent:
             return ensure_rendered(sets, render, self._store, show)
         started = time.monotonic()
-        left, held = absent, Held()
+        left, held = absent, 0.0
 
-        def room() -> int:
-            return held.from_now(turn.workers())
+        def on_held(seconds: float) -> None:
+            nonlocal held
+            held += seconds
 
         def rendered(images: int, actor_s: float) -> None:
             nonlocal left
@@ -158,10 +142,11 @@ class Stages:
 
         with self._charged(reserved, "render", absent) as charge:
             try:
-                manifests = ensure_rendered(sets, render, self._store, rendered, self._renderers, room)
+                found = sets, render, self._store, rendered, self._renderers
+                manifests = ensure_rendered(*found, turn.workers, on_held)
             finally:
-                # The devices of all actors are charged; fewer keep theirs for a part of the time.
-                charge.seconds = held.worker_seconds() / render.actors
+                # The devices of all actors are charged; an actor that waits for its cores, or has ended, holds none.
+                charge.seconds = held / render.actors
                 self._inventory.changed()
         seconds = time.monotonic() - started
         text = f"render {what}: {absent} images in {seconds:.0f} s ({absent / seconds:.0f} images/s)"

@@ -18,13 +18,14 @@ def ensure_rendered(
     store: ArtifactStore,
     on_progress: Callable[[int, float], None],
     kept: KeptActors | None = None,
-    room: Callable[[], int] | None = None,
+    room: Callable[[int], int] | None = None,
+    on_held: Callable[[float], None] = lambda seconds: None,
 ) -> list[list[Manifest]]:
     """Render what is missing of image sets of one setting; the manifests of each set's shards, in order.
 
     Runs inside an initialised Ray. `on_progress(images, seconds)` is told of images as they are made. `kept`: the
-    actors that wait from one call to the next. `room`: how many actors may run now. Raises BadInput where the user's
-    renderer, the pools or the devices are at fault.
+    actors that wait from one call to the next. `room`, `on_held`: as the pool has them. Raises BadInput where the
+    user's renderer, the pools or the devices are at fault.
     """
     # Each set is looked through once: every shard is verified.
     there = [found(images, store) for images in sets]
@@ -33,7 +34,7 @@ def ensure_rendered(
         absent[images.seed] += [index for index in images.shards if index not in has]
     for seed, shards in absent.items():
         if shards:
-            _render(replace(sets[0], seed=seed), shards, render, store, on_progress, kept, room)
+            _render(replace(sets[0], seed=seed), shards, render, store, on_progress, kept, room, on_held)
     return [list(found(images, store).values()) for images in sets]
 
 
@@ -44,7 +45,8 @@ def _render(
     store: ArtifactStore,
     on_progress: Callable[[int, float], None],
     kept: KeptActors | None,
-    room: Callable[[], int] | None,
+    room: Callable[[int], int] | None,
+    on_held: Callable[[float], None],
 ) -> None:
     """Render these shards of a setting and seed, `images` being any of theirs."""
     try:
@@ -62,6 +64,7 @@ def _render(
             on_progress=on_progress,
             kept=kept,
             room=room,
+            on_held=on_held,
         )
         render_shards(job, shards)
     except (ValueError, FileNotFoundError) as error:

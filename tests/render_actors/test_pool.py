@@ -140,7 +140,7 @@ def test_a_job_takes_the_room_that_it_is_given_as_it_renders(tmp_path: Path) -> 
 
     progress = Counted()
     sink = FolderSink(tmp_path)
-    job = RenderJob(SETTING, 0, 2, sink, 2, 1.0, 60, 1, progress, room=lambda: 1 if progress.events < 3 else 2)
+    job = RenderJob(SETTING, 0, 2, sink, 2, 1.0, 60, 1, progress, room=lambda wanted: 1 if progress.events < 3 else 2)
 
     # when it renders, then by one and later by both, each shard once
     assert len(render_shards(job, list(range(30)))) == 30

@@ -179,22 +179,49 @@ def test_a_rendering_begins_with_the_workers_that_fit_and_takes_more_when_others
     with admission.turn() as turn:
         # when another renders, then with what is left, and with more once nothing is fine-tuned
         turn.enter("render", "y")
-        assert turn.workers() == 1
+        assert turn.workers(3) == 1
         admission.keep_room(False)
-        assert turn.workers() == 2
+        assert turn.workers(3) == 2
 
         # and while a third one waits, then it takes no more, though the first has ended
         runs.begin("b", ("pretrain", "z1"))
         runs.begin("c", ("pretrain", "w1"))
         runs.go_on("a pretrain")
         assert comes(lambda: runs.inside == ["b pretrain"])
-        assert turn.workers() == 2
+        assert turn.workers(3) == 2
         runs.go_on("b pretrain")
         assert comes(lambda: runs.inside == ["c pretrain"])
         runs.go_on("c pretrain")
 
         # and alone it has all
-        assert comes(lambda: turn.workers() == 3)
+        assert comes(lambda: turn.workers(3) == 3)
+
+
+def test_who_waits_for_the_same_rendering_does_not_keep_it_small_and_its_end_gives_workers_back() -> None:
+    needs = [
+        Need("render.actors", "CPU", 1, 3, least=1),
+        Need("pretrain.workers", "CPU", 1),
+        Need("finetune.cpus", "CPU", 1),
+    ]
+    admission = Admission(lambda: [{"CPU": 3.0}], needs)
+    runs = Runs(admission)
+    runs.begin("a", ("pretrain", "x1"))
+    with admission.turn() as turn:
+        turn.enter("render", "y")
+        runs.begin("b", ("render", "y"))
+
+        # given another that wants what is being rendered, when the pre-training has ended, then there is room for more
+        runs.go_on("a pretrain")
+        assert comes(lambda: turn.workers(3) == 2), "a fine-tune keeps its room"
+        admission.keep_room(False)
+        assert turn.workers(3) == 3
+
+        # and when one shard is left, then others may have the rest
+        runs.begin("c", ("pretrain", "z1"))
+        assert turn.workers(3) == 3
+        assert turn.workers(1) == 1
+        assert comes(lambda: runs.inside == ["c pretrain"])
+    runs.go_on("c pretrain")
 
 
 @pytest.fixture
