@@ -6,13 +6,11 @@ is a mean over seeds of networks.
 """
 
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sweeper.bench import theory_parts as parts
 from sweeper.bench.figures import Figure
 from sweeper.bench.lines import check_writable, write
-from sweeper.bench.theory_parts import Part
 from sweeper.bench.theory_sizes import FULL, SMALL
 
 
@@ -27,23 +25,9 @@ def measure(small: bool | None = None, out: Path | None = None) -> dict[str, Fig
         BadInput: where `out` cannot be used.
     """
     check_writable(out, parts.HEAD)
-    jobs = parts.jobs(SMALL if small else FULL)
-    found = [_part(*job) for job in jobs]
+    found = []
+    for name, part in parts.jobs(SMALL if small else FULL):
+        print(f"bench theory: {name}", file=sys.stderr, flush=True)
+        found.append(part())
     write(out, parts.HEAD, [line for part in found for line in part.lines])
     return {name: figure for part in found for name, figure in part.figures.items()}
-
-
-def _part(name: str, *settings: object) -> Part:
-    print(f"bench theory: {name}", file=sys.stderr, flush=True)
-    return PARTS[name](*settings)
-
-
-PARTS: Mapping[str, Callable[..., Part]] = {
-    "spectrum": parts.spectrum_part,
-    "pretraining": parts.pretraining_part,
-    "fine-tuning": parts.finetuning_part,
-    "width": parts.width_part,
-    "forms": parts.forms_part,
-    "failure": parts.failure_part,
-    "small width": parts.small_width_part,
-}

@@ -1,8 +1,8 @@
 """The parts of `sweeper bench theory`, each small enough for one core: their settings, figures and CSV lines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analysis.laws import Floats
 from analysis.theory.activations import POWER, RELU, SQUARE, Activation, rounded
 from analysis.theory.exponents import Exponent, fit_exponents, upper_half
-from analysis.theory.failures import COVERED, changes
+from analysis.theory.failures import COVERED, Change, changes
 from analysis.theory.finetuning import FineTuning, Grid, Penalty, expected_grid, network_grid
 from analysis.theory.forms import hidden_rmse
 from analysis.theory.kernel import decay, spectrum
@@ -36,17 +36,21 @@ class Part:
     lines: list[str] = field(default_factory=list)
 
 
-def jobs(sizes: Sizes) -> list[tuple[Any, ...]]:
-    """Every job as the name of its part and its settings."""
+def jobs(sizes: Sizes) -> list[tuple[str, Callable[[], Part]]]:
+    """Every job: what it is about, and what does it."""
     cases = CASES if sizes is FULL else CASES[:4]
     return [
-        *(("fine-tuning", case, sizes) for case in cases),
-        *(("pretraining", activation, r0, sizes) for activation in ACTIVATIONS for r0 in sizes.r0),
-        *(("failure", change.name, sizes) for change in changes()),
-        *(("forms", gap, sizes) for gap in (1.0, 0.01)),
-        ("width", sizes),
-        ("small width", sizes),
-        ("spectrum",),
+        *((f"fine-tuning {case.name}", partial(finetuning_part, case, sizes)) for case in cases),
+        *(
+            (f"pre-training xi {activation.xi:g}", partial(pretraining_part, activation, r0, sizes))
+            for activation in ACTIVATIONS
+            for r0 in sizes.r0
+        ),
+        *((change.name, partial(failure_part, change, sizes)) for change in changes()),
+        *((f"forms, gap {gap:g}", partial(forms_part, gap, sizes)) for gap in (1.0, 0.01)),
+        ("width", partial(width_part, sizes)),
+        ("small width", partial(small_width_part, sizes)),
+        ("spectrum", spectrum_part),
     ]
 
 
@@ -142,28 +146,33 @@ def forms_part(gap: float, sizes: Sizes) -> Part:
     return Part(figures)
 
 
-def failure_part(name: str, sizes: Sizes) -> Part:
+@cache
+def _covered(sizes: Sizes) -> tuple[Floats, Grid]:
+    """What every change stands beside: R0 at each T0, and the grid of fine-tunings."""
+    usual = expected_errors(replace(COVERED.pretraining, frequencies=_MOST), _ladder(sizes.pretraining))
+    return usual, expected_grid(COVERED, _ladder(sizes.before), _ladder(sizes.failures_after))
+
+
+def failure_part(change: Change, sizes: Sizes) -> Part:
     """Exponents under one change, where the prescribed penalty rules, and the error of the largest cell."""
-    [change] = [each for each in changes() if each.name == name]
-    case, key = COVERED.case, name.replace(" ", "_")
+    case, key = COVERED.case, change.name.replace(" ", "_")
+    usual, usual_grid = _covered(sizes)
     figures = dict[str, Figure]()
     T0 = _ladder(sizes.pretraining)
     if change.pretraining is not None:
-        errors, usual = (
-            expected_errors(replace(each, frequencies=_MOST), T0) for each in (change.pretraining, COVERED.pretraining)
-        )
+        errors = expected_errors(replace(change.pretraining, frequencies=_MOST), T0)
         bound = pretraining_exponent(COVERED.pretraining.r0, case.xi)
         figures[f"failure_{key}_T0"] = _figure(_slope(T0, errors[None]), bound, _range("T0", T0), "expected")
         unit = "R0 at the largest T0; reference: as prescribed"
         figures[f"failure_{key}_pretrained"] = Figure(float(errors[-1]), float(usual[-1]), unit)
     before, after = _ladder(sizes.before), _ladder(sizes.failures_after)
-    grid, usual_grid = expected_grid(change.finetuning, before, after), expected_grid(COVERED, before, after)
+    grid = expected_grid(change.finetuning, before, after)
     cells = upper_half(after) & (usual_grid.pull >= PENALTY_RULES)
     # R0 of the changed network may differ; the exponent of R0 is in the R0 that it has.
     figures |= _exponents(f"failure_{key}", grid, case, cells, "where the prescribed penalty rules")
     unit = "error at the largest T0 and T1; reference: as prescribed"
     figures[f"failure_{key}_error"] = Figure(float(grid.error[-1, -1]), float(usual_grid.error[-1, -1]), unit)
-    return Part(figures, _lines("failure", name, grid, case))
+    return Part(figures, _lines("failure", change.name, grid, case))
 
 
 def small_width_part(sizes: Sizes) -> Part:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sweeper.cluster.resources import Need, fit_together
 
@@ -18,23 +19,17 @@ LOOK_S = 5.0
 Work = tuple[str, str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Turn:
-    """A run's turn: one of its stages at a time."""
+    """A run's turn: one of its stages at a time.
 
-    _admission: "Admission"
-    _ticket: int
+    `enter(stage, what)` waits until the run may begin a stage, which makes the thing of that name. `workers(wanted)`:
+    how many workers the stage may have now, of so many that it can use: more where others have ended and nobody waits
+    for room, fewer where it can use fewer.
+    """
 
-    def enter(self, stage: str, what: str) -> None:
-        """Wait until the run may begin a stage, which makes the thing of this name."""
-        self._admission._wait_and_enter(self._ticket, (stage, what))
-
-    def workers(self, wanted: int) -> int:
-        """How many workers the stage may have now of those that it could use, itself with fewer than before at its end.
-
-        More than before where others have ended and nobody waits for room.
-        """
-        return self._admission._workers_now(self._ticket, wanted)
+    enter: Callable[[str, str], None]
+    workers: Callable[[int], int]
 
 
 class Admission:
@@ -63,7 +58,7 @@ class Admission:
             ticket = next(self._tickets)
             self._looking.add(ticket)
         try:
-            yield Turn(self, ticket)
+            yield Turn(partial(self._wait_and_enter, ticket), partial(self._workers_now, ticket))
         finally:
             with self._changed:
                 self._looking.discard(ticket)
@@ -83,7 +78,8 @@ class Admission:
         with self._changed:
             return {stage for stage, _ in self._running.values()}
 
-    def _wait_and_enter(self, ticket: int, work: Work) -> None:
+    def _wait_and_enter(self, ticket: int, stage: str, what: str) -> None:
+        work = (stage, what)
         with self._changed:
             # In one step, so that no later run gets in between two stages of this one.
             self._looking.discard(ticket)

@@ -40,7 +40,7 @@ def _python() -> Check:
 
 def _cpus() -> Check:
     cores = len(os.sched_getaffinity(0))
-    return Check("cores", cores >= 2, str(cores), "configs/quickstart.yaml expects 2; set pretrain.workers=1")
+    return Check("cores", cores >= 2, str(cores), "configs/quickstart.yaml expects 2; set render.actors=1")
 
 
 def _disk() -> Check:

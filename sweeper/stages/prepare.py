@@ -142,8 +142,7 @@ class Stages:
 
         with self._charged(reserved, "render", absent) as charge:
             try:
-                found = sets, render, self._store, rendered, self._renderers
-                manifests = ensure_rendered(*found, turn.workers, on_held)
+                manifests = ensure_rendered(sets, render, self._store, rendered, self._renderers, turn.workers, on_held)
             finally:
                 # The devices of all actors are charged; an actor that waits for its cores, or has ended, holds none.
                 charge.seconds = held / render.actors

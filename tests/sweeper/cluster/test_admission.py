@@ -165,14 +165,16 @@ def test_nodes_that_come_let_in_who_waits(monkeypatch: pytest.MonkeyPatch) -> No
     assert comes(lambda: len(runs.inside) == 2)
 
 
+def growing() -> tuple[Admission, Runs]:
+    """Three cores, and renderings of one to three workers."""
+    rendering = Need("render.actors", "CPU", 1, 3, least=1)
+    others = [Need("pretrain.workers", "CPU", 1), Need("finetune.cpus", "CPU", 1)]
+    admission = Admission(lambda: [{"CPU": 3.0}], [rendering, *others])
+    return admission, Runs(admission)
+
+
 def test_a_rendering_begins_with_the_workers_that_fit_and_takes_more_when_others_have_ended() -> None:
-    needs = [
-        Need("render.actors", "CPU", 1, 3, least=1),
-        Need("pretrain.workers", "CPU", 1),
-        Need("finetune.cpus", "CPU", 1),
-    ]
-    admission = Admission(lambda: [{"CPU": 3.0}], needs)
-    runs = Runs(admission)
+    admission, runs = growing()
 
     # given a run that pre-trains, beside which a fine-tune keeps its room
     runs.begin("a", ("pretrain", "x1"))
@@ -198,13 +200,7 @@ def test_a_rendering_begins_with_the_workers_that_fit_and_takes_more_when_others
 
 
 def test_who_waits_for_the_same_rendering_does_not_keep_it_small_and_its_end_gives_workers_back() -> None:
-    needs = [
-        Need("render.actors", "CPU", 1, 3, least=1),
-        Need("pretrain.workers", "CPU", 1),
-        Need("finetune.cpus", "CPU", 1),
-    ]
-    admission = Admission(lambda: [{"CPU": 3.0}], needs)
-    runs = Runs(admission)
+    admission, runs = growing()
     runs.begin("a", ("pretrain", "x1"))
     with admission.turn() as turn:
         turn.enter("render", "y")
