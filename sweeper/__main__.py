@@ -84,6 +84,17 @@ def report(run: RunFolder) -> None:
 
 
 @app.command()
+def collect(
+    runs: Annotated[list[str], typer.Argument(help="Run folders: paths or URIs.")],
+    out: Annotated[Path, typer.Option(help="The Parquet table; rows that it has already stay.")],
+) -> None:
+    """The fine-tunes of run folders as one table to keep, with what each got right of each test image."""
+    from sweeper.commands.collect import collect as collect_rows
+
+    print(collect_rows([_checked_run_folder(run) for run in runs], out))
+
+
+@app.command()
 def render(
     config: ConfigFile,
     overrides: Overrides = None,

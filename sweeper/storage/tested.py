@@ -39,3 +39,14 @@ def row_of_test_images(store: ArtifactStore, manifest: Manifest) -> dict[str, An
     with np.load(store.path(manifest, TEST_IMAGES_FILE), allow_pickle=False) as arrays:
         values = int(arrays["size"]), tuple(arrays["resampled"].tolist())
     return dict(zip(ROW_FIELDS, values, strict=True))
+
+
+def scores_of_test_images(store: ArtifactStore, manifest: Manifest) -> np.ndarray | None:
+    """`scores` as the file has them, uint8 where they are packed bits; None where the artifact or the metric has none.
+
+    Raises CorruptArtifactError where the file is damaged.
+    """
+    if TEST_IMAGES_FILE not in manifest.files:
+        return None
+    with np.load(store.path(manifest, TEST_IMAGES_FILE), allow_pickle=False) as arrays:
+        return np.array(arrays["scores"]) if "scores" in arrays.files else None

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.data.fashion_mnist import PACKAGE_FOLDER
@@ -92,6 +94,23 @@ def test_a_real_sweep_fills_its_table_and_shows_what_was_rendered(undisturbed: S
     assert "Simulated" not in page
     assert {row["stage"]: int(row["count"]) for row in table(undisturbed.folder, "ledger")}["pretrain"] == 3
     assert undisturbed.place.wait_until_empty(30) == []
+
+
+def test_the_fine_tunes_of_a_sweep_make_a_table_to_keep(undisturbed: Sweep, tmp_path: Path) -> None:
+    # given a finished sweep, when its fine-tunes are collected, twice
+    out = tmp_path / "kept.parquet"
+    done = [undisturbed.place.run("collect", str(undisturbed.folder), "--out", str(out)) for _ in range(2)]
+    assert [each.code for each in done] == [0, 0], done[0].err
+
+    # then the table has each of them once, with its error, what it got right of each test image, and what it took
+    kept = pq.read_table(out).to_pylist()
+    assert len(kept) == len(expected_rows())
+    for row in kept:
+        right = np.unpackbits(np.frombuffer(row["right"], np.uint8), count=row["test_size"])
+        assert 1 - right.mean() == pytest.approx(row["error"])
+        assert row["finetune_s"] > 0
+        assert (row["pretrain_s"] is not None and row["pretrain_s"] > 0) == (row["n"] > 0)
+    assert "0 of them new" in done[1].out
 
 
 def test_a_second_run_of_a_finished_sweep_renders_and_trains_nothing(undisturbed: Sweep) -> None:

@@ -142,3 +142,15 @@ def test_what_ray_prints_on_stdout_is_not_among_the_json_lines(
     told = capsys.readouterr()
     assert [json.loads(line)["event"] for line in told.out.splitlines()] == ["stop"]
     assert "A worker died" in told.err
+
+
+def test_a_table_of_fine_tunes_is_parquet_of_measured_sweeps(tmp_path: Path) -> None:
+    # given a run folder of a simulated sweep, and a folder that is none
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(written(tmp_path, simulated_sweep()).read_text())
+
+    # then either is refused, and so is a table that cannot hold what was right of each image
+    assert "is a simulated sweep" in complaint("collect", str(run), "--out", str(tmp_path / "t.parquet"))
+    assert "not a run folder" in complaint("collect", str(tmp_path), "--out", str(tmp_path / "t.parquet"))
+    assert "end its name in .parquet" in complaint("collect", str(run), "--out", str(tmp_path / "t.csv"))
