@@ -67,6 +67,7 @@ BENCHES: Mapping[str, Bench] = {
         "selection:measure",
         ("data_root", "out", "evidence"),
     ),
+    "reality": Bench("noise, bands and verdicts on the table of real runs", "what they say", "reality:measure"),
     "theory": Bench("exponents of the paper's appendix E", "its bounds", "theory:measure", ("small", "out")),
     "tasks": Bench(
         "metric of every task and backbone",

@@ -1,9 +1,9 @@
 """`sweeper fit TABLE`: law (1) and verdicts for anybody's measurements.
 
 The table is a CSV or Parquet file with a row a run and at least the columns `n` and `error`. The arm is `arm`, or
-what there is of `rendering`, `pretrain_task`, `backbone` and `finetune_task`; with several `s` in the table each is
-an arm of its own. Of a sweep's own results only the rows with `split` "test" are fitted, and those of n = 0, without
-pre-training, are set aside: they are outside the law. Rows that differ in `repeat` alone are fine-tunes of one
+what there is of `rendering`, `pretrain_task`, `backbone`, `finetune_task` and `dataset`; with several `s` in the table
+each is an arm of its own. Of a sweep's own results only the rows with `split` "test" are fitted, and those of n = 0,
+without pre-training, are set aside: they are outside the law. Rows that differ in `repeat` alone are fine-tunes of one
 pre-training: their mean is the run. Three columns may be there and may be empty in a row: `trajectory`, the training
 that a point comes from where one training gives points at several n; `block`, what runs have in common (a seed, a
 choice of photographs); `test_size`, the number of test images. `analysis.fit_law` says what each does. With `robust`
@@ -39,8 +39,8 @@ from analysis.verdict.verdict import Verdict, verdict
 from sweeper.errors import BadInput, one_line
 from sweeper.storage.strict_json import dumps
 
-ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task")
-_GROUP_COLUMNS = ("finetune_task", "backbone", "s")
+ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task", "dataset")
+_GROUP_COLUMNS = ("finetune_task", "backbone", "dataset", "s")
 _RUN_COLUMNS = ("s", "seed", "repeat")
 # From so many sizes, each run once, the points look like those of one training.
 ONE_TRAINING = 30

@@ -1,0 +1,68 @@
+"""`sweeper bench reality`: what the table of real runs says of the noise model, of bands and of verdicts.
+
+The table is docs/measured/reality.parquet, as `sweeper collect` writes it. Docs/reality.md describes its runs.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from analysis.evidence.measured_curves import Noise, SeededCurve, held_out_seeds, judge_doublings, noise_by_size
+from sweeper.bench.figures import Figure
+from sweeper.errors import BadInput
+
+TABLE = Path(__file__).parents[2] / "docs" / "measured" / "reality.parquet"
+_CURVE = ("dataset", "s", "backbone", "rendering", "pretrain_task", "finetune_task", "sweep_seed", "steps")
+# Fits see sizes up to a quarter of the largest, predictions are of the half and the whole.
+_SEEN = 4
+
+
+def measure(table: Path | None = None) -> dict[str, Figure]:
+    """Noise by size, coverage of held-out seeds and sizes, verdicts on the last doubling; BadInput without a table."""
+    curves = read_curves(table or TABLE)
+    noises = noise_by_size(list(curves.values()))
+    smallest = next((noise for noise in noises if noise.pretrain > 0), noises[0]) if noises else None
+    figures = {name: figure for noise in noises for name, figure in _noise_figures(noise, smallest or noise).items()}
+    top = int(max(curve.n.max() for curve in curves.values()))
+    seeds, judged = held_out_seeds(curves, top // _SEEN), judge_doublings(curves)
+    share = seeds.inside / seeds.runs if seeds.runs else float("nan")
+    told = f"{seeds.inside} of {seeds.runs} runs of held-out seeds above n = {top // _SEEN:,} in the 95 % band"
+    figures["coverage_held_out"] = Figure(share, 0.95, f"{told}; {seeds.identified} of {seeds.fits} fits identified")
+    given = judged.right + judged.wrong + judged.near
+    said = f"of {given} verdicts on the last doubling; {judged.near} too near to judge, {judged.none} not given"
+    figures["verdicts_right"] = Figure(judged.right, given - judged.near, said)
+    return figures
+
+
+def read_curves(table: Path) -> dict[str, SeededCurve]:
+    """The curves of a table of `sweeper collect`, by name: n = 0 left out, a run the mean of its fine-tunes."""
+    if not table.is_file():
+        raise BadInput(f"{table} is not there; `sweeper collect RUN --out {table}` makes it")
+    runs: dict[str, dict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in pq.read_table(table, columns=[*_CURVE, "n", "seed", "error"]).to_pylist():
+        if row["n"] > 0:
+            name = "/".join(str(row[column]) for column in _CURVE)
+            runs[name][row["n"], row["seed"]].append(float(np.log(row["error"])))
+    return {name: _curve(own) for name, own in sorted(runs.items())}
+
+
+def _curve(runs: dict[tuple[int, int], list[float]]) -> SeededCurve:
+    keys = sorted(runs)
+    return SeededCurve(
+        n=np.array([float(n) for n, _ in keys]),
+        seed=np.array([float(seed) for _, seed in keys]),
+        log_error=np.array([float(np.mean(runs[key])) for key in keys]),
+        variance=np.array([float(np.var(runs[key], ddof=1)) if len(runs[key]) > 1 else np.nan for key in keys]),
+        repeats=np.array([float(len(runs[key])) for key in keys]),
+    )
+
+
+def _noise_figures(noise: Noise, smallest: Noise) -> dict[str, Figure]:
+    unit = "sd of log error"
+    beside = f"{unit}; {noise.dof} degrees of freedom; reference: at n = {smallest.n:,}"
+    return {
+        f"finetune_noise_n{noise.n}": Figure(noise.finetune, smallest.finetune, f"{unit} of one fine-tune"),
+        f"pretrain_noise_n{noise.n}": Figure(noise.pretrain, smallest.pretrain, beside),
+    }
