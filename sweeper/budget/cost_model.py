@@ -93,7 +93,7 @@ class CostModel:
         work = resolve_recipe(stage, learnt, recipe, backbone)
         slowdown = GUESSED_SLOWDOWN.get(learnt, 1.0) * work.side_of(side) ** 2 / 64**2
         if stage == "pretrain":
-            speed = config.pretrain.workers * (gpu if config.pretrain.gpu else core) / slowdown
+            speed = config.pretrain.workers * (gpu * config.pretrain.gpus or core) / slowdown
             return Guess(train_start_s(config), work.iterations * work.batch_size / speed)
         speed = (gpu * config.finetune.gpus or core) / slowdown
         return Guess(0.0, (FINETUNE_START_S + work.iterations * work.batch_size / speed) / self.slots)
@@ -105,7 +105,7 @@ def devices_of(config: SweepConfig, stage: str, slots: float = 1.0) -> tuple[flo
         return config.render.actors * config.render.cpus_per_actor, config.render.gpus
     if stage == "pretrain":
         workers = config.pretrain.workers
-        return workers * config.pretrain.cpus_per_worker, float(workers * config.pretrain.gpu)
+        return workers * config.pretrain.cpus_per_worker, workers * config.pretrain.gpus
     return config.finetune.cpus * slots, config.finetune.gpus * slots
 
 

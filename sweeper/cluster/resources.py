@@ -35,7 +35,7 @@ def needs(config: SweepConfig) -> list[Need]:
     workers = pretrain.min_workers or pretrain.workers
     return [
         Need("pretrain.workers", "CPU", pretrain.cpus_per_worker, workers),
-        Need("pretrain.gpu", "GPU", float(pretrain.gpu), workers),
+        Need("pretrain.gpu", "GPU", pretrain.gpus, workers),
         Need("render.actors", "CPU", config.render.cpus_per_actor, config.render.actors, least=1),
         Need("render.gpus_per_actor", "GPU", config.render.gpus_per_actor if config.render.gpus else 0.0, least=1),
         *least,

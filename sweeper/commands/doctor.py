@@ -29,7 +29,17 @@ class Check:
 
 def examine() -> list[Check]:
     """Every check, in the order in which a sweep would need it."""
-    checks: list[Callable[[], Check]] = [_python, _cpus, _disk, _ports, _blender, _gpus, _fashion_mnist, _browser]
+    checks: list[Callable[[], Check]] = [
+        _python,
+        _cpus,
+        _disk,
+        _temporary,
+        _ports,
+        _blender,
+        _gpus,
+        _fashion_mnist,
+        _browser,
+    ]
     return [check() for check in checks]
 
 
@@ -46,6 +56,17 @@ def _cpus() -> Check:
 def _disk() -> Check:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     return Check("disk", free >= LEAST_DISK_GB, f"{free:.0f} GB free here", f"free at least {LEAST_DISK_GB} GB")
+
+
+def _temporary() -> Check:
+    """Ray's sockets lie under it, and their paths may not be long."""
+    from sweeper.cluster.ray_start import temporary_folder
+
+    folder, excess = temporary_folder()
+    writable = os.access(folder, os.W_OK)
+    found = folder if writable else f"{folder} cannot be written"
+    found += f", {excess} characters too long for Ray's sockets" if excess > 0 else ""
+    return Check("temporary folder", writable and excess <= 0, found, "set RAY_TMPDIR=/tmp, or another short folder")
 
 
 def _ports() -> Check:

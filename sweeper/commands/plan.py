@@ -1,5 +1,6 @@
 """`sweeper plan`: what a sweep will do and cost, in text. It looks into the store and spends nothing."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,10 +11,11 @@ from analysis.policy.runs import Run
 from sweeper.budget.cost_model import total
 from sweeper.budget.costs import Estimate
 from sweeper.budget.ledger import Ledger
-from sweeper.cluster.resources import cpu_count, finetunes_at_a_time
+from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
 from sweeper.commands.check import check
 from sweeper.commands.report import LEDGER, Record
 from sweeper.commands.steps import chosen_before, finetunes_estimate, tried_on
+from sweeper.config.devices import gpus_here
 from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import Scope, Tune, scope_of
 from sweeper.search.choice import FEWEST_FOLDS
@@ -51,6 +53,7 @@ def describe(config: SweepConfig) -> str:
     pilot_left, grid_left = ([run for run in runs if run not in measured] for runs in (pilot, grid))
     tested = "the test split" if config.is_simulated else tested_in_words(config, photographs(config).pinned())
     lines = [
+        *over_budget(config, pricing, pilot_left),
         f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on {tested}",
         *(f"  {arm.name}" for arm in plan.arms),
         *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
@@ -60,6 +63,7 @@ def describe(config: SweepConfig) -> str:
         *_beyond_the_ladder(config),
         *_too_few_runs(config, plan),
         *_own_images(config),
+        *_devices(config),
         *_disk(config, s),
         *_common_values(config),
         *_steps(config, steps, first),
@@ -98,7 +102,7 @@ def look_ahead(config: SweepConfig, folder: Path, rows: Sequence[results.Observa
     slots = finetunes_at_a_time(config, [{"CPU": float(cpu_count()), "GPU": max(1.0, config.finetune.gpus)}])
 
     def trials_left(run: Run) -> int:
-        return max(0, config.tune.trials - tried.count(scope_of(config.tune, run.arm, run.n)))
+        return max(0, config.tune.trials_made - tried.count(scope_of(config.tune, run.arm, run.n)))
 
     return inventory, Pricing(config, ledger, inventory, slots, trials_left)
 
@@ -135,6 +139,42 @@ def _own_images(config: SweepConfig) -> list[str]:
     if config.pretrain.subset == "first":
         return []
     return ["images: each size and seed renders its own (pretrain.subset: independent); arms of a rendering share them"]
+
+
+def over_budget(config: SweepConfig, pricing: Pricing, opening_left: Sequence[Run]) -> list[str]:
+    """A line where what is left of the budget does not hold what the opening is expected to cost."""
+    expected = total(e for es in _by_stage(pricing, opening_left, config.tune).values() for e in es).expected
+    costs, shown = expected.by_cap(), {"minutes": "minutes", "device_hours": "device-hours", "usd": "dollars"}
+    return [
+        f"mind: the opening alone is expected to take {costs[cap]:.3g} {shown[cap]}, and the budget has"
+        f" {max(0.0, left):.3g} left: the sweep will end before a verdict; raise budget.{cap}, or lower the ladder, the"
+        " recipes' iterations, tune.trials or finetune.repeats"
+        for cap, left in pricing.ledger.left().items()
+        if costs[cap] > left
+    ]
+
+
+def _devices(config: SweepConfig) -> list[str]:
+    """What each stage runs on, and what of it this machine lacks."""
+    if config.is_simulated:
+        return []
+    pretrain, finetune, render = config.pretrain, config.finetune, config.render
+    on = {
+        "render": (render.actors, "actor", render.cpus_per_actor, render.gpus / render.actors),
+        "pretrain": (pretrain.workers, "worker", pretrain.cpus_per_worker, pretrain.gpus),
+        "finetune": (1, "process", finetune.cpus, finetune.gpus),
+    }
+    asked = ", ".join(
+        f"{stage} {count} {who}{'s' * (count != 1)} of {cpus:g} core{'s' * (cpus != 1)}"
+        + (f" and {gpus:g} GPU{'s' * (gpus != 1)}" if gpus else "")
+        for stage, (count, who, cpus, gpus) in on.items()
+    )
+    lines = [f"devices: {asked}"]
+    if "RAY_ADDRESS" not in os.environ:
+        gpus = gpus_here() if any(need.kind == "GPU" and need.each for need in needs(config)) else 0
+        short = shortage(needs(config), [{"CPU": float(cpu_count()), "GPU": float(gpus)}])
+        lines += [f"mind: {short.replace('Ray has', 'this machine has')}"] if short else []
+    return lines
 
 
 def _disk(config: SweepConfig, s: int) -> list[str]:
@@ -186,6 +226,14 @@ def _cached(inventory: Inventory, grid: Sequence[Run]) -> str:
 
 def _costs(title: str, pricing: Pricing, runs: Sequence[Run], tune: Tune) -> Iterator[str]:
     """Cost by stage of a set of runs, each shared image and each tuning counted once."""
+    by_stage = _by_stage(pricing, runs, tune)
+    yield f"{title}: {len(runs)} runs"
+    for stage, estimates in by_stage.items():
+        yield f"  {stage:9s} {_amounts(total(estimates))}"
+    yield f"  {'total':9s} {_amounts(total(e for es in by_stage.values() for e in es))}"
+
+
+def _by_stage(pricing: Pricing, runs: Sequence[Run], tune: Tune) -> dict[str, list[Estimate]]:
     by_stage: dict[str, list[Estimate]] = {}
     tuned: set[Scope] = set()
     for i, run in enumerate(runs):
@@ -193,10 +241,7 @@ def _costs(title: str, pricing: Pricing, runs: Sequence[Run], tune: Tune) -> Ite
         for stage, estimate in pricing.estimates(run, runs[:i], tunes=scope not in tuned).items():
             by_stage.setdefault(stage, []).append(estimate)
         tuned.add(scope)
-    yield f"{title}: {len(runs)} runs"
-    for stage, estimates in by_stage.items():
-        yield f"  {stage:9s} {_amounts(total(estimates))}"
-    yield f"  {'total':9s} {_amounts(total(e for es in by_stage.values() for e in es))}"
+    return by_stage
 
 
 def _amounts(estimate: Estimate) -> str:

@@ -9,6 +9,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from analysis.policy.proposal import Stop
 from sweeper.budget.ledger import Ledger, ticking
 from sweeper.cluster.capacity import nodes_now
+from sweeper.cluster.ray_start import check_temporary_folder
 from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
 from sweeper.cluster.session import ray_session
 from sweeper.commands.check import check
@@ -43,6 +44,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
         short = shortage(needs(config), [{"CPU": float(cpu_count()), "GPU": float("inf")}])
         if short is not None:
             raise BadInput(short)
+        check_temporary_folder()
     ArtifactStore(config.store).make_root()
     with exclusive_run_folder(config) as folder:
         config = resolved(config, folder)
@@ -55,6 +57,8 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
             write_config(config, folder)
             reporter.with_money(lambda: spending(ledger, config))
             ledger.start()
+            if not config.budget.caps():
+                reporter.event("mind", "mind: the budget has no cap; the sweep ends when its question is answered")
             _search(config, s, ledger, reporter)
         else:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from sweeper.config.strict_yaml import load_yaml
 from sweeper.config.types import Model, Number, Positive
-from sweeper.errors import BadInput, one_line
+from sweeper.errors import BadInput, bad_input, one_line
+from sweeper.storage.uris import expanded
 
 
 class Budget(Model):
@@ -43,8 +44,10 @@ def take_prices(path: Path, raw: dict[str, Any]) -> None:
     own = raw.get("prices")
     if not isinstance(own, dict) or not isinstance(own.get("file"), str):
         return
+    with bad_input(f"{path}: prices.file: "):
+        place = expanded(own["file"])
     try:
-        listed = load_yaml(Path(own["file"]).read_text())
+        listed = load_yaml(Path(place).read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         said = one_line(error)
         raise BadInput(f"{path}: prices.file: {own['file']} cannot be read ({said}); see configs/prices.yaml") from None

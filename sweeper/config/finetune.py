@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from sweeper.config.devices import Choice
 from sweeper.config.types import Count, Model, Names, Number, Positive
+from sweeper.storage.uris import expanded
 
 
 class Finetune(Model):
@@ -23,6 +25,9 @@ class Finetune(Model):
     the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
     that does not count. `fit`: how images become squares (docs/tasks.md); without it class folders are cropped, all
     others letterboxed.
+
+    `device`: cpu, gpu, or auto, a GPU where this machine has one; `gpus` says how much of one a fine-tune takes, 1
+    where it is left out. Without `device`, `gpus` above 0 asks for a GPU.
 
     `dataset_sha256`, the hash of the real images, is filled in by `run`: of all files' names and sizes, of labels, and
     of the pixels of the shared draw and of the test images. Where the file gives it, the images must match. A fine-tune
@@ -43,10 +48,17 @@ class Finetune(Model):
     fit: Literal["letterbox", "crop", "stretch"] | None = None
     recipe: dict[str, Any] = {}
     repeats: Annotated[Count, Field(le=1000)] = 3
+    device: Choice | None = None
     cpus: Positive = 1.0
     gpus: Annotated[Number, Field(ge=0)] = 0.0
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 2
     timeout_s: Positive = 14400.0
+
+    @field_validator("dataset")
+    @classmethod
+    def _expanded(cls, dataset: str) -> str:
+        kind, colon, path = dataset.partition(":")
+        return f"{kind}{colon}{expanded(path)}"
 
     @model_validator(mode="after")
     def _one_size(self) -> Finetune:

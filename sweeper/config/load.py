@@ -9,11 +9,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sweeper.config.budget import take_prices
+from sweeper.config.devices import with_devices
 from sweeper.config.render import Rendering
 from sweeper.config.schema import SimulatedArm, SweepConfig
 from sweeper.config.strict_yaml import load_yaml
 from sweeper.config.tune import Space
 from sweeper.errors import BadInput, one_line
+from sweeper.storage.uris import redacted
 
 
 def load_run_config(folder: Path) -> SweepConfig:
@@ -40,19 +42,26 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
         _apply_override(raw, override)
     take_prices(path, raw)
     try:
-        return SweepConfig.model_validate(raw)
+        return with_devices(SweepConfig.model_validate(raw))
     except ValidationError as error:
         raise BadInput(f"{path}: {_one_line(error)}") from None
+    except ValueError as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
 def _apply_override(raw: dict[str, Any], override: str) -> None:
     key, sign, text = override.partition("=")
     if not sign or not key:
-        raise BadInput(f"override {override!r}: write key=value, for example budget.minutes=30")
+        raise BadInput(f"override {redacted(override)!r}: write key=value, for example budget.minutes=30")
+    shown = f"{key}={redacted(text)}"
+    if not text.strip():
+        raise BadInput(f"override {shown!r}: there is no value (an unset variable?); {key}=null takes a value away")
     try:
         value = load_yaml(text)
+    except yaml.MarkedYAMLError as error:
+        raise BadInput(f"override {shown!r}: the value is not valid YAML: {error.problem or one_line(error)}") from None
     except yaml.YAMLError:
-        raise BadInput(f"override {override!r}: the value is not valid YAML") from None
+        raise BadInput(f"override {shown!r}: the value is not valid YAML") from None
     *parents, last = key.split(".")
     node = raw
     for parent in parents:
@@ -60,7 +69,7 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
         if child is None:
             child = node[parent] = {}
         if not isinstance(child, dict):
-            raise BadInput(f"override {override!r}: {parent} is a value, not a section")
+            raise BadInput(f"override {shown!r}: {parent} is a value, not a section")
         node = child
     node[last] = value
 
@@ -75,7 +84,15 @@ def _one_line(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if not where:
         return message
-    return f"{where}: {message} (got {first['input']!r})"
+    given = first["input"]
+    if first["type"] == "string_type" and not isinstance(given, dict | list):
+        message = f"a text is needed, and YAML reads this as {_yaml_kind(given)}: quote it"
+    return f"{where}: {message} (got {(redacted(given) if isinstance(given, str) else given)!r})"
+
+
+def _yaml_kind(value: object) -> str:
+    """What a plain word became: yes, no, on and off are truth values, and 007 or 2026-01-01 are no text either."""
+    return {bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}.get(type(value), "a date")
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import Field, create_model, field_validator
 
 from render_actors.setting.declared import Section
-from render_actors.setting.setting import Label, RenderSetting, attributes
+from render_actors.setting.setting import Device, Label, RenderSetting, attributes
 from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import folder_classes
+from sweeper.config.devices import Choice
 from sweeper.config.types import Count, Model, Number, Positive
+from sweeper.storage.uris import expanded
 
 
 class ImageSource(Model):
@@ -23,6 +25,11 @@ class ImageSource(Model):
     kind: Literal["function", "coco", "imagefolder", "masks"]
     path: str
     class_names: tuple[str, ...] = ()
+
+    @field_validator("path")
+    @classmethod
+    def _expanded(cls, path: str) -> str:
+        return expanded(path)
 
     def resolved(self) -> Source:
         """The source by absolute path; raises ValueError where it cannot work."""
@@ -86,9 +93,10 @@ class Render(_Shared):
     """What all rendering settings share, and how the rendering is spread over actors.
 
     What each shared key says and may be stands at `render_actors.setting.setting.RenderSetting`, and where it is None
-    its default.
+    its default. `device`: beside those, gpu, and auto, a GPU where this machine has one.
     """
 
+    device: Device | Choice | None = None
     scenes_per_shard: Count = 10
     actors: Count = 2
     cpus_per_actor: Positive = 1.0

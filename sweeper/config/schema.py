@@ -15,11 +15,12 @@ from pydantic import Field, field_validator, model_validator
 from analysis.policy.goals import Objective
 from analysis.policy.registry import OURS, POLICIES
 from sweeper.config.budget import Budget, Prices
+from sweeper.config.devices import Choice
 from sweeper.config.finetune import Finetune
 from sweeper.config.render import Render, Rendering
 from sweeper.config.tune import Tune
 from sweeper.config.types import Count, Fraction, Model, Name, Names, Number, Positive
-from sweeper.storage.uris import checked_uri, is_uri, local_copy
+from sweeper.storage.uris import checked_uri, expanded, is_uri, local_copy
 
 SIMULATED = "simulated"
 
@@ -36,6 +37,9 @@ class Pretrain(Model):
     `validation_images` synthetic images, rendered under another seed, choose the best checkpoint. Workers that make no
     step for `stall_s` seconds are ended; `max_failures` tries are repeated, those that lost a node left out.
 
+    `device`: cpu, gpu, or auto, a GPU where this machine has one; without it `gpu` says. `gpus_per_worker`: below 1,
+    one worker shares its GPU with others.
+
     Where the cluster cannot hold `workers` of them, training begins or goes on with any number from `min_workers` up.
     The global batch stays the same, and so does the model; recipe.sync_batch_norm is needed for it.
 
@@ -49,7 +53,9 @@ class Pretrain(Model):
     workers: Count = 2
     min_workers: Count | None = None
     cpus_per_worker: Positive = 1.0
+    device: Choice | None = None
     gpu: bool = False
+    gpus_per_worker: Annotated[Number, Field(gt=0, le=1)] = 1.0
     subset: Literal["first", "independent"] = "first"
     validation_images: Count = 200
     checkpoint_every: Count = 200
@@ -60,7 +66,16 @@ class Pretrain(Model):
     def _fewer(self) -> Pretrain:
         if self.min_workers is not None and self.min_workers > self.workers:
             raise ValueError(f"min_workers: {self.min_workers} are more than the {self.workers} workers; lower it")
+        if self.gpus_per_worker < 1 and self.workers > 1:
+            raise ValueError(
+                "gpus_per_worker: workers that train together cannot share a GPU: set workers: 1, or leave it"
+            )
         return self
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that a worker holds."""
+        return self.gpus_per_worker if self.gpu else 0.0
 
     @property
     def in_ray_train(self) -> bool:
@@ -233,6 +248,11 @@ class SweepConfig(Model):
     @classmethod
     def _place(cls, place: str | None) -> str | None:
         return None if place is None else checked_uri(place)
+
+    @field_validator("data_root")
+    @classmethod
+    def _folder(cls, folder: str | None) -> str | None:
+        return None if folder is None else expanded(folder)
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepConfig:

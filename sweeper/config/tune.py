@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from sweeper.config.types import Count, Model, Number
+
+# More combinations than this are not listed: no sweep makes so many trials.
+_MOST_LISTED = 1000
 
 # What a recipe value can be in a sweep file.
 Plain = bool | int | float | str | tuple[str, ...] | tuple[float, ...]
@@ -90,6 +95,22 @@ class Tune(Model):
                 raise ValueError("lr stands here and under space; leave one out")
             return rest | {"space": {"lr": value["lr"]} | space}
         return value
+
+    @property
+    def combinations(self) -> tuple[dict[str, Any], ...] | None:
+        """All that can be tried, each once, where every key has choices and they are few; else None."""
+        if any(space.choices is None for space in self.space.values()):
+            return None
+        choices = [space.choices or () for space in self.space.values()]
+        if math.prod(map(len, choices)) > _MOST_LISTED:
+            return None
+        made = [dict(zip(self.space, values, strict=True)) for values in itertools.product(*choices)]
+        return tuple({spelled(each): each for each in made}.values())
+
+    @property
+    def trials_made(self) -> int:
+        """How many trials a tuning makes: no combination twice."""
+        return self.trials if self.combinations is None else min(self.trials, len(self.combinations))
 
     @field_validator("n")
     @classmethod

@@ -3,18 +3,22 @@
 import importlib.util
 import logging
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sweeper.budget.ledger import Ledger
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, one_line
 from sweeper.events.reporter import EventCallback
 
 log = logging.getLogger("sweeper")
 
 TENSORBOARD = "tensorboard"
 MLFLOW = "mlruns"
+# How long a tracking server may take to answer.
+_ANSWERS_S = 3.0
 
 
 def ray_metrics(sweep: str, ledger: Ledger) -> EventCallback:
@@ -69,6 +73,19 @@ def check_mlflow() -> None:
         raise BadInput("log_to: mlflow is not installed; install mlflow-skinny on the driver, or leave it out")
 
 
+def _no_answer(uri: str) -> str:
+    """Why a tracking server cannot be used, after a few seconds at most; empty where it answers, or is no server."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return ""
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname or "", port), _ANSWERS_S).close()
+    except (OSError, ValueError) as error:
+        return f"no server answers at {parts.scheme}://{parts.hostname}:{parts.netloc.rpartition(':')[2]} ({error})"
+    return ""
+
+
 def mlflow(folder: Path, sweep: str, ledger: Ledger) -> EventCallback:
     """Each run as a run of the MLflow experiment `sweep`: its arm, n and seed, its error, the dollars spent by then.
 
@@ -79,7 +96,16 @@ def mlflow(folder: Path, sweep: str, ledger: Ledger) -> EventCallback:
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or (folder.absolute() / MLFLOW).as_uri())
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or (folder.absolute() / MLFLOW).as_uri()
+    # MLflow would try for minutes, in the driver's loop, whatever does not answer.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(int(_ANSWERS_S)))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    silent = _no_answer(uri)
+    if silent:
+        log.warning("mlflow: %s; nothing is logged there, the results are in the run folder", silent)
+        return lambda event, fields: None
+    client = MlflowClient(uri)
+    failed = False
 
     def log_run(fields: dict[str, Any]) -> None:
         known = client.get_experiment_by_name(sweep)
@@ -93,12 +119,19 @@ def mlflow(folder: Path, sweep: str, ledger: Ledger) -> EventCallback:
         client.set_terminated(run)
 
     def on_event(event: str, fields: dict[str, Any]) -> None:
-        if event != "observed":
+        nonlocal failed
+        if event != "observed" or failed:
             return
         try:
             log_run(fields)
         except MlflowException as error:
-            # The results are in the table: a tracker must not end a sweep.
-            log.warning("mlflow: run of %s n=%s not logged: %s", fields["arm"], fields["n"], error)
+            # The results are in the table: a tracker must not end a sweep, nor keep it waiting at every run.
+            failed = True
+            log.warning(
+                "mlflow: run of %s n=%s not logged, and none after it: %s",
+                fields["arm"],
+                fields["n"],
+                one_line(error),
+            )
 
     return on_event

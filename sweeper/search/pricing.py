@@ -41,7 +41,7 @@ class Pricing:
 
     def afresh(self, run: Run) -> float:
         """What a run is guessed to cost, in `unit`, by the config alone: nothing is rendered, tuned or measured."""
-        work = self._inventory.whole_work(run, self._config.tune.trials)
+        work = self._inventory.whole_work(run, self._config.tune.trials_made)
         guesses = self._model.run(work, lambda stage, device: [], Arm.named(run.arm).backbone)
         return self._in_unit(total(guesses.values()).expected)
 

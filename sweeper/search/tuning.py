@@ -51,26 +51,38 @@ class Tuning:
     @property
     def remaining(self) -> int:
         """Trials still to come, those running now included."""
-        return max(0, self._tune.trials - self.done)
+        return max(0, self._tune.trials_made - self.done)
 
     def ask(self) -> Settings | None:
         """The next recipe values to try, or None while enough are running or all are done."""
         self._begin()
         running = len(self._running)
-        if running >= MOST_AT_ONCE or self.done + running >= self._tune.trials:
+        if running >= MOST_AT_ONCE or self.done + running >= self._tune.trials_made:
             return None
         # A sampler for each trial, so that a resumed study goes on as an undisturbed one would.
         seed = (1000 * self._seed + len(self._study.trials)) % 2**32
         startup = 1 + 2 * len(self._space)
         self._study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)
-        trial = self._study.ask(self._space)
-        settings = self._decoded(trial.params)
+        trial, settings = self._proposed(seed)
         if spelled(settings) in self._running:
             # Where there are few choices, what is running may be proposed again: wait for it.
             self._study.tell(trial, state=TrialState.FAIL)
             return None
         self._running[spelled(settings)] = trial
         return settings
+
+    def _proposed(self, seed: int) -> tuple[Trial, Settings]:
+        """What Optuna proposes; of few choices, where it proposes what was tried already, one that was not."""
+        trial = self._study.ask(self._space)
+        settings, known = self._decoded(trial.params), {spelled(each.settings) for each in self._tried}
+        if spelled(settings) in known:
+            left = [each for each in self._tune.combinations or () if spelled(each) not in known | self._running.keys()]
+            if left:
+                self._study.tell(trial, state=TrialState.FAIL)
+                self._study.enqueue_trial(self._encoded(left[seed % len(left)]))
+                trial = self._study.ask(self._space)
+                settings = self._decoded(trial.params)
+        return trial, settings
 
     def tell(self, tried: Tried) -> None:
         """What came of values that were asked for."""
@@ -121,11 +133,18 @@ class Tuning:
         return all(_inside(self._space[key], value) for key, value in self._encoded(settings).items())
 
     def _encoded(self, settings: Settings) -> Settings:
-        """As Optuna keeps them: choices as JSON, because they may be lists."""
-        return {k: json.dumps(v) if self._tune.space[k].choices is not None else v for k, v in settings.items()}
+        """As Optuna keeps them: choices as JSON, because they may be lists; a recipe's 1.0 is the choice 1."""
+        space = self._tune.space
+        return {k: v if (of := space[k].choices) is None else _chosen(of, v) for k, v in settings.items()}
 
     def _decoded(self, params: Settings) -> Settings:
         return {k: json.loads(v) if self._tune.space[k].choices is not None else v for k, v in params.items()}
+
+
+def _chosen(choices: tuple[Any, ...], value: Any) -> str:
+    """A choice as Optuna keeps it."""
+    same = (each for each in choices if each == value and isinstance(each, bool) == isinstance(value, bool))
+    return json.dumps(next(same, value))
 
 
 def _percent(tried: Tried) -> int:

@@ -49,7 +49,7 @@ class Tunings:
     def trials_left(self, run: Run) -> int:
         """Trials that a run would make: none where a run under way or done has taken the tuning on."""
         scope = self._scope(run)
-        return 0 if scope in self._taken else max(0, self._tune.trials - len(self._table.tried(scope)))
+        return 0 if scope in self._taken else max(0, self._tune.trials_made - len(self._table.tried(scope)))
 
     def hand_over(self, gone: ActiveRun, others: Iterable[ActiveRun]) -> None:
         """The run that tuned is gone: another that waits for it goes on, or the next one begins anew."""

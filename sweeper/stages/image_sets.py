@@ -18,6 +18,7 @@ from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput, bad_input
 from sweeper.stages.seeds import seed_of
 from sweeper.stages.training_labels import arrays_for, labels_for
+from sweeper.storage.uris import expanded
 from tasks.base import task_facts
 
 # Validation images come from scenes that no training image shows: shards that no ladder reaches.
@@ -76,7 +77,7 @@ def _values(keys: Render | Rendering, section: Section) -> dict[str, Any]:
     """What a section of the sweep file says of the attributes; folders absolute: actors may run elsewhere."""
     found = {each: getattr(keys, each.name) for each in attributes(section)}
     return {
-        each.name: str(Path(value).expanduser().absolute()) if "folder" in each.metadata else value
+        each.name: str(Path(expanded(value)).absolute()) if "folder" in each.metadata else value
         for each, value in found.items()
         if value is not None
     }

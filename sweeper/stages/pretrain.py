@@ -72,7 +72,7 @@ def _together(job: Pretraining, name: str, place: RetryingFileSystem) -> str | N
         scaling_config=ScalingConfig(
             num_workers=(settings.min_workers, settings.workers) if settings.min_workers else settings.workers,
             use_gpu=settings.gpu,
-            resources_per_worker={"CPU": settings.cpus_per_worker} | ({"GPU": 1.0} if settings.gpu else {}),
+            resources_per_worker={"CPU": settings.cpus_per_worker} | ({"GPU": settings.gpus} if settings.gpu else {}),
         ),
         run_config=RunConfig(
             name=name,

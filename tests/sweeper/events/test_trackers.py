@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -68,13 +70,39 @@ def test_a_server_that_is_not_there_does_not_end_a_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("mlflow", reason="no MLflow: pip install mlflow-skinny")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:hidden@127.0.0.1:1")
+    began = time.monotonic()
     told = mlflow(tmp_path, "toy", Ledger(tmp_path / "ledger.jsonl", Budget()))
 
-    told("observed", {"arm": "plain/simulated", "n": 1000, "seed": 0, "error": 0.25})
+    for n in (1000, 2000, 4000):
+        told("observed", {"arm": "plain/simulated", "n": n, "seed": 0, "error": 0.25})
 
-    assert "mlflow: run of plain/simulated n=1000 not logged" in caplog.text
+    assert [record.getMessage() for record in caplog.records] == [
+        "mlflow: no server answers at http://127.0.0.1:1 ([Errno 111] Connection refused);"
+        " nothing is logged there, the results are in the run folder"
+    ]
+    assert time.monotonic() - began < 30
+
+
+def test_a_server_that_accepts_and_never_answers_is_given_up_after_one_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given a server that takes connections and says nothing, one warning is given and later runs wait for nothing."""
+    pytest.importorskip("mlflow", reason="no MLflow: pip install mlflow-skinny")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.getsockname()[1]}")
+        told = mlflow(tmp_path, "toy", Ledger(tmp_path / "ledger.jsonl", Budget()))
+
+        told("observed", {"arm": "plain/simulated", "n": 1000, "seed": 0, "error": 0.25})
+        began = time.monotonic()
+        told("observed", {"arm": "plain/simulated", "n": 2000, "seed": 0, "error": 0.25})
+
+        assert time.monotonic() - began < 0.5
+    ours = [record.getMessage() for record in caplog.records if record.name == "sweeper"]
+    assert len(ours) == 1
+    assert ours[0].startswith("mlflow: run of plain/simulated n=1000 not logged, and none after it: ")
 
 
 def test_logging_to_what_is_not_installed_is_refused_before_anything_is_spent(

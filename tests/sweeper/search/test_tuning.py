@@ -199,3 +199,30 @@ def test_values_that_the_recipe_refuses_are_refused_before_anything_is_spent(
 
     with pytest.raises(BadInput, match=said):
         check_space(config, "sinclass")
+
+
+@pytest.mark.parametrize(
+    ("space", "trials", "made"),
+    [
+        ({"lr": {"choices": [1e-3, 1e-2]}}, 10, 2),
+        ({"lr": {"choices": [1e-3, 0.001, 1e-2]}}, 10, 2),
+        ({"lr": {"choices": [1e-3, 1e-2]}, "iterations": {"choices": [50, 100, 200]}}, 10, 6),
+        ({"lr": {"choices": [1e-3, 1e-2]}, "iterations": {"choices": [50, 100, 200]}}, 5, 5),
+        ({"lr": {"choices": [1e-3, 1e-2]}, "momentum": [0.5, 0.9]}, 10, 10),
+    ],
+)
+def test_no_combination_is_tried_twice_and_the_recipes_own_comes_first(
+    space: dict[str, Any], trials: int, made: int
+) -> None:
+    """Given few choices and many trials, each combination is tried once, the recipe's own first, resumed or not."""
+    tune = Tune.model_validate({"space": space, "trials": trials})
+    default = {key: value for key, value in {"lr": 1e-2, "iterations": 100, "momentum": 0.9}.items() if key in space}
+
+    asked = tune_to_the_end(Tuning(tune, default, [], seed=0))
+    resumed = Tuning(tune, default, [Tried(each, off(each)) for each in asked[:1]], seed=0)
+
+    assert tune.trials_made == made
+    assert len({spelled(each) for each in asked}) == len(asked) == made
+    assert asked[0] == default
+    assert resumed.remaining == made - 1
+    assert len(tune_to_the_end(resumed)) == made - 1
