@@ -29,6 +29,7 @@ class Reader:
     settings: JSON-ready, all that squares and labels depend on besides the set's files, `side` (of a square, in px) and
     `kind` (of label) among it. find(root): lists the set. files(item): an item's files, below the set's root.
     decode(root, item): one image. class_map(root, item): the label of an image alone, where that is a map of classes.
+    size(item): width and height in px of what was labelled, where a list says it.
     """
 
     side: int
@@ -38,6 +39,7 @@ class Reader:
     files: Callable[[Any], tuple[str, ...]]
     decode: Callable[[Path, Any], Decoded]
     class_map: Callable[[Path, Any], np.ndarray] | None = None
+    size: Callable[[Any], tuple[int, int]] | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
