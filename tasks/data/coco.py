@@ -100,7 +100,7 @@ def _parts(root: Path, kind: LabelKind, parting: Parting, layout: Layout) -> tup
     folder = yolo_folder.read_folder(root) if layout == "yolo" else coco_folder.read_folder(root, keypoints=points)
     lists, lines = folder.lists, list(folder.lines)
     for listed in lists.values():
-        lines += check_boxes(listed)
+        lines += check_boxes(root, listed)
     first = lists.get("train") or next(iter(lists.values()))
     lists = {split: each.numbered_as(first) for split, each in lists.items()}
     of_split: dict[SplitName | None, list[CocoImage]] = {split: list(each.images) for split, each in lists.items()}

@@ -1,7 +1,7 @@
 """Photographs with a map each, in ADE20K's layout: images/[SPLIT/]**/NAME.jpg beside FOLDER/[SPLIT/]**/NAME.png.
 
-FOLDER is `annotations` or `masks` for class numbers (8 bits), `normals` for directions (8-bit RGB, -1 to 1 as 0 to 255, black =
-none) and `depth` for millimetres (16 bits, 0 = none).
+FOLDER is `annotations` or `masks` for class numbers (8 bits), `normals` for directions (8-bit RGB, -1 to 1 as 0 to 255,
+black = none) and `depth` for millimetres (16 bits, 0 = none).
 """
 
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """Whether boxes are what COCO's are, x, y, width and height in px: other programs write corners, middles or shares."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from tasks.base import TaskError
 from tasks.data.readers.coco_list import CocoList
 from tasks.data.readers.coco_masks import bounds_of, fault_of
+from tasks.data.readers.images import as_labelled, opened
 
 # of a box's numbers a, b, c, d in an image of (width, height): x, y, width, height in px
 _READINGS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -22,12 +24,13 @@ _READINGS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 # so many px, or this share of a side, may a box leave its image or miss its outline by
 _SLACK_PX, _SLACK = 2.0, 0.02
-_AREA_SLACK, _MOST = 0.02, 0.9
+_AREA_SLACK = 0.02
+_HALF, _MOST = 0.5, 0.9
 # so many objects are enough to tell by
 _MOST_LOOKED_AT = 5000
 
 
-def check_boxes(listed: CocoList) -> list[str]:
+def check_boxes(root: Path, listed: CocoList) -> list[str]:
     """Lines on boxes that leave their image; TaskError where most boxes are no boxes of COCO's.
 
     What most boxes look like is said: of the ways to read them, the one that keeps most of them in their images and on
@@ -52,20 +55,34 @@ def check_boxes(listed: CocoList) -> list[str]:
     inside = _inside(boxes, sizes)
     tiny = (boxes[:, 2:] < 1).all(axis=1)
     best = max(fits, key=lambda name: int(fits[name].sum()))
-    if int(ours.sum()) * 2 < count and (fits[best].mean() > 0.5 or (~inside | tiny).mean() > 0.5):
+    swapped = _inside(boxes, sizes[:, ::-1])
+    if (~inside).mean() > _HALF and swapped.mean() > _HALF:
+        _check_turned(root, listed)
+    if int(ours.sum()) * 2 < count and (fits[best].mean() > _HALF or (~inside | tiny).mean() > _HALF):
         wrong, how = int((~ours).sum()), _how(inside, tiny)
-        like = f"they look like {best}; " if fits[best].mean() > 0.5 else ""
+        like = f"they look like {best}; " if fits[best].mean() > _HALF else ""
         raise TaskError(
-            f"{listed.file}: {wrong:,} of {count:,} boxes {how}; {like}COCO's are x, y, width, height in px: write them so"
+            f"{listed.file}: {wrong:,} of {count:,} boxes {how}; {like}COCO's are x, y, width, height in px: write them"
+            " so"
         )
     leaving = int((~inside).sum()) * step
     return [f"{listed.file}: about {leaving:,} of {len(objects):,} boxes leave their image"] if leaving else []
 
 
+def _check_turned(root: Path, listed: CocoList) -> None:
+    """TaskError for boxes that fit their images lying on the side, or for what else is wrong with its first image."""
+    image = listed.images[0]
+    as_labelled(root / image.file, opened(root / image.file), image.size)
+    raise TaskError(
+        f"{listed.file}: most boxes leave their image, and fit it with width and height exchanged: they were drawn on"
+        " the upright view, and the listed sizes are those of the stored pictures; list upright sizes"
+    )
+
+
 def _how(inside: np.ndarray, tiny: np.ndarray) -> str:
-    if tiny.mean() > 0.5:
+    if tiny.mean() > _HALF:
         return "are smaller than a pixel"
-    return "leave their image" if (~inside).mean() > 0.5 else "are not where their outlines or areas say"
+    return "leave their image" if (~inside).mean() > _HALF else "are not where their outlines or areas say"
 
 
 def _outlines(annotations: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Which files of a folder count: by split, by class, beside their maps; hidden ones nowhere, others left out by ending."""
+"""Which files of a folder count: by split, by class, beside their maps. Hidden ones do nowhere, others by ending."""
 
 import os
 import re
@@ -90,9 +90,9 @@ def left_out(where: str, files: Iterable[str]) -> list[str]:
 
 
 def class_files(root: Path) -> tuple[dict[SplitName | None, dict[str, list[str]]], list[str]]:
-    """Photographs by split and class, below `root`: SPLIT/CLASS/**/FILE, or CLASS/**/FILE of no split; and lines to tell.
+    """Photographs below `root` by split and class, and lines to tell: SPLIT/CLASS/**/FILE, or CLASS/**/FILE of no split.
 
-    A class has the same photographs' folder in every split; one without any is left out and told.
+    A class without any is none, which is told.
     """
     tops = folders_in(root)
     splits = {name: split_of(name) for name in tops}

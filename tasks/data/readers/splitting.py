@@ -71,16 +71,16 @@ def two_parts(
     files = [file_of(entry) for entry in whole]
     facts = look_at(root, files, parting.cache, log.warning)
     classes = None if class_of is None else np.array([class_of(entry) for entry in whole])
-    tested = tested_part([facts[file].content for file in files], fraction, parting.seed, classes)
+    tested = parted([facts[file].content for file in files], fraction, parting.seed, classes)
     line = (
-        f"{root} has no split: {int(tested.sum()):,} of its {len(whole):,} images are kept for testing, by their content"
-        f" and seed {parting.seed} (finetune.test_fraction: {fraction:g})"
+        f"{root} has no split: {int(tested.sum()):,} of its {len(whole):,} images are kept for testing, by their"
+        f" content and seed {parting.seed} (finetune.test_fraction: {fraction:g})"
     )
     train, test = ([each for each, is_test in zip(whole, tested, strict=True) if is_test == part] for part in (0, 1))
     return Parts(train, test, (line,))
 
 
-def tested_part(contents: Sequence[str], fraction: float, seed: int, classes: np.ndarray | None = None) -> np.ndarray:
+def parted(contents: Sequence[str], fraction: float, seed: int, classes: np.ndarray | None = None) -> np.ndarray:
     """Which of N pictures are tested on, bool (N,): about `fraction` of them, one at least and not all.
 
     contents: a hash of each picture's bytes; those of the same bytes stay together, and what a picture is decides with
