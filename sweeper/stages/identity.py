@@ -167,8 +167,8 @@ class Identities:
         }
         if finetune.balanced is not None:
             part["balanced"] = finetune.balanced
-        if finetune.fit is not None:
-            part["fit"] = finetune.fit
+        if config.finetune_fit is not None:
+            part["fit"] = config.finetune_fit
         if finetune.test != "split":
             # The pool is s where nothing is said of it.
             part["tested"] = {finetune.test: finetune.pool or finetune.count or finetune.whole}

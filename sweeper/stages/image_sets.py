@@ -11,6 +11,7 @@ from typing import Any
 from render_actors.actor import shard_identity
 from render_actors.setting.declared import Section
 from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting, attributes
+from render_actors.setting.source import Fit
 from render_actors.shards.arrays import decoded_bytes as bytes_of
 from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
 from sweeper.config.render import Render, Rendering
@@ -19,6 +20,7 @@ from sweeper.errors import BadInput, bad_input
 from sweeper.stages.seeds import seed_of
 from sweeper.stages.training_labels import arrays_for, labels_for
 from tasks.base import task_facts
+from tasks.data.catalogue import default_fit
 
 # Validation images come from scenes that no training image shows: shards that no ladder reaches.
 FIRST_VALIDATION_SHARD = FIRST_HELD_OUT_SCENE
@@ -65,11 +67,16 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
     values = _values(config.render, "render") | _values(choice, "renderings")
     with bad_input(f"renderings.{rendering}: "):
         if choice.source is not None:
-            values["source"] = source = choice.source.resolved()
+            values["source"] = source = choice.source.resolved(renders_fit(config))
             values.setdefault("labels", tuple(label for label in DEFAULT_LABELS if label in source.labels))
         labels = values.get("labels", DEFAULT_LABELS)
         values["labels"] = (*labels, *_missing_labels(config, labels))
         return RenderSetting(**values)
+
+
+def renders_fit(config: SweepConfig) -> Fit:
+    """How images of labelled folders become squares: as the photographs do, where the file does not say otherwise."""
+    return config.fit or config.finetune.fit or default_fit(config.finetune.dataset)
 
 
 def _values(keys: Render | Rendering, section: Section) -> dict[str, Any]:

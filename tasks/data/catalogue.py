@@ -99,14 +99,15 @@ class RealSet:
     """A real data set to be found by its name, and how its images become labelled squares of `resolution` px.
 
     name: "fashion-mnist", "clothing", "imagenet" or "imagefolder:PATH" (PATH/{train,test}/CLASS/*) for class_index;
-    "coco", "coco:PATH" or "yolo:PATH" for boxes, instances, class_set and, but of YOLO, keypoints; "camvid", "ade20k" or
-    "masks:PATH" for semantic, the last also for normals and depth. PATH is relative to data_root. data_root: a folder of the user's own
-    data, looked into first; None = there is none. kind: of the labels wanted. ignore_label: of "masks:PATH", the class
-    number that does not count. fit: how images become squares (tasks/data/readers/squares.py); without it class folders
-    are cropped, all others letterboxed. cache_dir: where listings and decoded images are kept, `cache_root()`. every:
-    whether the test images are those of all folders that are not for training, and not of the first of test and val
-    alone; COCO's lists and Fashion-MNIST have one such part. test_fraction, seed: how much of a set that has no test
-    images is kept for testing, TEST_FRACTION where nothing is said and it has no split, and the seed of that choice.
+    "coco", "coco:PATH" or "yolo:PATH" for boxes, instances, class_set and, but of YOLO, keypoints; "camvid", "ade20k"
+    or "masks:PATH" for semantic, the last also for normals and depth. PATH is relative to data_root. data_root: a
+    folder of the user's own data, looked into first; None = there is none. kind: of the labels wanted. ignore_label: of
+    "masks:PATH", the class number that does not count. fit: how images become squares
+    (tasks/data/readers/squares.py); without it class folders are cropped, all others letterboxed. cache_dir: where
+    listings and decoded images are kept, `cache_root()`. every: whether the test images are those of all folders that
+    are not for training, and not of the first of test and val alone; COCO's lists and Fashion-MNIST have one such part.
+    test_fraction, seed: how much of a set that has no test images is kept for testing, TEST_FRACTION where nothing is
+    said and it has no split, and the seed of that choice.
 
     Finding it raises FileNotFoundError saying what was looked for and where, and TaskError (a ValueError) naming a
     value that cannot be or a bad file.

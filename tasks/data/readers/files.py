@@ -90,9 +90,9 @@ def left_out(where: str, files: Iterable[str]) -> list[str]:
 
 
 def class_files(root: Path) -> tuple[dict[SplitName | None, dict[str, list[str]]], list[str]]:
-    """Photographs below `root` by split and class, and lines to tell: SPLIT/CLASS/**/FILE, or CLASS/**/FILE of no split.
+    """Photographs below `root` by split and class, and lines to tell.
 
-    A class without any is none, which is told.
+    They are SPLIT/CLASS/**/FILE, or CLASS/**/FILE of no split. A class without any is none, which is told.
     """
     tops = folders_in(root)
     splits = {name: split_of(name) for name in tops}
@@ -162,19 +162,20 @@ def _paired(root: Path, images: tuple[str, list[str]], maps: tuple[str, list[str
         if path in taken:
             raise TaskError(f"{root / shown}: {taken[path]} and {image} have one name and one map; rename one of them")
         taken[path] = image
-        pairs.append((f"{shown}/{image}" if shown else image, _map_of(root / folder, path, of_path.get(path, []))))
+        of_image = of_path.get(path, [])
+        if not of_image:
+            raise TaskError(f"image {root / shown / image} has no map; add {root / folder / path}.png")
+        pairs.append((f"{shown}/{image}" if shown else image, _map_of(root / folder, of_image)))
     return [(image, f"{folder}/{label}" if folder else label) for image, label in pairs]
 
 
-def _map_of(folder: Path, path: str, labels: list[str]) -> str:
+def _map_of(folder: Path, labels: list[str]) -> str:
     kept = [label for label in labels if suffix_of(label) in _LOSSLESS]
     if len(kept) == 1:
         return kept[0]
     if len(kept) > 1:
         raise TaskError(f"{folder}: {kept[0]} and {kept[1]} are maps of one image; remove one of them")
-    if labels:
-        raise TaskError(f"map {folder / labels[0]} is of a lossy format, which changes class numbers; write it as PNG")
-    raise TaskError(f"image {path} has no map; add {folder / path}.png")
+    raise TaskError(f"map {folder / labels[0]} is of a lossy format, which changes class numbers; write it as PNG")
 
 
 def _path(file: str) -> str:

@@ -32,8 +32,9 @@ Tell = Callable[[str], None]
 class Picture:
     """One picture.
 
-    width and height in px as it is stored; orientation as EXIF numbers it, None where that is malformed. content: the hash of the file's bytes. fault: why it is no use, empty where it is. numbers: of a map of class
-    numbers, those that it shows.
+    width and height in px as it is stored. orientation: as EXIF numbers it, None where that is malformed. content: the
+    hash of the file's bytes. fault: why it is no use, empty where it is. numbers: of a map of class numbers, those that
+    it shows.
     """
 
     width: int = 0
