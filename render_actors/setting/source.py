@@ -27,9 +27,9 @@ _READING = 3
 class Source:
     """Where images come from. `where`: "FILE.py:NAME" or "MODULE:NAME" of a function; a folder for the other kinds.
 
-    fit: how images of a folder become squares (tasks/data/readers/squares.py). order: files of a folder that come first,
-    in this order; what is not among them follows by a hash. Raises ValueError where it cannot be found, or names no
-    class.
+    fit: how images of a folder become squares (tasks/data/readers/squares.py). order: files of a folder that come
+    first, in this order; what is not among them follows by a hash. Raises ValueError where it cannot be found, or names
+    no class.
     """
 
     kind: Kind
@@ -58,7 +58,8 @@ def source_content(source: Source) -> dict[str, object]:
     """What determines a source's images: the bytes of a function's file, or how a folder is read.
 
     Which files of a folder they are stands in the identity of each shard (render_actors/actor.py), so that a folder may
-    grow. What a function's file imports is not looked at: change the file, for example a version in it, when that changes.
+    grow. What a function's file imports is not looked at: change the file, for example a version in it, when that
+    changes.
     """
     content: dict[str, object] = {"kind": source.kind, "class_names": list(source.class_names)}
     if source.kind == "function":

@@ -13,9 +13,11 @@ import numpy as np
 from tasks.base import ArraySet, TaskError, joined
 from tasks.data import clothing, coco, fashion_mnist, image_folder, map_folder
 from tasks.data.cache.listing import Listing, list_set, read_listing
+from tasks.data.cache.overview import overview, sizes_of
 from tasks.data.cache.split import Reader, Split, WholeSplit
 from tasks.data.cache.whole import SPLITS
-from tasks.data.readers.pictures import cache_root
+from tasks.data.readers.pictures import Tell, cache_root
+from tasks.data.readers.sizes import Sizes
 from tasks.data.readers.splitting import Parting
 from tasks.data.readers.squares import Fit
 from tasks.data.readers.whole_folder import locked
@@ -68,6 +70,18 @@ class RealData:
     def test(self) -> ArraySet:
         """All test images, decoded."""
         return self.testing.whole()
+
+    def overview(self, tell: Tell) -> list[str]:
+        """Lines to tell of all its pictures, every one of which is opened, once; TaskError where one is no use."""
+        if self.listing is None or isinstance(self.training, WholeSplit) or isinstance(self.testing, WholeSplit):
+            return []
+        splits = {"train": self.training, "test": self.testing}
+        return [*self.listing.lines, *overview(splits, cache_root(), tell)]
+
+    def sizes(self) -> Sizes | None:
+        """How large its images and objects are, as far as its lists say it."""
+        found = None if isinstance(self.training, WholeSplit) else sizes_of(self.training)
+        return found if found is not None and len(found.images) else None
 
     def outside(self, pool: np.ndarray) -> np.ndarray:
         """The training images that are not in `pool`, int (M,), increasing."""

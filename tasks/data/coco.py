@@ -64,7 +64,8 @@ def reader(
         find=partial(_find, side=side, kind=kind, fit=fit, parting=parting, layout=layout),
         files=lambda item: (item["file"],),
         decode=partial(_decode, side=side, kind=kind, fit=fit),
-        size=lambda item: tuple(item["size"]),
+        size=lambda item: (item["size"][0], item["size"][1]),
+        boxes=partial(_boxes_of, side=side, fit=fit),
     )
 
 
@@ -138,7 +139,8 @@ def _objects_in_words(split: str, listed: CocoList, shown: Sequence[_Photograph]
             " from; run lengths of single objects have iscrowd: 0"
         )
     kinds = {
-        "are crowds, which are not learnt from and count neither way in the test": crowds,
+        "are crowds (iscrowd: 1), which are not learnt from and count neither way in the test; run lengths of single"
+        " objects have iscrowd: 0": crowds,
         "have no extent, or none that the square shows, and are left out": gone,
         "are marked as hidden or occluded, and count": hidden,
     }
@@ -189,6 +191,17 @@ def _item(shown: _Photograph, kind: LabelKind) -> dict[str, Any]:
         for name, listed in (("objects", shown.objects), ("crowds", shown.crowds))
     }
     return item | drawn
+
+
+def _boxes_of(item: dict[str, Any], label: np.ndarray | None, *, side: int, fit: Fit) -> np.ndarray:
+    """The objects' boxes x, y, width, height in px of their image, (M, 4)."""
+    if "objects" in item:
+        return np.array([each["bbox"] for _, each in item["objects"]], float).reshape(-1, 4)
+    if label is None or label.ndim != 2:
+        return np.zeros((0, 4))
+    corners, place = label[label[:, 0] >= 0, 1:5], placement((item["size"][0], item["size"][1]), side, fit)
+    extent = (corners[:, 2:] - corners[:, :2]) / place.scale
+    return np.concatenate([corners[:, :2] / place.scale + place.box[:2], extent], axis=1)
 
 
 def _decode(root: Path, item: dict[str, Any], *, side: int, kind: LabelKind, fit: Fit) -> Decoded:

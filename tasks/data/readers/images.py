@@ -54,8 +54,7 @@ def opened(file: Path) -> Image.Image:
 def size_of(file: Path) -> tuple[int, int]:
     """Width and height in px as it is looked at, from the file's head alone; TaskError as above."""
     with reading(file), Image.open(file) as image:
-        width, height = image.size
-        return (height, width) if (orientation_of(image) or 1) >= _FIRST_SWAPPED else (width, height)
+        return turned_size(image.size, orientation_of(image))
 
 
 def orientation_of(image: Image.Image) -> int | None:
@@ -67,6 +66,11 @@ def orientation_of(image: Image.Image) -> int | None:
         return None
     # some cameras write 0 where they do not know
     return told if told in _TURNS else 1
+
+
+def turned_size(stored: tuple[int, int], orientation: int | None) -> tuple[int, int]:
+    """Width and height of an image as it is looked at."""
+    return stored[::-1] if (orientation or 1) >= _FIRST_SWAPPED else stored
 
 
 def turned(image: Image.Image, orientation: int | None) -> Image.Image:
@@ -101,7 +105,7 @@ def view_of(stored: tuple[int, int], orientation: int | None, labelled: tuple[in
 
     Where both have, as of squares and of images that were upside down, it is "upright", which is what people see.
     """
-    shown = stored[::-1] if (orientation or 1) >= _FIRST_SWAPPED else stored
+    shown = turned_size(stored, orientation)
     if labelled in (shown, stored):
         return "upright" if labelled == shown else "stored"
     for view, size in (("upright", shown), ("stored", stored)):
