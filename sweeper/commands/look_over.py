@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from render_actors.setting.setting import RenderSetting
 from render_actors.setting.source import Source
 from render_actors.sources.overview import overview
+from render_actors.sources.repeated import NotDrawnError, check_repeats
 from sweeper.config.schema import SweepConfig
-from sweeper.errors import bad_input
+from sweeper.errors import bad_input, one_line
 from sweeper.stages.image_sets import setting_of
 from tasks.data.catalogue import RealData, default_fit
 from tasks.data.readers.sizes import Sizes, compared, sizes_in_words
@@ -33,13 +35,17 @@ def look_over(config: SweepConfig, real: RealData) -> Found:
     """
     found, side, fit = Found(), config.finetune_resolution, config.finetune_fit or default_fit(config.finetune.dataset)
     with bad_input("finetune.dataset: "):
-        found.minds += real.overview(log.warning)
-    photographs = real.sizes()
+        lines, photographs = real.overview(log.warning)
+    found.minds += lines
     if photographs is not None:
         _add(found, sizes_in_words("photographs", photographs, side, fit))
     for name in config.renderings:
-        source = setting_of(config, name).source
-        if source is None or source.kind == "function":
+        setting = setting_of(config, name)
+        source = setting.source
+        if source is None:
+            continue
+        if source.kind == "function":
+            found.minds += _repeats(config, name, setting)
             continue
         with bad_input(f"renderings.{name}: "):
             lines, sizes = overview(source, log.warning)
@@ -48,6 +54,16 @@ def look_over(config: SweepConfig, real: RealData) -> Found:
         _add(found, sizes_in_words(what, sizes, config.render.resolution, source.fit))
         _add(found, _beside(what, source, config.render.resolution, sizes, photographs, side, fit))
     return found
+
+
+def _repeats(config: SweepConfig, name: str, setting: RenderSetting) -> list[str]:
+    """A line where a function could not be tried here; BadInput where it does not draw a scene again."""
+    try:
+        with bad_input(f"renderings.{name}: "):
+            check_repeats(setting, config.seed, config.render.scene_timeout_s)
+    except NotDrawnError as error:
+        return [f"renderings.{name}: whether it draws a scene again could not be tried here: {one_line(error)}"]
+    return []
 
 
 def _beside(

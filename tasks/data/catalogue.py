@@ -13,7 +13,7 @@ import numpy as np
 from tasks.base import ArraySet, TaskError, joined
 from tasks.data import clothing, coco, fashion_mnist, image_folder, map_folder
 from tasks.data.cache.listing import Listing, list_set, read_listing
-from tasks.data.cache.overview import overview, sizes_of
+from tasks.data.cache.overview import overview
 from tasks.data.cache.split import Reader, Split, WholeSplit
 from tasks.data.cache.whole import SPLITS
 from tasks.data.readers.pictures import Tell, cache_root
@@ -71,17 +71,15 @@ class RealData:
         """All test images, decoded."""
         return self.testing.whole()
 
-    def overview(self, tell: Tell) -> list[str]:
-        """Lines to tell of all its pictures, every one of which is opened, once; TaskError where one is no use."""
-        if self.listing is None or isinstance(self.training, WholeSplit) or isinstance(self.testing, WholeSplit):
-            return []
-        splits = {"train": self.training, "test": self.testing}
-        return [*self.listing.lines, *overview(splits, cache_root(), tell)]
+    def overview(self, tell: Tell) -> tuple[list[str], Sizes | None]:
+        """Lines to tell of all its pictures, every one of which is opened, once, and how large the training ones are.
 
-    def sizes(self) -> Sizes | None:
-        """How large its images and objects are, as far as its lists say it."""
-        found = None if isinstance(self.training, WholeSplit) else sizes_of(self.training)
-        return found if found is not None and len(found.images) else None
+        TaskError where one is no use. Nothing is told of sets that are one file.
+        """
+        if self.listing is None or isinstance(self.training, WholeSplit) or isinstance(self.testing, WholeSplit):
+            return [], None
+        lines, sizes = overview({"train": self.training, "test": self.testing}, cache_root(), tell)
+        return [*self.listing.lines, *lines], sizes
 
     def outside(self, pool: np.ndarray) -> np.ndarray:
         """The training images that are not in `pool`, int (M,), increasing."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from tasks.base import TaskError
 from tasks.data.cache.split import Split
+from tasks.data.readers.images import turned_size
 from tasks.data.readers.pictures import Picture, Tell, look_at
 from tasks.data.readers.sizes import Sizes
 from tasks.data.readers.views import views_in_words
@@ -16,9 +17,13 @@ _NAMES_SHOWN = 5
 _TEST = {"train": "training", "test": "test"}
 
 
-def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> list[str]:
-    """Lines to tell of a set. Raises TaskError naming the first picture that is no use, or a set that is no task."""
-    lines, contents, shown = [], {}, {}
+def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> tuple[list[str], Sizes]:
+    """Lines to tell of a set, and how large its training pictures and their objects are.
+
+    Raises TaskError naming the first picture that is no use, or a set that is no task.
+    """
+    lines: list[str] = []
+    contents, shown, sizes = {}, {}, {}
     for name, split in splits.items():
         files = [split.files(index) for index in range(len(split))]
         facts = look_at(split.root, [each[0] for each in files], cache, tell)
@@ -31,8 +36,10 @@ def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> list[str]:
         lines += views_in_words(split.root, [each[0] for each in files], pictures, labelled)
         contents[name] = [picture.content for picture in pictures]
         shown[name] = split.classes_there()
+        whole = labelled or [turned_size(picture.size, picture.orientation) for picture in pictures]
+        sizes[name] = Sizes(np.array(whole, float).reshape(-1, 2), *split.boxes())
     lines += _shared(contents) + _classes_in_words(splits["train"].class_names, shown)
-    return lines
+    return list(dict.fromkeys(lines)), sizes["train"]
 
 
 def _shared(contents: dict[str, list[str]]) -> list[str]:
@@ -83,11 +90,3 @@ def _numbers_in_words(name: str, split: Split, maps: list[Picture]) -> list[str]
             " classes; number classes 0, 1, 2, ... where these are grey levels"
         )
     return lines
-
-
-def sizes_of(split: Split) -> Sizes:
-    """How large the images and objects of a split are, as far as its list says it."""
-    labelled = split.labelled_sizes()
-    images = np.array(labelled if labelled is not None else np.zeros((0, 2)), float).reshape(-1, 2)
-    boxes, of_image = split.boxes()
-    return Sizes(images, boxes, of_image)

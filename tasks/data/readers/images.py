@@ -68,6 +68,16 @@ def orientation_of(image: Image.Image) -> int | None:
     return told if told in _TURNS else 1
 
 
+def is_whole_exif(image: Image.Image) -> bool:
+    """Whether all of an image's EXIF can be read and written again; it may have none."""
+    try:
+        image.getexif().tobytes()
+    # whatever a malformed block makes Pillow raise
+    except Exception:
+        return False
+    return True
+
+
 def turned_size(stored: tuple[int, int], orientation: int | None) -> tuple[int, int]:
     """Width and height of an image as it is looked at."""
     return stored[::-1] if (orientation or 1) >= _FIRST_SWAPPED else stored

@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 
 from tasks.base import TaskError
-from tasks.data.readers.images import class_numbers, orientation_of, reading, rgb
+from tasks.data.readers.images import class_numbers, is_whole_exif, orientation_of, reading, rgb
 
 # raised when other facts are kept
-_VERSION = "1"
+_VERSION = "2"
 _BATCH = 256
 _TELL_AFTER_S = 5.0
 
@@ -34,7 +34,7 @@ class Picture:
 
     width and height in px as it is stored. orientation: as EXIF numbers it, None where that is malformed. content: the
     hash of the file's bytes. fault: why it is no use, empty where it is. numbers: of a map of class numbers, those that
-    it shows.
+    it shows. malformed: whether its EXIF is.
     """
 
     width: int = 0
@@ -43,6 +43,7 @@ class Picture:
     content: str = ""
     fault: str = ""
     numbers: tuple[int, ...] = ()
+    malformed: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -99,12 +100,12 @@ def _looked(file: Path, *, numbers: bool) -> Picture:
             return Picture(values.shape[1], values.shape[0], 1, content, numbers=shown)
         with reading(file), Image.open(file) as image:
             width, height = image.size
-            orientation = orientation_of(image)
+            orientation, malformed = orientation_of(image), not is_whole_exif(image)
             # all of the file is decoded, at an eighth of the size where the format can
             image.draft("RGB", (max(1, width // 8), max(1, height // 8)))
             image.load()
             rgb(file, image.crop((0, 0, 1, 1)))
-        return Picture(width, height, orientation, content)
+        return Picture(width, height, orientation, content, malformed=malformed)
     except TaskError as error:
         return Picture(fault=str(error))
 

@@ -18,10 +18,12 @@ def views_in_words(
     labelled: width and height in px of what was labelled, None where labels have no place in the image. TaskError
     naming the first picture of another shape, and how many there are.
     """
-    broken = [file for file, picture in zip(files, pictures, strict=True) if picture.orientation is None]
+    broken = [file for file, picture in zip(files, pictures, strict=True) if picture.malformed]
     lines = []
     if broken:
-        lines.append(f"{root / broken[0]} has malformed EXIF, as {len(broken):,} pictures have; they are read unturned")
+        lines.append(
+            f"{root / broken[0]} has malformed EXIF, as {len(broken):,} pictures have; of it only which way up they are is taken"
+        )
     if labelled is None:
         return lines
     found = [view_of(each.size, each.orientation, size) for each, size in zip(pictures, labelled, strict=True)]
