@@ -35,8 +35,8 @@ def shard_identity(setting: RenderSetting, seed: int, shard: int, scenes_per_sha
         "scenes_per_shard": scenes_per_shard,
     }
     if setting.source is not None and setting.source.kind != "function":
-        first = shard * scenes_per_shard
-        identity["images"] = images_digest(setting, seed, range(first, first + scenes_per_shard))
+        images = setting.poses_per_scene * scenes_per_shard
+        identity["images"] = images_digest(setting, seed, range(shard * images, (shard + 1) * images))
     return identity
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ FIRST_HELD_OUT_SCENE = 10_000_000
 _HELD_OUT_OF, _HELD_OUT = 10, 1
 # what maps of class numbers may lie in, and the number that counts neither way in them
 _MAP_FOLDERS, _VOID = ("masks", "annotations", "SegmentationClass"), 255
+# endings of files that say what is in a folder
+_LISTS = (".json", ".yaml", ".yml", ".txt", ".names")
 Order = tuple[str, ...]
 
 
@@ -91,7 +93,9 @@ def scene_of_folder(setting: RenderSetting, seed: int, scene: int) -> list[Rende
     source = setting.source
     assert source is not None
     images = []
-    for index, entry in _of_scene(setting, seed, scene):
+    per_scene = setting.poses_per_scene
+    for index in range(scene * per_scene, (scene + 1) * per_scene):
+        entry = _entry(setting, seed, index)
         picture, place, void = _drawn(source, entry, setting.resolution)
         content = None if place.content == (place.side, place.side) else place.content
         image = labelled(index, picture, picture.class_ids, setting, content)
@@ -101,13 +105,12 @@ def scene_of_folder(setting: RenderSetting, seed: int, scene: int) -> list[Rende
     return images
 
 
-def images_digest(setting: RenderSetting, seed: int, scenes: Iterable[int]) -> str:
-    """Hex digest of the images of these scenes: their files' names and sizes, and their labels to the letter."""
+def images_digest(setting: RenderSetting, seed: int, numbers: Iterable[int]) -> str:
+    """Hex digest of the images of these numbers: their files' names and sizes, and their labels to the letter."""
     source, digest = setting.source, hashlib.sha256()
     assert source is not None
-    for scene in scenes:
-        for _, entry in _of_scene(setting, seed, scene):
-            digest.update(_told(source, entry.file).encode())
+    for number in numbers:
+        digest.update(_told(source, _entry(setting, seed, number).file).encode())
     return digest.hexdigest()[:32]
 
 
@@ -119,22 +122,25 @@ def extended(known: Sequence[str], files: Iterable[str], seed: int) -> Order:
     return (*first, *sorted(there, key=lambda file: hashlib.sha256(f"{seed}\0{file}".encode()).digest()))
 
 
-def _of_scene(setting: RenderSetting, seed: int, scene: int) -> list[tuple[int, Entry]]:
-    """The images of a scene with their numbers."""
+def full_order(source: Source, seed: int) -> Order:
+    """The files of all images in the order in which they are taken."""
+    return extended(source.order, contents(source).entries, seed)
+
+
+def _entry(setting: RenderSetting, seed: int, number: int) -> Entry:
+    """The image of this number, one held out where its scene is one of those."""
     source = setting.source
     assert source is not None
     folder_size(source)
     training, held_out = _parts(source, seed)
-    part = held_out if scene >= FIRST_HELD_OUT_SCENE else training
-    entries, per_scene = contents(source).entries, setting.poses_per_scene
-    numbers = range(scene * per_scene, (scene + 1) * per_scene)
-    return [(number, entries[part[number % len(part)]]) for number in numbers]
+    part = held_out if number // setting.poses_per_scene >= FIRST_HELD_OUT_SCENE else training
+    return contents(source).entries[part[number % len(part)]]
 
 
 @cache
 def _parts(source: Source, seed: int) -> tuple[Order, Order]:
     """The files to train on and those held out, each in its order."""
-    order = extended(source.order, contents(source).entries, seed)
+    order = full_order(source, seed)
     held_out = order[_HELD_OUT::_HELD_OUT_OF]
     return tuple(file for k, file in enumerate(order) if k % _HELD_OUT_OF != _HELD_OUT), held_out
 
@@ -149,7 +155,10 @@ def _told(source: Source, file: str) -> str:
 
 @cache
 def contents(source: Source) -> Contents:
-    """What the folder of a source holds, read once. Raises ValueError naming the file where it says what cannot be."""
+    """What the folder of a source holds, read once a process.
+
+    Raises ValueError naming the file where it says what cannot be.
+    """
     found = _contents_of(source.kind, Path(source.where))
     if source.kind == "imagefolder":
         return _of_classes(source, found)
@@ -175,8 +184,19 @@ def _of_classes(source: Source, found: Contents) -> Contents:
     return Contents(entries, source.class_names, (*found.lines, *lines))
 
 
-@cache
 def _contents_of(kind: Kind, folder: Path) -> Contents:
+    return _read(kind, folder, _stamp(folder))
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
+    """What changes where lists or folders change: a folder is read again then, and not each time it is asked for."""
+    there = [folder, *(path for path in folder.glob("*") if path.is_dir() or path.suffix in _LISTS)]
+    there += [path for pattern in ("annotations/*", "*/_annotations.coco.json") for path in folder.glob(pattern)]
+    return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(set(there)))
+
+
+@lru_cache(maxsize=16)
+def _read(kind: Kind, folder: Path, stamp: tuple[tuple[str, int], ...]) -> Contents:
     try:
         return {"imagefolder": _class_folders, "masks": _maps, "coco": _coco, "yolo": _yolo}[kind](folder)
     except FileNotFoundError as error:

@@ -22,7 +22,8 @@ def views_in_words(
     lines = []
     if broken:
         lines.append(
-            f"{root / broken[0]} has malformed EXIF, as {len(broken):,} pictures have; of it only which way up they are is taken"
+            f"{root / broken[0]} has malformed EXIF, as {len(broken):,} pictures have; of it only which way up they are"
+            " is taken"
         )
     if labelled is None:
         return lines
