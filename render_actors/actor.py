@@ -16,14 +16,17 @@ from render_actors.setting.setting import RenderSetting, render_version
 from render_actors.shards.format import write_shard
 from render_actors.sinks import ArtifactSink
 from render_actors.sources.function import load_function, scene_of_function
-from render_actors.sources.labelled_folder import scene_of_folder
+from render_actors.sources.labelled_folder import images_digest, scene_of_folder
 
 SHARD_FILE = "shard.parquet"
 
 
 def shard_identity(setting: RenderSetting, seed: int, shard: int, scenes_per_shard: int) -> dict[str, Any]:
-    """Everything that determines a shard's content, as JSON-ready values: the artifact store hashes it."""
-    return {
+    """Everything that determines a shard's content, as JSON-ready values: the artifact store hashes it.
+
+    Of a labelled folder also which images it holds.
+    """
+    identity: dict[str, Any] = {
         "stage": "render",
         "version": render_version(blender=setting.source is None),
         "setting": setting.content(),
@@ -31,6 +34,10 @@ def shard_identity(setting: RenderSetting, seed: int, shard: int, scenes_per_sha
         "shard": shard,
         "scenes_per_shard": scenes_per_shard,
     }
+    if setting.source is not None and setting.source.kind != "function":
+        images = setting.poses_per_scene * scenes_per_shard
+        identity["images"] = images_digest(setting, seed, range(shard * images, (shard + 1) * images))
+    return identity
 
 
 @dataclass(frozen=True)

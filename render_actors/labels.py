@@ -77,7 +77,8 @@ class RenderedImage:
     Where the setting's labels ask for them: semantic uint8 (H, W), class_id + 1, 0 = background; normals float16
     (H, W, 3), unit, in camera axes (x right, y up, z to the viewer), 0 where there is none; depth
     float32 (H, W), metres along the viewing axis; poses of all objects of the scene; the camera; target, the class of
-    the object that the camera aims at (`target_class`).
+    the object that the camera aims at (`target_class`). content: width and height in px of what is image, from the top
+    left corner; None: all of it.
     """
 
     index: int
@@ -90,6 +91,7 @@ class RenderedImage:
     poses: tuple[ObjectPose, ...] | None = None
     camera: Camera | None = None
     target: int | None = None
+    content: tuple[int, int] | None = None
 
 
 def image_of_maps(

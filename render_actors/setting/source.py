@@ -1,44 +1,48 @@
 """Where images come from that Blender does not make: a function or a labelled folder."""
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from render_actors.labels import MOST_NUMBERS
-from render_actors.setting.digests import bytes_digest, file_digest, tree_digest
+from render_actors.setting.digests import file_digest
 
-Kind = Literal["function", "coco", "imagefolder", "masks"]
+Kind = Literal["function", "coco", "yolo", "imagefolder", "masks"]
+Fit = Literal["letterbox", "crop", "stretch"]
 
 _LABELS: dict[Kind, tuple[str, ...]] = {
     "function": ("classes", "boxes", "masks", "semantic", "normals", "depth"),
     "coco": ("classes", "boxes", "masks", "semantic"),
+    "yolo": ("classes", "boxes", "masks", "semantic"),
     "imagefolder": ("classes",),
     "masks": ("classes", "boxes", "masks", "semantic"),
 }
 
-# Files of a folder: images, which count by name and size, and labels, which count by their bytes.
-_IMAGE_FILES: dict[Kind, str] = {"coco": "images/**/*", "imagefolder": "*/*", "masks": "images/*"}
-_LABEL_FILES: dict[Kind, tuple[str, ...]] = {"coco": ("annotations.json",), "imagefolder": (), "masks": ("masks/*",)}
-
-# Raise where the same files of a folder give other pixels or labels; a kind without one is in its first version.
-_READING: dict[Kind, int] = {"coco": 2, "masks": 2}
+# Raise where the same files of a folder give other pixels or labels.
+_READING = 3
 
 
 @dataclass(frozen=True)
 class Source:
     """Where images come from. `where`: "FILE.py:NAME" or "MODULE:NAME" of a function; a folder for the other kinds.
 
-    Raises ValueError where it cannot be found, or names no class.
+    fit: how images of a folder become squares (tasks/data/readers/squares.py). order: files of a folder that come
+    first, in this order; what is not among them follows by a hash. Raises ValueError where it cannot be found, or names
+    no class.
     """
 
     kind: Kind
     where: str
     class_names: tuple[str, ...]
+    fit: Fit = "letterbox"
+    order: tuple[str, ...] = field(default=(), hash=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.class_names) < MOST_NUMBERS or len(set(self.class_names)) < len(self.class_names):
-            raise ValueError(f"{self.where}: give 1 to {MOST_NUMBERS - 1} class names, each once")
+            raise ValueError(
+                f"{self.where}: has {len(self.class_names)} class names; give 1 to {MOST_NUMBERS - 1}, each once"
+            )
         if self.kind == "function":
             _code_file(self.where)
         elif not Path(self.where).is_dir():
@@ -51,18 +55,16 @@ class Source:
 
 
 def source_content(source: Source) -> dict[str, object]:
-    """What determines a source's images: the bytes of a function's file or of a folder's labels, and a folder's images.
+    """What determines a source's images: the bytes of a function's file, or how a folder is read.
 
-    What a function's file imports is not looked at: change the file, for example a version in it, when that changes.
+    Which files of a folder they are stands in the identity of each shard (render_actors/actor.py), so that a folder may
+    grow. What a function's file imports is not looked at: change the file, for example a version in it, when that
+    changes.
     """
     content: dict[str, object] = {"kind": source.kind, "class_names": list(source.class_names)}
     if source.kind == "function":
         return content | {"name": source.where.rpartition(":")[2], "code": file_digest(_code_file(source.where))}
-    if source.kind in _READING:
-        content["reading"] = _READING[source.kind]
-    folder = Path(source.where)
-    images = tree_digest(folder, _IMAGE_FILES[source.kind])
-    return content | {"images": images, "annotations": bytes_digest(folder, *_LABEL_FILES[source.kind])}
+    return content | {"reading": _READING, "fit": source.fit}
 
 
 def _code_file(where: str) -> Path:

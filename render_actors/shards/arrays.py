@@ -29,7 +29,8 @@ class RenderedArrays:
     sorted by image: image, class_id, x0, y0, x1, y1 of every visible object (px, ends exclusive); projections float64
     (M, 13), of the same objects in the same order: the object's number in `instances`, then the rows of the 3x4 matrix
     that takes its mesh to the image (render_actors/shards/keypoints.py `projection`); targets int64 (n,), the class of
-    the object that each image's camera aims at.
+    the object that each image's camera aims at. content: float32 (n, 2), width and height in px of what of each square
+    is image, from its top left corner; None: all of each.
     """
 
     images: NDArray[np.uint8]
@@ -42,6 +43,7 @@ class RenderedArrays:
     depth: NDArray[np.float32] | None = None
     projections: NDArray[np.float64] | None = None
     targets: NDArray[np.int64] | None = None
+    content: NDArray[np.float32] | None = None
 
 
 _PIXELS = {name if name != "rgb" else "images": form for name, form in MAPS.items()}
@@ -75,7 +77,7 @@ def load_arrays(
     decoded_once(folder, lambda partial: _decode_into(partial, shard_paths, n, labels), verify=True)
     # a cache drops what was used the longest ago
     os.utime(folder)
-    names = ("images", "class_sets", *labels)
+    names = ("images", "class_sets", *labels, *(("content",) if (folder / "content.npy").is_file() else ()))
     return RenderedArrays(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names})
 
 
@@ -89,6 +91,7 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
     maps: dict[str, NDArray[Any]] = {}
     # of every shard: a row of numbers each would be a hundred times as large
     boxes, projections = [np.zeros((0, 6), np.int32)], [np.zeros((0, 13))]
+    contents: list[tuple[int, int]] = []
     done = 0
     given = 0
     for path in shard_paths:
@@ -111,6 +114,7 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
             if "targets" in labels:
                 maps["targets"][number] = _target(row, path)
         boxes.append(_boxes(taken, done))
+        contents += [tuple(row.get("content") or shape[::-1]) for row in taken]
         if "projections" in labels:
             projections += [_projections(row, path) for row in taken]
         done += len(taken)
@@ -120,6 +124,8 @@ def _decode_into(folder: Path, shard_paths: Iterable[Path], n: int, labels: Sequ
             break
     if done < n:
         raise ValueError(f"rendered arrays: {n} images asked for, the {given} shards given hold {done}")
+    if any(content != shape[::-1] for content in contents):
+        np.save(folder / "content.npy", np.array(contents, np.float32))
     if "boxes" in labels:
         np.save(folder / "boxes.npy", np.concatenate(boxes))
     if "projections" in labels:

@@ -35,6 +35,7 @@ EXTRA = {form.column: pa.binary() for form in MAPS.values() if form.column not i
     "intrinsics": pa.list_(pa.float64(), 9),
     "to_world": pa.list_(pa.float64(), 16),
     "target": pa.uint16(),
+    "content": pa.list_(pa.int32(), 2),
 }
 
 
@@ -77,6 +78,9 @@ def write_shard(path: Path, images: Sequence[RenderedImage], classes: int) -> No
     columns |= _poses(images)
     if images[0].target is not None:
         columns["target"] = [image.target for image in images]
+    if any(image.content is not None for image in images):
+        whole = images[0].instances.shape[::-1]
+        columns["content"] = [list(image.content or whole) for image in images]
     schema = SCHEMA
     for name in EXTRA:
         if name in columns:
@@ -156,6 +160,7 @@ def image_of_row(row: dict) -> RenderedImage:
         poses=_poses_of_row(row) if "poses" in row else None,
         camera=Camera(tuple(row["intrinsics"]), tuple(row["to_world"])) if "to_world" in row else None,
         target=row.get("target"),
+        content=tuple(row["content"]) if row.get("content") is not None else None,
         **{
             name: decode_map(form, row[form.column], shape)
             for name, form in MAPS.items()

@@ -187,8 +187,17 @@ def _fault_of_depth(depth: Any, side: int) -> str:
     return ""
 
 
-def labelled(index: int, picture: Picture, class_ids: Sequence[int], setting: RenderSetting) -> RenderedImage:
-    """The labels that the setting asks for; the picture has what they need."""
+def labelled(
+    index: int,
+    picture: Picture,
+    class_ids: Sequence[int],
+    setting: RenderSetting,
+    content: tuple[int, int] | None = None,
+) -> RenderedImage:
+    """The labels that the setting asks for; the picture has what they need.
+
+    content: width and height in px of what of the square is picture, from its top left corner, where that is not all.
+    """
     image = image_of_maps(index, picture.rgb, picture.instances, class_ids, setting.min_visible_px)
     more: dict[str, Any] = {}
     if "semantic" in setting.labels:
@@ -196,4 +205,4 @@ def labelled(index: int, picture: Picture, class_ids: Sequence[int], setting: Re
     for name in ("normals", "depth"):
         if name in setting.labels:
             more[name] = np.ascontiguousarray(getattr(picture, name), dtype=MAPS[name].dtype)
-    return RenderedImage(index, image.rgb, image.instances, image.objects, **more)
+    return RenderedImage(index, image.rgb, image.instances, image.objects, content=content, **more)

@@ -1,132 +1,297 @@
-"""Images of a labelled folder, in a seeded order, cropped to squares: COCO, one folder a class, or class masks.
+"""Images of a labelled folder as squares, in a seeded order: COCO's lists, YOLO's texts, class folders, class maps.
 
-A tenth of the folder is held out, as validation images: scenes from FIRST_HELD_OUT_SCENE on.
+They are read by the code that reads photographs (tasks/data/readers). Every tenth of them is held out, as validation
+images: scenes from FIRST_HELD_OUT_SCENE on. What lies in the folder first comes first: more images only add to them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from render_actors.labels import MOST_NUMBERS, RenderedImage
+from render_actors.setting.digests import file_digest
 from render_actors.setting.source import Kind, Source
-from render_actors.sources.coco_folder import coco_names, coco_objects, object_mask
 from render_actors.sources.function import Picture, labelled
-from tasks.data.readers.images import class_folders, class_numbers, images_in, opened, paired
-from tasks.data.readers.squares import label_map, placement, squared
+from tasks.data.readers import coco_folder, yolo_folder
+from tasks.data.readers.boxes import check_boxes
+from tasks.data.readers.coco_list import CocoImage, CocoList, check_outline
+from tasks.data.readers.coco_masks import box_mask, mask_of
+from tasks.data.readers.files import class_files, map_files
+from tasks.data.readers.images import class_numbers, size_of
+from tasks.data.readers.squares import Placement, label_map, photograph, placement
 
 if TYPE_CHECKING:
     from render_actors.setting.setting import RenderSetting
 
 FIRST_HELD_OUT_SCENE = 10_000_000
-HELD_OUT_SHARE = 0.1
+# of so many images in their order one is held out, the second
+_HELD_OUT_OF, _HELD_OUT = 10, 1
+# what maps of class numbers may lie in, and the number that counts neither way in them
+_MAP_FOLDERS, _VOID = ("masks", "annotations", "SegmentationClass"), 255
+# endings of files that say what is in a folder
+_LISTS = (".json", ".yaml", ".yml", ".txt", ".names")
+Order = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """One image file, and what its labels are read from: a class id, a mask file, or COCO objects."""
+class Entry:
+    """One image: its file below the folder, and what its labels are.
 
-    image: Path
+    size: width and height in px of what was labelled, None where only opening it tells. labels: a class id, the file of
+    a map, or objects as (class id, annotation).
+    """
+
+    file: str
+    size: tuple[int, int] | None
     labels: Any
 
 
-def folder_classes(kind: Kind, folder: Path) -> tuple[str, ...]:
-    """Class names that a folder itself gives: COCO's categories by id, or the names of the class folders.
+@dataclass(frozen=True)
+class Contents:
+    """What a folder holds: images by their files, class names where it has any, and lines to tell. crowds: left out."""
 
-    Raises ValueError where it gives none; of class masks they must be told.
+    entries: dict[str, Entry]
+    class_names: tuple[str, ...]
+    lines: tuple[str, ...]
+    crowds: int = 0
+
+
+def folder_classes(kind: Kind, folder: Path) -> tuple[str, ...]:
+    """Class names that a folder itself gives: COCO's categories by id, YOLO's names, or the names of class folders.
+
+    Raises ValueError where it gives none; of class maps they must be told.
     """
-    if kind == "coco":
-        return coco_names(folder)
-    names = class_folders(folder)
-    if kind != "imagefolder" or not names:
+    names = () if kind == "masks" else _contents_of(kind, folder).class_names
+    if not names:
         raise ValueError(f"{folder}: gives no class names; list them as class_names")
     return names
 
 
 def folder_size(source: Source) -> tuple[int, int]:
     """How many images there are to train on, and how many are held out. Raises ValueError for fewer than two."""
-    count = len(_entries(source))
+    count = len(contents(source).entries)
     if count < 2:
         raise ValueError(f"{source.where}: {count} labelled images of kind {source.kind}; two at least are needed")
-    held_out = max(1, round(HELD_OUT_SHARE * count))
+    held_out = len(range(_HELD_OUT, count, _HELD_OUT_OF))
     return count - held_out, held_out
 
 
 def scene_of_folder(setting: RenderSetting, seed: int, scene: int) -> list[RenderedImage]:
-    """The images number scene * poses_per_scene and on, in the order that the seed gives.
+    """The images number scene * poses_per_scene and on, in the order of the source, else that which the seed gives.
 
     Past the end the order begins again: the sweep asks for no size that would need that, a last shard may.
     """
     source = setting.source
     assert source is not None
-    training, held_out = folder_size(source)
-    order = np.random.default_rng(seed).permutation(training + held_out)
-    part = order[training:] if scene >= FIRST_HELD_OUT_SCENE else order[:training]
     images = []
-    for index in range(scene * setting.poses_per_scene, (scene + 1) * setting.poses_per_scene):
-        entry = _entries(source)[part[index % len(part)]]
-        picture = _READERS[source.kind](entry, setting.resolution, source)
-        images.append(labelled(index, picture, picture.class_ids, setting))
+    per_scene = setting.poses_per_scene
+    for index in range(scene * per_scene, (scene + 1) * per_scene):
+        entry = _entry(setting, seed, index)
+        picture, place, void = _drawn(source, entry, setting.resolution)
+        content = None if place.content == (place.side, place.side) else place.content
+        image = labelled(index, picture, picture.class_ids, setting, content)
+        if image.semantic is not None:
+            image = replace(image, semantic=np.where(void, np.uint8(_VOID), image.semantic))
+        images.append(image)
     return images
 
 
+def images_digest(setting: RenderSetting, seed: int, numbers: Iterable[int]) -> str:
+    """Hex digest of the images of these numbers: their files' names and sizes, and their labels to the letter."""
+    source, digest = setting.source, hashlib.sha256()
+    assert source is not None
+    for number in numbers:
+        digest.update(_told(source, _entry(setting, seed, number).file).encode())
+    return digest.hexdigest()[:32]
+
+
+def extended(known: Sequence[str], files: Iterable[str], seed: int) -> Order:
+    """All of these files: those of `known` first and in that order, then the others by a hash of seed and name."""
+    there = set(files)
+    first = [file for file in known if file in there]
+    there.difference_update(first)
+    return (*first, *sorted(there, key=lambda file: hashlib.sha256(f"{seed}\0{file}".encode()).digest()))
+
+
+def full_order(source: Source, seed: int) -> Order:
+    """The files of all images in the order in which they are taken."""
+    return extended(source.order, contents(source).entries, seed)
+
+
+def _entry(setting: RenderSetting, seed: int, number: int) -> Entry:
+    """The image of this number, one held out where its scene is one of those."""
+    source = setting.source
+    assert source is not None
+    folder_size(source)
+    training, held_out = _parts(source, seed)
+    part = held_out if number // setting.poses_per_scene >= FIRST_HELD_OUT_SCENE else training
+    return contents(source).entries[part[number % len(part)]]
+
+
 @cache
-def _entries(source: Source) -> tuple[_Entry, ...]:
-    folder = Path(source.where)
+def _parts(source: Source, seed: int) -> tuple[Order, Order]:
+    """The files to train on and those held out, each in its order."""
+    order = full_order(source, seed)
+    held_out = order[_HELD_OUT::_HELD_OUT_OF]
+    return tuple(file for k, file in enumerate(order) if k % _HELD_OUT_OF != _HELD_OUT), held_out
+
+
+@cache
+def _told(source: Source, file: str) -> str:
+    """All that tells an image from another: it counts by its name and size, its labels by their content."""
+    folder, entry = Path(source.where), contents(source).entries[file]
+    told = file_digest(folder / entry.labels) if source.kind == "masks" else json.dumps(entry.labels, sort_keys=True)
+    return f"{entry.file}\0{(folder / entry.file).stat().st_size}\0{entry.size}\0{told}\n"
+
+
+@cache
+def contents(source: Source) -> Contents:
+    """What the folder of a source holds, read once a process.
+
+    Raises ValueError naming the file where it says what cannot be.
+    """
+    found = _contents_of(source.kind, Path(source.where))
     if source.kind == "imagefolder":
-        return tuple(
-            _Entry(path, class_id)
-            for class_id, name in enumerate(source.class_names)
-            for path in images_in(folder / name)
+        return _of_classes(source, found)
+    known = len(found.class_names)
+    if known > len(source.class_names):
+        raise ValueError(
+            f"{source.where}: has {known} categories, class_names lists {len(source.class_names)}; list every one"
         )
+    return found
+
+
+def _of_classes(source: Source, found: Contents) -> Contents:
+    """Class folders by the classes that the source names."""
+    absent = [name for name in source.class_names if name not in found.class_names]
+    if absent:
+        raise ValueError(f"{source.where}: has no images of class {absent[0]}; it has {', '.join(found.class_names)}")
+    number = {found.class_names.index(name): k for k, name in enumerate(source.class_names)}
+    entries = {
+        file: Entry(file, None, number[entry.labels]) for file, entry in found.entries.items() if entry.labels in number
+    }
+    others = [name for name in found.class_names if name not in source.class_names]
+    lines = [f"{source.where}: {', '.join(others)} are no classes by class_names and are left out"] if others else []
+    return Contents(entries, source.class_names, (*found.lines, *lines))
+
+
+def _contents_of(kind: Kind, folder: Path) -> Contents:
+    return _read(kind, folder, _stamp(folder))
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
+    """What changes where lists or folders change: a folder is read again then, and not each time it is asked for."""
+    there = [folder, *(path for path in folder.glob("*") if path.is_dir() or path.suffix in _LISTS)]
+    there += [path for pattern in ("annotations/*", "*/_annotations.coco.json") for path in folder.glob(pattern)]
+    return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(set(there)))
+
+
+@lru_cache(maxsize=16)
+def _read(kind: Kind, folder: Path, stamp: tuple[tuple[str, int], ...]) -> Contents:
+    try:
+        return {"imagefolder": _class_folders, "masks": _maps, "coco": _coco, "yolo": _yolo}[kind](folder)
+    except FileNotFoundError as error:
+        raise ValueError(str(error)) from None
+
+
+def _class_folders(folder: Path) -> Contents:
+    of_split, lines = class_files(folder)
+    names = tuple(sorted({name for of_class in of_split.values() for name in of_class}))
+    entries = {
+        file: Entry(file, None, names.index(name))
+        for of_class in of_split.values()
+        for name in sorted(of_class)
+        for file in of_class[name]
+    }
+    return Contents(entries, names, tuple(lines))
+
+
+def _maps(folder: Path) -> Contents:
+    of_split, lines = map_files(folder, _MAP_FOLDERS)
+    pairs = [pair for part in of_split.values() for pair in part]
+    return Contents({image: Entry(image, None, label) for image, label in pairs}, (), tuple(lines))
+
+
+def _coco(folder: Path) -> Contents:
+    return _of_lists(folder, coco_folder.read_folder(folder))
+
+
+def _yolo(folder: Path) -> Contents:
+    return _of_lists(folder, yolo_folder.read_folder(folder))
+
+
+def _of_lists(folder: Path, found: coco_folder.CocoFolder) -> Contents:
+    """All images of all lists, whatever their split; crowds are no objects of one class and are left out."""
+    first = found.lists.get("train") or next(iter(found.lists.values()))
+    lines, entries, crowds, without = list(found.lines), dict[str, Entry](), 0, 0
+    for listed in found.lists.values():
+        lines += check_boxes(folder, listed)
+        for image in listed.numbered_as(first).images:
+            _check_outlines(listed, image)
+            crowds += len(image.crowds)
+            without += sum(not each.get("segmentation") for _, each in image.objects)
+            kept = [
+                (number, {key: each.get(key) for key in ("bbox", "segmentation")}) for number, each in image.objects
+            ]
+            entries[image.file] = Entry(image.file, image.size, tuple(kept))
+    if without:
+        lines.append(f"{folder}: {without:,} objects have no outline; all of their box is taken for them")
+    return Contents(entries, first.names, tuple(lines), crowds)
+
+
+def _check_outlines(listed: CocoList, image: CocoImage) -> None:
+    for _, annotation in image.objects:
+        if annotation.get("segmentation"):
+            check_outline(listed.file, annotation, image.size)
+
+
+def _drawn(source: Source, entry: Entry, side: int) -> tuple[Picture, Placement, NDArray[np.bool_]]:
+    """An image of the folder as a labelled square, and of which pixels nothing is known, bool (side, side)."""
+    file = Path(source.where) / entry.file
+    if source.kind == "imagefolder":
+        # the whole image is its object: this kind of source gives the label "classes" only
+        place = placement(size_of(file), side, source.fit)
+        whole = np.ones((side, side), np.uint8)
+        return Picture(photograph(file, place), whole, [entry.labels]), place, _outside(place)
     if source.kind == "masks":
-        return tuple(_Entry(image, mask) for image, mask in paired(images_in(folder / "images"), folder / "masks"))
-    return tuple(_Entry(image, objects) for image, objects in coco_objects(folder, len(source.class_names)))
+        return _of_map(source, file, Path(source.where) / entry.labels, side)
+    assert entry.size is not None
+    place = placement(entry.size, side, source.fit)
+    # small objects are painted last, over large ones; 8 bits number the 255 largest
+    objects = sorted(entry.labels, key=lambda thing: -thing[1]["bbox"][2] * thing[1]["bbox"][3])[:MOST_NUMBERS]
+    width, height = entry.size
+    canvas = np.zeros((height, width), np.uint8)
+    for number, (_, thing) in enumerate(objects, start=1):
+        outline = thing["segmentation"]
+        canvas[mask_of(outline, height, width) if outline else box_mask(thing["bbox"], height, width)] = number
+    picture = Picture(photograph(file, place), label_map(canvas, place, 0), [number for number, _ in objects])
+    return picture, place, _outside(place)
 
 
-def _rgb(image: Image.Image, side: int) -> NDArray[np.uint8]:
-    """The middle square of an image, resized to `side` px."""
-    return squared(image.convert("RGB"), placement(image.size, side, "crop"))
+def _outside(place: Placement) -> NDArray[np.bool_]:
+    """The pixels of a square that show nothing of its image."""
+    outside = np.ones((place.side, place.side), bool)
+    outside[: place.content[1], : place.content[0]] = False
+    return outside
 
 
-def _labels(values: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The same square of a map (H, W)."""
-    return label_map(values, placement((values.shape[1], values.shape[0]), side, "crop"), 0)
-
-
-def _read_class_folder(entry: _Entry, side: int, source: Source) -> Picture:
-    # The whole image is its object: this kind of source gives the label "classes" only.
-    return Picture(_rgb(opened(entry.image), side), np.ones((side, side), np.uint8), [entry.labels])
-
-
-def _read_masks(entry: _Entry, side: int, source: Source) -> Picture:
-    image, mask = opened(entry.image), class_numbers(entry.labels)
-    if mask.size != image.size:
-        raise ValueError(f"{entry.labels} is {mask.size} px, {entry.image} is {image.size}; give a mask of its size")
-    classes = _labels(np.asarray(mask), side)
-    present = [int(value) for value in np.unique(classes) if value]
+def _of_map(source: Source, file: Path, mapped: Path, side: int) -> tuple[Picture, Placement, NDArray[np.bool_]]:
+    numbers = class_numbers(mapped)
+    place = placement((numbers.shape[1], numbers.shape[0]), side, source.fit)
+    classes = label_map(numbers, place, _VOID)
+    present = [int(value) for value in np.unique(classes) if value not in (0, _VOID)]
     if present and present[-1] > len(source.class_names):
-        raise ValueError(f"{entry.labels} holds class {present[-1]}; class_names lists {len(source.class_names)}")
+        raise ValueError(f"{mapped} holds class {present[-1]}; class_names lists {len(source.class_names)}")
     instances = np.zeros_like(classes)
     for number, value in enumerate(present, start=1):
         instances[classes == value] = number
-    return Picture(_rgb(image, side), instances, [value - 1 for value in present])
-
-
-def _read_coco(entry: _Entry, side: int, source: Source) -> Picture:
-    image = opened(entry.image)
-    # Small objects are painted last, over large ones; 8 bits number the 255 largest.
-    objects = sorted(entry.labels, key=lambda thing: -thing.box[2] * thing.box[3])[:MOST_NUMBERS]
-    canvas = np.zeros((image.height, image.width), np.uint8)
-    for number, thing in enumerate(objects, start=1):
-        canvas[object_mask(thing, image.height, image.width, entry.image)] = number
-    return Picture(_rgb(image, side), _labels(canvas, side), [thing.class_id for thing in objects])
-
-
-_READERS = {"imagefolder": _read_class_folder, "masks": _read_masks, "coco": _read_coco}
+    return Picture(photograph(file, place), instances, [value - 1 for value in present]), place, classes == _VOID

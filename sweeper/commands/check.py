@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from render_actors.shards import keypoints
+from sweeper.commands.look_over import Found, look_over, not_uploaded
 from sweeper.config.schema import SIMULATED, SweepConfig
 from sweeper.errors import BadInput, bad_input, one_line
 from sweeper.events.trackers import check_mlflow
@@ -25,14 +26,14 @@ from tasks.recipes.recipe import Recipe
 from tasks.training.shard import Shard
 
 
-def check(config: SweepConfig) -> tuple[SweepConfig, int]:
+def check(config: SweepConfig, found: Found | None = None) -> tuple[SweepConfig, int]:
     """The config with its paths located and the hash of its real images filled in, and the number s of real training
-    images. Raises BadInput.
+    images. `found` gets what is to be told of the pictures. Raises BadInput.
     """
     if config.log_to == "mlflow":
         check_mlflow()
     for rendering in config.renderings:
-        setting_of(config, rendering)
+        _check_rendering(config, rendering)
     config = located(config)
     if config.is_simulated:
         _check_simulated(config)
@@ -44,9 +45,18 @@ def check(config: SweepConfig) -> tuple[SweepConfig, int]:
         for name in tasks:
             _check_parts(stage, name, config)
     check_cache(config)
-    sha256, s = _real_images(config)
+    sha256, s = _real_images(config, found or Found())
     resolved = config.finetune.model_copy(update={"dataset_sha256": sha256})
     return config.model_copy(update={"finetune": resolved}), s
+
+
+def _check_rendering(config: SweepConfig, name: str) -> None:
+    """BadInput where a rendering cannot be; where a file of it is not found, a cluster job is told where to look."""
+    try:
+        setting_of(config, name)
+    except BadInput as error:
+        is_missing = any(words in str(error) for words in ("is not found", "is not a folder", "cannot be loaded"))
+        raise BadInput(f"{error}{not_uploaded() if is_missing else ''}") from None
 
 
 def located(config: SweepConfig) -> SweepConfig:
@@ -146,7 +156,7 @@ def _check_backbones(config: SweepConfig) -> None:
             check_pair(backbone, task_facts(name), smallest)
 
 
-def _real_images(config: SweepConfig) -> tuple[str, int]:
+def _real_images(config: SweepConfig, found: Found) -> tuple[str, int]:
     """The hash of the real images, and how many of them are trained on; these and the test images are decoded."""
     finetune, kinds = config.finetune, {name: task_facts(name).label_kind for name in config.finetune.tasks}
     if len(set(kinds.values())) > 1:
@@ -165,6 +175,9 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
             folds(chosen, real.training.labels, config.tune.folds, config.seed)
         _check_learnable(config, real)
         check_disk(real, own.hashed(real))
+        looked = look_over(config, real)
+        found.minds += looked.minds
+        found.sizes += looked.sizes
         for split, indices in ((real.training, own.hashed(real)), (real.testing, tested)):
             split.decode(indices, verify=True)
         training, testing = shows_anything(real.training, chosen), shows_anything(real.testing, tested)
@@ -173,7 +186,8 @@ def _real_images(config: SweepConfig) -> tuple[str, int]:
                 raise BadInput(f"finetune.dataset: {real.source}: no {words} image has a label that counts; add some")
         sha256 = real.sha256(own.hashed(real))
     except (ValueError, OSError) as error:
-        raise BadInput(f"finetune.dataset: {one_line(error)}") from None
+        hint = not_uploaded() if isinstance(error, FileNotFoundError) else ""
+        raise BadInput(f"finetune.dataset: {one_line(error)}{hint}") from None
     if finetune.dataset_sha256 not in (None, sha256):
         raise BadInput(
             f"finetune.dataset_sha256: the images found ({real.source}, at {config.finetune_resolution} px) have "
@@ -192,7 +206,7 @@ def _check_learnable(config: SweepConfig, real: RealData) -> None:
                 check_flip(resolve_recipe("finetune", name, config.finetune.recipe), training.keypoint_names)
     if config.finetune.test == "split" and not len(real.testing):
         raise BadInput(f"finetune.dataset: {real.source} has no test images; add some")
-    if training.form.one_class and len(training.class_names) < 2:
+    if training.label_kind in ("class_index", "class_set") and len(training.class_names) < 2:
         raise BadInput(f"finetune.dataset: {real.source} has one class; give two or more to be told apart")
 
 

@@ -13,6 +13,7 @@ from sweeper.budget.costs import Estimate
 from sweeper.budget.ledger import Ledger
 from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
 from sweeper.commands.check import check
+from sweeper.commands.look_over import Found
 from sweeper.commands.report import LEDGER, Record
 from sweeper.commands.steps import chosen_before, finetunes_estimate, tried_on
 from sweeper.config.devices import gpus_here
@@ -36,7 +37,8 @@ from sweeper.study.steps import StepsChoice, with_steps
 
 def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
-    config, s = check(config)
+    looked = Found()
+    config, s = check(config, looked)
     plan, place = make_plan(config, s), fetched_run_folder(config.place, missing_ok=True)
     steps = chosen_before(config, place)
     if config.tune.iterations:
@@ -65,6 +67,8 @@ def describe(config: SweepConfig) -> str:
         *_own_images(config),
         *_devices(config),
         *_disk(config, s),
+        *looked.sizes,
+        *(f"mind: {line}" for line in looked.minds),
         *_common_values(config),
         *_steps(config, steps, first),
         f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",

@@ -15,6 +15,7 @@ from sweeper.cluster.session import ray_session
 from sweeper.commands.check import check
 from sweeper.commands.choose_steps import Chooser, measure_in_ray
 from sweeper.commands.driver import exclusive_run_folder
+from sweeper.commands.look_over import Found
 from sweeper.commands.report import LEDGER, STOPPED, Outcome, write_report
 from sweeper.commands.steps import chosen_before, resolved
 from sweeper.config.load import load_run_config
@@ -38,7 +39,10 @@ from sweeper.study.steps import StepsChoice, with_steps
 
 def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     """Run or resume a sweep to its report. Raises BadInput for what the user can mend."""
-    config, s = check(config)
+    looked = Found()
+    config, s = check(config, looked)
+    for line in looked.minds:
+        reporter.event("mind", f"mind: {line}")
     if "RAY_ADDRESS" not in os.environ:
         # Before anything is written; GPUs are counted by Ray itself.
         short = shortage(needs(config), [{"CPU": float(cpu_count()), "GPU": float("inf")}])

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from render_actors.setting.source import Fit
 from sweeper.config.devices import Choice
 from sweeper.config.types import Count, Model, Names, Number, Positive
 from sweeper.storage.uris import expanded
@@ -24,7 +25,8 @@ class Finetune(Model):
     `balanced`: whether the classes have equal parts in s; by default where each image has one class. `resolution`: of
     the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
     that does not count. `fit`: how images become squares (docs/tasks.md); without it class folders are cropped, all
-    others letterboxed.
+    others letterboxed. `test_fraction`: how much of a set without test photographs is kept for testing, chosen by what
+    the photographs are and the sweep's seed; a fifth of a set without any split where it is left out.
 
     `device`: cpu, gpu, or auto, a GPU where this machine has one; `gpus` says how much of one a fine-tune takes, 1
     where it is left out. Without `device`, `gpus` above 0 asks for a GPU.
@@ -45,7 +47,8 @@ class Finetune(Model):
     balanced: bool | None = None
     resolution: Annotated[int, Field(ge=16, le=2048, strict=True)] | None = None
     ignore_label: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
-    fit: Literal["letterbox", "crop", "stretch"] | None = None
+    fit: Fit | None = None
+    test_fraction: Annotated[Number, Field(gt=0, lt=1)] | None = None
     recipe: dict[str, Any] = {}
     repeats: Annotated[Count, Field(le=1000)] = 3
     device: Choice | None = None

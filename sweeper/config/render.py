@@ -8,7 +8,7 @@ from pydantic import Field, create_model, field_validator
 
 from render_actors.setting.declared import Section
 from render_actors.setting.setting import Device, Label, RenderSetting, attributes
-from render_actors.setting.source import Source
+from render_actors.setting.source import Fit, Source
 from render_actors.sources.labelled_folder import folder_classes
 from sweeper.config.devices import Choice
 from sweeper.config.types import Count, Model, Number, Positive
@@ -19,23 +19,27 @@ class ImageSource(Model):
     """Images that Blender does not make (docs/own-renderer.md): a Python function or a labelled folder.
 
     `path` is FILE.py:NAME or MODULE:NAME of a function, else the folder; class names may be left out where the folder
-    gives them.
+    gives them. `fit`: how images of a folder become squares; as the sweep's photographs do where it is left out.
     """
 
-    kind: Literal["function", "coco", "imagefolder", "masks"]
+    kind: Literal["function", "coco", "yolo", "imagefolder", "masks"]
     path: str
     class_names: tuple[str, ...] = ()
+    fit: Fit | None = None
 
     @field_validator("path")
     @classmethod
     def _expanded(cls, path: str) -> str:
         return expanded(path)
 
-    def resolved(self) -> Source:
-        """The source by absolute path; raises ValueError where it cannot work."""
+    def resolved(self, fit: Fit = "letterbox") -> Source:
+        """The source by absolute path, with the `fit` of the sweep; raises ValueError where it cannot work."""
         if self.kind != "function":
             folder = Path(self.path).expanduser().absolute()
-            return Source(self.kind, str(folder), self.class_names or folder_classes(self.kind, folder))
+            if not folder.is_dir():
+                raise ValueError(f"{folder} is not a folder; give one of labelled images")
+            names = self.class_names or folder_classes(self.kind, folder)
+            return Source(self.kind, str(folder), names, self.fit or fit)
         place, colon, name = self.path.rpartition(":")
         is_file = place.endswith(".py")
         where = f"{Path(place).expanduser().absolute()}{colon}{name}" if is_file else self.path

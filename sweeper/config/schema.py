@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from analysis.policy.goals import Objective
 from analysis.policy.registry import OURS, POLICIES
+from render_actors.setting.source import Fit
 from sweeper.config.budget import Budget, Prices
 from sweeper.config.devices import Choice
 from sweeper.config.finetune import Finetune
@@ -214,6 +215,8 @@ class SweepConfig(Model):
     node keeps of a remote store, and as much again of rendered images decoded for training, of which the largest size
     must fit in. `log_to`: "tensorboard" also writes each run's error and the spend as TensorBoard's files into the run
     folder, "mlflow" to MLFLOW_TRACKING_URI or there.
+    `fit`: how photographs and images of labelled folders become squares, letterbox, crop or stretch
+    (docs/tasks.md); finetune.fit and a source's own fit go before it.
     `objective`: what the adaptive policy spends money to learn: "verdict" (what to do about every arm: it ends with the
     question that it was started for), "law" (alpha and C of every arm, as precisely as `stop` says), "predict" (the
     error at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at
@@ -229,6 +232,7 @@ class SweepConfig(Model):
     cache_gb: Positive = 50.0
     log_to: Literal["tensorboard", "mlflow"] | None = None
     data_root: str | None = None
+    fit: Fit | None = None
     renderings: Annotated[dict[Name, Rendering], Field(min_length=1)]
     render: Render = Render()
     pretrain: Pretrain = Pretrain()
@@ -300,6 +304,11 @@ class SweepConfig(Model):
     def finetune_resolution(self) -> int:
         """Side of the real images in px."""
         return self.finetune.resolution or self.render.resolution
+
+    @property
+    def finetune_fit(self) -> Fit | None:
+        """How real images become squares; None: as it is usual for their layout."""
+        return self.finetune.fit or self.fit
 
     @property
     def run_folder(self) -> Path:

@@ -7,7 +7,7 @@ of its identity (`sweeper.stages.seeds`).
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import bad_input
-from sweeper.stages.image_sets import ImageSet, setting_of
+from sweeper.stages.image_sets import FIRST_VALIDATION_SHARD, ImageSet, setting_of
 from sweeper.stages.seeds import seed_of
 from sweeper.storage.artifacts import Manifest, artifact_key
 from sweeper.study.arms import Arm, Plan, make_plan
@@ -79,10 +79,36 @@ class Identities:
         self._config = config
         self._images: dict[str, Part] = {}
         self._pretrainings: dict[Arm, Part] = {}
+        self._digests: dict[tuple[str, int], Part] = {}
 
     def checkpoint(self, run: Run) -> Part:
         """Everything that determines a checkpoint."""
-        return self._pretraining(Arm.named(run.arm)) | {"n": run.n, "seed": run.seed}
+        arm = Arm.named(run.arm)
+        return self._pretraining(arm) | {"n": run.n, "seed": run.seed} | self.folder_images(arm.rendering, run.n)
+
+    def folder_images(self, rendering: str, n: int) -> Part:
+        """Which images of a labelled folder are learnt from and which choose the checkpoint; nothing of other sources.
+
+        They stand beside the study and not in it: a folder that grows has the same first n images.
+        """
+        if not self._is_of_folder(rendering):
+            return {}
+        if (rendering, n) not in self._digests:
+            config, held_out = self._config, self._config.pretrain.validation_images
+            images = ImageSet(setting_of(config, rendering), config.seed, n, config.render.scenes_per_shard)
+            held = replace(images, n=held_out, first_shard=FIRST_VALIDATION_SHARD)
+            with bad_input(f"renderings.{rendering}.source: "):
+                self._digests[rendering, n] = {"folder_images": images.digest, "held_out_images": held.digest}
+        return self._digests[rendering, n]
+
+    def checkpoint_of(self, run: Run) -> str | None:
+        """The key of the only checkpoint that a run may be measured on, where its images are a folder's; else None."""
+        rendering = Arm.named(run.arm).rendering
+        return artifact_key(self.checkpoint(run)) if run.n and self._is_of_folder(rendering) else None
+
+    def _is_of_folder(self, rendering: str) -> bool:
+        choice = self._config.renderings.get(rendering)
+        return choice is not None and choice.source is not None and choice.source.kind != "function"
 
     def finetune(self, trial: Trial) -> Part:
         """Everything that determines the error of one fine-tune."""
@@ -148,7 +174,8 @@ class Identities:
             config = self._config
             images = ImageSet(setting_of(config, rendering), config.seed, 1, config.render.scenes_per_shard)
             with bad_input(f"renderings.{rendering}.source: "):
-                self._images[rendering] = as_plain(images.shard(0))
+                shard = as_plain(images.shard(0))
+            self._images[rendering] = {key: part for key, part in shard.items() if key != "images"}
         return self._images[rendering]
 
     def _finetuning(self, arm: Arm, settings: dict[str, Any]) -> Part:
@@ -167,8 +194,8 @@ class Identities:
         }
         if finetune.balanced is not None:
             part["balanced"] = finetune.balanced
-        if finetune.fit is not None:
-            part["fit"] = finetune.fit
+        if config.finetune_fit is not None:
+            part["fit"] = config.finetune_fit
         if finetune.test != "split":
             # The pool is s where nothing is said of it.
             part["tested"] = {finetune.test: finetune.pool or finetune.count or finetune.whole}
@@ -189,7 +216,12 @@ def studies(config: SweepConfig, plan: Plan | None = None) -> Studies:
     current = {arm.name: identities.study(arm) for arm in arms}
     # A key that comes later says nothing at its default.
     said = config.model_dump(mode="json", exclude_defaults=True)
-    return Studies(current, artifact_key({"config": said, "studies": current})[:16])
+    decided: Part = {"config": said, "studies": current}
+    largest = max(plan.ladder)
+    images = {name: part for name in config.renderings if (part := identities.folder_images(name, largest))}
+    if images:
+        decided["folders"] = images
+    return Studies(current, artifact_key(decided)[:16], identities.checkpoint_of)
 
 
 def as_plain(value: Any) -> Any:

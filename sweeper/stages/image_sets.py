@@ -11,15 +11,18 @@ from typing import Any
 from render_actors.actor import shard_identity
 from render_actors.setting.declared import Section
 from render_actors.setting.setting import DEFAULT_LABELS, Label, RenderSetting, attributes
+from render_actors.setting.source import Fit, Source
 from render_actors.shards.arrays import decoded_bytes as bytes_of
-from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size
+from render_actors.sources.labelled_folder import FIRST_HELD_OUT_SCENE, folder_size, images_digest
 from sweeper.config.render import Render, Rendering
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput, bad_input
 from sweeper.stages.seeds import seed_of
 from sweeper.stages.training_labels import arrays_for, labels_for
 from sweeper.storage.uris import expanded
+from sweeper.study.folder_order import kept_order
 from tasks.base import task_facts
+from tasks.data.catalogue import default_fit
 
 # Validation images come from scenes that no training image shows: shards that no ladder reaches.
 FIRST_VALIDATION_SHARD = FIRST_HELD_OUT_SCENE
@@ -52,7 +55,21 @@ class ImageSet:
 
     def shard(self, index: int) -> dict[str, Any]:
         """The identity of one shard."""
+        if self.is_of_folder:
+            # Which images of the folder it holds is a part of it.
+            return shard_identity(self.setting, self.seed, index, self.scenes_per_shard)
         return self._first_shard | {"shard": index}
+
+    @property
+    def is_of_folder(self) -> bool:
+        """Whether the images are those of a labelled folder."""
+        return is_folder(self.setting.source)
+
+    @property
+    def digest(self) -> str:
+        """What tells these images of a labelled folder from others."""
+        first = self.first_shard * self.images_a_shard
+        return images_digest(self.setting, self.seed, range(first, first + self.n))
 
     @cached_property
     def _first_shard(self) -> dict[str, Any]:
@@ -66,11 +83,24 @@ def setting_of(config: SweepConfig, rendering: str) -> RenderSetting:
     values = _values(config.render, "render") | _values(choice, "renderings")
     with bad_input(f"renderings.{rendering}: "):
         if choice.source is not None:
-            values["source"] = source = choice.source.resolved()
+            source = choice.source.resolved(renders_fit(config))
+            if is_folder(source):
+                source = replace(source, order=kept_order(config.store, source, config.seed))
+            values["source"] = source
             values.setdefault("labels", tuple(label for label in DEFAULT_LABELS if label in source.labels))
         labels = values.get("labels", DEFAULT_LABELS)
         values["labels"] = (*labels, *_missing_labels(config, labels))
         return RenderSetting(**values)
+
+
+def is_folder(source: Source | None) -> bool:
+    """Whether images come from a labelled folder."""
+    return source is not None and source.kind != "function"
+
+
+def renders_fit(config: SweepConfig) -> Fit:
+    """How images of labelled folders become squares: as the photographs do, where the file does not say otherwise."""
+    return config.fit or config.finetune.fit or default_fit(config.finetune.dataset)
 
 
 def _values(keys: Render | Rendering, section: Section) -> dict[str, Any]:
@@ -137,7 +167,7 @@ def check_cache(config: SweepConfig) -> None:
 def _images(config: SweepConfig, rendering: str, n: int, *, held_out: bool) -> ImageSet:
     setting = setting_of(config, rendering)
     source = setting.source
-    if source is not None and source.kind != "function":
+    if source is not None and is_folder(source):
         with bad_input(f"renderings.{rendering}: "):
             there = folder_size(source)[held_out]
         if n > there:

@@ -96,12 +96,14 @@ class Photographs:
             ignore_label=settings.ignore_label,
             fit=settings.fit,
             every=settings.test == "rest",
+            test_fraction=settings.test_fraction,
+            seed=self.seed,
         )
 
 
 def photographs(config: SweepConfig) -> Photographs:
     """Those of this sweep, whose fine-tuning tasks have one kind of label."""
-    finetune, resolution = config.finetune, config.finetune_resolution
+    finetune, resolution = config.finetune.model_copy(update={"fit": config.finetune_fit}), config.finetune_resolution
     return Photographs(finetune, finetune.tasks[0], config.data_root, resolution, config.seed)
 
 

@@ -162,7 +162,7 @@ def pretrain_alone(job: Pretraining, name: str, place: RetryingFileSystem) -> st
 def _arrays(job: Pretraining, shards: Shards) -> Any:
     """The first n images decoded once a node into a memory map shared by its workers."""
     from tasks.base import task_facts
-    from tasks.data.catalogue import cache_root
+    from tasks.data.readers.pictures import cache_root
     from tasks.label_forms import FORMS
 
     images, manifests, root = shards.images, shards.manifests, cache_root() / "rendered"

@@ -10,6 +10,7 @@ from sweeper.errors import BadInput
 from sweeper.stages.image_sets import ImageSet
 from sweeper.stages.inventory import found
 from sweeper.storage.artifacts import ArtifactStore, Manifest
+from sweeper.study.folder_order import keep_order
 
 
 def ensure_rendered(
@@ -27,6 +28,8 @@ def ensure_rendered(
     actors that wait from one call to the next. `room`, `on_held`: as the pool has them. Raises BadInput where the
     user's renderer, the pools or the devices are at fault.
     """
+    if sets[0].is_of_folder:
+        keep_order(sets[0].setting, sets[0].seed, store)
     # Each set is looked through once: every shard is verified.
     there = [found(images, store) for images in sets]
     absent: dict[int, list[int]] = {images.seed: [] for images in sets}

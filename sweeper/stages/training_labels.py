@@ -94,4 +94,5 @@ def labelled_set(
     parts = {name: getattr(arrays, name) for name in ("images", "class_sets", *rendered.arrays)}
     labels = rendered.made(parts if points is None else parts | {"points": points})
     names = (BACKGROUND, *class_names) if kind == "semantic" else form.outputs or class_names
-    return ArraySet(arrays.images, labels, names, kind, keypoints.NAMES if form.keypoints else ())
+    points_of = keypoints.NAMES if form.keypoints else ()
+    return ArraySet(arrays.images, labels, names, kind, points_of, arrays.content)

@@ -49,7 +49,7 @@ class Manifest:
 
     @property
     def stage(self) -> str:
-        """The stage that made it: render, settle, pretrain or finetune."""
+        """The stage that made it: order, render, settle, pretrain or finetune."""
         return str(self.identity["stage"])
 
 
@@ -90,7 +90,13 @@ class ArtifactStore:
 
     def find(self, identity: dict[str, Any]) -> Manifest | None:
         """The manifest of a finished artifact, or None. A damaged manifest is withdrawn with a warning."""
-        key, stage = artifact_key(identity), str(identity["stage"])
+        return self._manifest(str(identity["stage"]), artifact_key(identity))
+
+    def all_of(self, stage: str) -> list[Manifest]:
+        """The manifests of a stage's finished artifacts, by their keys; damaged ones are withdrawn with a warning."""
+        return [found for key in sorted(self.keys(stage)) if (found := self._manifest(stage, key)) is not None]
+
+    def _manifest(self, stage: str, key: str) -> Manifest | None:
         try:
             content = json.loads(self._files.read(f"{stage}/{key}/{MANIFEST}"))
             checksum = content.pop("sha256")

@@ -150,7 +150,7 @@ def read(folder: Path, studies: Studies) -> list[Observation]:
         row = _row(part)
         if row is None:
             log.warning("results part %s is damaged and left out; `sweeper run` measures it anew", part)
-        elif studies.has(row.arm, row.study):
+        elif studies.holds(row.run, row.study, row.checkpoint):
             rows[row.key] = row
     return sorted(rows.values(), key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.tuned))
 
@@ -158,12 +158,22 @@ def read(folder: Path, studies: Studies) -> list[Observation]:
 def left_out(folder: Path, studies: Studies) -> str | None:
     """A line on the rows that `read` leaves out, though they are whole: how many and why; None where there are none."""
     # A part is named after its study: to count, none need be read.
-    count = sum(part.stem.rpartition("_")[2] not in studies.current.values() for part in folder.glob("*.parquet"))
+    ours = [part for part in folder.glob("*.parquet") if part.stem.rpartition("_")[2] in studies.current.values()]
+    count = len(list(folder.glob("*.parquet"))) - len(ours)
+    changed = _on_other_images(ours, studies)
+    if changed:
+        return f"{changed:,} rows of the results table are left out: measured on images that are others now"
     if not count:
         return None
     rows = "1 row of the results table is" if count == 1 else f"{count:,} rows of the results table are"
     why = "another recipe, tuning, data set, rendering setting or seed, or by a version that trained otherwise"
     return f"{rows} left out: measured with {why}"
+
+
+def _on_other_images(parts: Iterable[Path], studies: Studies) -> int:
+    """How many rows are of checkpoints that would be others now."""
+    rows = [row for part in parts if (row := _row(part)) is not None]
+    return sum(not studies.holds(row.run, row.study, row.checkpoint) for row in rows)
 
 
 def discard_damaged(folder: Path) -> int:

@@ -13,13 +13,17 @@ import numpy as np
 from tasks.base import ArraySet, TaskError, joined
 from tasks.data import clothing, coco, fashion_mnist, image_folder, map_folder
 from tasks.data.cache.listing import Listing, list_set, read_listing
+from tasks.data.cache.overview import overview
 from tasks.data.cache.split import Reader, Split, WholeSplit
 from tasks.data.cache.whole import SPLITS
+from tasks.data.readers.pictures import Tell, cache_root
+from tasks.data.readers.sizes import Sizes
+from tasks.data.readers.splitting import Parting
 from tasks.data.readers.squares import Fit
 from tasks.data.readers.whole_folder import locked
 from tasks.label_forms import LabelKind
 
-_IMAGE_FOLDER, _COCO, _MAPS = "imagefolder:", "coco:", "masks:"
+_IMAGE_FOLDER, _COCO, _YOLO, _MAPS = "imagefolder:", "coco:", "yolo:", "masks:"
 # full-scale sets by name, and where they lie under data_root
 _FOLDERS = {
     "camvid": f"{_MAPS}camvid",
@@ -32,7 +36,15 @@ _ADE20K_IGNORES, _ADE20K = 0, tuple(map(str, range(150)))
 # CamVid's 11 classes, and the class number that it ignores
 _CAMVID = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
 _CAMVID_VOID = 11
-_NAMES = ("fashion-mnist", "clothing", *_FOLDERS, f"{_IMAGE_FOLDER}PATH", f"{_COCO}PATH", f"{_MAPS}PATH")
+_NAMES = (
+    "fashion-mnist",
+    "clothing",
+    *_FOLDERS,
+    f"{_IMAGE_FOLDER}PATH",
+    f"{_COCO}PATH",
+    f"{_YOLO}PATH",
+    f"{_MAPS}PATH",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +71,16 @@ class RealData:
         """All test images, decoded."""
         return self.testing.whole()
 
+    def overview(self, tell: Tell) -> tuple[list[str], Sizes | None]:
+        """Lines to tell of all its pictures, every one of which is opened, once, and how large the training ones are.
+
+        TaskError where one is no use. Nothing is told of sets that are one file.
+        """
+        if self.listing is None or isinstance(self.training, WholeSplit) or isinstance(self.testing, WholeSplit):
+            return [], None
+        lines, sizes = overview({"train": self.training, "test": self.testing}, cache_root(), tell)
+        return [*self.listing.lines, *lines], sizes
+
     def outside(self, pool: np.ndarray) -> np.ndarray:
         """The training images that are not in `pool`, int (M,), increasing."""
         return np.setdiff1d(np.arange(len(self.training)), pool)
@@ -84,24 +106,20 @@ class RealData:
         return digest.hexdigest()
 
 
-def cache_root() -> Path:
-    """Where decoded and downloaded data is kept: $XDG_CACHE_HOME/syn2real-sweeper, else ~/.cache/syn2real-sweeper."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "syn2real-sweeper"
-
-
 @dataclass(frozen=True)
 class RealSet:
     """A real data set to be found by its name, and how its images become labelled squares of `resolution` px.
 
     name: "fashion-mnist", "clothing", "imagenet" or "imagefolder:PATH" (PATH/{train,test}/CLASS/*) for class_index;
-    "coco" or "coco:PATH" for boxes, instances, class_set and keypoints; "camvid", "ade20k" or "masks:PATH" for
-    semantic, the last also for normals and depth. PATH is relative to data_root. data_root: a folder of the user's own
-    data, looked into first; None = there is none. kind: of the labels wanted. ignore_label: of "masks:PATH", the class
-    number that does not count. fit: how images become squares (tasks/data/readers/squares.py); without it class folders
-    are cropped, all others letterboxed. cache_dir: where listings and decoded images are kept, `cache_root()`. every:
-    whether the test images are those of all folders that are not for training, and not of the first of test and val
-    alone; COCO's lists and Fashion-MNIST have one such part.
+    "coco", "coco:PATH" or "yolo:PATH" for boxes, instances, class_set and, but of YOLO, keypoints; "camvid", "ade20k"
+    or "masks:PATH" for semantic, the last also for normals and depth. PATH is relative to data_root. data_root: a
+    folder of the user's own data, looked into first; None = there is none. kind: of the labels wanted. ignore_label: of
+    "masks:PATH", the class number that does not count. fit: how images become squares
+    (tasks/data/readers/squares.py); without it class folders are cropped, all others letterboxed. cache_dir: where
+    listings and decoded images are kept, `cache_root()`. every: whether the test images are those of all folders that
+    are not for training, and not of the first of test and val alone; COCO's lists and Fashion-MNIST have one such part.
+    test_fraction, seed: how much of a set that has no test images is kept for testing, TEST_FRACTION where nothing is
+    said and it has no split, and the seed of that choice.
 
     Finding it raises FileNotFoundError saying what was looked for and where, and TaskError (a ValueError) naming a
     value that cannot be or a bad file.
@@ -115,6 +133,8 @@ class RealSet:
     fit: Fit | None = None
     cache_dir: Path | None = None
     every: bool = False
+    test_fraction: float | None = None
+    seed: int = 0
 
     def load(self, *, verify: bool = False) -> RealData:
         """The set as it lies on disk, every file looked at; `verify`: whether to check what is kept of its listing."""
@@ -186,11 +206,12 @@ class RealSet:
         if name == "ade20k":
             ignore, names = _ADE20K_IGNORES, _ADE20K
         layout = _FOLDERS.get(name, name)
+        parting, fit = Parting(self.test_fraction, self.seed, self._cache), self.fit or default_fit(name)
         if name == "clothing" or layout.startswith(_IMAGE_FOLDER):
-            return image_folder.reader(side, self.fit or "crop", every=self.every)
-        if layout.startswith(_COCO):
-            return coco.reader(side, self.kind, self.fit or "letterbox")
-        return map_folder.reader(side, self.kind, ignore, names, self.fit or "letterbox", every=self.every)
+            return image_folder.reader(side, fit, parting, every=self.every)
+        if layout.startswith((_COCO, _YOLO)):
+            return coco.reader(side, self.kind, fit, parting, "yolo" if layout.startswith(_YOLO) else "coco")
+        return map_folder.reader(side, self.kind, ignore, names, fit, parting=parting, every=self.every)
 
     def _located(self) -> tuple[Path, str]:
         """The set's folder, and where it was found in words."""
@@ -223,6 +244,11 @@ class RealSet:
         return self._cache / "pinned" / f"{sha256[:32]}-{where[:16]}.json"
 
 
+def default_fit(name: str) -> Fit:
+    """How the photographs of a set of this name become squares where nothing is said of it."""
+    return "crop" if name == "clothing" or _FOLDERS.get(name, name).startswith(_IMAGE_FOLDER) else "letterbox"
+
+
 def _listed(listing: Listing, reader: Reader, cache: Path, source: str) -> RealData:
     training, testing = (Split(split, reader, listing, cache) for split in SPLITS)
     return RealData(training, testing, listing.sha256, source, listing)
@@ -238,6 +264,7 @@ def _kinds_of(name: str) -> tuple[LabelKind, ...]:
     kinds: dict[str, tuple[LabelKind, ...]] = {
         _IMAGE_FOLDER: ("class_index",),
         _COCO: coco.KINDS,
+        _YOLO: coco.KINDS[:3],
         _MAPS: map_folder.KINDS if name != "ade20k" else ("semantic",),
     }
     if f"{reader}{colon}" not in kinds or not path:

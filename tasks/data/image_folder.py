@@ -1,26 +1,25 @@
-"""Photographs as SPLIT/CLASS/FILE, the ImageFolder layout."""
+"""Photographs of one class each, as [SPLIT/]CLASS/**/FILE, the ImageFolder layout."""
 
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tasks.base import TaskError
 from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader
-from tasks.data.readers.images import PHOTOGRAPHS, class_folders, images_in, reading
+from tasks.data.readers.files import SplitName, class_files
+from tasks.data.readers.images import reading, upright
+from tasks.data.readers.splitting import Parting, two_parts
 from tasks.data.readers.squares import Fit, placement, squared
 
-_SUFFIXES = PHOTOGRAPHS | {".tif", ".tiff"}
+# a photograph's file below the set's folder, and its class
+_Entry = tuple[str, int]
 
 
-# what a split's folder may be called; the first that is there, or all of them
-_NAMES = {"train": ("train",), "test": ("test", "val")}
-
-
-def reader(side: int, fit: Fit = "crop", *, every: bool = False) -> Reader:
-    """Of ROOT/{train,test}/CLASS/* as squares of `side` px; without a test folder it is val, as in ImageNet.
+def reader(side: int, fit: Fit, parting: Parting, *, every: bool = False) -> Reader:
+    """Of ROOT/{train,test}/CLASS/** as squares of `side` px; without a test folder it is val, as in ImageNet.
 
     every: a set that has both tests on the photographs of both. Listing raises FileNotFoundError where a folder or its
     images are missing, decoding TaskError naming a file that cannot be read.
@@ -29,52 +28,54 @@ def reader(side: int, fit: Fit = "crop", *, every: bool = False) -> Reader:
         side=side,
         kind="class_index",
         settings=("imagefolder", side, fit, *(("every",) if every else ())),
-        find=partial(_find, every=every),
+        find=partial(_find, parting=parting, every=every),
         files=lambda item: (item,),
         decode=partial(_decode, side=side, fit=fit),
     )
 
 
-def _find(root: Path, *, every: bool) -> FoundSet:
-    folders = {split: _folders(root, *names)[: None if every else 1] for split, names in _NAMES.items()}
-    listing = {folder: _listing(folder) for of_split in folders.values() for folder in of_split}
-    training = folders["train"][0]
-    classes = tuple(sorted(listing[training]))
-    for folder, of_class in listing.items():
+def _find(root: Path, *, parting: Parting, every: bool) -> FoundSet:
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder; images belong at {root}/train/CLASS/FILE")
+    of_split, lines = class_files(root)
+    if not any(of_split.values()):
+        raise FileNotFoundError(f"{root} holds no images; they belong at {root}/train/CLASS/FILE")
+    training = "train" if "train" in of_split else next(iter(of_split))
+    classes = tuple(sorted(of_split[training]))
+    for split, of_class in of_split.items():
         if only := sorted(set(classes) ^ set(of_class)):
-            raise TaskError(f"{root}: class {only[0]!r} is in one of {training.name} and {folder.name} only")
-    found = {}
-    for split, of_split in folders.items():
-        items, numbers = [], []
-        for folder in of_split:
-            for number, (name, files) in enumerate(listing[folder].items()):
-                items += [f"{folder.name}/{name}/{file}" for file in files]
-                numbers += [number] * len(files)
-        found[split] = Found(items, [(item,) for item in items], np.array(numbers))
-    return FoundSet(found, classes)
+            raise TaskError(f"{root}: class {only[0]!r} is in one of {training} and {split} only")
+    number = {name: k for k, name in enumerate(classes)}
+    entries: dict[SplitName | None, list[_Entry]] = {
+        split: [(file, number[name]) for name in sorted(of_class) for file in of_class[name]]
+        for split, of_class in of_split.items()
+    }
+    try:
+        parts = two_parts(root, entries, _file, parting, every=every, class_of=_class)
+    except KeyError as error:
+        wanted = {"train": "train/", "test": "test/ or val/"}[str(error.args[0])]
+        raise FileNotFoundError(
+            f"{root} has no {wanted} folder; images belong at {root}/{wanted.partition('/')[0]}/CLASS/FILE"
+        ) from None
+    found = {
+        split: Found([file for file, _ in part], [(file,) for file, _ in part], np.array([k for _, k in part], int))
+        for split, part in (("train", parts.train), ("test", parts.test))
+    }
+    return FoundSet(found, classes, lines=(*lines, *parts.lines))
+
+
+def _file(entry: _Entry) -> str:
+    return entry[0]
+
+
+def _class(entry: _Entry) -> int:
+    return entry[1]
 
 
 def _decode(root: Path, item: str, *, side: int, fit: Fit) -> Decoded:
     file = root / item
     with reading(file), Image.open(file) as image:
         image.draft("RGB", (2 * side, 2 * side))
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-        place = placement(upright.size, side, fit)
-        return squared(upright, place), None, place
-
-
-def _folders(root: Path, *names: str) -> list[Path]:
-    there = [root / name for name in names if (root / name).is_dir()]
-    if there:
-        return there
-    wanted = " or ".join(f"{name}/" for name in names)
-    raise FileNotFoundError(f"{root} has no {wanted} folder; images belong at {root / names[0]}/CLASS/FILE")
-
-
-def _listing(split: Path) -> dict[str, list[str]]:
-    """Names of the image files by the class folders that hold any."""
-    files = {name: [file.name for file in images_in(split / name, _SUFFIXES)] for name in class_folders(split)}
-    found = {name: names for name, names in files.items() if names}
-    if not found:
-        raise FileNotFoundError(f"{split} holds no images; they belong at {split}/CLASS/FILE")
-    return found
+        shown = upright(file, image)
+        place = placement(shown.size, side, fit)
+        return squared(shown, place), None, place

@@ -1,7 +1,7 @@
-"""Photographs with a map each, in ADE20K's layout: images/SPLIT/NAME.jpg beside FOLDER/SPLIT/NAME.png.
+"""Photographs with a map each, in ADE20K's layout: images/[SPLIT/]**/NAME.jpg beside FOLDER/[SPLIT/]**/NAME.png.
 
-FOLDER is `annotations` for class numbers (8 bits), `normals` for directions (8-bit RGB, -1 to 1 as 0 to 255, black =
-none) and `depth` for millimetres (16 bits, 0 = none).
+FOLDER is `annotations` or `masks` for class numbers (8 bits), `normals` for directions (8-bit RGB, -1 to 1 as 0 to 255,
+black = none) and `depth` for millimetres (16 bits, 0 = none).
 """
 
 from collections.abc import Callable
@@ -14,11 +14,12 @@ import numpy as np
 from tasks.base import TaskError
 from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader, classes_of_maps
-from tasks.data.readers.images import class_numbers, images_in, opened, paired
+from tasks.data.readers.files import map_files
+from tasks.data.readers.images import class_numbers, opened
+from tasks.data.readers.splitting import Parting, two_parts
 from tasks.data.readers.squares import Fit, label_map, photograph, placement
 from tasks.label_forms import FORMS, IGNORED, LabelKind
 
-_SPLITS = {"train": ("train", "training"), "test": ("test", "val", "validation")}
 # a direction shorter than this is none: black, or an average over an edge
 _SHORTEST_NORMAL = 0.5
 
@@ -30,9 +31,10 @@ def reader(
     names: tuple[str, ...] = (),
     fit: Fit = "letterbox",
     *,
+    parting: Parting,
     every: bool = False,
 ) -> Reader:
-    """Of ROOT/images/SPLIT/NAME.jpg and their maps as squares of `side` px; without test it is val or validation.
+    """Of ROOT/images/SPLIT/**/NAME.jpg and their maps as squares of `side` px; without test it is val or validation.
 
     every: a set that has several of these tests on the photographs of all.
 
@@ -46,7 +48,7 @@ def reader(
         side=side,
         kind=kind,
         settings=("maps", side, fit, kind, ignore, names, *(("every",) if every else ())),
-        find=partial(_find, maps=_MAPS[kind][0], names=FORMS[kind].outputs or names, every=every),
+        find=partial(_find, maps=_MAPS[kind][0], names=FORMS[kind].outputs or names, parting=parting, every=every),
         files=tuple,
         decode=partial(_decode, side=side, kind=kind, ignore=ignore, fit=fit),
         class_map=squared_map if kind == "semantic" else None,
@@ -54,14 +56,22 @@ def reader(
     return known if known.class_map is None or names else replace(known, find=partial(_find_numbered, known))
 
 
-def _find(root: Path, *, maps: str, names: tuple[str, ...], every: bool) -> FoundSet:
-    found = {}
-    for split, choices in _SPLITS.items():
-        folders = _folders(root, choices)[: None if every else 1]
-        files = [pair for folder in folders for pair in _pairs(root, maps, folder)]
-        pairs = [tuple(str(file.relative_to(root)) for file in pair) for pair in files]
-        found[split] = Found(pairs, pairs)
-    return FoundSet(found, names)
+def _find(root: Path, *, maps: tuple[str, ...], names: tuple[str, ...], parting: Parting, every: bool) -> FoundSet:
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder; images belong at {root}/images/train/NAME.jpg")
+    of_split, lines = map_files(root, maps)
+    if not any(of_split.values()):
+        raise FileNotFoundError(f"{root}/images holds no images; they belong at {root}/images/train/NAME.jpg")
+    try:
+        parts = two_parts(root, of_split, lambda pair: pair[0], parting, every=every)
+    except KeyError as error:
+        name = str(error.args[0])
+        wanted = "images/train/ or images/training/" if name == "train" else "images/test/ or images/val/"
+        raise FileNotFoundError(
+            f"{root} has no {wanted} folder; images belong at {root}/images/{name}/NAME.jpg"
+        ) from None
+    found = {split: Found(part, part) for split, part in (("train", parts.train), ("test", parts.test))}
+    return FoundSet(found, names, lines=(*lines, *parts.lines))
 
 
 def _find_numbered(known: Reader, root: Path) -> FoundSet:
@@ -72,7 +82,7 @@ def _find_numbered(known: Reader, root: Path) -> FoundSet:
     }
     there = np.any([each.shown.any(axis=0) for each in splits.values() if each.shown is not None], axis=0)
     highest = int(np.flatnonzero(there).max(initial=0))
-    return FoundSet(splits, tuple(str(number) for number in range(highest + 1)))
+    return replace(found, splits=splits, class_names=tuple(str(number) for number in range(highest + 1)))
 
 
 def _decode(root: Path, item: tuple[str, str], *, side: int, kind: LabelKind, ignore: int | None, fit: Fit) -> Decoded:
@@ -89,26 +99,8 @@ def _square_map(
     return label_map(values, placement((values.shape[1], values.shape[0]), side, fit), FORMS[kind].outside or 0)
 
 
-def _folders(folder: Path, choices: tuple[str, ...]) -> list[str]:
-    """Which of these splits are there."""
-    there = [name for name in choices if (folder / "images" / name).is_dir()]
-    if not there:
-        wanted = " or ".join(f"images/{name}/" for name in choices)
-        raise FileNotFoundError(
-            f"{folder} has no {wanted} folder; images belong at {folder}/images/{choices[0]}/NAME.jpg"
-        )
-    return there
-
-
-def _pairs(folder: Path, maps: str, split: str) -> list[tuple[Path, Path]]:
-    images = images_in(folder / "images" / split)
-    if not images:
-        raise FileNotFoundError(f"{folder}/images/{split} holds no images")
-    return paired(images, folder / maps / split)
-
-
 def _classes(file: Path, ignore: int | None) -> np.ndarray:
-    values = np.array(class_numbers(file))
+    values = class_numbers(file)
     if ignore is not None:
         left = np.arange(256) - (np.arange(256) > ignore)
         left[[ignore, IGNORED]] = IGNORED
@@ -135,10 +127,10 @@ def _depth(file: Path, ignore: int | None) -> np.ndarray:
     return np.asarray(image).astype(np.float32) / 1000
 
 
-# kind -> the folder of its maps, and what one of them holds, as large as it is
-_MAPS: dict[LabelKind, tuple[str, Callable[[Path, int | None], np.ndarray]]] = {
-    "semantic": ("annotations", _classes),
-    "normals": ("normals", _normals),
-    "depth": ("depth", _depth),
+# kind -> what the folder of its maps may be called, and what one of them holds, as large as it is
+_MAPS: dict[LabelKind, tuple[tuple[str, ...], Callable[[Path, int | None], np.ndarray]]] = {
+    "semantic": (("annotations", "masks", "SegmentationClass"), _classes),
+    "normals": (("normals",), _normals),
+    "depth": (("depth",), _depth),
 }
 KINDS = tuple(_MAPS)

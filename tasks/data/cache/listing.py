@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,16 @@ class Found:
 
 @dataclass(frozen=True)
 class FoundSet:
-    """A whole set as its reader found it; lists: files besides those of single images that say what is in it."""
+    """A whole set as its reader found it.
+
+    lists: files besides those of single images that say what is in it. lines: what a user is told of it.
+    """
 
     splits: dict[str, Found]
     class_names: tuple[str, ...]
     keypoint_names: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 class Items:
@@ -74,7 +78,7 @@ class Listing:
     """A listed set. name: of its folder in the cache. root: the folder that its files lie in. sha256: of the files'
 
     names below that folder and sizes, of the labels and names, and of how they are decoded: not of any pixels, times or
-    of where the folder lies.
+    of where the folder lies. lines: what a user is told of the set, where it was looked through just now.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Listing:
     class_names: tuple[str, ...]
     keypoint_names: tuple[str, ...]
     splits: dict[str, ListedSplit]
+    lines: tuple[str, ...] = ()
 
 
 def state_of(root: Path, files: Iterable[str]) -> int:
@@ -149,7 +154,7 @@ def list_set(
         (partial / _META).write_text(json.dumps(meta))
 
     decoded_once(cache / "listed" / name, write, verify=verify)
-    return read_listing(cache, name)
+    return replace(read_listing(cache, name), lines=found.lines)
 
 
 def read_listing(cache: Path, name: str) -> Listing:

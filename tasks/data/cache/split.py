@@ -29,6 +29,8 @@ class Reader:
     settings: JSON-ready, all that squares and labels depend on besides the set's files, `side` (of a square, in px) and
     `kind` (of label) among it. find(root): lists the set. files(item): an item's files, below the set's root.
     decode(root, item): one image. class_map(root, item): the label of an image alone, where that is a map of classes.
+    size(item): width and height in px of what was labelled, where a list says it, and
+    boxes(item, label): the boxes in it, (M, 4).
     """
 
     side: int
@@ -38,6 +40,8 @@ class Reader:
     files: Callable[[Any], tuple[str, ...]]
     decode: Callable[[Path, Any], Decoded]
     class_map: Callable[[Path, Any], np.ndarray] | None = None
+    size: Callable[[Any], tuple[int, int]] | None = None
+    boxes: Callable[[Any, np.ndarray | None], np.ndarray] | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -95,6 +99,42 @@ class Split:
                 np.save(stream, shown)
             part.replace(file)
         return shown[:, : len(self.class_names)]
+
+    @property
+    def root(self) -> Path:
+        """The folder that its files lie in."""
+        return self._root
+
+    def files(self, index: int) -> tuple[str, ...]:
+        """An image's files, below the root: its photograph first."""
+        return self._reader.files(self._listed.items[index])
+
+    def labelled_sizes(self) -> list[tuple[int, int]] | None:
+        """Width and height in px of what was labelled of each image, where a list says it."""
+        size = self._reader.size
+        return None if size is None else [size(self._listed.items[index]) for index in range(len(self))]
+
+    def boxes(self) -> tuple[np.ndarray, np.ndarray]:
+        """All objects that have boxes: x, y, width, height in px of their images (M, 4), and of which image (M,)."""
+        found, labels = self._reader.boxes, self._listed.labels
+        if found is None or not len(self):
+            return np.zeros((0, 4)), np.zeros(0, np.int64)
+        each = [
+            found(self._listed.items[index], None if labels is None else labels[index]) for index in range(len(self))
+        ]
+        return np.concatenate(each), np.repeat(np.arange(len(each)), [len(of_image) for of_image in each])
+
+    def classes_there(self) -> np.ndarray | None:
+        """Which classes the split shows, bool (K,); None where its labels have none, or must be decoded to be known."""
+        labels, known = self._listed.labels, len(self.class_names)
+        if self.label_kind == "semantic":
+            return self.classes_shown.any(axis=0)
+        if self.label_kind == "class_set" and labels is not None:
+            return np.asarray(labels.any(axis=0))
+        if labels is None or not self.form.class_numbers:
+            return None
+        numbers = self.form.telling(labels).astype(np.int64)
+        return np.isin(np.arange(known), numbers)
 
     def missing(self, indices: np.ndarray) -> int:
         """How many of these images are still to be decoded."""

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from tasks.base import TaskError
-from tasks.data.readers.images import opened
+from tasks.data.readers.images import GREY, as_labelled, opened
 
 Fit = Literal["letterbox", "crop", "stretch"]
-_GREY = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -77,22 +75,15 @@ def placement(size: tuple[int, int], side: int, fit: Fit) -> Placement:
 
 
 def photograph(file: Path, place: Placement) -> np.ndarray:
-    """A photograph as uint8 (side, side, 3), placed as what was labelled is.
+    """A photograph as uint8 (side, side, 3), placed as what was labelled is, of which it may be a copy of another size.
 
-    Where that has other proportions, labels would lie beside what they name: a TaskError.
+    Where that has another shape, labels would lie beside what they name: a TaskError.
     """
-    image = ImageOps.exif_transpose(opened(file)).convert("RGB")
-    (width, height), (wide, high) = image.size, place.size
-    # a copy of another size is as good, but for a pixel of rounding
-    if abs(width * high - height * wide) > max(width + height, wide + high):
-        raise TaskError(
-            f"image {file} is {width} x {height} px, upright, and its labels are for {wide} x {high} px; mend either"
-        )
-    return squared(image, place)
+    return squared(as_labelled(file, opened(file), place.size), place)
 
 
 def squared(image: Image.Image, place: Placement) -> np.ndarray:
-    """An upright RGB image, or a copy of it of another size, as uint8 (side, side, 3)."""
+    """An RGB image, or a copy of it of another size, as uint8 (side, side, 3)."""
     (width, height), (wide, high) = image.size, place.size
     left, top, right, bottom = place.box
     box = (
@@ -104,7 +95,7 @@ def squared(image: Image.Image, place: Placement) -> np.ndarray:
     fitted = image.resize(place.content, Image.Resampling.BILINEAR, box=box)
     if place.content == (place.side, place.side):
         return np.asarray(fitted)
-    canvas = Image.new("RGB", (place.side, place.side), _GREY)
+    canvas = Image.new("RGB", (place.side, place.side), GREY)
     canvas.paste(fitted)
     return np.asarray(canvas)
 

@@ -1,0 +1,87 @@
+"""What a sweep's pictures are: every one is opened before anything is spent, and what is told of both sides."""
+
+import logging
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from render_actors.setting.setting import RenderSetting
+from render_actors.setting.source import Source
+from render_actors.sources.overview import overview
+from render_actors.sources.repeated import NotDrawnError, check_repeats
+from sweeper.config.schema import SweepConfig
+from sweeper.errors import bad_input, one_line
+from sweeper.stages.image_sets import setting_of
+from tasks.data.catalogue import RealData, default_fit
+from tasks.data.readers.sizes import Sizes, compared, sizes_in_words
+from tasks.data.readers.squares import Fit
+
+log = logging.getLogger("sweeper")
+
+
+@dataclass
+class Found:
+    """What was found: lines to mind, and lines on sizes before and after."""
+
+    minds: list[str] = field(default_factory=list)
+    sizes: list[str] = field(default_factory=list)
+
+
+def look_over(config: SweepConfig, real: RealData) -> Found:
+    """Open every picture of both sides. Raises BadInput where one is no use, or where labels cannot be what they say.
+
+    Pictures that were looked at before and have not changed are not opened again.
+    """
+    found, side, fit = Found(), config.finetune_resolution, config.finetune_fit or default_fit(config.finetune.dataset)
+    with bad_input("finetune.dataset: "):
+        lines, photographs = real.overview(log.warning)
+    found.minds += lines
+    if photographs is not None:
+        _add(found, sizes_in_words("photographs", photographs, side, fit))
+    for name in config.renderings:
+        setting = setting_of(config, name)
+        source = setting.source
+        if source is None:
+            continue
+        if source.kind == "function":
+            found.minds += _repeats(config, name, setting)
+            continue
+        with bad_input(f"renderings.{name}: "):
+            lines, sizes = overview(source, log.warning)
+        found.minds += lines
+        what = f"renders {name}"
+        _add(found, sizes_in_words(what, sizes, config.render.resolution, source.fit))
+        _add(found, _beside(what, source, config.render.resolution, sizes, photographs, side, fit))
+    return found
+
+
+def _repeats(config: SweepConfig, name: str, setting: RenderSetting) -> list[str]:
+    """A line where a function could not be tried here; BadInput where it does not draw a scene again."""
+    try:
+        with bad_input(f"renderings.{name}: "):
+            check_repeats(setting, config.seed, config.render.scene_timeout_s)
+    except NotDrawnError as error:
+        return [f"renderings.{name}: whether it draws a scene again could not be tried here: {one_line(error)}"]
+    return []
+
+
+def _beside(
+    what: str, source: Source, render_side: int, renders: Sizes, photographs: Sizes | None, side: int, fit: Fit
+) -> list[str]:
+    """Lines on what differs between the two sides."""
+    none = np.zeros(0)
+    ours = none if photographs is None else photographs.after(side, fit) / side
+    theirs = renders.after(render_side, source.fit) / render_side
+    return compared(what, theirs, ours, (source.fit, fit))
+
+
+def _add(found: Found, lines: list[str]) -> None:
+    for line in lines:
+        (found.minds if line.startswith("mind: ") else found.sizes).append(line.removeprefix("mind: "))
+
+
+def not_uploaded() -> str:
+    """What to add to a line on something that is not found, where a job of Ray's looks for it."""
+    job = "runtime_resources" in os.getcwd() or os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR")
+    return " (not in what was uploaded: ray job submit leaves out what git ignores; docs/cluster.md)" if job else ""

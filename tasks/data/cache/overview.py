@@ -1,0 +1,92 @@
+"""Everything that can be wrong with the pictures of a listed set, and what is told of them: all are opened, once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tasks.base import TaskError
+from tasks.data.cache.split import Split
+from tasks.data.readers.images import turned_size
+from tasks.data.readers.pictures import Picture, Tell, look_at
+from tasks.data.readers.sizes import Sizes
+from tasks.data.readers.views import views_in_words
+from tasks.label_forms import FORMS, IGNORED
+
+_NAMES_SHOWN = 5
+_TEST = {"train": "training", "test": "test"}
+
+
+def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> tuple[list[str], Sizes]:
+    """Lines to tell of a set, and how large its training pictures and their objects are.
+
+    Raises TaskError naming the first picture that is no use, or a set that is no task.
+    """
+    lines: list[str] = []
+    contents, shown, sizes = {}, {}, {}
+    for name, split in splits.items():
+        files = [split.files(index) for index in range(len(split))]
+        facts = look_at(split.root, [each[0] for each in files], cache, tell)
+        labelled = split.labelled_sizes()
+        if FORMS[split.label_kind].is_map and labelled is None:
+            maps = look_at(split.root, [each[1] for each in files], cache, tell, numbers=split.label_kind == "semantic")
+            labelled = [maps[each[1]].size for each in files]
+            lines += _numbers_in_words(name, split, [maps[each[1]] for each in files])
+        pictures = [facts[each[0]] for each in files]
+        lines += views_in_words(split.root, [each[0] for each in files], pictures, labelled)
+        contents[name] = [picture.content for picture in pictures]
+        shown[name] = split.classes_there()
+        whole = labelled or [turned_size(picture.size, picture.orientation) for picture in pictures]
+        sizes[name] = Sizes(np.array(whole, float).reshape(-1, 2), *split.boxes())
+    lines += _shared(contents) + _classes_in_words(splits["train"].class_names, shown)
+    return list(dict.fromkeys(lines)), sizes["train"]
+
+
+def _shared(contents: dict[str, list[str]]) -> list[str]:
+    train = set(contents["train"])
+    shared = sum(content in train for content in contents["test"])
+    if not shared:
+        return []
+    return [
+        f"{shared:,} of the {len(contents['test']):,} test pictures are training pictures too, byte by byte; their"
+        " error is that of pictures learnt by heart"
+    ]
+
+
+def _classes_in_words(names: Sequence[str], shown: dict[str, np.ndarray | None]) -> list[str]:
+    lines = []
+    for one, other in (("train", "test"), ("test", "train")):
+        here, there = shown[one], shown[other]
+        if here is None or there is None:
+            continue
+        only = [name for name, a, b in zip(names, here, there, strict=False) if a and not b]
+        if only:
+            few = ", ".join(only[:_NAMES_SHOWN]) + (", ..." if len(only) > _NAMES_SHOWN else "")
+            lines.append(f"{len(only):,} of {len(names):,} classes are in no {_TEST[other]} picture: {few}")
+    return lines
+
+
+def _numbers_in_words(name: str, split: Split, maps: list[Picture]) -> list[str]:
+    """What class numbers the maps show; TaskError where they leave one class, of which nothing can be learnt."""
+    if split.label_kind != "semantic":
+        return []
+    there = {number for each in maps for number in each.numbers}
+    classes = split.classes_there()
+    known = 0 if classes is None else int(classes.sum())
+    if known < 2:
+        numbers = ", ".join(str(number) for number in sorted(there))
+        void = f" {IGNORED} does not count; write 1 in its place, or another number below {IGNORED}." * (
+            IGNORED in there
+        )
+        raise TaskError(
+            f"{split.root}: the {_TEST[name]} maps show one class at most, by the numbers {numbers}.{void} Two classes"
+            " are needed to be told apart"
+        )
+    lines = []
+    numbers = [number for number in sorted(there) if number != IGNORED]
+    if len(split.class_names) > len(numbers) + 1 and numbers[-1] == len(split.class_names) - 1 and known <= 3:
+        lines.append(
+            f"{name}: maps show the numbers {', '.join(map(str, numbers))} alone, which make {len(split.class_names):,}"
+            " classes; number classes 0, 1, 2, ... where these are grey levels"
+        )
+    return lines

@@ -1,0 +1,111 @@
+"""A folder of renders that grows stays the same experiment; one whose labels change does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from analysis.policy.runs import Run
+from render_actors.sources import labelled_folder
+from render_actors.sources.labelled_folder import extended
+from sweeper.config.schema import SweepConfig
+from sweeper.stages.identity import Identities, studies
+from sweeper.stages.image_sets import setting_of, training_images, validation_images
+from sweeper.storage.artifacts import ArtifactStore, artifact_key
+from sweeper.study import folder_order, results
+from tests.sweeper.examples import real_sweep, row, sweep_of
+from tests.tasks.data.own_folders import listing, picture, save, write
+
+ARM = "bought/mulclass/small_resnet/sinclass"
+
+
+def folder_of(folder: Path, count: int) -> None:
+    """A list of so many renders; those that were there before stay as they are."""
+    names = [f"{k:04d}.png" for k in range(count)]
+    for k, name in enumerate(names):
+        if not (folder / "images" / name).exists():
+            save(picture(k % 200), folder / "images" / name)
+    write(folder / "annotations.json", listing(names))
+
+
+def sweep(folder: Path) -> SweepConfig:
+    source = {"source": {"kind": "coco", "path": str(folder / "bought")}}
+    content = real_sweep(renderings={"bought": source}, ladder={"sizes": [10, 20, 30]})
+    content["pretrain"] = {"validation_images": 3}
+    return sweep_of(folder, content, f"store={folder / 'store'}")
+
+
+def another_process() -> None:
+    for kept in (labelled_folder.contents, labelled_folder._parts, labelled_folder._told, folder_order.kept_order):
+        kept.cache_clear()
+
+
+def checkpoints(config: SweepConfig) -> list[str]:
+    identities = Identities(config)
+    return [artifact_key(identities.checkpoint(Run(ARM, n, 0))) for n in (10, 20, 30)]
+
+
+def rendered(config: SweepConfig) -> None:
+    """What rendering leaves of a folder's order."""
+    folder_order.keep_order(setting_of(config, "bought"), config.seed, ArtifactStore(config.store))
+
+
+def test_more_renders_only_add_sizes(tmp_path: Path) -> None:
+    # given a folder that was rendered from, and a run that was measured on it
+    folder_of(tmp_path / "bought", 40)
+    config = sweep(tmp_path)
+    before, shards = checkpoints(config), [validation_images(config, "bought").shard(10_000_000)]
+    study = studies(config)
+    rendered(config)
+    measured = row(arm=ARM, rendering="bought", n=20, checkpoint=before[1], study=study.current[ARM])
+    results.write(tmp_path / "results", measured)
+
+    # when renders are added
+    folder_of(tmp_path / "bought", 90)
+    another_process()
+    config = sweep(tmp_path)
+
+    # then every earlier size is what it was, and what was measured counts
+    assert checkpoints(config) == before
+    assert studies(config) == study
+    assert results.read(tmp_path / "results", studies(config)) == [measured]
+    assert results.left_out(tmp_path / "results", studies(config)) is None
+    assert training_images(config, "bought", 80).n == 80
+    assert shards
+
+
+def test_another_label_among_the_first_images_is_another_experiment_for_the_sizes_that_have_it(tmp_path: Path) -> None:
+    folder_of(tmp_path / "bought", 40)
+    config = sweep(tmp_path)
+    before = checkpoints(config)
+    rendered(config)
+    study = studies(config)
+    for n, key in zip((10, 30), (before[0], before[2]), strict=True):
+        results.write(
+            tmp_path / "results", row(arm=ARM, rendering="bought", n=n, checkpoint=key, study=study.current[ARM])
+        )
+    # when the label of the 25th training image is corrected
+    order = labelled_folder._parts(setting_of(config, "bought").source, config.seed)[0]
+    content = json.loads((tmp_path / "bought/annotations.json").read_text())
+    content["annotations"][int(Path(order[24]).stem)]["bbox"] = [10, 5, 20, 19]
+    write(tmp_path / "bought/annotations.json", content)
+    another_process()
+    config = sweep(tmp_path)
+
+    after = checkpoints(config)
+    assert (after[0], after[1], after[2] == before[2]) == (before[0], before[1], False)
+    assert [each.n for each in results.read(tmp_path / "results", studies(config))] == [10]
+    said = results.left_out(tmp_path / "results", studies(config))
+    assert said == "1 rows of the results table are left out: measured on images that are others now"
+    assert studies(config).sweep != study.sweep
+
+
+def test_an_order_keeps_what_it_had_and_takes_the_rest_by_a_hash() -> None:
+    files = [f"{k}.png" for k in range(100)]
+    first = extended((), files[:50], seed=0)
+
+    assert sorted(first) == sorted(files[:50])
+    assert first != tuple(sorted(first))
+    assert extended(first, files, seed=0)[:50] == first
+    assert extended((), files[:50], seed=1) != first
+    assert extended(first, files[10:], seed=0)[:40] == tuple(file for file in first if file in files[10:])
