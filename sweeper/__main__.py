@@ -17,6 +17,7 @@ import typer
 from sweeper.bench.registry import HELP as BENCH_HELP
 from sweeper.bench.registry import run_bench
 from sweeper.errors import BadInput, InterruptedSweep, one_line
+from sweeper.study.columns import HELP as FIT_HELP
 
 if TYPE_CHECKING:
     from sweeper.events.reporter import Reporter
@@ -125,18 +126,30 @@ def complexity(
         sync_all(folder, RESULTS)
 
 
-@app.command()
+@app.command(help=FIT_HELP)
 def fit(
-    table: Annotated[Path, typer.Argument(help="CSV or Parquet, a row a run: n, error; test_size, trajectory, block.")],
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet, a row a run.")],
     target: Annotated[float | None, typer.Option(help="The error you need, in (0, 1].")] = None,
+    arm: Annotated[list[str] | None, typer.Option(help="A column that tells arms apart; may be repeated.")] = None,
+    percent: Annotated[bool, typer.Option("--percent", help="Errors, or scores, are in per cent.")] = False,
+    score: Annotated[bool, typer.Option("--score", help="The table has scores; the error is 1 - score.")] = False,
+    classes: Annotated[int | None, typer.Option(help="Classes of the real task: what chance level is.")] = None,
+    min_gain: Annotated[float, typer.Option(help="Without a target: the fall for a doubling that pays.")] = 0.01,
+    level: Annotated[float, typer.Option(help="The probability at which a verdict is given.")] = 0.95,
     robust: Annotated[bool, typer.Option("--robust", help="Some runs may be outliers; find which.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for a page with the curves, figures and CSV files.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Fit recorded observations: the law of every arm and its verdict."""
-    from sweeper.commands.fit import as_json, as_text, fit_table
+    """Fit recorded observations; what --help says of the table stands beside its columns."""
+    from sweeper.commands.fit import Asked, answer, as_json, as_text, write_page
+    from sweeper.study.recorded_runs import Reading
 
-    answers = fit_table(table, target, robust=robust)
-    print((as_json if json else as_text)(answers, target))
+    reading = Reading(tuple(arm or ()), percent, score)
+    answers = answer(table, Asked(target, robust, reading, classes, min_gain, level))
+    print(as_json(answers.arms, target, answers.recorded) if json else as_text(answers.arms, target))
+    if out is not None:
+        page = write_page(answers, out, table.stem)
+        print(page, file=sys.stderr if json else sys.stdout)
 
 
 @app.command()

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import least_squares as minimise
-from scipy.optimize import minimize_scalar
 
 from analysis.laws import Floats, LawSamples, law_error, law_gradient
 
@@ -57,6 +55,9 @@ def least_squares(
 
 def optimum(n: Floats, error: Floats, D: float | None) -> tuple[float, float, float]:
     """The (alpha, C, D) at which the sum of squares is least; as `least_squares`, without its errors."""
+    # a third of a second, which the posterior does not need
+    from scipy.optimize import minimize_scalar
+
     grid = np.linspace(*ALPHA_BOUNDS, _STARTS)
     scan = solve_linear(grid, n, error, D)[2]
     padded = np.concatenate([[np.inf], scan, [np.inf]])
@@ -78,6 +79,9 @@ def optimum(n: Floats, error: Floats, D: float | None) -> tuple[float, float, fl
 
 def log_optimum(n: Floats, error: Floats, D: float | None) -> tuple[float, float, float]:
     """The (alpha, C, D) at which the sum of squares between logs is least, within the bounds of `optimum`."""
+    # a third of a second, which the posterior does not need
+    from scipy.optimize import least_squares as minimise
+
     tried = np.linspace(*ALPHA_BOUNDS, _LOG_STARTS)
     C, decay, _ = solve_linear(tried, n, error, D)
     # At a bound of C the squares in logs hardly depend on C, so the search also starts inside.

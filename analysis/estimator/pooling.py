@@ -20,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 from scipy.special import log_expit, logsumexp
 
 from analysis.estimator.likelihood import ArmData
@@ -85,6 +84,8 @@ class _Table:
 
     def at(self, log_D: Floats, log_alpha: Floats) -> Floats:
         """Bilinear between the nodes; beyond them the edge's value."""
+        from scipy.ndimage import map_coordinates
+
         places = [(log_D - self.low[0]) / self.step[0], (log_alpha - self.low[1]) / self.step[1]]
         return map_coordinates(self.log_density, places, order=1, mode="nearest")
 

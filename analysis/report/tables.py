@@ -235,7 +235,9 @@ def _mean(errors: Sequence[float]) -> str:
 
 
 def _chance(probability: float) -> str:
-    """A probability in percent; draws cannot tell one beyond 99.9 % from certainty."""
+    """A probability in percent; draws cannot tell one beyond 99.9 % from certainty. nan: none is given."""
+    if probability != probability:
+        return "-"
     return "> 99.9%" if probability > 0.999 else f"{probability:.1%}"
 
 

@@ -82,17 +82,22 @@ def draw_figures(data: ReportData) -> Figures:
 
 def render_html(data: ReportData, figures: Figures) -> str:
     """The page as text; every value of `data` is escaped."""
-    templates = DictLoader({"page": PAGE, "grid": GRID})
-    environment = Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"source": _source, "slug": _slug}
-    return environment.get_template("page").render(
-        data=data,
-        style=STYLE,
-        figures=figures,
-        colours=arm_colours(data.arms),
+    return filled(
+        PAGE,
+        data,
+        figures,
         tables=report_tables(data),
         slope_is_prior=SLOPE_IS_PRIOR,
         dashed=[arm for arm in data.arms if arm in data.fits and data.fits[arm].slope_is_prior],
+    )
+
+
+def filled(page: str, data: ReportData, figures: Figures, **more: object) -> str:
+    """A page of the report's style, filled in; every value is escaped. `more`: what this page has besides."""
+    environment = Environment(loader=DictLoader({"grid": GRID}), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"source": _source, "slug": _slug}
+    return environment.from_string(page).render(
+        data=data, style=STYLE, figures=figures, colours=arm_colours(data.arms), **more
     )
 
 

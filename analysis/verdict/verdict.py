@@ -25,11 +25,11 @@ class Verdict:
     """What to do about one arm.
 
     `probability` is that of the label being right; for "not identified yet" it is that of the likeliest other
-    label, named in `leaning`. `n_needed` and its interval: images that reach the target, inf where endless
-    rendering may not; None without a target or where it is not the question. `cost_needed`: dollars (or the
-    unit of `cost_per_image`) of rendering from the largest n so far to `n_needed`. `C_interval`: the error
-    that endless rendering would leave. `error_now`: median error at the largest n so far, and
-    `error_now_interval`. `next_doubling`: median relative fall of the error from doubling that n, and
+    label, named in `leaning`, and nan where the runs may be no curve of errors. `n_needed` and its interval: images
+    that reach the target, inf where endless rendering may not; None without a target or where it is not the
+    question. `cost_needed`: dollars (or the unit of `cost_per_image`) of rendering from the largest n so far to
+    `n_needed`. `C_interval`: the error that endless rendering would leave. `error_now`: median error at the largest
+    n so far, and `error_now_interval`. `next_doubling`: median relative fall of the error from doubling that n, and
     `next_doubling_interval`. `without`: the arm beside no pre-training at that n, None where that was not run.
     `level`: what the intervals hold, but for that of `without`.
     """
@@ -83,6 +83,7 @@ def verdict(
     level: float = 0.95,
     reference_errors: tuple[float, ...] = (),
     reference_images: ImageVariance | None = None,
+    doubt: str = "",
 ) -> Verdict:
     """Judge one arm; a label is given only where its probability is at least `level`.
 
@@ -106,6 +107,7 @@ def verdict(
         reference_errors: errors of the fine-tunes without pre-training (n = 0). With any, the sentence also says
             whether these renders help at all, which no label says; it begins with it where they are shown to harm.
         reference_images: what the test images do to these errors, where that was measured.
+        doubt: why these may be no errors at all (`no_curve.doubt`); with one, no label is given and none is likelier.
 
     Raises:
         ValueError: for values outside these ranges.
@@ -131,17 +133,17 @@ def verdict(
         buy_first=_buy_first(fit, target_error, n_now, level),
     )
     chances = _chances(asked)
-    why_not = undecidable(fit)
+    why_not = f"{doubt}." if doubt else undecidable(fit)
     # Where the prior and not the data decides the law's shape, only what was observed may be judged.
     allowed: tuple[Label, ...] = ("good enough",) if why_not else ("good enough", "render more", "change the rendering")
     likeliest: Label = max(chances, key=lambda name: chances[name])
     # Where the target is met rather than not, to render more would be the wrong advice, though it reaches it as well.
     if chances["good enough"] >= 0.5:
         likeliest = "good enough"
-    sure = [name for name in allowed if chances[name] >= level]
+    sure = [name for name in allowed if chances[name] >= level and not doubt]
     label: Label = sure[0] if sure else "not identified yet"
-    leaning = None if sure else likeliest
-    probability = chances[sure[0] if sure else likeliest]
+    leaning = None if sure or doubt else likeliest
+    probability = float("nan") if doubt else chances[sure[0] if sure else likeliest]
     said = _sentence(asked, label, leaning, probability, why_not)
     without = compare(fit, int(n_now), reference_errors, reference_images) if reference_errors else None
     needed = _needed(asked) if label in ("render more", "not identified yet") else None

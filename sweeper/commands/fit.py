@@ -1,47 +1,30 @@
 """`sweeper fit TABLE`: law (1) and verdicts for anybody's measurements.
 
-The table is a CSV or Parquet file with a row a run and at least the columns `n` and `error`. The arm is `arm`, or
-what there is of `rendering`, `pretrain_task`, `backbone` and `finetune_task`; with several `s` in the table each is
-an arm of its own. Of a sweep's own results only the rows with `split` "test" are fitted, and those of n = 0, without
-pre-training, are set aside: they are outside the law. Rows that differ in `repeat` alone are fine-tunes of one
-pre-training: their mean is the run. Three columns may be there and may be empty in a row: `trajectory`, the training
-that a point comes from where one training gives points at several n; `block`, what runs have in common (a seed, a
-choice of photographs); `test_size`, the number of test images. `analysis.fit_law` says what each does. With `robust`
-some runs may be outliers (`estimator.outliers`); those that probably are get named.
+How the table is read is in `study/recorded_runs.py`, its columns in `study/columns.py`. `analysis.fit_law` says what
+`trajectory`, `block` and `test_size` do. With `robust` some runs may be outliers (`estimator.outliers`); those that
+probably are get named. No verdict is given on what may be no curve of errors (`verdict.no_curve`).
 """
 
-import csv
 import math
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from analysis import Estimate, LawFit, Prior, fit_laws
-from analysis.estimator.observations import (
-    LEAST_ERROR,
-    SIZES,
-    Observed,
-    Repeated,
-    check_runs,
-    counted_error,
-    with_pooled_variance,
-)
+from analysis.estimator.observations import Observed, Repeated, check_runs, with_pooled_variance
 from analysis.laws import Floats
+from analysis.report.records import Observation
+from analysis.verdict.no_curve import doubt
 from analysis.verdict.verdict import Verdict, verdict
-from sweeper.errors import BadInput, one_line
+from sweeper.errors import BadInput
 from sweeper.storage.strict_json import dumps
+from sweeper.study.recorded_runs import Reading, Recorded, Row, named, read_runs
 
-ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task")
-_GROUP_COLUMNS = ("finetune_task", "backbone", "s")
-_RUN_COLUMNS = ("s", "seed", "repeat")
 # From so many sizes, each run once, the points look like those of one training.
 ONE_TRAINING = 30
 # With `robust`: one run in twenty, as far as is known before any.
@@ -49,93 +32,139 @@ _ROBUST = Prior(outlier_share=0.05)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of the table, checked; `where` names it; `group`: arms of one group may share D. `trajectory`, `block`:
-    empty where the table does not say; `test_size`: then None."""
+class Asked:
+    """What is asked of a table: the options of the command.
 
-    where: str
-    arm: str
-    group: str
-    n: float
-    error: float
-    key: tuple[str, ...]
-    trajectory: str = ""
-    block: str = ""
-    test_size: float | None = None
+    `classes`: of the real task, where chance level matters. `min_gain` and `level` as in `analysis.verdict`.
+    """
+
+    target: float | None = None
+    robust: bool = False
+    reading: Reading = field(default_factory=Reading)
+    classes: int | None = None
+    min_gain: float = 0.01
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.target is not None and not 0 < self.target <= 1:
+            raise BadInput(f"--target is {self.target:g}; give an error in (0, 1]")
+        if not 0 < self.min_gain < 1:
+            raise BadInput(f"--min-gain is {self.min_gain:g}; give a share of the error between 0 and 1, such as 0.01")
+        if not 0.5 < self.level < 1:
+            raise BadInput(f"--level is {self.level:g}; give a probability between 0.5 and 1, such as 0.95")
+        if self.classes is not None and self.classes < 2:
+            raise BadInput(f"--classes is {self.classes}; give the number of classes, 2 or more")
 
 
 @dataclass(frozen=True, eq=False)
 class ArmAnswer:
-    """What is said of one arm; `gap_above_target`: P(C > E), None without a target."""
+    """What is said of one arm; `gap_above_target`: P(C > E), None without a target; `doubt`: why its runs may be no
+    curve of errors, empty where they look like one."""
 
     fit: LawFit
     verdict: Verdict
     gap_above_target: float | None
+    doubt: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Of every arm by name, with the table that it is from and all that must be said of it."""
+
+    arms: dict[str, ArmAnswer]
+    recorded: Recorded
+    asked: Asked
+    notes: tuple[str, ...] = field(default=())
 
 
 def fit_table(table: Path, target: float | None, *, robust: bool = False) -> dict[str, ArmAnswer]:
-    """Read, check, fit all arms together and judge each; BadInput names the first row that cannot be used."""
-    if target is not None and not 0 < target <= 1:
-        raise BadInput(f"--target is {target:g}; give an error in (0, 1]")
-    rows, references = read_rows(table)
+    """`answer` of a table that is read by its usual columns."""
+    return answer(table, Asked(target, robust)).arms
+
+
+def answer(table: Path, asked: Asked) -> Answers:
+    """Read, check, fit all arms together and judge each; BadInput names the first row that cannot be used.
+
+    Says on stderr what was left out, not used or looks odd.
+    """
+    recorded = read_runs(table, asked.reading)
     arms: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in recorded.rows:
         arms.setdefault(row.arm, []).append(row)
     for arm, own in arms.items():
         if len({row.n for row in own}) < 2:
             raise BadInput(f"{table}: {named(arm)} has only n = {own[0].n:g}; a law needs runs at 2 sizes or more")
+    notes = (*recorded.notes, *_alone(table, recorded), *_of_one_training(table, arms))
+    for note in notes:
+        print(note, file=sys.stderr)
+    return Answers(_judged(arms, recorded, asked), recorded, asked, notes)
+
+
+def _judged(arms: Mapping[str, Sequence[Row]], recorded: Recorded, asked: Asked) -> dict[str, ArmAnswer]:
     groups = {arm: own[0].group for arm, own in arms.items()}
     runs = {arm: _runs(own) for arm, own in arms.items()}
     pooled = with_pooled_variance({arm: _repeated(own) for arm, own in runs.items()}, groups)
     observed = {arm: _observed(arm, pooled[arm], [of_run[0] for of_run in own]) for arm, own in runs.items()}
-    for arm, own in arms.items():
-        _warn_of_one_training(table, arm, own)
-    fits = fit_laws(observed, groups=groups, prior=_ROBUST if robust else None)
-    return {
-        arm: ArmAnswer(
-            fit,
-            verdict(fit, arm=arm, target_error=target, reference_errors=_reference(arms[arm][0], references)),
-            None if target is None else float((target < fit.gap()).mean()),
-        )
-        for arm, fit in fits.items()
-    }
+    fits = fit_laws(observed, groups=groups, prior=_ROBUST if asked.robust else None)
+    return {arm: _answer(arm, fit, _reference(arms[arm][0], recorded.references), asked) for arm, fit in fits.items()}
 
 
-def read_rows(table: Path) -> tuple[list[Row], list[Row]]:
-    """The rows with n > 0 of a CSV or Parquet table, and those of n = 0, each checked; BadInput in one line.
+def _answer(arm: str, fit: LawFit, reference: tuple[float, ...], asked: Asked) -> ArmAnswer:
+    doubtful, target = doubt(fit.n, fit.error, asked.classes), asked.target
+    why = f"{doubtful}; {_way_out(doubtful, asked)}" if doubtful else ""
+    said = verdict(
+        fit,
+        arm=arm,
+        target_error=target,
+        min_gain=asked.min_gain,
+        level=asked.level,
+        reference_errors=reference,
+        doubt=why,
+    )
+    if doubtful:
+        # What it takes to reach a target is no better known than the verdict.
+        return ArmAnswer(fit, replace(said, n_needed=None, n_needed_interval=None), None, why)
+    return ArmAnswer(fit, said, None if target is None else float((target < fit.gap()).mean()))
 
-    Says on stderr how many of n = 0 there are: they stand beside the laws, not in them.
-    """
-    raw = _raw_rows(table)
-    if not raw:
-        raise BadInput(f"{table} has no rows; give one row a run")
-    missing = [name for name in ("n", "error") if name not in raw[0][1]]
-    if missing:
-        have = ", ".join(raw[0][1]) or "none"
-        raise BadInput(f"{table} has no column {' and no column '.join(missing)} (it has {have})")
-    several = len({row.get("s") for _, row in raw}) > 1
-    rows, references, seen = list[Row](), list[Row](), dict[tuple[str, ...], str]()
-    for where, row in raw:
-        if row.get("split", "test") != "test":
-            continue
-        checked = _row(where, row, several)
-        if checked.n == 0:
-            references.append(checked)
-            continue
-        if checked.key in seen:
-            raise BadInput(f"{where}: repeats {seen[checked.key]}; keep one, or tell them apart by `seed`")
-        seen[checked.key] = where
-        rows.append(checked)
-    if references and not rows:
-        raise BadInput(f"{table} has rows of n = 0 (no pre-training) alone; a law needs runs at 2 sizes or more")
-    if not rows:
-        raise BadInput(f"{table} has no row with split 'test'; give finished runs")
-    if references:
-        print(
-            f"{table}: rows of n = 0 (no pre-training), beside the laws and not in them: {len(references)}",
-            file=sys.stderr,
-        )
-    return rows, references
+
+def write_page(answers: Answers, folder: Path, title: str) -> Path:
+    """A page with the curves, and figures and CSV files beside it; BadInput where the folder cannot be written."""
+    from analysis.report.fit_page import FittedTable, write_fit_page
+
+    rows, arms = answers.recorded.rows, answers.arms
+    firsts = {arm: next(row for row in rows if row.arm == arm) for arm in arms}
+    # A table without arms is one.
+    names = {arm: arm or "all runs" for arm in arms}
+    fitted = FittedTable(
+        title,
+        {names[arm]: each.fit for arm, each in arms.items()},
+        {names[arm]: replace(each.verdict, arm=names[arm]) for arm, each in arms.items()},
+        [seen for arm in arms for seen in _seen(names[arm], [row for row in rows if row.arm == arm])],
+        {names[arm]: _reference(first, answers.recorded.references) for arm, first in firsts.items()},
+        [f"{note}." for note in answers.notes],
+        answers.asked.target,
+    )
+    try:
+        return write_fit_page(folder, fitted)
+    except OSError as error:
+        raise BadInput(f"--out {folder}: cannot be written ({error.strerror}); give another folder") from None
+
+
+def _seen(arm: str, rows: Sequence[Row]) -> list[Observation]:
+    """An arm's runs in the order of the table, as the page's tables and figures have them."""
+    return [
+        Observation(arm, int(own[0].n) or own[0].n, i, tuple(row.error for row in own), i + 1, math.nan, math.nan)
+        for i, own in enumerate(_runs(rows))
+    ]
+
+
+def _way_out(doubtful: str, asked: Asked) -> str:
+    """What to do where a table may hold no errors."""
+    if "chance" in doubtful or "guessing" in doubtful:
+        return "train longer" if asked.classes else "say how many classes there are (--classes) if that is not chance"
+    if asked.reading.score:
+        return "leave --score out if the table has errors"
+    return "are they scores? --score reads 1 - score, --percent per cent"
 
 
 def _reference(arm: Row, references: Sequence[Row]) -> tuple[float, ...]:
@@ -144,18 +173,29 @@ def _reference(arm: Row, references: Sequence[Row]) -> tuple[float, ...]:
     return tuple(own or [row.error for row in references if row.group == arm.group])
 
 
+def _alone(table: Path, recorded: Recorded) -> list[str]:
+    """A line on rows of n = 0 that no arm is compared with."""
+    arms, groups = {row.arm for row in recorded.rows}, {row.group for row in recorded.rows}
+    alone = [row for row in recorded.references if row.arm not in arms and row.group not in groups]
+    if not alone:
+        return []
+    return [f"{table}: {len(alone)} rows of n = 0 are of no arm's task, backbone and s, and compared with none"]
+
+
 def as_text(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
     """Per arm: the law, whether it is identified, the verdict, and with a target what it takes."""
     lines = []
     for arm, answer in answers.items():
         fit, said = answer.fit, answer.verdict
         lines += [arm or "all runs", f"  {fit}", f"  {said.sentence}"]
+        if answer.doubt:
+            continue
         if target is not None:
             lines.append(f"  P(C > {target:g}) = {answer.gap_above_target:.3f}; {_needed(fit, target)}")
         low, high = said.next_doubling_interval
         lines.append(
             f"  Another doubling, to n = {2 * fit.n.max():,.0f}, lowers the error by {said.next_doubling:.1%} of it"
-            f" (95% interval {100 * low:.1f} to {high:.1%})."
+            f" ({said.level:.0%} interval {100 * low:.1f} to {high:.1%})."
         )
         lines += [
             f"  Probably an outlier ({fit.outlier[i]:.1%}): n = {fit.n[i]:,.0f} with error {fit.error[i]:g}"
@@ -164,9 +204,12 @@ def as_text(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
     return "\n".join(lines)
 
 
-def as_json(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
-    """One object; null stands for endless."""
-    return dumps({"target": target, "arms": {arm: _arm_json(a, target) for arm, a in answers.items()}})
+def as_json(answers: Mapping[str, ArmAnswer], target: float | None, recorded: Recorded | None = None) -> str:
+    """One object; null stands for endless, and for what is not known of a doubtful curve."""
+    found: dict[str, Any] = {"target": target, "arms": {arm: _arm_json(a, target) for arm, a in answers.items()}}
+    if recorded is not None:
+        found |= {"columns_not_used": recorded.unused, "rows_left_out": recorded.left_out}
+    return dumps(found)
 
 
 def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
@@ -182,8 +225,8 @@ def _arm_json(answer: ArmAnswer, target: float | None) -> dict[str, Any]:
         for n, error, chance in zip(fit.n.tolist(), fit.error.tolist(), fit.outlier.tolist(), strict=True)
         if chance > 0.5
     ]
-    found["verdict"] = asdict(answer.verdict)
-    if target is not None:
+    found |= {"verdict": asdict(answer.verdict), "doubt": answer.doubt}
+    if target is not None and not answer.doubt:
         low, middle, high = _n_at(fit, target)
         found |= {"p_gap_above_target": answer.gap_above_target, "n_at_target": middle, "n_at_target_95": [low, high]}
     return found
@@ -241,85 +284,12 @@ def _observed(arm: str, pooled: tuple[ArrayLike, ArrayLike, Floats], runs: Seque
     )
 
 
-def _warn_of_one_training(table: Path, arm: str, rows: Sequence[Row]) -> None:
-    """Say on stderr that points at many sizes look like those of a few trainings."""
-    untold = {row.n for row in rows if not row.trajectory}
-    if len(untold) >= ONE_TRAINING:
-        print(
-            f"{table}: {named(arm)} has points at {len(untold)} sizes; where one training gave several of them, say so"
-            " in a column `trajectory`, or the intervals are too narrow",
-            file=sys.stderr,
-        )
-
-
-def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
-    n, error = _number(where, "n", row["n"]), _number(where, "error", row["error"])
-    tested = _text(row.get("test_size"))
-    test_size = _number(where, "test_size", tested) if tested else None
-    if test_size is not None and test_size < 1:
-        raise BadInput(f"{where}: test_size is {test_size:g}; give the number of test images, 1 or more")
-    if test_size is not None:
-        error = float(counted_error(error, test_size))
-    if n < 0:
-        raise BadInput(f"{where}: n is {n:g}; give sizes above 0, or 0 where there was no pre-training")
-    if not 0 < error <= 1:
-        raise BadInput(f"{where}: error is {error:g}; errors must lie in (0, 1], so give 1 - score as a fraction")
-    if n and not SIZES[0] <= n <= SIZES[1]:
-        raise BadInput(f"{where}: n is {n:g}; give the number of images, {SIZES[0]:g} to {SIZES[1]:g}")
-    if error < LEAST_ERROR:
-        raise BadInput(f"{where}: error is {error:g}; no test set tells errors below {LEAST_ERROR:g} from 0")
-    arm = str(row["arm"]) if row.get("arm") else "/".join(str(row[c]) for c in ARM_COLUMNS if row.get(c))
-    if several:
-        arm = f"{arm} s={row['s']}".strip()
-    group = "/".join(str(row.get(c, "")) for c in _GROUP_COLUMNS)
-    # Without a seed, runs of one size are told apart by their error; two that agree in all digits are one, twice.
-    told = [str(row.get(name, "")) for name in _RUN_COLUMNS]
-    apart = "" if row.get("seed") not in (None, "") or row.get("repeat") not in (None, "") else repr(error)
-    trajectory, block = (_text(row.get(name)) for name in ("trajectory", "block"))
-    key = (arm, repr(n), told[0], told[1], trajectory, block, repr(test_size), apart, told[2])
-    return Row(where, arm, group, n, error, key, trajectory, block, test_size)
-
-
-def _text(value: Any) -> str:
-    """A cell as text; a missing one, which Parquet may hold as nan, is empty."""
-    return "" if value is None or value != value else str(value)
-
-
-def _number(where: str, name: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise BadInput(f"{where}: {name} is {value!r}; give a number") from None
-    if not math.isfinite(number):
-        raise BadInput(f"{where}: {name} is {value}; give a finite number, or leave the row out")
-    return number
-
-
-def _raw_rows(table: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Rows with their place in the file."""
-    try:
-        if table.suffix.lower() == ".parquet":
-            _refuse_twins(table, pq.read_schema(table).names if table.is_file() else [])
-            found = pq.read_table(table).to_pylist()
-            return [(f"{table}, row {i}", row) for i, row in enumerate(found, start=1)]
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            _refuse_twins(table, reader.fieldnames or ())
-            rows = [(f"{table}, line {reader.line_num}", row) for row in reader]
-    except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{table} cannot be read ({one_line(error)}); give a CSV or Parquet file") from None
-    for where, row in rows:
-        if None in row or None in row.values():
-            raise BadInput(f"{where}: it has not as many cells as the first line has columns")
-    return rows
-
-
-def _refuse_twins(table: Path, names: Sequence[str]) -> None:
-    """Of two columns of one name only the last would be read, and nobody would know."""
-    if twins := [name for name, count in Counter(names).items() if name and count > 1]:
-        raise BadInput(f"{table} has more than one column {twins[0]!r}; keep one")
-
-
-def named(arm: str) -> str:
-    """An arm for a line to the user; a table without arms is one."""
-    return f"arm {arm!r}" if arm else "the table"
+def _of_one_training(table: Path, arms: Mapping[str, Sequence[Row]]) -> list[str]:
+    """A line for each arm with points at many sizes that look like those of a few trainings."""
+    untold = {arm: len({row.n for row in rows if not row.trajectory}) for arm, rows in arms.items()}
+    return [
+        f"{table}: {named(arm)} has points at {sizes} sizes; where one training gave several of them, say so"
+        " in a column `trajectory`, or the intervals are too narrow"
+        for arm, sizes in untold.items()
+        if sizes >= ONE_TRAINING
+    ]

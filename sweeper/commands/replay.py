@@ -5,6 +5,7 @@ images that are not rendered yet. Every arm of a table has images and pre-traini
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,9 +18,9 @@ from analysis.replay.pools import STANDARD_PRICES, Pool, every_run, recorded_poo
 from analysis.replay.replay import Rules
 from analysis.replay.scores import Question, Score, Spread, Trace, known_question, recorded_question, summarise, trace
 from sweeper.cluster.parallel import in_parallel
-from sweeper.commands.fit import Row, named, read_rows
 from sweeper.errors import BadInput
 from sweeper.storage.strict_json import dumps
+from sweeper.study.recorded_runs import Row, named, read_runs
 
 # The paper's ladder, for a simulated law.
 LADDER = tuple(1000 * 2**i for i in range(7))
@@ -149,7 +150,10 @@ def _asked(table: Path | None, law: str | None, target: float | None) -> tuple[D
         raise BadInput("give either a TABLE of recorded runs or --law alpha,C,D,sigma")
     errors: dict[str, dict[int, list[float]]] = {}
     groups: dict[str, str] = {}
-    for row in read_rows(table)[0]:
+    recorded = read_runs(table)
+    for note in recorded.notes:
+        print(note, file=sys.stderr)
+    for row in recorded.rows:
         errors.setdefault(row.arm, {}).setdefault(_whole(row), []).append(row.error)
         groups[row.arm] = row.group
     for arm, sizes in errors.items():
