@@ -1,4 +1,4 @@
-"""The posterior of a law of (n, s) from measured errors, and what follows of it: predictions, label equivalents, rates."""
+"""The posterior of a law of (n, s) from measured errors, and what it predicts."""
 
 from __future__ import annotations
 

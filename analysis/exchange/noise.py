@@ -1,9 +1,9 @@
 """How likely measured log errors are under a law's values: noise of its own for each run, and luck that runs share.
 
-The covariance of the log errors is sigma^2 (I + r_subset [same s, seed] + r_checkpoint [same n, seed] + r_misfit K). Runs on
-one choice of s photographs share its luck; runs from one checkpoint share that of its pre-training; K is smooth over
-log n and log s: how a law that is nearly right goes wrong. The ratios r lie on a small grid and sigma^2 has an inverse
-chi-squared prior, so that both are integrated out and a law's parameters alone are sampled.
+The covariance of the log errors is sigma^2 (I + r1 [same s and seed] + r2 [same n and seed] + r3 K). Runs on one choice of
+s photographs share its luck, runs from one checkpoint that of its pre-training; K is smooth over log n and log s: how a
+law that is nearly right goes wrong. The ratios r lie on a small grid and sigma^2 has an inverse chi-squared prior, so
+that both are integrated out and a law's parameters alone are sampled.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ class Likelihood:
         scale = nu * _GUESSED_SIGMA**2
         constant = gammaln((nu + runs) / 2) - gammaln(nu / 2) - runs / 2 * np.log(np.pi * scale)
         squares = self._squares(choice, log_law)
-        return np.asarray(
-            constant - choice.log_determinant / 2 - (nu + runs) / 2 * np.log1p(squares / scale)
-        ) - np.log(len(self.choices))
+        return np.asarray(constant - choice.log_determinant / 2 - (nu + runs) / 2 * np.log1p(squares / scale)) - np.log(
+            len(self.choices)
+        )
 
     @staticmethod
     def _squares(choice: _Covariance, log_law: Floats) -> Floats:
@@ -99,7 +99,9 @@ class Likelihood:
         dense = self._by_choice(log_law)
         weight = np.exp(dense - logsumexp(dense, axis=1, keepdims=True)).cumsum(axis=1)
         chosen = (rng.random((weight.shape[0], 1)) > weight[:, :-1]).sum(axis=1)
-        squares = np.array([self._squares(self.choices[c], law[None])[0] for c, law in zip(chosen, log_law, strict=True)])
+        squares = np.array(
+            [self._squares(self.choices[c], law[None])[0] for c, law in zip(chosen, log_law, strict=True)]
+        )
         freedom = _GUESSED_RUNS + self.runs.n.size
         sigma2 = (_GUESSED_RUNS * _GUESSED_SIGMA**2 + squares) / rng.chisquare(freedom, squares.size)
         return sigma2, chosen

@@ -24,8 +24,10 @@ class Sampled:
     log_evidence: float
 
 
-def sample(log_likelihood: Callable[[Floats], Floats], parameters: int, draws: int, rng: np.random.Generator) -> Sampled:
-    """Draws of the posterior of independent standard normal parameters; log_likelihood: (draws, parameters) -> (draws,)."""
+def sample(
+    log_likelihood: Callable[[Floats], Floats], parameters: int, draws: int, rng: np.random.Generator
+) -> Sampled:
+    """Draws of a posterior over a standard normal prior; log_likelihood: (draws, parameters) -> (draws,)."""
     z = rng.standard_normal((draws, parameters))
     found = log_likelihood(z)
     power, evidence, stride = 0.0, 0.0, 1.0

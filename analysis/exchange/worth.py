@@ -64,11 +64,9 @@ def _diagonal(fit: ExchangeFit, theta: Floats, n: Floats, s: Floats) -> Floats:
 def labels_a_render(fit: ExchangeFit, n: ArrayLike, s: ArrayLike) -> Floats:
     """How many labels the next render is worth at (n, s), n > 0: the ratio of the error's slopes; (draws, cells)."""
     sizes, labels = _cells(n, s)
-    by_n = (fit.log_error(sizes * (1 + _STEP), labels) - fit.log_error(sizes * (1 - _STEP), labels)) / (2 * _STEP * sizes)
-    by_s = (fit.log_error(sizes, labels * (1 + _STEP)) - fit.log_error(sizes, labels * (1 - _STEP))) / (
-        2 * _STEP * labels
-    )
-    return np.asarray(by_n / np.minimum(by_s, -1e-30))
+    by_n = fit.log_error(sizes * (1 + _STEP), labels) - fit.log_error(sizes * (1 - _STEP), labels)
+    by_s = fit.log_error(sizes, labels * (1 + _STEP)) - fit.log_error(sizes, labels * (1 - _STEP))
+    return np.asarray(by_n / np.minimum(by_s, -1e-30)) * (labels / sizes)
 
 
 @dataclass(frozen=True)
