@@ -148,16 +148,25 @@ def fit(
     min_gain: Annotated[float, typer.Option(help="Without a target: the fall for a doubling that pays.")] = 0.01,
     level: Annotated[float, typer.Option(help="The probability at which a verdict is given.")] = 0.95,
     robust: Annotated[bool, typer.Option("--robust", help="Some runs may be outliers; find which.")] = False,
+    at_n: Annotated[float | None, typer.Option(help="Several s: renders to ask the exchange rate at.")] = None,
+    at_s: Annotated[float | None, typer.Option(help="Several s: labels to ask it at; else the most.")] = None,
+    label_usd: Annotated[float | None, typer.Option(help="Dollars of a photograph with its label.")] = None,
+    render_usd: Annotated[float | None, typer.Option(help="Dollars of a render.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for a page with the curves, figures and CSV files.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Fit recorded observations; what --help says of the table stands beside its columns."""
+    from sweeper.commands import exchange
     from sweeper.commands.fit import Asked, answer, as_json, as_text, write_page
     from sweeper.study.recorded_runs import Reading
 
     reading = Reading(tuple(arm or ()), percent, score)
-    answers = answer(table, Asked(target, robust, reading, classes, min_gain, level))
-    print(as_json(answers.arms, target, answers.recorded) if json else as_text(answers.arms, target))
+    question = exchange.Question(at_n, at_s, label_usd, render_usd)
+    answers = answer(table, Asked(target, robust, reading, classes, min_gain, level, question))
+    if json:
+        print(as_json(answers.arms, target, answers.recorded, answers.rates))
+    else:
+        print("\n".join(text for text in (as_text(answers.arms, target), exchange.as_text(answers.rates)) if text))
     if out is not None:
         page = write_page(answers, out, table.stem)
         print(page, file=sys.stderr if json else sys.stdout)

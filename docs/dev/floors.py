@@ -43,6 +43,7 @@ FOR = {
     "analysis.theory": "appendix E, run",
     "analysis.complexity": "how rich a rendered set is",
     "analysis.estimator": "posterior of alpha, C, D",
+    "analysis.exchange": "what renders are worth in labels",
     "analysis.laws": "error(n) = D n^-alpha + C",
     "analysis.amounts": "numbers in words",
     "tasks.training": "the loop, DDP, scores",

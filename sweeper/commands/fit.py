@@ -21,6 +21,7 @@ from analysis.laws import Floats
 from analysis.report.records import Observation
 from analysis.verdict.no_curve import doubt
 from analysis.verdict.verdict import Verdict, verdict
+from sweeper.commands import exchange
 from sweeper.errors import BadInput
 from sweeper.storage.strict_json import dumps
 from sweeper.study.recorded_runs import Reading, Recorded, Row, named, read_runs
@@ -35,7 +36,8 @@ _ROBUST = Prior(outlier_share=0.05)
 class Asked:
     """What is asked of a table: the options of the command.
 
-    `classes`: of the real task, where chance level matters. `min_gain` and `level` as in `analysis.verdict`.
+    `classes`: of the real task, where chance level matters. `question`: of renders and labels.
+    `min_gain` and `level` as in `analysis.verdict`.
     """
 
     target: float | None = None
@@ -44,6 +46,7 @@ class Asked:
     classes: int | None = None
     min_gain: float = 0.01
     level: float = 0.95
+    question: exchange.Question = field(default_factory=exchange.Question)
 
     def __post_init__(self) -> None:
         if self.target is not None and not 0 < self.target <= 1:
@@ -75,6 +78,7 @@ class Answers:
     recorded: Recorded
     asked: Asked
     notes: tuple[str, ...] = field(default=())
+    rates: exchange.Answers = field(default_factory=dict)
 
 
 def fit_table(table: Path, target: float | None, *, robust: bool = False) -> dict[str, ArmAnswer]:
@@ -91,13 +95,19 @@ def answer(table: Path, asked: Asked) -> Answers:
     arms: dict[str, list[Row]] = {}
     for row in recorded.rows:
         arms.setdefault(row.arm, []).append(row)
-    for arm, own in arms.items():
-        if len({row.n for row in own}) < 2:
-            raise BadInput(f"{table}: {named(arm)} has only n = {own[0].n:g}; a law needs runs at 2 sizes or more")
+    single = {arm: own[0].n for arm, own in arms.items() if len({row.n for row in own}) < 2}
+    joint = exchange.joint_rows(table, recorded, asked.reading)
+    rates = exchange.answers(table, joint, asked.question, asked.target, asked.level)
+    for arm, n in single.items():
+        if not rates:
+            raise BadInput(f"{table}: {named(arm)} has only n = {n:g}; a law needs runs at 2 sizes or more")
+        del arms[arm]
     notes = (*recorded.notes, *_alone(table, recorded), *_of_one_training(table, arms))
+    if single:
+        notes += (f"{table}: arms with one n above 0, which have no law of n alone: {len(single)}",)
     for note in notes:
         print(note, file=sys.stderr)
-    return Answers(_judged(arms, recorded, asked), recorded, asked, notes)
+    return Answers(_judged(arms, recorded, asked) if arms else {}, recorded, asked, notes, rates)
 
 
 def _judged(arms: Mapping[str, Sequence[Row]], recorded: Recorded, asked: Asked) -> dict[str, ArmAnswer]:
@@ -204,11 +214,18 @@ def as_text(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
     return "\n".join(lines)
 
 
-def as_json(answers: Mapping[str, ArmAnswer], target: float | None, recorded: Recorded | None = None) -> str:
+def as_json(
+    answers: Mapping[str, ArmAnswer],
+    target: float | None,
+    recorded: Recorded | None = None,
+    rates: exchange.Answers | None = None,
+) -> str:
     """One object; null stands for endless, and for what is not known of a doubtful curve."""
     found: dict[str, Any] = {"target": target, "arms": {arm: _arm_json(a, target) for arm, a in answers.items()}}
     if recorded is not None:
         found |= {"columns_not_used": recorded.unused, "rows_left_out": recorded.left_out}
+    if rates:
+        found["exchange"] = exchange.as_json(rates)
     return dumps(found)
 
 

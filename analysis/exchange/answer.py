@@ -1,0 +1,188 @@
+"""What is said of renders and labels: the rate, what the next dollar should buy, the cheapest way to an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.exchange.fit import BEYOND, ExchangeFit
+from analysis.exchange.worth import Covered, Prices, cheapest, dollar_ratio, label_equivalents, labels_a_render, why_not
+from analysis.laws import Floats
+
+RENDER, LABEL, OPEN = "render more", "label more", "not identified yet"
+LEVEL = 0.95
+# Below this share of the error pre-training no longer matters: what a doubling must bring to pay (target.min_gain).
+_MATTERS = 0.01
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Median and 95 % interval of draws."""
+
+    low: float
+    median: float
+    high: float
+
+    @staticmethod
+    def of(draws: Floats) -> Interval:
+        """Of draws (draws,), which may be infinite."""
+        low, median, high = np.quantile(draws, [0.025, 0.5, 0.975], method="nearest")
+        return Interval(float(low), float(median), float(high))
+
+    def text(self, digits: int = 3) -> str:
+        """Median with the interval behind it."""
+        return f"{_rounded(self.median, digits)} (95 %: {_rounded(self.low, digits)} to {_rounded(self.high, digits)})"
+
+
+@dataclass(frozen=True)
+class Way:
+    """The cheapest renders and labels that reach `error`."""
+
+    error: float
+    n: Interval
+    s: Interval
+    usd: Interval
+    reached: float
+
+
+@dataclass(frozen=True)
+class ExchangeAnswer:
+    """What is said at n renders and s labels.
+
+    `worth`: labels that n renders are worth there, counted from a pre-training on `since` renders, 0 for none.
+    `a_thousand`: labels that the next 1,000 renders are worth. `saved`: the share of the error that pre-training takes
+    away. With prices, `renders_win`: the probability that the next dollar buys more in renders than in labels, `until`:
+    the n up to which it does at this s, and `verdict`. `refused`: why a question was not answered, in one line each.
+    """
+
+    n: float
+    s: float
+    since: float
+    worth: Interval
+    a_thousand: Interval
+    saved: Interval
+    harmful: float
+    verdict: str | None = None
+    renders_win: float | None = None
+    until: Interval | None = None
+    prices: Prices | None = None
+    way: Way | None = None
+    refused: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The answer in words, a line each."""
+        return (*_of_worth(self), *_of_money(self), *_of_way(self), *self.refused)
+
+
+def answer(
+    fit: ExchangeFit,
+    *,
+    n: float | None = None,
+    s: float | None = None,
+    prices: Prices | None = None,
+    target_error: float | None = None,
+    level: float = LEVEL,
+) -> ExchangeAnswer:
+    """The answer at n renders (None: the most that were run) and s labels (None: the most).
+
+    Raises:
+        ValueError: in one line, where the runs do not cover that n and s.
+    """
+    runs = fit.runs
+    n = float(runs.n.max()) if n is None else n
+    s = float(runs.s.max()) if s is None else s
+    refused = why_not(fit, n, s)
+    if refused is not None:
+        raise ValueError(refused)
+    since = 0.0 if fit.law.holds_at_zero and (runs.n == 0).any() else float(runs.n[runs.n > 0].min())
+    worth = label_equivalents(fit, n, s, since=since)[:, 0]
+    a_thousand = 1_000 * labels_a_render(fit, n, s)[:, 0]
+    saved = 1 - np.exp(fit.log_error(n, s) - fit.log_error(since, s))[:, 0]
+    way, why = (None, ()) if target_error is None or prices is None else _way(fit, target_error, prices)
+    found = ExchangeAnswer(
+        n, s, since, Interval.of(worth), Interval.of(a_thousand), Interval.of(saved), float((worth <= 0).mean()),
+        prices=prices, way=way, refused=why,
+    )  # fmt: skip
+    if prices is None:
+        return found
+    wins = float((dollar_ratio(fit, n, s, prices) > 1).mean())
+    verdict = RENDER if wins >= level else LABEL if wins <= 1 - level else OPEN
+    return ExchangeAnswer(**found.__dict__ | {"renders_win": wins, "verdict": verdict, "until": _until(fit, s, prices)})
+
+
+def _until(fit: ExchangeFit, s: float, prices: Prices) -> Interval:
+    """The n up to which the next dollar is better spent on renders: 0 where it never is, inf where it always is."""
+    least, most = float(fit.runs.n[fit.runs.n > 0].min()), Covered.by(fit).n
+    sizes = np.geomspace(least, most, 60)
+    wins = dollar_ratio(fit, sizes, s, prices) > 1
+    last = np.where(wins.any(axis=1), sizes[sizes.size - 1 - wins[:, ::-1].argmax(axis=1)], 0.0)
+    return Interval.of(np.where(wins[:, -1], np.inf, last))
+
+
+def _way(fit: ExchangeFit, error: float, prices: Prices) -> tuple[Way | None, tuple[str, ...]]:
+    found = cheapest(fit, error, prices)
+    reached = float(np.isfinite(found.usd).mean())
+    if reached < 0.5:
+        n, s = BEYOND * fit.runs.n.max(), BEYOND * fit.runs.s.max()
+        what = f"no n up to {n:,.0f} with s up to {s:,.0f} reaches an error of {error:g}"
+        return None, (f"{what} (probability {1 - reached:.0%}); beyond these the runs say nothing: not extrapolated",)
+    return Way(error, Interval.of(found.n), Interval.of(found.s), Interval.of(found.usd), reached), ()
+
+
+def _of_worth(said: ExchangeAnswer) -> tuple[str, ...]:
+    what = f"{said.n:,.0f} renders" if said.since == 0 else f"{said.n:,.0f} renders in place of {said.since:,.0f}"
+    at = f"at your {said.s:,.0f}"
+    if said.worth.high <= 0:
+        first = f"{what} are worth nothing {at}: T is {said.worth.text()} labels, so pre-training on them does harm"
+    elif said.worth.low <= 0:
+        first = f"{what} are not shown to be worth any label {at}: T is {said.worth.text()} labels"
+    else:
+        first = f"{what} are worth {said.worth.text()} labels {at}"
+    if said.saved.high < _MATTERS and said.since == 0:
+        most = f"it takes at most {100 * said.saved.high:.1f} % of the error away"
+        return first, f"pre-training no longer matters {at}: s is far above T, {most}"
+    return first, f"the next 1,000 renders are worth {said.a_thousand.text()} labels"
+
+
+def _of_money(said: ExchangeAnswer) -> tuple[str, ...]:
+    if said.prices is None or said.until is None or said.renders_win is None:
+        return ()
+    costs = f"a render costs ${said.prices.render_usd:.3g}, a label ${said.prices.label_usd:.3g}"
+    until = said.until
+    if until.median == 0:
+        wins = "labels win at every n that was run"
+    elif np.isinf(until.median):
+        wins = "renders win at every n that the runs cover"
+    else:
+        wins = f"renders win up to {_rounded(until.median)} images{_to(until)}, labels after"
+    chance = max(said.renders_win, 1 - said.renders_win)
+    likelier = "" if said.verdict != OPEN else f"; {RENDER if said.renders_win > 0.5 else LABEL} is likelier"
+    return f"{costs}: {wins}", f"the next dollar: {said.verdict}{likelier} (probability {chance:.2f})"
+
+
+def _to(until: Interval) -> str:
+    low = "never" if until.low == 0 else _rounded(until.low)
+    high = "beyond all runs" if np.isinf(until.high) else _rounded(until.high)
+    return f" (95 %: {low} to {high})"
+
+
+def _of_way(said: ExchangeAnswer) -> tuple[str, ...]:
+    if said.way is None:
+        return ()
+    way = said.way
+    sure = "" if way.reached >= LEVEL else f"; with probability {1 - way.reached:.2f} not within what the runs cover"
+    return (
+        f"the cheapest way to an error of {way.error:g}: n = {way.n.text()}, s = {way.s.text()},"
+        f" ${way.usd.text()} in all{sure}",
+    )
+
+
+def _rounded(value: float, digits: int = 3) -> str:
+    if not np.isfinite(value):
+        return "none"
+    if value == 0:
+        return "0"
+    places = digits - 1 - int(np.floor(np.log10(abs(value))))
+    return f"{round(value, places):,.{max(0, places)}f}"
