@@ -106,7 +106,7 @@ def read_rows(table: Path) -> tuple[list[Row], list[Row]]:
 
     Says on stderr how many of n = 0 there are: they stand beside the laws, not in them.
     """
-    raw = _raw_rows(table)
+    raw = raw_rows(table)
     if not raw:
         raise BadInput(f"{table} has no rows; give one row a run")
     missing = [name for name in ("n", "error") if name not in raw[0][1]]
@@ -253,9 +253,9 @@ def _warn_of_one_training(table: Path, arm: str, rows: Sequence[Row]) -> None:
 
 
 def _row(where: str, row: Mapping[str, Any], several: bool) -> Row:
-    n, error = _number(where, "n", row["n"]), _number(where, "error", row["error"])
+    n, error = number(where, "n", row["n"]), number(where, "error", row["error"])
     tested = _text(row.get("test_size"))
-    test_size = _number(where, "test_size", tested) if tested else None
+    test_size = number(where, "test_size", tested) if tested else None
     if test_size is not None and test_size < 1:
         raise BadInput(f"{where}: test_size is {test_size:g}; give the number of test images, 1 or more")
     if test_size is not None:
@@ -285,18 +285,19 @@ def _text(value: Any) -> str:
     return "" if value is None or value != value else str(value)
 
 
-def _number(where: str, name: str, value: Any) -> float:
+def number(where: str, name: str, value: Any) -> float:
+    """A cell as a finite number; BadInput says where there is none."""
     try:
-        number = float(value)
+        found = float(value)
     except (TypeError, ValueError):
         raise BadInput(f"{where}: {name} is {value!r}; give a number") from None
-    if not math.isfinite(number):
+    if not math.isfinite(found):
         raise BadInput(f"{where}: {name} is {value}; give a finite number, or leave the row out")
-    return number
+    return found
 
 
-def _raw_rows(table: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Rows with their place in the file."""
+def raw_rows(table: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of a CSV or Parquet file with their place in it, cells as they stand; BadInput where it cannot be read."""
     try:
         if table.suffix.lower() == ".parquet":
             _refuse_twins(table, pq.read_schema(table).names if table.is_file() else [])
