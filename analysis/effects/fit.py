@@ -11,6 +11,7 @@ from scipy.special import ndtr
 
 from analysis.effects.factors import Factors
 from analysis.effects.model import EffectsPrior, Measured, Problem, Scales, sample_scales, solve
+from analysis.effects.other_tasks import taught
 from analysis.laws import Floats
 
 # Draws of coefficients and residuals of each particle.
@@ -107,27 +108,10 @@ def fit_effects(
         seed: decides the draws; the same seed gives the same fit.
     """
     rng = np.random.default_rng(seed)
-    tables, expected = _standardised(others, len(factors.combinations))
-    problem = Problem(factors, measured, tables, expected, prior or EffectsPrior())
+    other = taught(factors, others, prior or EffectsPrior())
+    problem = Problem(factors, measured, other.tables, other.expected, other.prior)
     scales = problem.scales(sample_scales(problem, rng))
     return _drawn(problem, scales, rng)
-
-
-def _standardised(others: Floats | None, combinations: int) -> tuple[Floats, Floats]:
-    """Other tasks' tables with mean 0 and sd 1, (combinations, tasks), and the coefficient to expect of each.
-
-    Were all tasks, this one too, correlated alike, with rho, the best prediction from T of them would be
-    rho / (1 + (T - 1) rho) of each.
-    """
-    if others is None or not len(others):
-        return np.zeros((combinations, 0)), np.zeros(0)
-    tables = (others - others.mean(axis=1, keepdims=True)) / others.std(axis=1, keepdims=True)
-    tasks = len(tables)
-    rho = 0.5
-    if tasks > 1:
-        alike = np.corrcoef(tables)
-        rho = max(float((alike.sum() - tasks) / (tasks * (tasks - 1))), 0.0)
-    return tables.T, np.full(tasks, rho / (1 + (tasks - 1) * rho))
 
 
 def _drawn(problem: Problem, scales: Scales, rng: np.random.Generator) -> EffectsFit:

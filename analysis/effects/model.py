@@ -46,14 +46,16 @@ class EffectsPrior:
     pairs: tuple[float, float] = (0.4, 0.8)
     rest: tuple[float, float] = (0.2, 0.8)
     noise: tuple[float, float] = (0.01, 0.8)
-    others: tuple[float, float] = (1.0, 0.8)
+    others: tuple[float, float] = (3.0, 0.8)
     activity: float = 1.0
+    activities: tuple[tuple[float, float], ...] | None = None
 
     def moments(self, factors: int) -> tuple[Floats, Floats]:
         """Mean and sd of the coordinates (log scale, pairs, rest, noise, others, log l of each factor)."""
         five = (self.scale, self.pairs, self.rest, self.noise, self.others)
-        mean = np.concatenate([np.log([m for m, _ in five]), np.zeros(factors)])
-        sd = np.concatenate([[s for _, s in five], np.full(factors, 2 * self.activity)])
+        each = self.activities or ((1.0, 2 * self.activity),) * factors
+        mean = np.log([m for m, _ in (*five, *each)])
+        sd = np.array([s for _, s in (*five, *each)])
         return mean, sd
 
 
