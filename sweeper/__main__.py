@@ -173,6 +173,20 @@ def fit(
 
 
 @app.command()
+def effects(
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet, a row a run: error, and a column for each attribute.")],
+    factors: Annotated[str, typer.Option(help="Columns of the attributes, commas between; else all others.")] = "",
+    at: Annotated[float | None, typer.Option(help="The n to compare at, where there are several.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """What each rendering attribute does to the error, which setting is best, and which to run next."""
+    from sweeper.commands.effects import as_json, as_text, effects_of_table
+
+    found = effects_of_table(table, tuple(name.strip() for name in factors.split(",") if name.strip()), at)
+    print((as_json if json else as_text)(found))
+
+
+@app.command()
 def replay(
     table: Annotated[Path | None, typer.Argument(help="Recorded runs, as for `fit`: the pool to choose from.")] = None,
     law: Annotated[str | None, typer.Option(help="Or a known law to simulate: alpha,C,D,sigma.")] = None,

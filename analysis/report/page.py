@@ -137,6 +137,18 @@ endless rendering would leave.</p>
 {{ grid(tables.fits) }}
 </section>
 
+{% if data.effects %}<section id="effects">
+<h2>What each attribute does</h2>
+<p class="note">On average over all combinations of the others, by the model of effects: main effects, pairs, and each
+setting's own. Settings that were never rendered count too.</p>
+{% if figures.others.effects is defined %}
+<figure><img alt="Effects of rendering attributes" src="{{ figures.others.effects | source }}">
+<figcaption>Points of error with 95% intervals; left of zero the first level is better.</figcaption></figure>
+{% endif %}
+{{ grid(tables.effects) }}
+{{ grid(tables.settings) }}
+</section>{% endif %}
+
 <section id="reference">
 <h2>Is pre-training better than none?</h2>
 {% if tables.references.rows %}

@@ -57,7 +57,7 @@ def curve_figure(
     draw_order(axes, observations, _INK, _PALE)
     _size_axis(axes, sizes)
     axes.set_title(arm, loc="left", fontsize=12, fontweight="bold", pad=order_height(observations))
-    return _png(figure)
+    return png_of(figure)
 
 
 def comparison_figure(
@@ -80,7 +80,7 @@ def comparison_figure(
     axes.set_ylim(*_limits([*drawn, *(float(fit.median_curve(sizes[-1])) for fit in fits.values())]))
     _size_axis(axes, sizes)
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-    return _png(figure)
+    return png_of(figure)
 
 
 def decision_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -> bytes:
@@ -106,7 +106,7 @@ def decision_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -
     axes.set_xlabel("decision")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-    return _png(figure)
+    return png_of(figure)
 
 
 def learning_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -> bytes:
@@ -126,7 +126,7 @@ def learning_figure(decisions: Sequence[Decision], colours: Mapping[str, str]) -
         axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))
         axis.set_label_text(name)
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
-    return _png(figure)
+    return png_of(figure)
 
 
 def steps_figure(steps: Sequence[StepsTried]) -> bytes:
@@ -147,7 +147,7 @@ def steps_figure(steps: Sequence[StepsTried]) -> bytes:
     axes.set_ylabel("error on the folds")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
-    return _png(figure)
+    return png_of(figure)
 
 
 def spending_figure(ledger: Sequence[StageSpend]) -> bytes:
@@ -163,7 +163,7 @@ def spending_figure(ledger: Sequence[StageSpend]) -> bytes:
     axes.set_xlim(0, widest * 1.45)
     axes.set_xlabel("minutes")
     axes.grid(axis="y", visible=False)
-    return _png(figure)
+    return png_of(figure)
 
 
 def _law(axes: Axes, fit: LawFit, sizes: np.ndarray, colour: str) -> None:
@@ -254,7 +254,8 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file."""
     # A $ is money or part of a name here, never the start of a formula.
     for text in figure.findobj(Text):
         text.set_parse_math(False)

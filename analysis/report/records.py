@@ -6,6 +6,7 @@ from math import exp
 from typing import ClassVar
 
 from analysis.complexity import Complexity
+from analysis.effects.answers import Effects
 from analysis.estimator.law_fit import LawFit
 from analysis.estimator.observations import log_errors
 from analysis.verdict.shuffled_labels import Control
@@ -149,7 +150,8 @@ class ReportData:
     measured; said at the top of the page and in every table. `complexity`: of the arm's rendered set
     (analysis/complexity.py), where it was measured; to be compared at equal n and features only. `tuned_on`: in words,
     the data that decided the tuning. `steps`: the numbers of steps that were tried before the first run, and
-    `steps_reason` which was chosen; empty where none were to be chosen.
+    `steps_reason` which was chosen; empty where none were to be chosen. `effects`: of rendering attributes, by group of
+    arms that share backbone and fine-tuning task.
     """
 
     title: str
@@ -176,3 +178,4 @@ class ReportData:
     tuned_on: str = ""
     steps: Sequence[StepsTried] = ()
     steps_reason: str = ""
+    effects: Mapping[str, Effects] = field(default_factory=dict)

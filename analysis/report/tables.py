@@ -6,6 +6,7 @@ from statistics import fmean
 
 from analysis.amounts import money
 from analysis.estimator.law_fit import Estimate, LawFit
+from analysis.report.attributes import effects_table, settings_table
 from analysis.report.columns import Column, Table, percent, spent
 from analysis.report.records import Reference, ReportData
 from analysis.report.tuning_tables import steps_table, tuning_table
@@ -19,6 +20,8 @@ def report_tables(data: ReportData) -> dict[str, Table]:
         "observations": _observations(data),
         "fits": _fits(data),
         "verdicts": _verdicts(data),
+        "effects": effects_table(data.effects),
+        "settings": settings_table(data.effects),
         "references": _references(data),
         "controls": _controls(data),
         "steps": steps_table(data),

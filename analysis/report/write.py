@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
+from analysis.report.attributes import effects_figure
 from analysis.report.columns import write_csv
 from analysis.report.page import GRID, PAGE, SLOPE_IS_PRIOR, STYLE
 from analysis.report.plots import (
@@ -62,6 +63,8 @@ def draw_figures(data: ReportData) -> Figures:
         others["decisions"] = decision_figure(data.decisions, colours)
     if any(d.falls for d in data.decisions):
         others["learning"] = learning_figure(data.decisions, colours)
+    if data.effects:
+        others["effects"] = effects_figure(data.effects)
     if data.steps:
         others["steps"] = steps_figure(data.steps)
     if data.ledger:

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.amounts import money
+from analysis.effects.answers import Change
 from analysis.estimator.law_fit import LawFit, shortest_interval
 from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats
@@ -31,7 +32,7 @@ class Verdict:
     `n_needed`. `C_interval`: the error that endless rendering would leave. `error_now`: median error at the largest
     n so far, and `error_now_interval`. `next_doubling`: median relative fall of the error from doubling that n, and
     `next_doubling_interval`. `without`: the arm beside no pre-training at that n, None where that was not run.
-    `level`: what the intervals hold, but for that of `without`.
+    `level`: what the intervals hold, but for that of `without`. `change`: of attributes, the one likeliest to help.
     """
 
     arm: str
@@ -49,6 +50,7 @@ class Verdict:
     next_doubling_interval: tuple[float, float]
     without: Comparison | None = None
     level: float = 0.95
+    change: Change | None = None
 
 
 @dataclass(frozen=True, eq=False)

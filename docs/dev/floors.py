@@ -42,6 +42,7 @@ FOR = {
     "analysis.paper": "the paper's tables",
     "analysis.theory": "appendix E, run",
     "analysis.complexity": "how rich a rendered set is",
+    "analysis.effects": "what each attribute of a rendering does",
     "analysis.estimator": "posterior of alpha, C, D",
     "analysis.exchange": "what renders are worth in labels",
     "analysis.laws": "error(n) = D n^-alpha + C",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from analysis.evidence.factor_tables import FactorTable, read_factor_table
 from analysis.paper.recorded import Curve, Setting, read_few_shot, read_paper
 from sweeper.errors import BadInput, bad_input
 
@@ -19,6 +20,11 @@ def paper_curves(data_root: Path | None) -> dict[Setting, Curve]:
 def few_shot_curves(data_root: Path | None) -> dict[str, tuple[Curve, Curve]]:
     """The few-shot curves, the part to fit and the part to score of each; BadInput where they cannot be read."""
     return _read(read_few_shot, data_root, "alabdulmohsin_vision.csv")
+
+
+def factor_table(data_root: Path | None) -> FactorTable:
+    """The recorded settings of factors; BadInput where they cannot be read."""
+    return _read(read_factor_table, data_root, "task2sim_factors.csv")
 
 
 def _read(reader: Callable[[Path], Curves], data_root: Path | None, file: str) -> Curves:

@@ -43,6 +43,9 @@ BENCHES: Mapping[str, Bench] = {
         "recorded settings named right", "the fixed grid", "policy:measure_renderings", ("data_root",)
     ),
     "policy-drawn-renderings": Bench("the same on drawn settings", "the fixed grid", "policy:measure_drawn_renderings"),
+    "factors": Bench(
+        "the best of all settings in 17 and 33 runs", "a fraction of the factorial", "factors:measure", ("data_root",)
+    ),
     "calibration": Bench(
         "coverage and verdicts of simulated sweeps",
         "what they say",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from analysis.effects.answers import Effects
 from analysis.report.records import ContactSheet, Decision, Observation, Reference, ReportData, StageSpend, StepsTried
 from analysis.report.write import write_report as write_page
 from analysis.verdict.shuffled_labels import Control
@@ -25,6 +26,7 @@ from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
 from sweeper.search.decision_log import DECISIONS, decision_events, learning_events
 from sweeper.search.knowledge import Knowledge, learn
+from sweeper.search.new_settings import is_adaptive
 from sweeper.stages.identity import as_plain, studies
 from sweeper.stages.image_sets import run_images
 from sweeper.storage.artifacts import ArtifactStore
@@ -45,13 +47,15 @@ STAGE_UNITS = {"render": "images", "pretrain": "checkpoints", "finetune": "fine-
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the report is, how the sweep ended, and what it says of each arm."""
+    """Where the report is, how the sweep ended, what it says of each arm, and effects of attributes by group."""
 
     report: Path
     stop_kind: str
     stop_reason: str
     verdicts: dict[str, Verdict]
     undecided: tuple[str, ...]
+    effects: dict[str, Effects]
+    adaptive: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -98,7 +102,8 @@ def write_report(folder: Path) -> Outcome:
         for arm in record.plan.arms
         if arm.name not in verdicts or verdicts[arm.name].label == "not identified yet"
     )
-    return Outcome(page, record.stop_kind, record.stop_reason, verdicts, undecided)
+    effects = {name: group.said for name, group in record.knowledge.effects.items()}
+    return Outcome(page, record.stop_kind, record.stop_reason, verdicts, undecided, effects, is_adaptive(record.config))
 
 
 def _report_data(record: Record) -> ReportData:
@@ -127,6 +132,7 @@ def _report_data(record: Record) -> ReportData:
         controls=list(_controls(record)),
         tuning=list(tuning_table(config, record.observations, record.ledger.device("finetune"))),
         tuned_on=tuned_on(config, record.observations),
+        effects={name: group.said for name, group in knowledge.effects.items()},
         steps=list(_steps(record)),
         steps_reason="" if (choice := chosen_before(config, record.folder)) is None else choice.reason,
     )
@@ -205,7 +211,11 @@ def _sheets(config: SweepConfig, observations: Sequence[results.Observation]) ->
     store = ArtifactStore(config.store)
     for rendering in config.renderings:
         read = ((row.n, row.seed) for row in observations if row.rendering == rendering)
-        images = run_images(config, rendering, *next(read, (1, config.seed)))
+        first = next(read, None)
+        if first is None and is_adaptive(config):
+            # It was not chosen.
+            continue
+        images = run_images(config, rendering, *(first or (1, config.seed)))
         manifest = store.find_sound(images.shard(0))
         if manifest is None:
             why = "its first images are missing or damaged; `sweeper render` makes them"
@@ -260,7 +270,7 @@ def _notes(record: Record) -> list[str]:
             " full, and what it made is not counted."
         )
     notes += [f"{line}." for line in less_than_one_pass(record.config, record.plan.choices)]
-    for arm in record.plan.arms:
+    for arm in () if is_adaptive(record.config) else record.plan.arms:
         if arm.name not in record.knowledge.fits:
             sizes = len({row.n for row in record.observations if row.arm == arm.name})
             notes.append(f"{arm.name}: not identified yet, with runs at {sizes} sizes; a law needs three.")

@@ -1,11 +1,13 @@
 """One sweep from config to report: check the input, open the run folder, start Ray, run the loop, report."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from analysis.effects.answers import sentences
 from analysis.policy.proposal import Stop
 from sweeper.budget.ledger import Ledger, ticking
 from sweeper.cluster.capacity import nodes_now
@@ -68,6 +70,8 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
         outcome = write_report(folder)
         sync_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW)
+    for name, said in outcome.effects.items():
+        reporter.event("effects", f"{name}: {'; '.join(sentences(said))}", group=name, **asdict(said))
     where = redacted(joined_uri(config.place, "report.html")) if is_uri(config.place) else outcome.report
     reporter.event("report", f"report: {where}", path=str(where))
     return outcome

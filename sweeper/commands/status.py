@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from analysis.effects.answers import in_words, sentences
 from sweeper.budget.ledger import STAGES
 from sweeper.commands.plan import next_proposal
 from sweeper.commands.report import STAGE_UNITS, Outcome, Record, read_record
 from sweeper.search.decision_log import DECISIONS, read_decisions
+from sweeper.search.new_settings import is_adaptive
 from sweeper.study import results
 
 
 def describe(folder: Path) -> str:
     """Text of `sweeper status`; raises BadInput where the folder is not the run folder of a sweep."""
     record = read_record(folder)
-    return "\n".join([*_head(record), *_stages(record), *_arms(record), *_next(record)])
+    return "\n".join([*_head(record), *_stages(record), *_arms(record), *_effects(record), *_next(record)])
 
 
 def verdict_lines(outcome: Outcome) -> Iterator[str]:
@@ -21,7 +23,9 @@ def verdict_lines(outcome: Outcome) -> Iterator[str]:
     yield f"stopped: {outcome.stop_reason}"
     for arm, verdict in outcome.verdicts.items():
         yield f"{arm}: {verdict.label} (probability {verdict.probability:.2f}). {verdict.sentence}"
-    for arm in outcome.undecided:
+    for name, said in outcome.effects.items():
+        yield from (f"{name}: {line}" for line in sentences(said))
+    for arm in () if outcome.adaptive else outcome.undecided:
         if arm not in outcome.verdicts:
             yield f"{arm}: not identified yet: too few sizes were run."
     yield f"report: {outcome.report}"
@@ -48,8 +52,12 @@ def _stages(record: Record) -> Iterator[str]:
 
 
 def _arms(record: Record) -> Iterator[str]:
+    unrun = 0
     for arm in (*record.plan.references, *record.plan.arms):
         runs = [run for run in record.knowledge.runs if run.run.arm == arm.name]
+        if not runs and is_adaptive(record.config):
+            unrun += 1
+            continue
         points = ", ".join(
             f"n={each.run.n}: {each.error:.2%}" for each in sorted(runs, key=lambda r: (r.run.n, r.run.seed))
         )
@@ -58,6 +66,17 @@ def _arms(record: Record) -> Iterator[str]:
             yield f"  {record.knowledge.fits[arm.name]}"
             verdict = record.knowledge.verdicts[arm.name]
             yield f"  verdict: {verdict.label} (probability {verdict.probability:.2f}). {verdict.sentence}"
+    if unrun:
+        yield f"arms of the design without a run: {unrun}"
+
+
+def _effects(record: Record) -> Iterator[str]:
+    """What each attribute does to the error, in every group of arms that says."""
+    prices = record.ledger.usd_per_image()
+    for name, group in record.knowledge.effects.items():
+        nearest = group.said.next
+        price = {} if prices is None or nearest is None else {in_words(nearest.levels): prices * group.n}
+        yield from (f"{name}: {line}" for line in sentences(group.said, price))
 
 
 def _next(record: Record) -> Iterator[str]:

@@ -11,7 +11,7 @@ from render_actors.setting.setting import Device, Label, RenderSetting, attribut
 from render_actors.setting.source import Fit, Source
 from render_actors.sources.labelled_folder import folder_classes
 from sweeper.config.devices import Choice
-from sweeper.config.types import Count, Model, Number, Positive
+from sweeper.config.types import Count, Model, Name, Number, Positive
 from sweeper.storage.uris import expanded
 
 
@@ -87,10 +87,12 @@ _Shared: Any = _keys("render")
 class Rendering(_OfEach):
     """One rendering setting: the attributes in which renderings differ, or a source of images of the user's own.
 
-    What each key says and may be stands at `render_actors.setting.setting.RenderSetting`.
+    What each key says and may be stands at `render_actors.setting.setting.RenderSetting`. `factors`: the level that the
+    setting has of factors that no attribute says, as what a folder of one's own shows (docs/effects.md).
     """
 
     source: ImageSource | None = None
+    factors: dict[Name, str | bool | int | float] | None = None
 
 
 class Render(_Shared):

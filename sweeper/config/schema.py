@@ -17,6 +17,7 @@ from analysis.policy.registry import OURS, POLICIES
 from render_actors.setting.source import Fit
 from sweeper.config.budget import Budget, Prices
 from sweeper.config.devices import Choice
+from sweeper.config.factors import FactorDesign, with_settings
 from sweeper.config.finetune import Finetune
 from sweeper.config.render import Render, Rendering
 from sweeper.config.tune import Tune
@@ -234,6 +235,7 @@ class SweepConfig(Model):
     data_root: str | None = None
     fit: Fit | None = None
     renderings: Annotated[dict[Name, Rendering], Field(min_length=1)]
+    factors: FactorDesign | None = None
     render: Render = Render()
     pretrain: Pretrain = Pretrain()
     finetune: Finetune = Finetune()
@@ -257,6 +259,29 @@ class SweepConfig(Model):
     @classmethod
     def _folder(cls, folder: str | None) -> str | None:
         return None if folder is None else expanded(folder)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_of_factors(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        renderings, factors = with_settings(raw.get("renderings"), raw.get("factors"))
+        said = {"factors": factors} if factors is not None else {}
+        return raw | said | ({"renderings": renderings} if renderings is not None else {})
+
+    @model_validator(mode="after")
+    def _adaptive(self) -> SweepConfig:
+        keys = {tuple(sorted(each.factors or ())) for each in self.renderings.values()}
+        if len(keys) > 1:
+            raise ValueError("renderings: factors of its own must have the same names in every setting")
+        if self.factors is None or self.factors.design != "adaptive":
+            return self
+        if self.objective != "best" or self.n_target not in self.ladder.choices():
+            raise ValueError(
+                "renderings.design: adaptive looks for the best setting at n_target: set objective: best, and n_target"
+                " to a size of the ladder"
+            )
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepConfig:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from analysis.policy.goals import Goals
 from analysis.policy.runs import ArmState, Run
 from analysis.verdict.verdict import Verdict, verdict
 from sweeper.config.schema import SweepConfig
+from sweeper.search.attributes import GroupEffects, effects_of, with_change
 from sweeper.study.arms import Arm, Plan
 from sweeper.study.results import MeasuredRun
 
@@ -23,12 +24,13 @@ FEWEST_SIZES = 3
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What the results table says: a fit and a verdict for each arm that has enough runs."""
+    """What the results table says: a fit and a verdict for each arm that has enough runs; effects of attributes."""
 
     runs: tuple[MeasuredRun, ...]
     fits: dict[str, LawFit]
     verdicts: dict[str, Verdict]
     first_seed: int = 0
+    effects: dict[str, GroupEffects] = field(default_factory=dict)
 
     @cached_property
     def arms(self) -> list[ArmState]:
@@ -72,7 +74,9 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
         )
         for name, fit in fits.items()
     }
-    return Knowledge(tuple(runs), fits, verdicts, config.seed)
+    effects = effects_of(config, plan, runs, fits)
+    verdicts = with_change(verdicts, effects, target.min_gain, usd_per_image)
+    return Knowledge(tuple(runs), fits, verdicts, config.seed, effects)
 
 
 def _at_zero(reference: str, runs: Sequence[MeasuredRun]) -> list[MeasuredRun]:
