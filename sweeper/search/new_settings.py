@@ -22,11 +22,6 @@ from sweeper.search.knowledge import Knowledge
 from sweeper.study.arms import Plan
 
 
-def is_adaptive(config: SweepConfig) -> bool:
-    """Whether settings are chosen among the combinations of factors."""
-    return config.factors is not None and config.factors.design == "adaptive"
-
-
 def first_settings(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
     """A run at `n_target` of every arm of the fraction that the design begins with."""
     assert config.factors is not None
