@@ -16,12 +16,11 @@ from analysis.verdict.verdict import Verdict
 
 def report_tables(data: ReportData) -> dict[str, Table]:
     """Every table by name; the name is that of its file."""
-    return {
+    attributes = {"effects": effects_table(data.effects), "settings": settings_table(data.effects)}
+    return (attributes if data.effects else {}) | {
         "observations": _observations(data),
         "fits": _fits(data),
         "verdicts": _verdicts(data),
-        "effects": effects_table(data.effects),
-        "settings": settings_table(data.effects),
         "references": _references(data),
         "controls": _controls(data),
         "steps": steps_table(data),

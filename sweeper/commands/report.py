@@ -6,7 +6,7 @@ import logging
 import platform
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from analysis.effects.answers import Effects
@@ -25,8 +25,7 @@ from sweeper.commands.tuning import tuned_on, tuning_table
 from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
 from sweeper.search.decision_log import DECISIONS, decision_events, learning_events
-from sweeper.search.knowledge import Knowledge, learn
-from sweeper.search.new_settings import is_adaptive
+from sweeper.search.knowledge import Knowledge, learn, with_effects
 from sweeper.stages.identity import as_plain, studies
 from sweeper.stages.image_sets import run_images
 from sweeper.storage.artifacts import ArtifactStore
@@ -54,7 +53,7 @@ class Outcome:
     stop_reason: str
     verdicts: dict[str, Verdict]
     undecided: tuple[str, ...]
-    effects: dict[str, Effects]
+    effects: dict[str, Effects] = field(default_factory=dict)
     adaptive: bool = False
 
     @property
@@ -88,7 +87,8 @@ def read_record(folder: Path) -> Record:
     runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
     stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == these.sweep]
     stop = stops[-1] if stops else {"kind": "", "reason": ""}
-    knowledge = learn(config, plan, runs, ledger.usd_per_image())
+    price = ledger.usd_per_image()
+    knowledge = with_effects(config, plan, learn(config, plan, runs, price), price)
     return Record(folder, config, plan, these, observations, ledger, knowledge, stop["kind"], stop["reason"])
 
 
@@ -103,7 +103,7 @@ def write_report(folder: Path) -> Outcome:
         if arm.name not in verdicts or verdicts[arm.name].label == "not identified yet"
     )
     effects = {name: group.said for name, group in record.knowledge.effects.items()}
-    return Outcome(page, record.stop_kind, record.stop_reason, verdicts, undecided, effects, is_adaptive(record.config))
+    return Outcome(page, record.stop_kind, record.stop_reason, verdicts, undecided, effects, record.config.is_adaptive)
 
 
 def _report_data(record: Record) -> ReportData:
@@ -212,7 +212,7 @@ def _sheets(config: SweepConfig, observations: Sequence[results.Observation]) ->
     for rendering in config.renderings:
         read = ((row.n, row.seed) for row in observations if row.rendering == rendering)
         first = next(read, None)
-        if first is None and is_adaptive(config):
+        if first is None and config.is_adaptive:
             # It was not chosen.
             continue
         images = run_images(config, rendering, *(first or (1, config.seed)))
@@ -270,7 +270,7 @@ def _notes(record: Record) -> list[str]:
             " full, and what it made is not counted."
         )
     notes += [f"{line}." for line in less_than_one_pass(record.config, record.plan.choices)]
-    for arm in () if is_adaptive(record.config) else record.plan.arms:
+    for arm in () if record.config.is_adaptive else record.plan.arms:
         if arm.name not in record.knowledge.fits:
             sizes = len({row.n for row in record.observations if row.arm == arm.name})
             notes.append(f"{arm.name}: not identified yet, with runs at {sizes} sizes; a law needs three.")

@@ -8,7 +8,6 @@ from sweeper.budget.ledger import STAGES
 from sweeper.commands.plan import next_proposal
 from sweeper.commands.report import STAGE_UNITS, Outcome, Record, read_record
 from sweeper.search.decision_log import DECISIONS, read_decisions
-from sweeper.search.new_settings import is_adaptive
 from sweeper.study import results
 
 
@@ -55,7 +54,7 @@ def _arms(record: Record) -> Iterator[str]:
     unrun = 0
     for arm in (*record.plan.references, *record.plan.arms):
         runs = [run for run in record.knowledge.runs if run.run.arm == arm.name]
-        if not runs and is_adaptive(record.config):
+        if not runs and record.config.is_adaptive:
             unrun += 1
             continue
         points = ", ".join(

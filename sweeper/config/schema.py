@@ -274,7 +274,7 @@ class SweepConfig(Model):
         keys = {tuple(sorted(each.factors or ())) for each in self.renderings.values()}
         if len(keys) > 1:
             raise ValueError("renderings: factors of its own must have the same names in every setting")
-        if self.factors is None or self.factors.design != "adaptive":
+        if not self.is_adaptive:
             return self
         if self.objective != "best" or self.n_target not in self.ladder.choices():
             raise ValueError(
@@ -314,6 +314,11 @@ class SweepConfig(Model):
             if n not in (None, *sizes):
                 raise ValueError(f"{key}: {n} is no size of the ladder; choose one of {sizes}")
         return self
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether renderings are chosen one by one among the combinations of factors."""
+        return self.factors is not None and self.factors.design == "adaptive"
 
     @property
     def is_simulated(self) -> bool:

@@ -15,7 +15,7 @@ from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from sweeper.config.schema import SweepConfig
 from sweeper.search.knowledge import Knowledge, goals_of
-from sweeper.search.new_settings import choose_setting, first_settings, is_adaptive
+from sweeper.search.new_settings import choose_setting, first_settings
 from sweeper.study.arms import Arm, Plan, run_seeds
 
 
@@ -38,7 +38,7 @@ def opening(
     ]
     if not names:
         return references
-    if is_adaptive(config):
+    if config.is_adaptive:
         return references + first_settings(config, plan, cost, unit)
     sizes = pilot_sizes(plan.ladder, lambda n: afresh(plan.run(plan.arms[0], n, config.seed)))
     looks = pilot(names, sizes, cost, unit, config.seed, plan.s)
@@ -112,7 +112,7 @@ def choose(
     are not asked for again.
     """
     terms = Terms(goals_of(config), budget_left, unit)
-    if is_adaptive(config):
+    if config.is_adaptive:
         return choose_setting(config, plan, known, pending, refused, cost, terms)
     for arm in plan.arms:
         if arm.name not in known.fits:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -74,9 +74,18 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
         )
         for name, fit in fits.items()
     }
-    effects = effects_of(config, plan, runs, fits)
-    verdicts = with_change(verdicts, effects, target.min_gain, usd_per_image)
-    return Knowledge(tuple(runs), fits, verdicts, config.seed, effects)
+    known = Knowledge(tuple(runs), fits, verdicts, config.seed)
+    return with_effects(config, plan, known, usd_per_image) if config.is_adaptive else known
+
+
+def with_effects(config: SweepConfig, plan: Plan, known: Knowledge, usd_per_image: float | None) -> Knowledge:
+    """The same with the effects of attributes, and verdicts that name the change likeliest to help.
+
+    Only an adaptive design decides by them; for other sweeps it is enough to ask when the answer is told.
+    """
+    effects = effects_of(config, plan, known.runs, known.fits)
+    verdicts = with_change(known.verdicts, effects, config.target.min_gain, usd_per_image)
+    return replace(known, verdicts=verdicts, effects=effects)
 
 
 def _at_zero(reference: str, runs: Sequence[MeasuredRun]) -> list[MeasuredRun]:

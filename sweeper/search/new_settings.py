@@ -22,11 +22,6 @@ from sweeper.search.knowledge import Knowledge
 from sweeper.study.arms import Plan
 
 
-def is_adaptive(config: SweepConfig) -> bool:
-    """Whether settings are chosen among the combinations of factors."""
-    return config.factors is not None and config.factors.design == "adaptive"
-
-
 def first_settings(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
     """A run at `n_target` of every arm of the fraction that the design begins with."""
     assert config.factors is not None
@@ -58,12 +53,12 @@ def choose_setting(
     if offers:
         return max(offers, key=lambda offer: (offer.gain or 0.0) / max(offer.cost, 1e-12))
     if _all_certain(known, terms):
-        return Stop("best", _winners(known))
+        return Stop("best", _winners(known, terms))
     done = {run.arm for run in (*(each.run for each in known.runs), *pending, *refused)}
     if all(arm.name in done for arm in plan.arms):
-        return Stop("exhausted", f"every setting has been run; {_winners(known)}")
+        return Stop("exhausted", f"every setting has been run; {_winners(known, terms)}")
     dear = f"no run fits into what is left of the budget: {money(max(terms.budget_left, 0.0), terms.unit)}"
-    return Stop("budget", f"{dear}; {_winners(known)}")
+    return Stop("budget", f"{dear}; {_winners(known, terms)}")
 
 
 def _offers(
@@ -114,10 +109,11 @@ def _all_certain(known: Knowledge, terms: Terms) -> bool:
     return all(group.chance(recommended_arm(group), terms.goals.tie) >= terms.goals.level for group in groups)
 
 
-def _winners(known: Knowledge) -> str:
-    said = []
+def _winners(known: Knowledge, terms: Terms) -> str:
+    said, tie = [], terms.goals.tie
+    within = f" or within {tie:g} of it" if tie else ""
     for name, group in known.effects.items():
         place = recommended_arm(group)
-        chance = group.chances[group.arms[place].name]
-        said.append(f"for {name} the best is {in_words(group.fit.factors.named(place))} with {chance:.0%}")
+        what, chance = in_words(group.fit.factors.named(place)), group.chance(place, tie)
+        said.append(f"for {name} {what} has the lowest error at n = {group.n:,}{within} with probability {chance:.1%}")
     return "; ".join(said)

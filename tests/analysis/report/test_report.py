@@ -12,6 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from analysis import fit_law, fit_laws
+from analysis.effects.answers import answers
+from analysis.effects.factors import Factors
+from analysis.effects.fit import fit_effects, measured_of
 from analysis.report.records import (
     ContactSheet,
     Decision,
@@ -235,3 +238,21 @@ def test_pre_training_is_compared_with_none(data: ReportData) -> None:
     assert compare(fit, 3200, (level,)).sentence.startswith("Not shown")
     with pytest.raises(ValueError, match="n = 0 reference has no errors"):
         compare(fit, 3200, ())
+
+
+def test_effects_of_attributes_have_a_section_a_figure_and_two_tables(
+    data: ReportData, page: str, tmp_path: Path
+) -> None:
+    assert '<section id="effects">' not in page
+    factors = Factors({"material": ("own", "random"), "light": ("fix", "random")})
+    said = answers(fit_effects(factors, measured_of([0, 1, 2], [-1.0, -1.0, -0.8])), n=4096)
+
+    shown = write_report(tmp_path, replace(data, effects={"sinclass on net": said})).read_text(encoding="utf-8")
+
+    assert '<section id="effects">' in shown
+    assert (tmp_path / "figures" / "effects.png").exists()
+    rows = list(csv.DictReader((tmp_path / "tables" / "effects.csv").open(encoding="utf-8")))
+    assert (rows[0]["factor"], rows[0]["level"], rows[0]["n"]) == ("material", "own", "4096")
+    settings = list(csv.DictReader((tmp_path / "tables" / "settings.csv").open(encoding="utf-8")))
+    assert settings[-1]["which"] == "to run next"
+    assert settings[-1]["setting"] == "material random, light random"

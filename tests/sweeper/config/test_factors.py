@@ -23,7 +23,7 @@ def factored(folder: Path, **renderings: Any) -> Any:
 def test_a_full_design_has_every_combination_beside_the_named_settings(tmp_path: Path) -> None:
     config = factored(tmp_path, common={"background": "fix"}, plain={})
     assert len(config.renderings) == 9
-    one = config.renderings["light-fix.material-random.denoise-on"]
+    one = config.renderings["denoise-on.light-fix.material-random"]
     assert (one.light, one.material, one.denoise, one.background) == ("fix", "random", True, "fix")
     assert len(make_plan(config).arms) == 9
 

@@ -60,7 +60,9 @@ def test_it_begins_with_a_fraction_and_proposes_settings_never_rendered_until_th
     assert all(run.n == 4000 for run in first)
     assert isinstance(end, Stop)
     assert end.kind == "best"
-    assert "light fix, material own" in end.reason
+    assert "light fix" in end.reason
+    assert "material own" in end.reason
+    assert "or within 0.004 of it" in end.reason
     assert len([run for run in made if run.n > 0]) < 16
 
 
