@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from render_actors.setting.source import Fit
-from sweeper.config.devices import Choice
-from sweeper.config.types import Count, Model, Names, Number, Positive
+from sweeper.config.types import Choice, Count, Model, Names, Number, Positive
 from sweeper.storage.uris import expanded
 
 

@@ -10,8 +10,7 @@ from render_actors.setting.declared import Section
 from render_actors.setting.setting import Device, Label, RenderSetting, attributes
 from render_actors.setting.source import Fit, Source
 from render_actors.sources.labelled_folder import folder_classes
-from sweeper.config.devices import Choice
-from sweeper.config.types import Count, Model, Name, Number, Positive
+from sweeper.config.types import Choice, Count, Model, Name, Number, Positive
 from sweeper.storage.uris import expanded
 
 

@@ -1,6 +1,6 @@
 """What the keys of a sweep file are made of."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,6 +15,10 @@ Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 Fraction = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(gt=0, strict=True)]
+
+# A stage's device. cpu: CPU cores alone. gpu: GPUs, and a refusal where there are none. auto: GPUs where this machine
+# has one.
+Choice = Literal["auto", "cpu", "gpu"]
 
 # Names become parts of file names, which may not be longer than 255 bytes in all.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
