@@ -187,6 +187,7 @@ def _trained(job: Finetuning, trial: Trial, training: Any, recipe: Recipe, **val
     import torch
 
     from tasks.base import task
+    from tasks.models.given_weights import given_state
     from tasks.models.transfer import load_backbone, seeded_model
     from tasks.training.loop import train
 
@@ -197,6 +198,8 @@ def _trained(job: Finetuning, trial: Trial, training: Any, recipe: Recipe, **val
     if trial.checkpoint is not None:
         path = job.store.path(trial.checkpoint, MODEL_FILE)
         load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
+    elif job.settings.init is not None:
+        load_backbone(model, given_state(Path(job.settings.init), model.backbone))
     return model, train(model, learnt, training, recipe, seed=seed, device=_device(job), **validation)
 
 
