@@ -35,6 +35,25 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for 
 
 
 @app.command()
+def init(
+    renders: Annotated[
+        list[str] | None, typer.Option(help="Labelled renders, FOLDER or NAME=FOLDER; repeatable.")
+    ] = None,
+    photos: Annotated[str | None, typer.Option(help="Folder of labelled photographs.")] = None,
+    task: Annotated[str | None, typer.Option(help="sinclass, mulclass, objdet, insseg or semseg.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write; else called after the photographs.")] = None,
+    minutes: Annotated[float, typer.Option(min=1, help="The budget that is written into it.")] = 120,
+) -> None:
+    """Write a sweep file for folders of your own; asks for what is left out."""
+    from sweeper.commands.init import Wishes, asker, write_sweep
+
+    path, found = write_sweep(Wishes(tuple(renders or ()), photos, task, out, minutes), asker())
+    for line in found:
+        print(line)
+    print(f"{path} is written; next: sweeper plan {path}")
+
+
+@app.command()
 def plan(config: ConfigFile, overrides: Overrides = None) -> None:
     """Arms, ladder, stages, cache hits and estimated cost; spends nothing."""
     from sweeper.config.load import load_config
@@ -252,6 +271,21 @@ def bench(
     from sweeper.bench.figures import as_json, as_text
 
     print((as_json if json else as_text)(name or "", figures))
+
+
+@app.command("export-model")
+def export_model(
+    run: RunFolder,
+    arm: Annotated[str | None, typer.Option(help="Which arm; may be left out where there is one.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file; else model.safetensors in the run folder.")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Also where it gives another error than recorded.")] = False,
+) -> None:
+    """Make the best fine-tuned model of an arm again and write it as safetensors."""
+    folder = _checked_run_folder(run)
+    from sweeper.commands.export_model import export_model as export
+
+    for line in export(folder, arm, out, accept=accept):
+        print(line)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Everything that can be wrong with a sweep is looked at before anything is spent."""
 
+import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ def check(config: SweepConfig, found: Found | None = None) -> tuple[SweepConfig,
         for name in tasks:
             _check_parts(stage, name, config)
     check_cache(config)
+    config = _with_weights(config)
     sha256, s = _real_images(config, found or Found())
     resolved = config.finetune.model_copy(update={"dataset_sha256": sha256})
     return config.model_copy(update={"finetune": resolved}), s
@@ -69,6 +71,29 @@ def located(config: SweepConfig) -> SweepConfig:
     root = None if config.data_root is None else str(Path(config.data_root).expanduser().absolute())
     update = {"store": ArtifactStore(config.store).uri, "data_root": root, "renderings": renderings}
     return config.model_copy(update=update)
+
+
+def _with_weights(config: SweepConfig) -> SweepConfig:
+    """The config with the hashes of the weights that it begins with; BadInput where a backbone cannot take them."""
+    if config.pretrain.init is None and config.finetune.init is None:
+        return config
+    from tasks.models.backbones import build_backbone
+    from tasks.models.given_weights import given_state
+
+    found = {}
+    for stage in ("pretrain", "finetune"):
+        settings = config.pretrain if stage == "pretrain" else config.finetune
+        if settings.init is None:
+            continue
+        file = Path(settings.init).absolute()
+        with bad_input(f"{stage}.init: "):
+            for backbone, task in itertools.product(config.pretrain.backbones, settings.tasks):
+                given_state(file, build_backbone(backbone, task_facts(task)))
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        if settings.init_sha256 not in (None, sha256):
+            raise BadInput(f"{stage}.init_sha256: {file} has {sha256}; correct init, or leave the key out")
+        found[stage] = settings.model_copy(update={"init": str(file), "init_sha256": sha256})
+    return config.model_copy(update=found)
 
 
 def _check_simulated(config: SweepConfig) -> None:

@@ -64,6 +64,7 @@ def describe(config: SweepConfig) -> str:
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
         *_beyond_the_ladder(config),
         *_too_few_runs(config, plan),
+        *_weights(config),
         *_own_images(config),
         *_devices(config),
         *_disk(config, s),
@@ -137,6 +138,16 @@ def _beyond_the_ladder(config: SweepConfig) -> list[str]:
     if not rounds:
         return []
     return [f"mind: up to {rounds} purchases of an arm may follow, up to {most} images; these costs are without them"]
+
+
+def _weights(config: SweepConfig) -> list[str]:
+    """What networks begin with, where it is not random."""
+    before, without = config.pretrain.init, config.finetune.init
+    lines = [f"weights: pre-training begins with {before}"] if before else []
+    lines += [f"weights: n = 0 begins with {without}"] if without else []
+    if bool(before) != bool(without):
+        lines.append("mind: n = 0 and pre-training begin with different weights; give init to both to compare renders")
+    return lines
 
 
 def _own_images(config: SweepConfig) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from render_actors.setting.source import Fit
-from sweeper.config.types import Choice, Count, Model, Names, Number, Positive
+from sweeper.config.types import Choice, Count, Model, Names, Number, Positive, Sha256
 from sweeper.storage.uris import expanded
 
 
@@ -30,6 +30,9 @@ class Finetune(Model):
     `device`: cpu, gpu, or auto, a GPU where this machine has one; `gpus` says how much of one a fine-tune takes, 1
     where it is left out. Without `device`, `gpus` above 0 asks for a GPU.
 
+    `init`: a file of weights that fine-tunes without pre-training (n = 0) begin with, as `pretrain.init`; without it
+    they begin with random ones. `init_sha256` is filled in by `run`.
+
     `dataset_sha256`, the hash of the real images, is filled in by `run`: of all files' names and sizes, of labels, and
     of the pixels of the shared draw and of the test images. Where the file gives it, the images must match. A fine-tune
     that runs for `timeout_s` seconds is ended; `max_failures` tries are repeated, those that lost a node left out.
@@ -37,7 +40,7 @@ class Finetune(Model):
 
     tasks: Names = ("sinclass",)
     dataset: str = "fashion-mnist"
-    dataset_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    dataset_sha256: Sha256 | None = None
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
     subset: Literal["shared", "independent"] = "shared"
@@ -49,12 +52,19 @@ class Finetune(Model):
     fit: Fit | None = None
     test_fraction: Annotated[Number, Field(gt=0, lt=1)] | None = None
     recipe: dict[str, Any] = {}
+    init: str | None = None
+    init_sha256: Sha256 | None = None
     repeats: Annotated[Count, Field(le=1000)] = 3
     device: Choice | None = None
     cpus: Positive = 1.0
     gpus: Annotated[Number, Field(ge=0)] = 0.0
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 2
     timeout_s: Positive = 14400.0
+
+    @field_validator("init")
+    @classmethod
+    def _located(cls, init: str | None) -> str | None:
+        return None if init is None else expanded(init)
 
     @field_validator("dataset")
     @classmethod

@@ -20,7 +20,7 @@ from sweeper.config.finetune import Finetune
 from sweeper.config.ladder import LARGEST_SIZE, Ladder
 from sweeper.config.render import Render, Rendering
 from sweeper.config.tune import Tune
-from sweeper.config.types import Choice, Count, Fraction, Model, Name, Names, Number, Positive
+from sweeper.config.types import Choice, Count, Fraction, Model, Name, Names, Number, Positive, Sha256
 from sweeper.storage.uris import checked_uri, expanded, is_uri, local_copy
 
 SIMULATED = "simulated"
@@ -38,6 +38,9 @@ class Pretrain(Model):
     `device`: cpu, gpu, or auto, a GPU where this machine has one; without it `gpu` says. `gpus_per_worker`: below 1,
     one worker shares its GPU with others.
 
+    `init`: a file of weights that every backbone begins with, in place of random ones: a torchvision or timm ResNet's
+    state dict, or a backbone of this project, in safetensors or torch's format. `init_sha256` is filled in by `run`.
+
     Where the cluster cannot hold `workers` of them, training begins or goes on with any number from `min_workers` up.
     The global batch stays the same, and so does the model; recipe.sync_batch_norm is needed for it.
 
@@ -48,6 +51,8 @@ class Pretrain(Model):
     tasks: Names = ("mulclass",)
     backbones: Names = ("small_resnet",)
     recipe: dict[str, Any] = {}
+    init: str | None = None
+    init_sha256: Sha256 | None = None
     workers: Count = 2
     min_workers: Count | None = None
     cpus_per_worker: Positive = 1.0
@@ -59,6 +64,11 @@ class Pretrain(Model):
     checkpoint_every: Count = 200
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 3
     stall_s: Positive = 1800.0
+
+    @field_validator("init")
+    @classmethod
+    def _expanded(cls, init: str | None) -> str | None:
+        return None if init is None else expanded(init)
 
     @model_validator(mode="after")
     def _fewer(self) -> Pretrain:

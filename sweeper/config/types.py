@@ -19,6 +19,7 @@ Count = Annotated[int, Field(gt=0, strict=True)]
 # A stage's device. cpu: CPU cores alone. gpu: GPUs, and a refusal where there are none. auto: GPUs where this machine
 # has one.
 Choice = Literal["auto", "cpu", "gpu"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 # Names become parts of file names, which may not be longer than 255 bytes in all.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]

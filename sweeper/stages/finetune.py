@@ -116,56 +116,91 @@ def _simulated(laws: dict[str, SimulatedArm], trial: Trial) -> dict[str, Any]:
     return {"error": simulated_error(law, taught, trial.run.seed, trial.repeat, arm=trial.run.arm)}
 
 
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """A model that was fine-tuned on all s photographs, and what it got right of the test images."""
+
+    model: Any
+    recipe: Recipe
+    class_names: tuple[str, ...]
+    keypoint_names: tuple[str, ...]
+    scored: Any
+
+
+def tested_model(job: Finetuning, trial: Trial) -> Tested:
+    """Fine-tune on all s photographs and test: the same trial gives the same model on the same kind of machine."""
+    from tasks.base import task
+    from tasks.training.evaluation import on_test_images
+
+    own, real, chosen = _photographs(job, trial)
+    recipe, learnt = recipe_of(job.settings.recipe, trial.arm, trial.settings), task(trial.arm.finetune_task)
+    # The last iterate counts, so nothing is looked at before it.
+    training = real.training.take(chosen)
+    model, _ = _trained(job, trial, training, recipe)
+    tested = on_test_images(model, learnt, real.tested(own.rest(real)), device=_device(job), recipe=recipe)
+    return Tested(model, recipe, training.class_names, training.keypoint_names, tested)
+
+
 def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None], folder: Path) -> dict[str, Any]:
     """Its `error`; of a trial of the tuning the mean over `folds`, the error on each.
 
     On the test split, what it got right of the images is left in `folder`.
     """
-    import torch
-
-    from sweeper.stages.photographs import Photographs
-    from tasks.base import ArraySet, task
     from tasks.data.sampling import folds
-    from tasks.models.transfer import TransferModel, load_backbone, seeded_model
-    from tasks.training.evaluation import on_test_images
-    from tasks.training.loop import TrainResult, train
-
-    settings, identity = job.settings, job.identities.finetune(trial)
-    torch.set_num_threads(max(1, int(settings.cpus)))
-    learnt, device = task(trial.arm.finetune_task), "cuda" if settings.gpus else "cpu"
-    own = Photographs(settings, trial.arm.finetune_task, job.data_root, job.resolution, job.seed)
-    real = own.pinned()
-    chosen = own.drawn(real, identity["subset_seed"])
-    recipe = recipe_of(settings.recipe, trial.arm, trial.settings)
-    seed = training_seed(identity)
-
-    def trained(training: ArraySet, recipe: Recipe, **validation: Any) -> tuple[TransferModel, TrainResult]:
-        sizes = len(training.class_names), seed, len(training.keypoint_names)
-        model = seeded_model(trial.arm.backbone, learnt, *sizes, zero_init_last_norm=recipe.zero_init_last_norm)
-        if trial.checkpoint is not None:
-            path = job.store.path(trial.checkpoint, MODEL_FILE)
-            load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
-        return model, train(model, learnt, training, recipe, seed=seed, device=device, **validation)
 
     if trial.split == "test":
-        # The last iterate counts, so nothing is looked at before it.
-        model, _ = trained(real.training.take(chosen), recipe)
-        tested = on_test_images(model, learnt, real.tested(own.rest(real)), device=device, recipe=recipe)
+        tested = tested_model(job, trial).scored
         write_test_images(folder, tested)
         return {"error": 1.0 - tested.metric}
+    _, real, chosen = _photographs(job, trial)
+    recipe = recipe_of(job.settings.recipe, trial.arm, trial.settings)
     parts = folds(chosen, real.training.labels, job.folds, job.seed)
     looks = Looks(recipe.iterations, len(parts), on_the_way)
     watched = dataclasses.replace(recipe, eval_every=looks.every)
     try:
         for rest, part in parts:
-            held_out = real.training.take(part)
-            _, result = trained(real.training.take(rest), watched, validation=held_out, on_validation=looks)
+            held_out, learnt_from = real.training.take(part), real.training.take(rest)
+            _, result = _trained(job, trial, learnt_from, watched, validation=held_out, on_validation=looks)
             assert result.metric is not None
             looks.take(1.0 - result.metric)
     except FloatingPointError:
         # Values at which the training diverges are no failure of the sweep: they are the worst there are.
         return {"error": 1.0, "folds": [1.0] * len(parts)}
     return {"error": fmean(looks.errors), "folds": looks.errors}
+
+
+def _photographs(job: Finetuning, trial: Trial) -> tuple[Any, Any, Any]:
+    """The real images, the set as it is pinned, and which of its training images this fine-tune learns from."""
+    from sweeper.stages.photographs import Photographs
+
+    own = Photographs(job.settings, trial.arm.finetune_task, job.data_root, job.resolution, job.seed)
+    real = own.pinned()
+    return own, real, own.drawn(real, job.identities.finetune(trial)["subset_seed"])
+
+
+def _device(job: Finetuning) -> str:
+    return "cuda" if job.settings.gpus else "cpu"
+
+
+def _trained(job: Finetuning, trial: Trial, training: Any, recipe: Recipe, **validation: Any) -> tuple[Any, Any]:
+    """A model that begins at the trial's checkpoint, trained on these images, and what came of the training."""
+    import torch
+
+    from tasks.base import task
+    from tasks.models.given_weights import given_state
+    from tasks.models.transfer import load_backbone, seeded_model
+    from tasks.training.loop import train
+
+    torch.set_num_threads(max(1, int(job.settings.cpus)))
+    learnt, seed = task(trial.arm.finetune_task), training_seed(job.identities.finetune(trial))
+    sizes = len(training.class_names), seed, len(training.keypoint_names)
+    model = seeded_model(trial.arm.backbone, learnt, *sizes, zero_init_last_norm=recipe.zero_init_last_norm)
+    if trial.checkpoint is not None:
+        path = job.store.path(trial.checkpoint, MODEL_FILE)
+        load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
+    elif job.settings.init is not None:
+        load_backbone(model, given_state(Path(job.settings.init), model.backbone))
+    return model, train(model, learnt, training, recipe, seed=seed, device=_device(job), **validation)
 
 
 class Looks:

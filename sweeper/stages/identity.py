@@ -160,6 +160,9 @@ class Identities:
                 # The number of workers counts only where each normalises its own share.
                 "workers": None if recipe.sync_batch_norm else pretrain.workers,
             }
+            # What it begins with says so where it is not drawn.
+            if pretrain.init is not None:
+                self._pretrainings[arm]["init"] = pretrain.init_sha256
             # Only a control says so: the identity of what is learnt from true labels stays what it was.
             if arm.is_control:
                 self._pretrainings[arm]["labels"] = "shuffled"
@@ -192,6 +195,8 @@ class Identities:
             "resolution": config.finetune_resolution,
             "subset_seed": config.seed,
         }
+        if finetune.init is not None and arm.is_reference:
+            part["init"] = finetune.init_sha256
         if finetune.balanced is not None:
             part["balanced"] = finetune.balanced
         if config.finetune_fit is not None:

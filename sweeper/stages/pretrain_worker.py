@@ -89,7 +89,8 @@ def work(job: Pretraining, worker: Worker) -> str | None:
 
     from tasks.base import task
     from tasks.data.shuffled import with_shuffled_labels
-    from tasks.models.transfer import seeded_model
+    from tasks.models.given_weights import given_state
+    from tasks.models.transfer import load_backbone, seeded_model
     from tasks.training.loop import train
 
     settings, recipe = job.settings, job.recipe
@@ -101,6 +102,8 @@ def work(job: Pretraining, worker: Worker) -> str | None:
     learnt = task(job.arm.learnt)
     sizes = len(training.class_names), job.seed, len(training.keypoint_names)
     model = seeded_model(job.arm.backbone, learnt, *sizes, zero_init_last_norm=recipe.zero_init_last_norm)
+    if settings.init is not None:
+        load_backbone(model, given_state(Path(settings.init), model.backbone))
 
     def on_progress(step: int, images_per_s: float, loss: float) -> None:
         still_alive()

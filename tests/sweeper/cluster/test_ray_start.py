@@ -29,7 +29,7 @@ def test_a_port_that_can_be_none_is_refused_too() -> None:
 def test_a_temporary_folder_too_long_for_sockets_is_refused_at_once(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given Slurm's long TMPDIR, one line says so before Ray is tried, and doctor names it; a short RAY_TMPDIR mends it."""
+    """Given a long TMPDIR, as Slurm has, one line says so before Ray is tried; a short RAY_TMPDIR mends it."""
     folder = tmp_path / ("job" * 30)
     folder.mkdir()
     monkeypatch.delenv("RAY_TMPDIR", raising=False)

@@ -1,0 +1,100 @@
+"""Weights of the user's own for a backbone to begin with: torchvision's or timm's state dict, or one of this project's.
+
+Read from safetensors or torch's format, never by running code. Networks that were trained on ImageNet see
+(pixel / 255 - mean) / std, ours pixel / 127.5 - 1: the first convolution and the norm behind it take the difference.
+"""
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tasks.base import TaskError
+from tasks.models.backbones import StagedBackbone
+
+State = dict[str, Tensor]
+
+# What ImageNet's pixels are normalised with, of red, green and blue.
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Where a whole checkpoint may keep its weights, and what wrappers put before their names.
+_INSIDE = ("state_dict", "model", "model_state_dict", "model_ema")
+_WRAPPERS = ("module.", "backbone.", "model.")
+# A ResNet's parts, as torchvision and timm name them, and ours.
+_RESNET = {"conv1.": "stem.0.", "bn1.": "stem.1."} | {f"layer{i + 1}.": f"stages.{i}." for i in range(4)}
+_HEADS = ("fc.", "classifier.", "head.")
+
+
+def given_state(file: Path, backbone: StagedBackbone) -> State:
+    """The weights of `file` by the names of `backbone`; a classifier's head is left out.
+
+    Raises TaskError, in one line, where it cannot be read, is of another network, or has weights that no part takes.
+    """
+    found = {name: tensor for name, tensor in _unwrapped(_read(file)).items() if not name.startswith(_HEADS)}
+    own = backbone.state_dict()
+    if not own.keys() & found.keys():
+        found = _as_imagenet_sees({_renamed(name): tensor for name, tensor in found.items()})
+    # Files of before torch counted batches lack the count, which nothing depends on.
+    counts = {name: own[name] for name in own.keys() - found.keys() if name.endswith("num_batches_tracked")}
+    state = counts | found
+    wrong = sorted(name for name in own.keys() ^ state.keys()) or sorted(
+        name for name in own if own[name].shape != state[name].shape
+    )
+    if wrong:
+        raise TaskError(
+            f"{file} is of another network: {len(wrong)} of {len(own)} tensors are missing, unknown or of another"
+            f" shape, the first is {wrong[0]!r}; give a torchvision or timm state dict of it, or a backbone of ours"
+        )
+    return {name: tensor.to(own[name].dtype) for name, tensor in state.items()}
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors import SafetensorError
+            from safetensors.torch import load_file
+
+            try:
+                return dict(load_file(file))
+            except SafetensorError as error:
+                raise TaskError(f"{file} cannot be read as safetensors ({error}); give another file") from None
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise TaskError(f"{file} is not there; correct the path") from None
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TaskError(f"{file} cannot be read as weights ({reason}); save a state dict, or safetensors") from None
+    if not isinstance(content, dict):
+        raise TaskError(f"{file} holds a {type(content).__name__}; save the model's state dict")
+    return content
+
+
+def _unwrapped(content: dict[str, object]) -> State:
+    """The tensors by their plain names."""
+    for key in _INSIDE:
+        inner = content.get(key)
+        if isinstance(inner, dict):
+            content = inner
+    state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    for prefix in _WRAPPERS:
+        # an exported model has its backbone beside a head
+        inside = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        state = inside or state
+    return state
+
+
+def _renamed(name: str) -> str:
+    return next((ours + name.removeprefix(theirs) for theirs, ours in _RESNET.items() if name.startswith(theirs)), name)
+
+
+def _as_imagenet_sees(state: State) -> State:
+    """The same for pixels x in [-1, 1]: of p = (x + 1) / 2, (p - mean) / std is x / (2 std) + (0.5 - mean) / std.
+
+    The constant goes into the mean of the norm behind; at the border, where zeros are padded, it is another grey.
+    """
+    if not {"stem.0.weight", "stem.1.running_mean"} <= state.keys() or state["stem.0.weight"].shape[1] != 3:
+        return state
+    weight = state["stem.0.weight"]
+    mean, std = (torch.tensor(values, dtype=weight.dtype).view(1, 3, 1, 1) for values in (_MEAN, _STD))
+    shift = (weight * (0.5 - mean) / std).sum(dim=(1, 2, 3))
+    return state | {"stem.0.weight": weight / (2 * std), "stem.1.running_mean": state["stem.1.running_mean"] - shift}
