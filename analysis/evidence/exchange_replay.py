@@ -15,6 +15,8 @@ from analysis.laws import Floats
 from analysis.policy.exchange import Cell, choose, log_rate
 from analysis.replay.pools import STANDARD_PRICES
 
+# What of the price of a run is its fine-tune; the rest is its pre-training.
+_FINETUNE = 0.15
 # Cells that are bought between two fits; one at a time would change little and take as many times as long.
 _AT_ONCE = 3
 # What a label costs, in renders: where the next dollar's answer turns over on a grid such as the paper's.
@@ -47,11 +49,10 @@ class Grid:
 
 
 def _cost(cell: Cell, there: Sequence[Cell]) -> float:
-    prices = STANDARD_PRICES
     if cell.n == 0 or any((each.n, each.seed) == (cell.n, cell.seed) for each in there):
-        return prices.finetune
+        return _FINETUNE
     rendered = max((each.n for each in there), default=0)
-    return prices.finetune + prices.pretrain + max(0, cell.n - rendered) * prices.image
+    return STANDARD_PRICES.run + max(0, cell.n - rendered) * STANDARD_PRICES.image
 
 
 def in_grid_order(grid: Grid) -> list[Cell]:
