@@ -17,7 +17,7 @@ from analysis.laws import Floats
 KINDS = tuple(LAWS)
 SIZES = np.array([500.0, 1_000.0, 4_000.0, 16_000.0, 64_000.0])
 LABELS = np.array([100.0, 250.0, 600.0, 1_500.0, 4_000.0, 10_000.0])
-SEEDS = 2
+
 _SCALE = Scale(4_000.0, 1_000.0, 0.5)
 
 
@@ -85,6 +85,7 @@ def _of_labels(rng: np.random.Generator) -> Floats:
         rng.uniform(np.log(0.05), np.log(5.0)),
         rng.uniform(np.log(0.1), np.log(5.0)),
         np.log(rng.uniform(0.5, 1.6)),
+        np.log(rng.uniform(0.2, 1.2)),
         rng.uniform(-0.1, 0.6),
         rng.uniform(-1.0, 1.0),
     ])  # fmt: skip
@@ -111,3 +112,8 @@ def _of_relaxed(rng: np.random.Generator) -> Floats:
 
 
 _SHAPES = {"labels": _of_labels, "paper": _of_paper, "relaxed": _of_relaxed}
+
+
+def scale_of_truths() -> Scale:
+    """What the parameters of a truth are relative to."""
+    return _SCALE

@@ -1,9 +1,9 @@
 """How likely measured log errors are under a law's values: noise of its own for each run, and luck that runs share.
 
-The covariance of the log errors is sigma^2 (I + r1 [same s and seed] + r2 [same n and seed] + r3 K). Runs on one choice of
-s photographs share its luck, runs from one checkpoint that of its pre-training; K is smooth over log n and log s: how a
-law that is nearly right goes wrong. The ratios r lie on a small grid and sigma^2 has an inverse chi-squared prior, so
-that both are integrated out and a law's parameters alone are sampled.
+The covariance of the log errors is sigma^2 (I + r1 [same s and seed] + r2 [same n and seed] + r3 K). Runs on one choice
+of s photographs share its luck, runs from one checkpoint that of its pre-training; K is smooth over log n and log s:
+how a law that is nearly right goes wrong. The ratios r lie on a small grid and sigma^2 has an inverse chi-squared
+prior, so that both are integrated out and a law's parameters alone are sampled.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ import numpy as np
 
 from analysis.laws import Floats
 
+# Training images.
+IMAGENET = 1_281_167
 _PAPER_COLUMNS = (
     *("n_eval", "value", "pretrain.data", "pscale", "ptask", "pdata"),
     *("fdata", "fratio", "ftask", "model", "nparam"),
@@ -62,6 +64,15 @@ class Curve:
     def beyond(self, n: float) -> Curve:
         """The part with larger sizes."""
         return Curve(self.n[self.n > n], self.error[self.n > n])
+
+
+@dataclass(frozen=True, eq=False)
+class JointCurve:
+    """Errors (cells,) at sizes n (cells,), 0 included, and s labels (cells,)."""
+
+    n: Floats
+    s: Floats
+    error: Floats
 
 
 def read_paper(path: Path) -> dict[Setting, Curve]:
@@ -121,3 +132,26 @@ def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str, 
                 yield number, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read ({error}); give the published file") from None
+
+
+def read_paper_grid(path: Path, pretrain_task: str = "mulclass", backbone: str = "r50") -> JointCurve:
+    """Errors over n, 0 included, and the share of ImageNet that was fine-tuned on, of one pre-training task: sinclass,
+    the 64k collection and its own rendering setting. ValueError as in `read_paper`.
+    """
+    final: dict[tuple[float, float], tuple[float, float]] = {}
+    for number, row in _rows(path, _PAPER_COLUMNS):
+        if (row["pscale"], row["pdata"], row["ftask"], row["fdata"], row["model"], row["ptask"]) != (
+            *("64k", "bop", "sinclass", "imagenet"),
+            *(backbone, pretrain_task),
+        ) or row["value"] in ("", "NA"):
+            continue
+        try:
+            n, share, step = float(row["pretrain.data"]), float(row["fratio"]) / 100, float(row["n_eval"])
+            error = 1 - float(row["value"])
+        except ValueError as wrong:
+            raise ValueError(f"{path}, line {number}: {wrong}; give the paper's published file") from None
+        if step >= final.get((n, share), (-1.0, 0.0))[0]:
+            final[n, share] = (step, error)
+    cells = sorted(final)
+    n, share = (np.array([cell[i] for cell in cells]) for i in (0, 1))
+    return JointCurve(n, np.round(share * IMAGENET), np.array([final[cell][1] for cell in cells]))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from analysis.evidence.factor_tables import FactorTable, read_factor_table
-from analysis.paper.recorded import Curve, Setting, read_few_shot, read_paper
+from analysis.paper.recorded import Curve, JointCurve, Setting, read_few_shot, read_paper, read_paper_grid
 from sweeper.errors import BadInput, bad_input
 
 Curves = TypeVar("Curves")
@@ -15,6 +15,11 @@ Curves = TypeVar("Curves")
 def paper_curves(data_root: Path | None) -> dict[Setting, Curve]:
     """The paper's curves; BadInput where they cannot be read."""
     return _read(read_paper, data_root, "cg_transfer_finetune.csv")
+
+
+def paper_grid(data_root: Path | None) -> JointCurve:
+    """The paper's grid of n and s; BadInput where it cannot be read."""
+    return _read(read_paper_grid, data_root, "cg_transfer_finetune.csv")
 
 
 def few_shot_curves(data_root: Path | None) -> dict[str, tuple[Curve, Curve]]:

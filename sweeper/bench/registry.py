@@ -71,6 +71,12 @@ BENCHES: Mapping[str, Bench] = {
         ("data_root", "out", "evidence"),
     ),
     "reality": Bench("noise, bands and verdicts on the table of real runs", "what they say", "reality:measure"),
+    "exchange": Bench(
+        "laws of renders and labels: errors at hidden sizes, coverage, cost",
+        "the paper's law (2), the fixed grid",
+        "exchange:measure",
+        ("truths", "data_root"),
+    ),
     "theory": Bench("exponents of the paper's appendix E", "its bounds", "theory:measure", ("small", "out")),
     "tasks": Bench(
         "metric of every task and backbone",

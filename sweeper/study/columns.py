@@ -6,7 +6,7 @@ COLUMNS = {
     "n": "synthetic images that a run was pre-trained on; 0: no pre-training, compared with and not fitted",
     "error": "the run's error, in (0, 1]; with --percent in per cent; with --score a score (`score` is taken too)",
     "arm": "the run's curve; else what there is of rendering, pretrain_task, backbone, finetune_task and dataset",
-    "s": "real images it was fine-tuned on; each s is an arm of its own",
+    "s": "real images it was fine-tuned on; each is an arm; several give the worth of renders in labels",
     "seed": "tells runs of one size apart",
     "repeat": "tells fine-tunes of one pre-training apart; their mean is the run",
     "split": "rows of `test` are fitted, all others left out",

@@ -1,0 +1,122 @@
+"""The rate of exchange learnt cell by cell on a recorded grid: the policy beside the fixed grid at equal cost.
+
+Costs are those of `analysis.replay.pools`: 1 for a pre-training, 0.15 for a fine-tune, 1 for each 64,000 images that
+are not rendered yet. A checkpoint is fine-tuned at every s without a new pre-training; n = 0 has none.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.exchange.fit import ExchangeFit, fit_exchange
+from analysis.exchange.worth import labels_a_render
+from analysis.laws import Floats
+from analysis.policy.exchange import Cell, choose, log_rate
+from analysis.replay.pools import STANDARD_PRICES
+
+# What of the price of a run is its fine-tune; the rest is its pre-training.
+_FINETUNE = 0.15
+# Cells that are bought between two fits; one at a time would change little and take as many times as long.
+_AT_ONCE = 3
+# What a label costs, in renders: where the next dollar's answer turns over on a grid such as the paper's.
+_LABEL_IN_RENDERS = (1.0, 10.0, 100.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A recorded grid: the error of each cell."""
+
+    error: dict[Cell, float]
+
+    @property
+    def cost(self) -> float:
+        """Of all cells."""
+        return self.cost_of(list(self.error))
+
+    def cost_of(self, cells: Sequence[Cell]) -> float:
+        """Of these cells, from nothing."""
+        return sum(_cost(cell, cells[:i]) for i, cell in enumerate(cells))
+
+    def fit(self, cells: Sequence[Cell]) -> ExchangeFit:
+        """The posterior from these cells."""
+        return fit_exchange(
+            [cell.n for cell in cells],
+            [cell.s for cell in cells],
+            [self.error[cell] for cell in cells],
+            seed=[cell.seed for cell in cells],
+        )
+
+
+def _cost(cell: Cell, there: Sequence[Cell]) -> float:
+    if cell.n == 0 or any((each.n, each.seed) == (cell.n, cell.seed) for each in there):
+        return _FINETUNE
+    rendered = max((each.n for each in there), default=0)
+    return STANDARD_PRICES.run + max(0, cell.n - rendered) * STANDARD_PRICES.image
+
+
+def in_grid_order(grid: Grid) -> list[Cell]:
+    """The fixed grid's order: size after size, each at every s."""
+    return sorted(grid.error, key=lambda cell: (cell.seed, cell.n, cell.s))
+
+
+def opening(grid: Grid) -> list[Cell]:
+    """Without pre-training and at the most renders, each at the least, a middle and the most labels."""
+    sizes, labels = sorted({cell.n for cell in grid.error}), sorted({cell.s for cell in grid.error})
+    seed = min(cell.seed for cell in grid.error)
+    wanted = [Cell(n, s, seed) for n in (0, sizes[-1]) for s in (labels[0], labels[len(labels) // 2], labels[-1])]
+    return [cell for cell in wanted if cell in grid.error]
+
+
+def adaptive(grid: Grid, budgets: Sequence[float], n: float, s: float) -> Iterator[list[Cell]]:
+    """The cells that the policy has bought by each budget, for the rate at (n, s)."""
+    bought = opening(grid)
+    for budget in budgets:
+        while len(bought) < len(grid.error):
+            left = budget - grid.cost_of(bought)
+            candidates = [cell for cell in grid.error if cell not in bought]
+            there = list(bought)
+            chosen = choose(
+                grid.fit(there),
+                candidates,
+                lambda cell, more, there=there: _cost(cell, [*there, *more]),  # type: ignore[misc]
+                n=n,
+                s=s,
+                k=_AT_ONCE,
+                left=left,
+            )
+            if not chosen:
+                break
+            bought += [each.cell for each in chosen]
+        yield list(bought)
+
+
+def fixed(grid: Grid, budgets: Sequence[float]) -> Iterator[list[Cell]]:
+    """The cells of the fixed grid that each budget pays."""
+    order = in_grid_order(grid)
+    for budget in budgets:
+        bought = list[Cell]()
+        for cell in order:
+            if grid.cost_of([*bought, cell]) <= budget:
+                bought.append(cell)
+        yield bought
+
+
+def log_width(fit: ExchangeFit, n: float, s: float) -> float:
+    """Of the rate's 95 % interval, in log."""
+    low, high = np.quantile(log_rate(fit, n, s), [0.025, 0.975])
+    return float(high - low)
+
+
+def regret(fit: ExchangeFit, oracle: ExchangeFit, n: Floats, s: Floats) -> float:
+    """Mean share of what the next dollar could bring that is lost by buying what `fit` says, over places and prices.
+
+    The oracle is the posterior median of the whole grid.
+    """
+    known, said = (np.median(labels_a_render(each, n, s), axis=0) for each in (oracle, fit))
+    lost = []
+    for price in _LABEL_IN_RENDERS:
+        ratio = np.maximum(known * price, 1e-9)
+        worse = np.minimum(ratio, 1 / ratio)
+        lost.append(np.where((said * price > 1) == (ratio > 1), 0.0, 1 - worse))
+    return float(np.mean(lost))
