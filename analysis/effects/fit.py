@@ -68,7 +68,7 @@ class EffectsFit:
 
 
 def measured_of(
-    places: Sequence[int], log_errors: Sequence[float], variances: Sequence[float] | None = None
+    places: Sequence[int], log_errors: Sequence[float] | Floats, variances: Sequence[float] | None = None
 ) -> Measured:
     """Runs by combination.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.exchange.laws import LAWS, JointLaw, Scale
 from analysis.laws import Floats
@@ -30,9 +31,8 @@ class Table:
     error: Floats
     seed: Floats
 
-    def only(self, keep: Floats) -> Table:
+    def only(self, keep: NDArray[np.bool_]) -> Table:
         """The runs to keep."""
-        keep = np.asarray(keep, bool)
         return Table(self.n[keep], self.s[keep], self.error[keep], self.seed[keep])
 
 

@@ -153,5 +153,5 @@ def read_paper_grid(path: Path, pretrain_task: str = "mulclass", backbone: str =
         if step >= final.get((n, share), (-1.0, 0.0))[0]:
             final[n, share] = (step, error)
     cells = sorted(final)
-    n, share = (np.array([cell[i] for cell in cells]) for i in (0, 1))
-    return JointCurve(n, np.round(share * IMAGENET), np.array([final[cell][1] for cell in cells]))
+    sizes, shares = (np.array([cell[i] for cell in cells]) for i in (0, 1))
+    return JointCurve(sizes, np.round(shares * IMAGENET), np.array([final[cell][1] for cell in cells]))

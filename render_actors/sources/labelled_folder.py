@@ -36,7 +36,7 @@ FIRST_HELD_OUT_SCENE = 10_000_000
 # of so many images in their order one is held out, the second
 _HELD_OUT_OF, _HELD_OUT = 10, 1
 # what maps of class numbers may lie in, and the number that counts neither way in them
-_MAP_FOLDERS, _VOID = ("masks", "annotations", "SegmentationClass"), 255
+MAP_FOLDERS, _VOID = ("masks", "annotations", "SegmentationClass"), 255
 # endings of files that say what is in a folder
 _LISTS = (".json", ".yaml", ".yml", ".txt", ".names")
 Order = tuple[str, ...]
@@ -216,7 +216,7 @@ def _class_folders(folder: Path) -> Contents:
 
 
 def _maps(folder: Path) -> Contents:
-    of_split, lines = map_files(folder, _MAP_FOLDERS)
+    of_split, lines = map_files(folder, MAP_FOLDERS)
     pairs = [pair for part in of_split.values() for pair in part]
     return Contents({image: Entry(image, None, label) for image, label in pairs}, (), tuple(lines))
 

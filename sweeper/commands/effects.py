@@ -202,7 +202,9 @@ def _measured(
             f"{table}: runs at other n than {n:,.0f} of settings without a law, left out: {left_out}", file=sys.stderr
         )
     with bad_input(f"{table}: "):
-        fits = fit_laws({str(i): ([r.n for r in own], [r.error for r in own]) for i, own in lawful.items()})
+        fits = fit_laws(
+            {str(i): (np.array([r.n for r in own], float), [r.error for r in own]) for i, own in lawful.items()}
+        )
     draws = {int(i): np.log(fit.samples.error(n)) for i, fit in fits.items()}
     places = [*draws, *(i for i, _ in direct)]
     if not places:

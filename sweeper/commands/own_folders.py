@@ -9,24 +9,25 @@ from pathlib import Path
 import numpy as np
 
 from render_actors.setting.source import Kind
-from render_actors.sources.labelled_folder import folder_size
+from render_actors.sources.labelled_folder import MAP_FOLDERS, folder_size
 from sweeper.config.render import ImageSource
 from sweeper.errors import BadInput, one_line
 from sweeper.stages.training_labels import labels_for
 from tasks.base import ArraySet, TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
-from tasks.data.readers.images import PHOTOGRAPHS, class_numbers, images_in, size_of
+from tasks.data.readers.files import PHOTOGRAPHS, map_files, photographs_among, walk
+from tasks.data.readers.images import class_numbers, size_of
 from tasks.label_forms import LabelKind
 
 # How a folder of renders may be laid out, the most telling first: any folder of folders could be one a class.
-_RENDERS: tuple[Kind, ...] = ("coco", "masks", "imagefolder")
+_RENDERS: tuple[Kind, ...] = ("coco", "yolo", "masks", "imagefolder")
 # How photographs with labels of a kind may be laid out.
-_PHOTOGRAPHS: dict[LabelKind, str] = {
-    "class_index": "imagefolder",
-    "class_set": "coco",
-    "boxes": "coco",
-    "instances": "coco",
-    "semantic": "masks",
+_PHOTOGRAPHS: dict[LabelKind, tuple[str, ...]] = {
+    "class_index": ("imagefolder",),
+    "class_set": ("coco", "yolo"),
+    "boxes": ("coco", "yolo"),
+    "instances": ("coco", "yolo"),
+    "semantic": ("masks",),
 }
 # Photographs that are looked at, to see how large they and their objects are.
 _LOOKED_AT = 32
@@ -99,15 +100,19 @@ def look_at_photographs(path: str, task: str) -> Photos:
     folder, kind = Path(path).expanduser().absolute(), task_facts(task).label_kind
     if not folder.is_dir():
         raise BadInput(f"--photos {path}: is not a folder; give one of labelled photographs")
-    dataset = f"{_PHOTOGRAPHS[kind]}:{folder}"
-    try:
-        real = RealSet(dataset, None, _LOOK_PX, kind).load()
-        if not len(real.testing):
-            raise TaskError("it has no test photographs; add some")
-        share = _object_share(real, kind)
-    except (ValueError, OSError) as error:
-        raise BadInput(f"--photos {path}: {one_line(error)}; docs/tasks.md shows the layouts") from None
-    return Photos(dataset, len(real.training), len(real.testing), _median_side(folder), share)
+    refused: list[str] = []
+    for layout in _PHOTOGRAPHS[kind]:
+        dataset = f"{layout}:{folder}"
+        try:
+            real = RealSet(dataset, None, _LOOK_PX, kind).load()
+            if not len(real.testing):
+                raise TaskError("it has no test photographs; add some")
+            share = _object_share(real, kind)
+        except (ValueError, OSError) as error:
+            refused.append(f"{layout}: {one_line(error)}")
+            continue
+        return Photos(dataset, len(real.training), len(real.testing), _median_side(folder), share)
+    raise BadInput(f"--photos {path}: no layout that is known fits ({'; '.join(refused)}); see docs/tasks.md")
 
 
 def _name(text: str) -> str:
@@ -117,17 +122,19 @@ def _name(text: str) -> str:
 
 def _mask_classes(folder: Path) -> tuple[str, ...]:
     """Names for the numbers of masks, which no file gives: class1 and on."""
-    highest = max((int(np.asarray(class_numbers(mask)).max()) for mask in images_in(folder / "masks")), default=0)
+    of_split, _ = map_files(folder, MAP_FOLDERS)
+    masks = [folder / mask for pairs in of_split.values() for _, mask in pairs]
+    highest = max((int(np.asarray(class_numbers(mask)).max()) for mask in masks), default=0)
     if not highest:
         raise ValueError("no mask has a class above 0")
     return tuple(f"class{number}" for number in range(1, highest + 1))
 
 
 def _median_side(folder: Path) -> int:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTOGRAPHS and path.name[0] != ".")
+    files = sorted(photographs_among(walk(folder)))
     if not files:
         raise BadInput(f"--photos {folder}: holds no image file ({', '.join(sorted(PHOTOGRAPHS))})")
-    return round(statistics.median(min(size_of(file)) for file in files[:: max(1, len(files) // _LOOKED_AT)]))
+    return round(statistics.median(min(size_of(folder / file)) for file in files[:: max(1, len(files) // _LOOKED_AT)]))
 
 
 def _object_share(real: RealData, kind: LabelKind) -> float | None:
