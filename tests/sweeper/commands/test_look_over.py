@@ -22,7 +22,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sweep(folder: Path, source: dict[str, Any], *overrides: str, **finetune: Any) -> SweepConfig:
-    own = {"tasks": ["objdet"], "dataset": "coco:photos", "recipe": {"iterations": 4}} | finetune
+    own = {"tasks": ["objdet"], "dataset": "coco:photos", "recipe": {"warmup_images": 0}} | finetune
     content = real_sweep(renderings={"bought": {"source": source}}, finetune=own, ladder={"sizes": [3, 5, 9]})
     content["pretrain"] = {"validation_images": 1}
     content["tune"] = {"trials": 0}
