@@ -134,7 +134,9 @@ def _entry(setting: RenderSetting, seed: int, number: int) -> Entry:
     folder_size(source)
     training, held_out = _parts(source, seed)
     part = held_out if number // setting.poses_per_scene >= FIRST_HELD_OUT_SCENE else training
-    return contents(source).entries[part[number % len(part)]]
+    # held-out scenes begin at a multiple of the first: its image is the first of them, however many there are
+    place = number % (FIRST_HELD_OUT_SCENE * setting.poses_per_scene)
+    return contents(source).entries[part[place % len(part)]]
 
 
 @cache

@@ -14,6 +14,8 @@ from tasks.data.readers.views import views_in_words
 from tasks.label_forms import FORMS, IGNORED
 
 _NAMES_SHOWN = 5
+# of a larger split so many pictures are opened, evenly spread: it takes minutes as it is
+_MOST_OPENED = 200_000
 _TEST = {"train": "training", "test": "test"}
 
 
@@ -25,9 +27,14 @@ def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> tuple[list[st
     lines: list[str] = []
     contents, shown, sizes = {}, {}, {}
     for name, split in splits.items():
-        files = [split.files(index) for index in range(len(split))]
+        places = opened_of(len(split))
+        if len(places) < len(split):
+            lines.append(
+                f"{name}: {len(places):,} of {len(split):,} pictures were opened; the others when they are drawn"
+            )
+        files = [split.files(index) for index in places]
         facts = look_at(split.root, [each[0] for each in files], cache, tell)
-        labelled = split.labelled_sizes()
+        labelled = split.labelled_sizes(places)
         if FORMS[split.label_kind].is_map and labelled is None:
             maps = look_at(split.root, [each[1] for each in files], cache, tell, numbers=split.label_kind == "semantic")
             labelled = [maps[each[1]].size for each in files]
@@ -37,9 +44,14 @@ def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> tuple[list[st
         contents[name] = [picture.content for picture in pictures]
         shown[name] = split.classes_there()
         whole = labelled or [turned_size(picture.size, picture.orientation) for picture in pictures]
-        sizes[name] = Sizes(np.array(whole, float).reshape(-1, 2), *split.boxes())
+        sizes[name] = Sizes(np.array(whole, float).reshape(-1, 2), *split.boxes(places))
     lines += _shared(contents) + _classes_in_words(splits["train"].class_names, shown)
     return list(dict.fromkeys(lines)), sizes["train"]
+
+
+def opened_of(count: int) -> list[int]:
+    """Which of so many pictures are opened: all, or an even part of very many."""
+    return np.unique(np.linspace(0, count - 1, min(count, _MOST_OPENED)).astype(int)).tolist() if count else []
 
 
 def _shared(contents: dict[str, list[str]]) -> list[str]:

@@ -109,19 +109,20 @@ class Split:
         """An image's files, below the root: its photograph first."""
         return self._reader.files(self._listed.items[index])
 
-    def labelled_sizes(self) -> list[tuple[int, int]] | None:
-        """Width and height in px of what was labelled of each image, where a list says it."""
+    def labelled_sizes(self, indices: Sequence[int]) -> list[tuple[int, int]] | None:
+        """Width and height in px of what was labelled of each of these images, where a list says it."""
         size = self._reader.size
-        return None if size is None else [size(self._listed.items[index]) for index in range(len(self))]
+        return None if size is None else [size(self._listed.items[index]) for index in indices]
 
-    def boxes(self) -> tuple[np.ndarray, np.ndarray]:
-        """All objects that have boxes: x, y, width, height in px of their images (M, 4), and of which image (M,)."""
+    def boxes(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """All objects of these images that have boxes: x, y, width, height in px of their images (M, 4), and of which
+
+        of them (M,).
+        """
         found, labels = self._reader.boxes, self._listed.labels
-        if found is None or not len(self):
+        if found is None or not len(indices):
             return np.zeros((0, 4)), np.zeros(0, np.int64)
-        each = [
-            found(self._listed.items[index], None if labels is None else labels[index]) for index in range(len(self))
-        ]
+        each = [found(self._listed.items[index], None if labels is None else labels[index]) for index in indices]
         return np.concatenate(each), np.repeat(np.arange(len(each)), [len(of_image) for of_image in each])
 
     def classes_there(self) -> np.ndarray | None:

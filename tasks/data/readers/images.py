@@ -10,6 +10,8 @@ from PIL import Image
 from tasks.base import TaskError
 
 _ORIENTATION = 0x0112
+# how a block of EXIF begins, and the TIFF in it
+_EXIF, _TIFF = b"Exif\0\0", (b"II*\0", b"MM\0*")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -70,6 +72,9 @@ def orientation_of(image: Image.Image) -> int | None:
 
 def is_whole_exif(image: Image.Image) -> bool:
     """Whether all of an image's EXIF can be read and written again; it may have none."""
+    block = image.info.get("exif", b"")
+    if block and block.removeprefix(_EXIF)[:4] not in _TIFF:
+        return False
     try:
         image.getexif().tobytes()
     # whatever a malformed block makes Pillow raise

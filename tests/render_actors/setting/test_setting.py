@@ -61,7 +61,8 @@ def values_of(name: str, folder: Path) -> dict[str, Any]:
     if name == "masks":
         for part in ("images", "masks"):
             (folder / part).mkdir()
-            (folder / part / "1.png").write_bytes(part.encode())
+            for name in ("1.png", "2.png"):
+                (folder / part / name).write_bytes(part.encode())
         return {"source": Source("masks", str(folder), ("cat", "dog")), "labels": ("classes", "semantic")}
     if name == "function":
         code = folder / "mine.py"

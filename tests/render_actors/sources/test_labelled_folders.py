@@ -178,7 +178,7 @@ def test_corrected_labels_are_other_images_though_their_files_have_the_same_size
         file.write_bytes(file.read_bytes()[:-1] + b"?")
 
     # then its shards are others, and a folder of the same bytes elsewhere has the same
-    numbers = (0, 1, FIRST_HELD_OUT_SCENE)
+    numbers = (*range(6), FIRST_HELD_OUT_SCENE)
     shards = [
         [shard_identity(setting_of(each), 0, number, 1) for number in numbers]
         for each in (source, corrected, write(tmp_path / "c"))

@@ -22,7 +22,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sweep(folder: Path, source: dict[str, Any], *overrides: str, **finetune: Any) -> SweepConfig:
-    own = {"tasks": ["objdet"], "dataset": "coco:photos", "recipe": {"iterations": 4}} | finetune
+    own = {"tasks": ["objdet"], "dataset": "coco:photos", "recipe": {"warmup_images": 0}} | finetune
     content = real_sweep(renderings={"bought": {"source": source}}, finetune=own, ladder={"sizes": [3, 5, 9]})
     content["pretrain"] = {"validation_images": 1}
     content["tune"] = {"trials": 0}
@@ -64,9 +64,16 @@ def test_one_key_says_how_images_become_squares_and_a_side_may_say_otherwise(tmp
 
 
 def test_objects_that_become_too_small_are_told(tmp_path: Path) -> None:
-    said = describe(sweep(tmp_path, folders(tmp_path), "render.resolution=16", "finetune.recipe.iterations=4"))
-    assert "objects 20 px -> 4 px" in said
-    assert "become smaller than 4 px" not in said
+    source = folders(tmp_path)
+
+    assert "smaller than 4 px" not in describe(sweep(tmp_path, source))
+    own_folders.coco(tmp_path / "photos", change=_small)
+    said = describe(sweep(tmp_path, source))
+    assert (
+        "photographs: images of 80 x 40 px (medians) become 32 px by letterbox, x 0.4; objects 8 px -> 3.2 px" in said
+    )
+    assert "mind: 100% of the objects of photographs become smaller than 4 px at 32 px; raise the resolution" in said
+    assert "mind: objects of renders bought are 2.5 times as large as those of the photographs" in said
 
 
 def test_renders_whose_list_and_pictures_disagree_are_scaled_or_refused(tmp_path: Path) -> None:
@@ -135,6 +142,11 @@ def test_a_set_of_one_class_is_no_task(tmp_path: Path) -> None:
         describe(
             sweep(tmp_path, {"kind": "coco", "path": str(tmp_path / "bought2")}, tasks=["mulclass"], dataset="coco:one")
         )
+
+
+def _small(content: dict[str, Any]) -> None:
+    for each in content["annotations"]:
+        each |= {"bbox": [10, 5, 8, 8], "segmentation": own_folders.polygon((10, 5, 8, 8))}
 
 
 def _one_class(content: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.policy.runs import Run
@@ -57,7 +58,7 @@ def test_more_renders_only_add_sizes(tmp_path: Path) -> None:
     before, shards = checkpoints(config), [validation_images(config, "bought").shard(10_000_000)]
     study = studies(config)
     rendered(config)
-    measured = row(arm=ARM, rendering="bought", n=20, checkpoint=before[1], study=study.current[ARM])
+    measured = replace(row(), arm=ARM, rendering="bought", n=20, checkpoint=before[1], study=study.current[ARM])
     results.write(tmp_path / "results", measured)
 
     # when renders are added
@@ -82,7 +83,8 @@ def test_another_label_among_the_first_images_is_another_experiment_for_the_size
     study = studies(config)
     for n, key in zip((10, 30), (before[0], before[2]), strict=True):
         results.write(
-            tmp_path / "results", row(arm=ARM, rendering="bought", n=n, checkpoint=key, study=study.current[ARM])
+            tmp_path / "results",
+            replace(row(), arm=ARM, rendering="bought", n=n, checkpoint=key, study=study.current[ARM]),
         )
     # when the label of the 25th training image is corrected
     order = labelled_folder._parts(setting_of(config, "bought").source, config.seed)[0]

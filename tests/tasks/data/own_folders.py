@@ -1,4 +1,4 @@
-"""Folders as people have them: drawn pictures of 80 x 40 px with a white square, in the layouts that exporters write."""
+"""Folders as people have them: drawn pictures of 80 x 40 px with a white square, in the layouts of exporters."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_both_sides_read_an_exporters_folder_as_it_comes(tmp_path: Path, kind: K
     [seen] = drawn.objects
     assert np.abs(np.array(seen.box) - IN_SQUARE).max() <= 0.5
     # the square is where its box is, on both sides alike
-    assert real.train.images[0, 4:12, 6:14].min() == drawn.rgb[4:12, 6:14].min() == 255
+    assert min(real.train.images[0, 4:12, 6:14].min(), drawn.rgb[4:12, 6:14].min()) > 235
     assert drawn.content == (40, 20)
 
 

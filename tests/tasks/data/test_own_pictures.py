@@ -1,4 +1,4 @@
-"""Pictures as cameras and programs write them: turned, of any mode, beside other files, with labels of other meanings."""
+"""Pictures as cameras and programs write them: turned, of any mode, beside other files, with labels that mislead."""
 
 from __future__ import annotations
 
