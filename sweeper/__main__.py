@@ -36,9 +36,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for 
 
 @app.command()
 def init(
-    renders: Annotated[
-        list[str] | None, typer.Option(help="Labelled renders, FOLDER or NAME=FOLDER; repeatable.")
-    ] = None,
+    renders: Annotated[list[str] | None, typer.Option(help="Renders, FOLDER or NAME=FOLDER; repeatable.")] = None,
     photos: Annotated[str | None, typer.Option(help="Folder of labelled photographs.")] = None,
     task: Annotated[str | None, typer.Option(help="sinclass, mulclass, objdet, insseg or semseg.")] = None,
     out: Annotated[Path | None, typer.Option(help="The file to write; else called after the photographs.")] = None,
@@ -138,9 +136,7 @@ def complexity(
     config: ConfigFile,
     overrides: Overrides = None,
     images: Annotated[int, typer.Option(min=2, help="How many images of each rendering setting to look at.")] = 1000,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="A backbone's tensors, for all arms; else each arm's own of the largest n.")
-    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Tensors for all arms; else each arm's largest n.")] = None,
 ) -> None:
     """The paper's complexity measure (section 4.5) of each arm's rendered set; shown in the report."""
     from sweeper.config.load import load_config

@@ -163,7 +163,7 @@ def write_page(answers: Answers, folder: Path, title: str) -> Path:
 def _seen(arm: str, rows: Sequence[Row]) -> list[Observation]:
     """An arm's runs in the order of the table, as the page's tables and figures have them."""
     return [
-        Observation(arm, int(own[0].n) or own[0].n, i, tuple(row.error for row in own), i + 1, math.nan, math.nan)
+        Observation(arm, round(own[0].n), i, tuple(row.error for row in own), i + 1, math.nan, math.nan)
         for i, own in enumerate(_runs(rows))
     ]
 

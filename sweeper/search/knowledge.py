@@ -14,7 +14,7 @@ from analysis.policy.goals import Goals
 from analysis.policy.runs import ArmState, Run
 from analysis.verdict.verdict import Verdict, verdict
 from sweeper.config.schema import SweepConfig
-from sweeper.search.attributes import GroupEffects, effects_of, with_change
+from sweeper.search.factors.attributes import GroupEffects, effects_of, with_change
 from sweeper.study.arms import Arm, Plan
 from sweeper.study.results import MeasuredRun
 

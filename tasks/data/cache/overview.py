@@ -86,12 +86,12 @@ def _numbers_in_words(name: str, split: Split, maps: list[Picture]) -> list[str]
     classes = split.classes_there()
     known = 0 if classes is None else int(classes.sum())
     if known < 2:
-        numbers = ", ".join(str(number) for number in sorted(there))
+        shown = ", ".join(str(number) for number in sorted(there))
         void = f" {IGNORED} does not count; write 1 in its place, or another number below {IGNORED}." * (
             IGNORED in there
         )
         raise TaskError(
-            f"{split.root}: the {_TEST[name]} maps show one class at most, by the numbers {numbers}.{void} Two classes"
+            f"{split.root}: the {_TEST[name]} maps show one class at most, by the numbers {shown}.{void} Two classes"
             " are needed to be told apart"
         )
     lines = []

@@ -129,7 +129,7 @@ class Split:
         """Which classes the split shows, bool (K,); None where its labels have none, or must be decoded to be known."""
         labels, known = self._listed.labels, len(self.class_names)
         if self.label_kind == "semantic":
-            return self.classes_shown.any(axis=0)
+            return np.asarray(self.classes_shown.any(axis=0))
         if self.label_kind == "class_set" and labels is not None:
             return np.asarray(labels.any(axis=0))
         if labels is None or not self.form.class_numbers:

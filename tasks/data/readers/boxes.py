@@ -59,7 +59,7 @@ def check_boxes(root: Path, listed: CocoList) -> list[str]:
     if (~inside).mean() > _HALF and swapped.mean() > _HALF:
         _check_turned(root, listed)
     if int(ours.sum()) * 2 < count and (fits[best].mean() > _HALF or (~inside | tiny).mean() > _HALF):
-        wrong, how = int((~ours).sum()), _how(inside, tiny)
+        wrong, how = int((~ours).sum()), _how(np.asarray(inside), np.asarray(tiny))
         like = f"they look like {best}; " if fits[best].mean() > _HALF else ""
         raise TaskError(
             f"{listed.file}: {wrong:,} of {count:,} boxes {how}; {like}COCO's are x, y, width, height in px: write them"

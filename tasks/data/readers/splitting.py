@@ -58,7 +58,7 @@ def two_parts(
     fraction and nothing to test on, the program parts them. Raises TaskError for a fraction of a set that has a test
     split; KeyError naming the split that is missing.
     """
-    tests = [of_split[split] for split in ("test", "val") if split in of_split]  # type: ignore[index]
+    tests = [of_split[split] for split in ("test", "val") if split in of_split]
     whole = of_split.get(None) if None in of_split else of_split["train"]
     if None not in of_split and tests:
         if parting.fraction is not None:
@@ -94,7 +94,7 @@ def parted(contents: Sequence[str], fraction: float, seed: int, classes: np.ndar
     parts = np.zeros(len(contents), np.int64) if classes is None else classes
     chosen: set[str] = set()
     for part in np.unique(parts):
-        members = [contents[place] for place in np.flatnonzero(parts == part)]
+        members = [contents[int(place)] for place in np.flatnonzero(parts == part)]
         chosen |= _drawn(members, fraction, seed)
     return np.array([content in chosen for content in contents])
 

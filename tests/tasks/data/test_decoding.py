@@ -18,6 +18,7 @@ from tasks.data import image_folder
 from tasks.data.cache.listing import Found, FoundSet, list_set, read_listing
 from tasks.data.cache.split import Split
 from tasks.data.catalogue import RealData, RealSet
+from tasks.data.readers.splitting import Parting
 from tasks.data.sampling import subset
 from tasks.label_forms import LabelKind
 from tests.tasks.data.photographs import class_folders, coco, maps, opened_files
@@ -96,6 +97,7 @@ def test_draws_that_overlap_decode_no_photograph_twice(tmp_path: Path) -> None:
 DECODE = """
 import sys, time
 from pathlib import Path
+from tasks.data.readers.splitting import Parting
 from tasks.data.sampling import subset
 from tests.tasks.data.photographs import opened_files
 from tests.tasks.data.test_decoding import load
@@ -239,11 +241,16 @@ def test_a_set_of_a_million_photographs_is_opened_in_no_time(tmp_path: Path) -> 
     found = Found(items, [()] * count, labels), Found(items[:100], [()] * 100, labels[:100])
     names = tuple(map(str, range(1000)))
     sets = FoundSet(dict(zip(("train", "test"), found, strict=True)), names)
+    parting = Parting(None, 0, tmp_path / "cache")
     name = list_set(tmp_path, tmp_path / "cache", ("a test",), lambda: sets).name
-    Split("train", image_folder.reader(224), read_listing(tmp_path / "cache", name), tmp_path / "cache")
+    Split(
+        "train", image_folder.reader(224, "crop", parting), read_listing(tmp_path / "cache", name), tmp_path / "cache"
+    )
 
     started = time.process_time()
-    training = Split("train", image_folder.reader(224), read_listing(tmp_path / "cache", name), tmp_path / "cache")
+    training = Split(
+        "train", image_folder.reader(224, "crop", parting), read_listing(tmp_path / "cache", name), tmp_path / "cache"
+    )
     opened = time.process_time()
     chosen = subset(training, fraction=0.01, seed=0)
     drawn = time.process_time()

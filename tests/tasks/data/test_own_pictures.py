@@ -308,7 +308,12 @@ def test_pictures_are_looked_at_once_and_again_where_they_changed(
     save(picture(200), folder / files[0])
     looked: list[str] = []
     plain = Image.open
-    monkeypatch.setattr(Image, "open", lambda file, *rest: looked.append(Path(file).name) or plain(file, *rest))
+
+    def counted(file: Any, *rest: Any) -> Any:
+        looked.append(Path(file).name)
+        return plain(file, *rest)
+
+    monkeypatch.setattr(Image, "open", counted)
 
     second = look_at(folder, files, tmp_path / "facts", lambda line: None)
 

@@ -17,7 +17,7 @@ from analysis.policy.objectives import Expected
 from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
-from sweeper.search.attributes import GroupEffects
+from sweeper.search.factors.attributes import GroupEffects
 from sweeper.search.knowledge import Knowledge
 from sweeper.study.arms import Plan
 
