@@ -14,8 +14,8 @@ from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from sweeper.config.schema import SweepConfig
-from sweeper.search.factors.new_settings import choose_setting, first_settings
 from sweeper.search.knowledge import Knowledge, goals_of
+from sweeper.search.new_settings import choose_setting, first_settings
 from sweeper.study.arms import Arm, Plan, run_seeds
 
 

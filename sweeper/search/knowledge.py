@@ -14,8 +14,8 @@ from analysis.policy.goals import Goals
 from analysis.policy.runs import ArmState, Run
 from analysis.verdict.verdict import Verdict, verdict
 from sweeper.config.schema import SweepConfig
-from sweeper.search.factors.attributes import GroupEffects, effects_of, with_change
 from sweeper.study.arms import Arm, Plan
+from sweeper.study.effects import GroupEffects, effects_of, with_change
 from sweeper.study.results import MeasuredRun
 
 # A law has three unknowns: below three sizes there is nothing to fit.

@@ -243,14 +243,11 @@ def test_a_set_of_a_million_photographs_is_opened_in_no_time(tmp_path: Path) -> 
     sets = FoundSet(dict(zip(("train", "test"), found, strict=True)), names)
     parting = Parting(None, 0, tmp_path / "cache")
     name = list_set(tmp_path, tmp_path / "cache", ("a test",), lambda: sets).name
-    Split(
-        "train", image_folder.reader(224, "crop", parting), read_listing(tmp_path / "cache", name), tmp_path / "cache"
-    )
+    reader = image_folder.reader(224, "crop", parting)
+    Split("train", reader, read_listing(tmp_path / "cache", name), tmp_path / "cache")
 
     started = time.process_time()
-    training = Split(
-        "train", image_folder.reader(224, "crop", parting), read_listing(tmp_path / "cache", name), tmp_path / "cache"
-    )
+    training = Split("train", reader, read_listing(tmp_path / "cache", name), tmp_path / "cache")
     opened = time.process_time()
     chosen = subset(training, fraction=0.01, seed=0)
     drawn = time.process_time()

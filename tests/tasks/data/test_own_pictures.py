@@ -21,6 +21,7 @@ from tasks.label_forms import IGNORED
 from tests.render_actors.sources.test_sources import setting_of
 from tests.tasks.data import own_folders
 from tests.tasks.data.own_folders import BOX, IN_SQUARE, SIZE, listing, picture, polygon, save, write
+from tests.tasks.data.photographs import opened_files
 
 SIDE = 40
 
@@ -299,25 +300,16 @@ def test_many_objects_and_many_classes_are_all_there(tmp_path: Path) -> None:
     assert classes.max() == 299
 
 
-def test_pictures_are_looked_at_once_and_again_where_they_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pictures_are_looked_at_once_and_again_where_they_changed(tmp_path: Path) -> None:
     folder = own_folders.class_folders(tmp_path / "set")
     files = [f"train/cat/{k}.png" for k in range(4)]
     first = look_at(folder, files, tmp_path / "facts", lambda line: None)
     save(picture(200), folder / files[0])
-    looked: list[str] = []
-    plain = Image.open
 
-    def counted(file: Any, *rest: Any) -> Any:
-        looked.append(Path(file).name)
-        return plain(file, *rest)
+    with opened_files() as opened:
+        second = look_at(folder, files, tmp_path / "facts", lambda line: None)
 
-    monkeypatch.setattr(Image, "open", counted)
-
-    second = look_at(folder, files, tmp_path / "facts", lambda line: None)
-
-    assert looked == ["0.png"]
+    assert [file.name for file in opened] == ["0.png"]
     assert first[files[0]].content != second[files[0]].content
     assert {file: first[file] for file in files[1:]} == {file: second[file] for file in files[1:]}
     # and a damaged cache is only a cache

@@ -17,9 +17,9 @@ from analysis.policy.objectives import Expected
 from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
-from sweeper.search.factors.attributes import GroupEffects
 from sweeper.search.knowledge import Knowledge
 from sweeper.study.arms import Plan
+from sweeper.study.effects import GroupEffects
 
 
 def first_settings(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], unit: str) -> list[Proposal]:
