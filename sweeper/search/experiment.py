@@ -14,9 +14,8 @@ from sweeper.cluster.admission import LOOK_S
 from sweeper.cluster.capacity import nodes_now
 from sweeper.cluster.resources import finetunes_at_a_time
 from sweeper.config.schema import SweepConfig
-from sweeper.search.early_stop import EarlyStop
 from sweeper.search.loop import Loop
-from sweeper.search.searcher import PolicySearcher
+from sweeper.search.searcher import EarlyStop, PolicySearcher
 from sweeper.stages.finetune import finetuning_of
 from sweeper.stages.trial import BEGUN, WAITING_BYTES, run_trial
 from sweeper.storage.artifacts import ArtifactStore

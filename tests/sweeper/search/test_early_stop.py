@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.policy.runs import Run
-from sweeper.search.early_stop import EarlyStop
+from sweeper.search.searcher import EarlyStop
 from sweeper.stages.finetune import Looks
 from sweeper.stages.identity import Split, Trial
 
