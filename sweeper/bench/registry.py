@@ -44,7 +44,7 @@ BENCHES: Mapping[str, Bench] = {
     ),
     "policy-drawn-renderings": Bench("the same on drawn settings", "the fixed grid", "policy:measure_drawn_renderings"),
     "factors": Bench(
-        "the best of all settings in 17 and 33 runs", "a fraction of the factorial", "factors:measure", ("data_root",)
+        "the best of all settings in 17, 33 runs", "a factorial fraction", "factors:measure", ("data_root",)
     ),
     "calibration": Bench(
         "coverage and verdicts of simulated sweeps",
@@ -70,7 +70,7 @@ BENCHES: Mapping[str, Bench] = {
         "selection:measure",
         ("data_root", "out", "evidence"),
     ),
-    "reality": Bench("noise, bands and verdicts on the table of real runs", "what they say", "reality:measure"),
+    "reality": Bench("noise, bands and verdicts of real runs", "what they say", "reality:measure"),
     "exchange": Bench(
         "laws of renders and labels: errors at hidden sizes, coverage, cost",
         "the paper's law (2), the fixed grid",

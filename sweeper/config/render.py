@@ -101,7 +101,7 @@ class Render(_Shared):
     its default. `device`: beside those, gpu, and auto, a GPU where this machine has one.
     """
 
-    device: Device | Choice | None = None
+    device: Literal["auto", "cpu", "gpu", "cuda", "optix"] | None = None
     scenes_per_shard: Count = 10
     actors: Count = 2
     cpus_per_actor: Positive = 1.0

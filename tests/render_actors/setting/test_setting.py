@@ -26,7 +26,7 @@ NAMES = {
     "gpu": "01af8bf3e46d27905697c1b77c47e6b8",
     "bop": "2373f53e6feb0d9f1ca9c11e3194ccb6",
     "textures": "60914c1e524022ea7c58c8610f3af33e",
-    "masks": "27849401083a2c3824c1039749a0d92e",
+    "masks": "f9a8571494f9defaabe1b3792489583d",
     "function": "de8c89c358a1681b8238b24b93d42b66",
 }
 # Fields that have been part of the content from the beginning, at whatever value.

@@ -148,7 +148,7 @@ def test_real_images_that_say_nothing_are_refused_in_one_line(tmp_path: Path) ->
     ignored = {"tasks": ["semseg"], "dataset": f"masks:{tmp_path}", "ignore_label": 1}
     single = {"dataset": f"imagefolder:{tmp_path / 'one'}"}
 
-    with pytest.raises(BadInput, match=r"dataset: .*: no training image has a label that counts; add some"):
+    with pytest.raises(BadInput, match=r"dataset: .*: the training maps show one class at most, by the numbers 1"):
         check(sweep_of(tmp_path, real_sweep(finetune=ignored)))
     with pytest.raises(BadInput, match=r"dataset: .*one has one class; give two or more to be told apart"):
         check(sweep_of(tmp_path, real_sweep(finetune=single)))

@@ -66,14 +66,16 @@ def test_photographs_and_images_of_a_labelled_folder_show_the_same_pixels_of_an_
     write_coco(tmp_path / "source", outlines, "images", "annotations.json")
 
     real = RealSet("coco:real", tmp_path, WIDTH, kind="instances", cache_dir=tmp_path / "cache").load().test
-    setting = setting_of(Source("coco", str(tmp_path / "source"), ("thing",)), resolution=HEIGHT, poses_per_scene=1)
+    setting = setting_of(
+        Source("coco", str(tmp_path / "source"), ("thing",), "crop"), resolution=HEIGHT, poses_per_scene=1
+    )
     shown = [drawing_of(setting, NOWHERE).scene(0, number)[0] for number in range(9)]
 
     wanted = [filled_by_coco(outline) for outline in outlines]
     for label, mask in zip(real.labels, wanted, strict=True):
         assert np.array_equal(label[:HEIGHT, :, 0] == 1, mask)
         assert not label[HEIGHT:].any()
-    # of a source the middle square is taken, nine of ten images to train on, in an order of its own
+    # of a source that is cropped the middle square is taken, nine of ten images to train on, in an order of its own
     middle = [mask[:, 8:-8] for mask in wanted]
     for image in shown:
         assert any(np.array_equal(image.instances == 1, mask) for mask in middle)
