@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:
-    from sweeper.config.schema import SweepConfig
-
-# cpu: CPU cores alone. gpu: GPUs, and a refusal where there are none. auto: GPUs where this machine has one.
-Choice = Literal["auto", "cpu", "gpu"]
+from sweeper.config.schema import SweepConfig
 
 
 def gpus_here() -> int:

@@ -10,8 +10,7 @@ from render_actors.setting.declared import Section
 from render_actors.setting.setting import Device, Label, RenderSetting, attributes
 from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import folder_classes
-from sweeper.config.devices import Choice
-from sweeper.config.types import Count, Model, Number, Positive
+from sweeper.config.types import Count, DeviceChoice, Model, Number, Positive
 from sweeper.storage.uris import expanded
 
 
@@ -96,7 +95,7 @@ class Render(_Shared):
     its default. `device`: beside those, gpu, and auto, a GPU where this machine has one.
     """
 
-    device: Device | Choice | None = None
+    device: Device | DeviceChoice | None = None
     scenes_per_shard: Count = 10
     actors: Count = 2
     cpus_per_actor: Positive = 1.0

@@ -1,6 +1,6 @@
 """What the keys of a sweep file are made of."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,6 +15,9 @@ Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 Fraction = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(gt=0, strict=True)]
+
+# cpu: CPU cores alone. gpu: GPUs, and a refusal where there are none. auto: GPUs where this machine has one.
+DeviceChoice = Literal["auto", "cpu", "gpu"]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
