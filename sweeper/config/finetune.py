@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from render_actors.setting.source import Fit
-from sweeper.config.types import Choice, Count, Model, Names, Number, Positive, Sha256
+from sweeper.config.types import Count, DeviceChoice, Model, Names, Number, Positive, Sha256
 from sweeper.storage.uris import expanded
 
 
@@ -55,7 +55,7 @@ class Finetune(Model):
     init: str | None = None
     init_sha256: Sha256 | None = None
     repeats: Annotated[Count, Field(le=1000)] = 3
-    device: Choice | None = None
+    device: DeviceChoice | None = None
     cpus: Positive = 1.0
     gpus: Annotated[Number, Field(ge=0)] = 0.0
     max_failures: Annotated[int, Field(ge=0, strict=True)] = 2

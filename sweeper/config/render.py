@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import Field, create_model, field_validator
 
 from render_actors.setting.declared import Section
-from render_actors.setting.setting import Device, Label, RenderSetting, attributes
+from render_actors.setting.setting import Label, RenderSetting, attributes
 from render_actors.setting.source import Fit, Source
 from render_actors.sources.labelled_folder import folder_classes
-from sweeper.config.types import Choice, Count, Model, Name, Number, Positive
+from sweeper.config.types import Count, Model, Name, Number, Positive
 from sweeper.storage.uris import expanded
 
 

@@ -20,7 +20,7 @@ from sweeper.config.finetune import Finetune
 from sweeper.config.ladder import LARGEST_SIZE, Ladder
 from sweeper.config.render import Render, Rendering
 from sweeper.config.tune import Tune
-from sweeper.config.types import Choice, Count, Fraction, Model, Name, Names, Number, Positive, Sha256
+from sweeper.config.types import Count, DeviceChoice, Fraction, Model, Name, Names, Number, Positive, Sha256
 from sweeper.storage.uris import checked_uri, expanded, is_uri, local_copy
 
 SIMULATED = "simulated"
@@ -56,7 +56,7 @@ class Pretrain(Model):
     workers: Count = 2
     min_workers: Count | None = None
     cpus_per_worker: Positive = 1.0
-    device: Choice | None = None
+    device: DeviceChoice | None = None
     gpu: bool = False
     gpus_per_worker: Annotated[Number, Field(gt=0, le=1)] = 1.0
     subset: Literal["first", "independent"] = "first"

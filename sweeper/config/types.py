@@ -16,9 +16,9 @@ Positive = Annotated[Number, Field(gt=0)]
 Fraction = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(gt=0, strict=True)]
 
-# A stage's device. cpu: CPU cores alone. gpu: GPUs, and a refusal where there are none. auto: GPUs where this machine
-# has one.
-Choice = Literal["auto", "cpu", "gpu"]
+# cpu: CPU cores alone. gpu: GPUs, and a refusal where there are none. auto: GPUs where this machine has one.
+DeviceChoice = Literal["auto", "cpu", "gpu"]
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 # Names become parts of file names, which may not be longer than 255 bytes in all.
