@@ -72,8 +72,8 @@ BENCHES: Mapping[str, Bench] = {
     ),
     "reality": Bench("noise, bands and verdicts of real runs", "what they say", "reality:measure"),
     "exchange": Bench(
-        "laws of renders and labels at hidden sizes",
-        "law (2), the fixed grid",
+        "laws of renders and labels, sizes hidden",
+        "law (2), the grid",
         "exchange:measure",
         ("truths", "data_root"),
     ),

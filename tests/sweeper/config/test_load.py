@@ -16,7 +16,7 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 # Prices are not a sweep; everything else in configs/ is.
 # Files of clusters and prices are no sweeps.
 OTHERS = {CONFIGS / "prices.yaml", *(CONFIGS / "cluster").glob("*.yaml")}
-SHIPPED = sorted({p for p in CONFIGS.rglob("*.yaml") if p not in OTHERS} | {CONFIGS / "clothing.yaml"})
+SHIPPED = sorted({p for p in CONFIGS.rglob("*.yaml") if p not in OTHERS})
 
 
 def refusal(folder: Path, content: dict[str, Any], *overrides: str) -> str:
