@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -163,9 +163,14 @@ def write_page(answers: Answers, folder: Path, title: str) -> Path:
 def _seen(arm: str, rows: Sequence[Row]) -> list[Observation]:
     """An arm's runs in the order of the table, as the page's tables and figures have them."""
     return [
-        Observation(arm, round(own[0].n), i, tuple(row.error for row in own), i + 1, math.nan, math.nan)
+        Observation(arm, _whole(own[0].n), i, tuple(row.error for row in own), i + 1, math.nan, math.nan)
         for i, own in enumerate(_runs(rows))
     ]
+
+
+def _whole(n: float) -> int:
+    """A size as the page writes it: without a point where it has no part; a table in other units keeps its parts."""
+    return cast(int, int(n) if n == int(n) else n)
 
 
 def _way_out(doubtful: str, asked: Asked) -> str:
