@@ -46,7 +46,7 @@ class FineTuning:
         rates: Floats = largest_rate(self.pretraining.learner) * T1**-zeta
         return rates
 
-    def R0(self, left: Floats) -> Floats:
+    def known_error(self, left: Floats) -> Floats:
         """R0, shape (T0s,), of what pre-training leaves of phi_0 by mode, (T0s, modes)."""
         missing: Floats = (left + (0.0 if self.told == "phi_0" else self.phi1_power())) @ self.pretraining.basis.weight
         return missing
@@ -75,7 +75,7 @@ class Grid:
 def expected_grid(of: FineTuning, T0: Floats, T1: Floats) -> Grid:
     """The error expected over samples of both trainings and over phases. T0 = 0 is no pre-training."""
     left = expected_power(of.pretraining, T0)
-    R0 = of.R0(left)
+    R0 = of.known_error(left)
     rate, penalty = of.rate(T1), of.penalties(T1, R0)
     i, j = (each.ravel() for each in np.indices(penalty.shape))
     found = expected_error(of.pretraining.learner, (left + of.phi1_power())[i], T1[j], rate[j], penalty[i, j])
@@ -86,7 +86,7 @@ def expected_grid(of: FineTuning, T0: Floats, T1: Floats) -> Grid:
 def network_grid(of: FineTuning, T0: Floats, T1: Floats, width: int, seeds: int, rng: np.random.Generator) -> Grid:
     """The same of networks, a pre-training of each seed and T0 from which all its fine-tunings start."""
     basis = of.pretraining.basis
-    R0 = of.R0(expected_power(of.pretraining, T0))
+    R0 = of.known_error(expected_power(of.pretraining, T0))
     rate, penalty = of.rate(T1), of.penalties(T1, R0)
     error = np.empty((seeds, T0.size, T1.size))
     for i, steps in enumerate(T0):

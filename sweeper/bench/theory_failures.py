@@ -13,7 +13,7 @@ from sweeper.bench.theory_figures import (
     MOST,
     Measured,
     Part,
-    exponent_of_T0,
+    exponent_of_steps,
     exponents_of_grid,
     grid_lines,
     joined_name,
@@ -41,7 +41,7 @@ def failure_part(change: Change, sizes: Sizes) -> Part:
     if change.pretraining is not None:
         errors = expected_errors(replace(change.pretraining, frequencies=MOST), T0)
         bound = pretraining_exponent(COVERED.pretraining.r0, case.xi)
-        measured[f"{key}_T0"] = exponent_of_T0(T0, errors[None], bound, "expected")
+        measured[f"{key}_T0"] = exponent_of_steps(T0, errors[None], bound, "expected")
         unit = "R0 at the largest T0"
         measured[f"{key}_pretrained"] = Measured(float(errors[-1]), float(usual[-1]), unit, "as prescribed")
         for t, e in zip(T0, errors, strict=True):
@@ -63,8 +63,8 @@ def small_width_part(width: int, sizes: Sizes) -> Part:
     nets = network_errors(of, T0, width, sizes.small_width_seeds, rng_of(f"width {width}"))
     what, key = f"{sizes.small_width_seeds} networks of width {width}", f"failure_width_{width}"
     measured = {
-        f"{key}_T0": exponent_of_T0(T0, nets, bound, what),
-        f"{key}_T0_expected": exponent_of_T0(T0, expected[None], bound, "expected"),
+        f"{key}_T0": exponent_of_steps(T0, nets, bound, what),
+        f"{key}_T0_expected": exponent_of_steps(T0, expected[None], bound, "expected"),
     }
     for t, share in zip(T0[upper_half(T0)], (nets / expected).T[upper_half(T0)], strict=True):
         unit = f"R0 over the expected one at T0 {t:.0f}, {what}"

@@ -99,7 +99,7 @@ def finetuning_of(case: Case) -> FineTuning:
     return FineTuning(case, Pretraining(activation, case.r0))
 
 
-def exponent_of_T0(T0: Floats, error: Floats, bound: float, what: str) -> Measured:
+def exponent_of_steps(T0: Floats, error: Floats, bound: float, what: str) -> Measured:
     """Fitted in the upper half of T0; error of shape (seeds, T0s), one seed is an expectation."""
     upper = upper_half(T0)
     [found] = fit_exponents(1 / T0[None, upper], error[:, upper])

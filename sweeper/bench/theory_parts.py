@@ -1,4 +1,4 @@
-"""The parts of `sweeper bench theory`, each small enough for one core: kernel, pre-training, fine-tuning, width, forms."""
+"""The parts of `sweeper bench theory`, each small enough for one core; those that break things stand apart."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -75,9 +75,9 @@ def pretraining_part(activation: Activation, r0: float, sizes: Sizes) -> Part:
     nets = network_errors(of, short, sizes.width, sizes.seeds, rng_of(name))
     of_nets = f"{sizes.seeds} networks of width {sizes.width}"
     measured = {
-        f"exponent_{name}": figures.exponent_of_T0(T0, errors[None], bound, "expected"),
-        f"exponent_{name}_networks": figures.exponent_of_T0(short, nets, bound, of_nets),
-        f"exponent_{name}_short": figures.exponent_of_T0(short, at_short[None], bound, "expected"),
+        f"exponent_{name}": figures.exponent_of_steps(T0, errors[None], bound, "expected"),
+        f"exponent_{name}_networks": figures.exponent_of_steps(short, nets, bound, of_nets),
+        f"exponent_{name}_short": figures.exponent_of_steps(short, at_short[None], bound, "expected"),
     }
     lines = [line("pretraining", name, (t, None, None, None), e, t**-bound) for t, e in zip(T0, errors, strict=True)]
     for t, e in zip(short, nets.T, strict=True):
