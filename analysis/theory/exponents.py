@@ -25,6 +25,15 @@ def upper_half(ladder: Floats) -> NDArray[np.bool_]:
     return chosen
 
 
+def half_interval(of_seeds: Floats) -> Floats:
+    """Half the 95 % interval, by Student's t, of a mean over seeds, shape (seeds, ...); nan for one seed."""
+    seeds = of_seeds.shape[0]
+    if seeds == 1:
+        return np.full(of_seeds.shape[1:], np.nan)
+    half: Floats = student.ppf(0.975, seeds - 1) * of_seeds.std(axis=0, ddof=1) / np.sqrt(seeds)
+    return half
+
+
 def fit_exponents(sizes: Floats, error: Floats) -> list[Exponent]:
     """Least squares of log error on the logs of `sizes`, an exponent a column; seeds are fitted one by one.
 
@@ -40,9 +49,5 @@ def fit_exponents(sizes: Floats, error: Floats) -> list[Exponent]:
         raise ValueError(f"{cells} cells are too few for {columns} exponents; measure a longer ladder")
     design = np.vstack([np.ones(cells), np.log(sizes)]).T
     found = np.linalg.lstsq(design, np.log(error).T, rcond=None)[0][1:]
-    seeds = error.shape[0]
-    half = np.full(columns, np.nan)
-    if seeds > 1:
-        half = student.ppf(0.975, seeds - 1) * found.std(axis=1, ddof=1) / np.sqrt(seeds)
-    mean = found.mean(axis=1)
+    mean, half = found.mean(axis=1), half_interval(found.T)
     return [Exponent(float(m), float(m - h), float(m + h), cells) for m, h in zip(mean, half, strict=True)]

@@ -1,7 +1,7 @@
 """Fine-tuning: the error over a grid of pre-training steps T0 and fine-tuning steps T1.
 
 phi_0 has mean square 1, phi_1 the mean square `gap`, and their phases are independent. R0 is the expected error of the
-pre-trained model on phi_0.
+pre-trained model on phi_0; read in another way, on phi_0 + phi_1.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class FineTuning:
     """How phi_0 + phi_1 is learnt after a pre-training.
 
     `penalty`: lambda_1 as the case prescribes it, the same with R0 = 1 at every R0, or 0. `zeta`, `r1`: in place of the
-    case's; the penalty stays the case's.
+    case's; the penalty stays the case's. `told`: what R0 is the error on.
     """
 
     case: Case
@@ -34,6 +34,7 @@ class FineTuning:
     zeta: float | None = None
     r1: float | None = None
     iterate: Literal["average", "last"] = "average"
+    told: Literal["phi_0", "phi_0 + phi_1"] = "phi_0"
 
     def phi1_power(self) -> Floats:
         """|phi_1|^2 by mode."""
@@ -45,6 +46,11 @@ class FineTuning:
         rates: Floats = largest_rate(self.pretraining.learner) * T1**-zeta
         return rates
 
+    def known_error(self, left: Floats) -> Floats:
+        """R0, shape (T0s,), of what pre-training leaves of phi_0 by mode, (T0s, modes)."""
+        missing: Floats = (left + (0.0 if self.told == "phi_0" else self.phi1_power())) @ self.pretraining.basis.weight
+        return missing
+
     def penalties(self, T1: Floats, R0: Floats) -> Floats:
         """lambda_1, shape (R0s, T1s)."""
         prescribed = self.case.penalty(T1[None], R0[:, None] if self.penalty == "prescribed" else np.ones((R0.size, 1)))
@@ -53,8 +59,9 @@ class FineTuning:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """`error`: shape (T0s, T1s) expected, (seeds, T0s, T1s) of networks; `R0` (T0s,); `pull`: lambda_1 eta_1 T1.
+    """`error`: shape (T0s, T1s) expected, (seeds, T0s, T1s) of networks; `pull`: lambda_1 eta_1 T1, (T0s, T1s).
 
+    `R0`: shape (T0s,), expected over samples and phases, of networks too: no network's own error sets its penalty.
     Where `pull` is above 1 the penalty decides which modes are learnt, below it the number of steps does.
     """
 
@@ -68,7 +75,7 @@ class Grid:
 def expected_grid(of: FineTuning, T0: Floats, T1: Floats) -> Grid:
     """The error expected over samples of both trainings and over phases. T0 = 0 is no pre-training."""
     left = expected_power(of.pretraining, T0)
-    R0 = left @ of.pretraining.basis.weight
+    R0 = of.known_error(left)
     rate, penalty = of.rate(T1), of.penalties(T1, R0)
     i, j = (each.ravel() for each in np.indices(penalty.shape))
     found = expected_error(of.pretraining.learner, (left + of.phi1_power())[i], T1[j], rate[j], penalty[i, j])
@@ -79,11 +86,11 @@ def expected_grid(of: FineTuning, T0: Floats, T1: Floats) -> Grid:
 def network_grid(of: FineTuning, T0: Floats, T1: Floats, width: int, seeds: int, rng: np.random.Generator) -> Grid:
     """The same of networks, a pre-training of each seed and T0 from which all its fine-tunings start."""
     basis = of.pretraining.basis
-    R0 = expected_power(of.pretraining, T0) @ basis.weight
+    R0 = of.known_error(expected_power(of.pretraining, T0))
     rate, penalty = of.rate(T1), of.penalties(T1, R0)
     error = np.empty((seeds, T0.size, T1.size))
     for i, steps in enumerate(T0):
-        phi0 = draw(smooth_power(basis, of.pretraining.r0), basis, rng, seeds)
+        phi0 = draw(of.pretraining.phi0_power, basis, rng, seeds)
         before = pretrained(of.pretraining, phi0, width, int(steps), rng)
         target = on_grid(phi0 + draw(of.phi1_power(), basis, rng, seeds), basis)
         for j, more in enumerate(T1):

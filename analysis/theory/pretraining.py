@@ -18,17 +18,20 @@ from analysis.theory.targets import Complexes, draw, fresh, on_grid, smooth_powe
 class Pretraining:
     """How phi_0, of smoothness r0 in the kernel of `target`, is learnt.
 
-    `prescribed_r0`: the smoothness that lambda_0 counts on. `kernel`: the activation that learns, else the target's.
-    `frequencies`: those below it are kept; far above where lambda equals the eigenvalue, at most 4096.
+    `prescribed_r0`, `prescribed_xi`: the smoothness and the decay that lambda_0 counts on, where others than r0 and the
+    target's. `kernel`: the activation that learns, else the target's. `frequencies`: those below it are kept; far above
+    where lambda equals the eigenvalue, at most 4096. `spread`: of phi_0, see `smooth_power`.
     """
 
     target: Activation
     r0: float
     prescribed_r0: float | None = None
+    prescribed_xi: float | None = None
     kernel: Activation | None = None
     penalised: bool = True
     iterate: Literal["average", "last"] = "average"
     frequencies: int = 512
+    spread: float = 1.0
 
     @property
     def basis(self) -> Spectrum:
@@ -40,9 +43,14 @@ class Pretraining:
         """The kernel that learns, at the targets' frequencies."""
         return spectrum(self.kernel or self.target, self.frequencies, at=self.basis.frequency)
 
+    @property
+    def phi0_power(self) -> Floats:
+        """|phi_0|^2 by mode, shape (modes,); its mean square is 1."""
+        return smooth_power(self.basis, self.r0, spread=self.spread)
+
     def penalty(self, T0: Floats) -> Floats:
         """lambda_0 at each T0."""
-        prescribed = pretraining_penalty(T0, self.prescribed_r0 or self.r0, self.target.xi)
+        prescribed = pretraining_penalty(T0, self.prescribed_r0 or self.r0, self.prescribed_xi or self.target.xi)
         return prescribed if self.penalised else 0 * prescribed
 
 
@@ -53,7 +61,7 @@ def largest_rate(of: Spectrum) -> float:
 
 def expected_power(of: Pretraining, T0: Floats) -> Floats:
     """E|f_m|^2 of the pre-trained model's error by mode, shape (sizes, modes); T0 = 0 is no pre-training."""
-    learner, start_power = of.learner, smooth_power(of.basis, of.r0)
+    learner, start_power = of.learner, of.phi0_power
     some = T0 > 0
     power = np.tile(start_power, (T0.size, 1))
     rate = np.full(int(some.sum()), largest_rate(learner))
@@ -81,6 +89,6 @@ def network_errors(of: Pretraining, T0: Floats, width: int, seeds: int, rng: np.
     """R0 of networks, shape (seeds, sizes); every seed has its own target's phases, start and samples."""
     errors = np.empty((seeds, T0.size))
     for i, steps in enumerate(T0):
-        phi0 = draw(smooth_power(of.basis, of.r0), of.basis, rng, seeds)
+        phi0 = draw(of.phi0_power, of.basis, rng, seeds)
         errors[:, i] = squared_error(pretrained(of, phi0, width, int(steps), rng), on_grid(phi0, of.basis))
     return errors

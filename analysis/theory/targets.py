@@ -2,7 +2,8 @@
 
 A function is Sigma^r h with h in L2. Here h has coefficients |h_m|^2 = 1 / m, just not summable: the target lies in the
 range of Sigma^r' for every r' < r and, cut at the modes that are kept, in that of Sigma^r with a norm that grows as
-their logarithm. So a measured exponent is that of r and not of something smoother.
+their logarithm. So a measured exponent is that of r and not of something smoother. With a `spread` above 1 in place of
+it, |h_m|^2 = m^-spread, h is summable.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ Complexes = NDArray[np.complex128]
 POINTS = 1 << 13
 
 
-def smooth_power(of: Spectrum, r: float, norm: float = 1.0) -> Floats:
+def smooth_power(of: Spectrum, r: float, norm: float = 1.0, spread: float = 1.0) -> Floats:
     """|phi_m|^2 of each mode, shape (modes,), of a target of smoothness r > 0 whose mean square is `norm`."""
-    power = of.eigenvalue ** (2 * r) / np.maximum(of.frequency, 1.0)
+    power = of.eigenvalue ** (2 * r) / np.maximum(of.frequency, 1.0) ** spread
     scaled: Floats = power * (norm / (power @ of.weight))
     return scaled
 

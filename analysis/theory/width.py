@@ -9,7 +9,7 @@ from analysis.theory import function_space
 from analysis.theory.finetuning import FineTuning
 from analysis.theory.network import squared_error, start, train
 from analysis.theory.pretraining import expected_errors, largest_rate
-from analysis.theory.targets import draw, fresh, on_grid, smooth_power
+from analysis.theory.targets import draw, fresh, on_grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +29,12 @@ class Distance:
 def distance(of: FineTuning, T0: int, T1: int, width: int, seeds: int) -> Distance:
     """Train networks and functions on the same samples of the same targets.
 
-    Targets and samples are the same at every width, the starts of the networks are not.
+    Targets and samples are the same at every width, the starts of the networks are not; another activation has others.
     """
-    rng = np.random.default_rng(0)
+    seed = list(of.pretraining.target.name.encode())
+    rng = np.random.default_rng(seed)
     basis, learner, sizes = of.pretraining.basis, of.pretraining.learner, np.array([T1], float)
-    phi0 = draw(smooth_power(basis, of.pretraining.r0), basis, rng, seeds)
+    phi0 = draw(of.pretraining.phi0_power, basis, rng, seeds)
     phi = phi0 + draw(of.phi1_power(), basis, rng, seeds)
     first = fresh(on_grid(phi0, basis), T0, rng)
     second = fresh(on_grid(phi, basis), T1, rng)
@@ -42,7 +43,7 @@ def distance(of: FineTuning, T0: int, T1: int, width: int, seeds: int) -> Distan
     R0 = expected_errors(of.pretraining, steps)
     after = (float(of.rate(sizes)[0]), float(of.penalties(sizes, R0)[0, 0]))
 
-    network = start(of.pretraining.target, width, seeds, np.random.default_rng(width))
+    network = start(of.pretraining.target, width, seeds, np.random.default_rng([width, *seed]))
     network, _ = train(network, first, *before)
     tuned, _ = train(network, second, *after)
     function, _ = function_space.train(learner, np.zeros_like(phi0), first, *before)

@@ -16,6 +16,11 @@ CASES = tuple(
 )
 
 
+# Where lambda_1 eta_1 T1, the pull, is at least the first the penalty decides what is learnt; below the second the
+# number of steps does.
+PENALTY_RULES, STEPS_RULE = 4.0, 1.0
+
+
 @dataclass(frozen=True)
 class Sizes:
     """Ladders as base-2 logarithms (first, last, step), widths and seeds."""
@@ -32,8 +37,11 @@ class Sizes:
     width: int
     widths: tuple[int, ...]
     small_widths: tuple[int, ...]
+    small_widths_before: tuple[int, int, int]
+    small_width_seeds: int
     seeds: int
     r0: tuple[float, ...]
+    xis: tuple[float, ...]
 
 
 FULL = Sizes(
@@ -48,9 +56,12 @@ FULL = Sizes(
     failures_after=(6, 20, 2),
     width=512,
     widths=(64, 256, 1024),
-    small_widths=(8, 32, 128),
+    small_widths=(8, 32, 128, 512),
+    small_widths_before=(5, 15, 1),
+    small_width_seeds=24,
     seeds=12,
     r0=(0.5, 0.75, 1.0),
+    xis=(2.0, 4.0),
 )
 SMALL = Sizes(
     pretraining=(4, 11, 1),
@@ -65,6 +76,9 @@ SMALL = Sizes(
     width=32,
     widths=(32, 64, 128),
     small_widths=(8,),
+    small_widths_before=(3, 7, 1),
+    small_width_seeds=3,
     seeds=3,
     r0=(0.5,),
+    xis=(2.0,),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.theory.exponents import fit_exponents, upper_half
+from analysis.theory.exponents import fit_exponents, half_interval, upper_half
 from analysis.theory.prescriptions import Case, pretraining_exponent
 
 
@@ -17,6 +17,12 @@ def test_exponents_of_two_sizes_are_found_with_an_interval_over_seeds() -> None:
         assert found.low < truth < found.high
         assert found.high - found.low < 0.05
     assert np.isnan(fit_exponents(sizes, error[:1])[0].low)
+
+
+def test_the_interval_of_a_mean_is_by_students_t() -> None:
+    # Of 1, 2, 3: standard deviation 1, and t of two degrees of freedom is 4.3027.
+    assert half_interval(np.array([1.0, 2.0, 3.0])) == pytest.approx(4.3027 / np.sqrt(3), rel=1e-4)
+    assert np.isnan(half_interval(np.array([1.0])))
 
 
 def test_the_upper_half_of_a_ladder_is_fitted() -> None:

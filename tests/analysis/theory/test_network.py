@@ -41,6 +41,15 @@ def test_a_step_descends_the_gradient() -> None:
         assert moved.b_x[0, r] - network.b_x[0, r] == pytest.approx(-rate * of_b, abs=1e-8)
 
 
+def test_the_average_counts_the_start() -> None:
+    network = start(RELU, 8, 1, np.random.default_rng(0))
+    average, last = train(network, Samples(np.array([[100]]), np.array([[0.7]])), 0.1, 0.0)
+    for name in ("a", "b_x", "b_y"):
+        begun, ended = getattr(network, name), getattr(last, name)
+        assert np.abs(ended - begun).max() > 1e-4
+        np.testing.assert_allclose(getattr(average, name), (begun + ended) / 2)
+
+
 def test_a_penalty_keeps_the_network_near_where_it_started() -> None:
     rng = np.random.default_rng(0)
     network = start(RELU, 64, 2, rng)
