@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import Field, create_model, field_validator
 
 from render_actors.setting.declared import Section
-from render_actors.setting.setting import Device, Label, RenderSetting, attributes
+from render_actors.setting.setting import Label, RenderSetting, attributes
 from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import folder_classes
-from sweeper.config.types import Count, DeviceChoice, Model, Number, Positive
+from sweeper.config.types import Count, Model, Number, Positive
 from sweeper.storage.uris import expanded
 
 
@@ -95,7 +95,7 @@ class Render(_Shared):
     its default. `device`: beside those, gpu, and auto, a GPU where this machine has one.
     """
 
-    device: Device | DeviceChoice | None = None
+    device: Literal["auto", "cpu", "gpu", "cuda", "optix"] | None = None
     scenes_per_shard: Count = 10
     actors: Count = 2
     cpus_per_actor: Positive = 1.0

@@ -56,7 +56,7 @@ def test_folders_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.Mon
         ("render.samples=true", "render.samples: Input should be a valid integer"),
         ("render.classes=1", "render.classes: there must be two classes"),
         ("render.min_visible_px=0", "render.min_visible_px: Input should be greater than or equal to 1"),
-        ("render.device=gpu", "render.device: Input should be 'cpu', 'cuda' or 'optix'"),
+        ("render.device=tpu", "render.device: Input should be 'auto', 'cpu', 'gpu', 'cuda' or 'optix'"),
         ("render.light_strength=[0, 1]", "render.light_strength.0: Input should be greater than 0"),
         ("render.clases=3", "unknown key render.clases; did you mean classes?"),
         ("renderings.plain.samples=0", "renderings.plain.samples: Input should be greater than or equal to 1"),
