@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from render_actors.shards import keypoints
 from sweeper.commands.look_over import Found, look_over, not_uploaded
+from sweeper.config.render import ImageSource
 from sweeper.config.schema import SIMULATED, SweepConfig
 from sweeper.errors import BadInput, bad_input, one_line
 from sweeper.events.trackers import check_mlflow
@@ -57,8 +59,20 @@ def _check_rendering(config: SweepConfig, name: str) -> None:
     try:
         setting_of(config, name)
     except BadInput as error:
-        is_missing = any(words in str(error) for words in ("is not found", "is not a folder", "cannot be loaded"))
-        raise BadInput(f"{error}{not_uploaded() if is_missing else ''}") from None
+        raise BadInput(f"{error}{not_uploaded() if _is_missing(config.renderings[name].source) else ''}") from None
+
+
+def _is_missing(source: ImageSource | None) -> bool:
+    """Whether a rendering has files of the user's that are not there: a folder, or a file or module of code."""
+    if source is None:
+        return False
+    place = source.path.rpartition(":")[0] if source.kind == "function" else source.path
+    if source.kind != "function" or place.endswith(".py"):
+        return not Path(place).expanduser().exists()
+    try:
+        return find_spec(place) is None
+    except (ImportError, ValueError):
+        return True
 
 
 def located(config: SweepConfig) -> SweepConfig:

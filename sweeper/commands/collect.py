@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from sweeper.commands.steps import resolved
 from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
-from sweeper.errors import BadInput
+from sweeper.errors import BadInput, one_line
 from sweeper.stages.identity import Identities, Trial, recipe_of, studies
 from sweeper.storage.artifacts import ArtifactStore, Manifest
 from sweeper.storage.tested import scores_of_test_images
@@ -87,7 +87,10 @@ def collect(folders: Sequence[Path], out: Path) -> str:
     order = sorted(found.values(), key=lambda row: (row.dataset, row.s, row.sweep_seed, *_arm_and_run(row)))
     table = pa.Table.from_pylist([vars(row) for row in order], schema=SCHEMA)
     out.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, out, compression="zstd")
+    # Whole or as it was: its rows may be all that is left of their stores.
+    partial = out.with_suffix(".partial")
+    pq.write_table(table, partial, compression="zstd")
+    partial.replace(out)
     known = sum(row.right is not None for row in order)
     new = len(order) - len(there)
     return f"{out}: {len(order)} fine-tunes, {new} of them new, {known} with what was right of each test image"
@@ -98,7 +101,10 @@ def _arm_and_run(row: Kept) -> tuple[Any, ...]:
 
 
 def _read(path: Path) -> list[Kept]:
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path} cannot be read ({one_line(error)}); give another --out") from None
     if table.schema.names != SCHEMA.names:
         raise BadInput(f"{path} is no table of `sweeper collect`, or of another version; give another --out")
     return [Kept(**row) for row in table.to_pylist()]

@@ -154,3 +154,8 @@ def test_a_table_of_fine_tunes_is_parquet_of_measured_sweeps(tmp_path: Path) -> 
     assert "is a simulated sweep" in complaint("collect", str(run), "--out", str(tmp_path / "t.parquet"))
     assert "not a run folder" in complaint("collect", str(tmp_path), "--out", str(tmp_path / "t.parquet"))
     assert "end its name in .parquet" in complaint("collect", str(run), "--out", str(tmp_path / "t.csv"))
+
+    # and a file that is no table is left as it is
+    (tmp_path / "bad.parquet").write_text("no table")
+    assert "cannot be read" in complaint("collect", str(run), "--out", str(tmp_path / "bad.parquet"))
+    assert (tmp_path / "bad.parquet").read_text() == "no table"
