@@ -12,7 +12,7 @@ from analysis.policy.proposal import Stop
 from sweeper.budget.ledger import Ledger, ticking
 from sweeper.cluster.capacity import nodes_now
 from sweeper.cluster.ray_start import check_temporary_folder
-from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
+from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, pretrainings_at_a_time, shortage
 from sweeper.cluster.session import ray_session
 from sweeper.commands.check import check
 from sweeper.commands.choose_steps import Chooser, measure_in_ray
@@ -120,6 +120,7 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
     with ticking(ledger), ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
         reporter.set_callbacks(*_trackers(config, ledger))
         slots = finetunes_at_a_time(config, nodes_now())
+        ledger.go_side_by_side("pretrain", pretrainings_at_a_time(config, nodes_now()))
         # Beside the driver: another node may go, and would take the driver's view with it.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         beside = ray.remote(num_cpus=0, scheduling_strategy=here)
