@@ -37,7 +37,7 @@ from analysis.policy.runs import ArmState, Run
 # How many draws a belief averages over, evenly picked: of those without and of those with a discrepancy.
 DRAWS, DRAWS_OFF_LAW = 200, 8
 # Where few sizes were run, the rare draws with a discrepancy hold most of the variance, and a design made for them
-# wastes runs if the law does hold. Measured (docs/dev/policy-bench.md): with 1 the designs are 10 % worse than the
+# wastes runs if the law does hold. Measured (docs/measurements/policy.md): with 1 the designs are 10 % worse than the
 # bound; with 0 too few sizes are run, and the posterior at the end of a sweep is wide.
 OFF_LAW_WEIGHT = 0.1
 # The same of which end of the law is true. With 0, 24 and 31 runs of a real sweep and their like by simulation left it

@@ -49,7 +49,7 @@ def export_model(folder: Path, arm: str | None, out: Path | None, *, accept: boo
         f"{best.arm}: n = {best.n:,}, seed {best.seed}, repeat {best.repeat}: error {error:.4g} on"
         f" {tested.scored.size:,} test images, {kept}",
         f"the best of {len(others)} fine-tunes, by these very images: expect about their mean at this n, {mean:.4g}",
-        f"{path} is written; docs/your-folders.md shows how to load it",
+        f"{path} is written; docs/start/your-folders.md shows how to load it",
     ]
 
 

@@ -63,7 +63,7 @@ def task_of(name: str) -> str:
     """The fine-tuning task, checked; BadInput where photographs in a folder cannot teach it."""
     suited = ("sinclass", "mulclass", "objdet", "insseg", "semseg")
     if name not in suited:
-        raise BadInput(f"--task {name}: give one of {', '.join(suited)}; docs/tasks.md has the others")
+        raise BadInput(f"--task {name}: give one of {', '.join(suited)}; docs/reference/tasks.md has the others")
     return name
 
 
@@ -92,7 +92,9 @@ def look_at_renders(given: str) -> Renders:
             refused.append(f"{kind}: {one_line(error)}")
             continue
         return Renders(called, folder.absolute(), kind, training, held_out, classes)
-    raise BadInput(f"--renders {folder}: no layout that is known fits ({'; '.join(refused)}); see docs/own-renderer.md")
+    raise BadInput(
+        f"--renders {folder}: no layout that is known fits ({'; '.join(refused)}); see docs/howto/write-a-renderer.md"
+    )
 
 
 def look_at_photographs(path: str, task: str) -> Photos:
@@ -112,7 +114,9 @@ def look_at_photographs(path: str, task: str) -> Photos:
             refused.append(f"{layout}: {one_line(error)}")
             continue
         return Photos(dataset, len(real.training), len(real.testing), _median_side(folder), share)
-    raise BadInput(f"--photos {path}: no layout that is known fits ({'; '.join(refused)}); see docs/tasks.md")
+    raise BadInput(
+        f"--photos {path}: no layout that is known fits ({'; '.join(refused)}); see docs/reference/datasets.md"
+    )
 
 
 def _name(text: str) -> str:

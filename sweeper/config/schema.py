@@ -178,7 +178,7 @@ class SweepConfig(Model):
     must fit in. `log_to`: "tensorboard" also writes each run's error and the spend as TensorBoard's files into the run
     folder, "mlflow" to MLFLOW_TRACKING_URI or there.
     `fit`: how photographs and images of labelled folders become squares, letterbox, crop or stretch
-    (docs/tasks.md); finetune.fit and a source's own fit go before it.
+    (docs/reference/datasets.md); finetune.fit and a source's own fit go before it.
     `objective`: what the adaptive policy spends money to learn: "verdict" (what to do about every arm: it ends with the
     question that it was started for), "law" (alpha and C of every arm, as precisely as `stop` says), "predict" (the
     error at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at

@@ -1,4 +1,4 @@
-"""docs/your-folders.md, run: from two folders to a verdict and a model that plain torch loads."""
+"""docs/start/your-folders.md, run: from two folders to a verdict and a model that plain torch loads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.sweeper.commands.own_folders import class_folders
 
-PAGE = (Path(__file__).parents[2] / "docs" / "your-folders.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "start" / "your-folders.md").read_text()
 # The page's own commands; a run is made short.
 SHORT = [
     "pretrain.recipe={iterations: 30, eval_every: 15, batch_size: 16, warmup_images: 64}",
