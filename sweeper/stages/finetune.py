@@ -49,7 +49,7 @@ class Finetuning:
 def finetuning_of(config: SweepConfig, store: ArtifactStore) -> Finetuning:
     """What the fine-tunes of this sweep share."""
     return Finetuning(
-        settings=config.finetune,
+        settings=config.finetune.model_copy(update={"fit": config.finetune_fit}),
         identities=Identities(config),
         store=store,
         data_root=config.data_root,
@@ -118,12 +118,13 @@ def _simulated(laws: dict[str, SimulatedArm], trial: Trial) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """A model that was fine-tuned on all s photographs, and what it got right of the test images."""
+    """A model that was fine-tuned on all s photographs, the test images, and what it got right of them."""
 
     model: Any
     recipe: Recipe
     class_names: tuple[str, ...]
     keypoint_names: tuple[str, ...]
+    images: Any
     scored: Any
 
 
@@ -137,8 +138,9 @@ def tested_model(job: Finetuning, trial: Trial) -> Tested:
     # The last iterate counts, so nothing is looked at before it.
     training = real.training.take(chosen)
     model, _ = _trained(job, trial, training, recipe)
-    tested = on_test_images(model, learnt, real.tested(own.rest(real)), device=_device(job), recipe=recipe)
-    return Tested(model, recipe, training.class_names, training.keypoint_names, tested)
+    images = real.tested(own.rest(real))
+    scored = on_test_images(model, learnt, images, device=_device(job), recipe=recipe)
+    return Tested(model, recipe, training.class_names, training.keypoint_names, images, scored)
 
 
 def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None], folder: Path) -> dict[str, Any]:
