@@ -15,6 +15,7 @@ from sweeper.config.render import ImageSource
 from sweeper.config.schema import SIMULATED, SweepConfig
 from sweeper.errors import BadInput, bad_input, one_line
 from sweeper.events.trackers import check_mlflow
+from sweeper.stages.added_photographs import settled
 from sweeper.stages.image_sets import check_cache, setting_of
 from sweeper.stages.photographs import check_disk, photographs
 from sweeper.storage.artifacts import ArtifactStore
@@ -202,7 +203,9 @@ def _real_images(config: SweepConfig, found: Found) -> tuple[str, int]:
         raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
     own = photographs(config)
     try:
-        real = own.listed()
+        known = settled(config, own)
+        own, real = known.own, known.real
+        found.minds += known.lines
         chosen, rest, tested = own.drawn(real, config.seed), own.rest(real), np.arange(len(real.testing))
         on_folds = config.tune.trials or config.tune.iterations
         if on_folds and len(chosen) < config.tune.folds:

@@ -176,8 +176,21 @@ def _photographs(job: Finetuning, trial: Trial) -> tuple[Any, Any, Any]:
     from sweeper.stages.photographs import Photographs
 
     own = Photographs(job.settings, trial.arm.finetune_task, job.data_root, job.resolution, job.seed)
-    real = own.pinned()
+    real = _pinned(job, own)
     return own, real, own.drawn(real, job.identities.finetune(trial)["subset_seed"])
+
+
+def _pinned(job: Finetuning, own: Any) -> Any:
+    """The set as the sweep has it: on another machine photographs may lie beside it that were added since."""
+    from sweeper.stages.added_photographs import kept_as
+
+    try:
+        return own.pinned()
+    except ValueError:
+        kept = kept_as(job.store, job.settings.dataset_sha256 or "")
+        if kept is None:
+            raise
+    return dataclasses.replace(own, kept=kept).pinned()
 
 
 def _device(job: Finetuning) -> str:
