@@ -8,7 +8,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from statistics import fmean
@@ -22,6 +22,7 @@ from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.stages.seeds import training_seed
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
 from sweeper.storage.tested import row_of_test_images, write_test_images
+from tasks.base import weights_of
 from tasks.recipes.recipe import Recipe
 
 # Key of what Tune is told: how much of a trial's training is done.
@@ -33,7 +34,7 @@ class Finetuning:
     """What all fine-tunes of a sweep share; plain data and the store.
 
     `resolution`: of the real images, in px. `seed`: the sweep's. `folds`: of a trial of the tuning. `simulated`: the
-    laws that errors are drawn from, by rendering; empty where they are measured.
+    laws that errors are drawn from, by rendering; empty where they are measured. `weights`: files by their names.
     """
 
     settings: Finetune
@@ -44,6 +45,12 @@ class Finetuning:
     seed: int
     folds: int
     simulated: dict[str, SimulatedArm]
+    weights: dict[str, str] = field(default_factory=dict)
+
+    def start_of(self, backbone: str) -> str | None:
+        """The file of weights that a fine-tune without pre-training begins with; None where they are drawn."""
+        name = weights_of(backbone)
+        return self.settings.init if name is None else self.weights[name]
 
 
 def finetuning_of(config: SweepConfig, store: ArtifactStore) -> Finetuning:
@@ -57,6 +64,7 @@ def finetuning_of(config: SweepConfig, store: ArtifactStore) -> Finetuning:
         seed=config.seed,
         folds=config.tune.folds,
         simulated=config.simulated,
+        weights=config.pretrain.weights,
     )
 
 
@@ -213,8 +221,8 @@ def _trained(job: Finetuning, trial: Trial, training: Any, recipe: Recipe, **val
     if trial.checkpoint is not None:
         path = job.store.path(trial.checkpoint, MODEL_FILE)
         load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
-    elif job.settings.init is not None:
-        load_backbone(model, given_state(Path(job.settings.init), model.backbone))
+    elif (start := job.start_of(trial.arm.backbone)) is not None:
+        load_backbone(model, given_state(Path(start), model.backbone))
     return model, train(model, learnt, training, recipe, seed=seed, device=_device(job), **validation)
 
 
