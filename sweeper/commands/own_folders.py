@@ -16,7 +16,7 @@ from sweeper.stages.training_labels import labels_for
 from tasks.base import ArraySet, TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
 from tasks.data.readers.files import PHOTOGRAPHS, map_files, photographs_among, walk
-from tasks.data.readers.images import class_numbers, size_of
+from tasks.data.readers.images import class_numbers, colours_of, size_of
 from tasks.label_forms import LabelKind
 
 # How a folder of renders may be laid out, the most telling first: any folder of folders could be one a class.
@@ -125,7 +125,9 @@ def _name(text: str) -> str:
 
 
 def _mask_classes(folder: Path) -> tuple[str, ...]:
-    """Names for the numbers of masks, which no file gives: class1 and on."""
+    """Names for the numbers of masks that no file gives: class1 and on; none where a file has them."""
+    if colours_of(folder) is not None:
+        return ()
     of_split, _ = map_files(folder, MAP_FOLDERS)
     masks = [folder / mask for pairs in of_split.values() for _, mask in pairs]
     highest = max((int(np.asarray(class_numbers(mask)).max()) for mask in masks), default=0)

@@ -27,8 +27,10 @@ from sweeper.events.reporter import Board, EventCallback, Reporter
 from sweeper.events.trackers import MLFLOW, TENSORBOARD, mlflow, ray_metrics, tensorboard
 from sweeper.search.experiment import run_experiment
 from sweeper.search.loop import Loop
+from sweeper.stages.added_photographs import keep
 from sweeper.stages.identity import studies
 from sweeper.stages.inventory import Inventory
+from sweeper.stages.photographs import photographs
 from sweeper.stages.prepare import Stages
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import append_event, read_events
@@ -65,6 +67,8 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
             ledger.start()
             if not config.budget.caps():
                 reporter.event("mind", "mind: the budget has no cap; the sweep ends when its question is answered")
+            if not config.is_simulated:
+                keep(config, photographs(config).pinned(), ArtifactStore(config.store))
             _search(config, s, ledger, reporter)
         else:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")

@@ -27,6 +27,9 @@ class Finetune(Model):
     cropped, all others letterboxed. `test_fraction`: how much of a set without test photographs is kept for testing,
     chosen by what the photographs are and the sweep's seed; a fifth of a set without any split where it is left out.
 
+    `classes`: how many the real task tells apart where its error is the share of images told wrong, filled in by `run`:
+    what guessing gets wrong.
+
     `device`: cpu, gpu, or auto, a GPU where this machine has one; `gpus` says how much of one a fine-tune takes, 1
     where it is left out. Without `device`, `gpus` above 0 asks for a GPU.
 
@@ -41,6 +44,7 @@ class Finetune(Model):
     tasks: Names = ("sinclass",)
     dataset: str = "fashion-mnist"
     dataset_sha256: Sha256 | None = None
+    classes: Annotated[int, Field(ge=2, strict=True)] | None = None
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
     subset: Literal["shared", "independent"] = "shared"
