@@ -12,9 +12,8 @@ import pytest
 from sweeper.commands.check import check
 from sweeper.commands.look_over import Found
 from sweeper.config.schema import SweepConfig
-from sweeper.stages.added_photographs import keep
 from sweeper.stages.identity import studies
-from sweeper.stages.photographs import photographs
+from sweeper.stages.photographs import keep, photographs
 from sweeper.storage.artifacts import ArtifactStore
 from tests.sweeper.stages.test_photographs import REFERENCE, job_of, measured, own_cache, sweep
 from tests.tasks.data.photographs import class_folders, coco, write_photograph
