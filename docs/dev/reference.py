@@ -50,7 +50,7 @@ COMMANDS_HEAD = """# The command line
 | 1 | anything else |
 """
 
-FACTORS_INTRO = """Keys that stand under `renderings` itself, beside named renderings. `factors` lists the levels of each
+FACTORS_INTRO = """Keys that stand under `renderings` itself, beside named ones. `factors` lists the levels of each
 attribute, `common` the attributes that all of these settings share."""
 
 # Sections that are no field of SweepConfig by themselves: where they stand, and what describes them.
