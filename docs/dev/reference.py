@@ -67,7 +67,7 @@ NESTED: Mapping[str, tuple[tuple[str, type[Any]], ...]] = {
 
 def config_page() -> str:
     """The page of the sweep file's keys."""
-    sections = [("Top level", SweepConfig), *_sections(), ("recipe", Recipe)]
+    sections: list[tuple[str, type[Any]]] = [("Top level", SweepConfig), *_sections(), ("recipe", Recipe)]
     return "\n".join([MADE, "", CONFIG_HEAD, *(_section(name, model) for name, model in sections)])
 
 

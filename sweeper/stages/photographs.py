@@ -229,7 +229,10 @@ def keep(config: SweepConfig, real: RealData, store: ArtifactStore) -> None:
     identity = {"stage": _STAGE, "of": _of(config), "sha256": config.finetune.dataset_sha256}
     if store.find(identity) is not None:
         return
-    parts = {name: [item_hash(item) for item in split.items] for name, split in real.listing.splits.items()}
+    parts = {
+        name: [item_hash(split.items[k]) for k in range(len(split.items))]
+        for name, split in real.listing.splits.items()
+    }
     with tempfile.TemporaryDirectory(prefix="photographs-") as folder:
         (Path(folder) / _FILE).write_text(json.dumps(parts))
         store.commit(identity, Path(folder), {"listed": real.listed_sha256, "images": sum(map(len, parts.values()))})
