@@ -80,6 +80,7 @@ def renamed(data: ReportData) -> ReportData:
         steps_reason=told(data.steps_reason),
         stop_reason=told(data.stop_reason),
         notes=[told(note) for note in data.notes],
+        next_steps=[replace(step, what=told(step.what)) for step in data.next_steps],
         levels=by_name(data.levels),
         tasks=by_name(data.tasks),
         exchange=by_name(data.exchange),

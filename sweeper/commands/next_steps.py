@@ -20,6 +20,7 @@ from sweeper.errors import BadInput
 from sweeper.search.knowledge import Knowledge
 from sweeper.study.arms import Arm
 
+UNDECIDED: Label = "not identified yet"
 # Further runs that a larger budget is offered for.
 MORE_RUNS = 5
 
@@ -45,11 +46,19 @@ class Situation:
         return self.ledger.spent().scaled(1 / self.runs) if self.runs else None
 
     def of(self, label: Label) -> list[Verdict]:
-        """Verdicts of this label, the arm of the lowest error first."""
-        said = self.knowledge.verdicts
-        ranked = ranking(self.knowledge.fits, self.config.n_target)
-        order = ranked.order if ranked else tuple(said)
-        return [said[arm] for arm in order if arm in said and said[arm].label == label]
+        """Verdicts of this label, the arm of the lowest error first.
+
+        With a target every arm that meets it will do. Without one, only the best arm of each real task is followed; an
+        undecided one always counts.
+        """
+        said, found = self.knowledge.verdicts, list[Verdict]()
+        for task in self.config.finetune.tasks:
+            fits = {arm: fit for arm, fit in self.knowledge.fits.items() if Arm.named(arm).finetune_task == task}
+            ranked = ranking(fits, self.config.n_target)
+            order = [arm for arm in (ranked.order if ranked else fits) if arm in said]
+            follows = order if self.config.target.error is not None or label == UNDECIDED else order[:1]
+            found += [said[arm] for arm in follows if said[arm].label == label]
+        return found
 
 
 def next_steps(here: Situation) -> list[NextStep]:
@@ -61,7 +70,8 @@ def next_steps(here: Situation) -> list[NextStep]:
     steps = [*_good_enough(here), *_render_more(here)]
     if not steps:
         steps += _change(here)
-    return [*steps, *_undecided(here)]
+    steps += _undecided(here)
+    return steps or [NextStep("Nothing: the sweep has answered its question.")]
 
 
 def _good_enough(here: Situation) -> Iterator[NextStep]:
@@ -108,15 +118,26 @@ def _change(here: Situation) -> Iterator[NextStep]:
 
 
 def _undecided(here: Situation) -> Iterator[NextStep]:
-    open_ = here.of("not identified yet")
-    if not open_ and here.knowledge.verdicts:
+    open_ = here.of(UNDECIDED)
+    if here.stop_kind == "best" or (not open_ and here.knowledge.verdicts):
         return
     names = " and ".join(said.arm for said in open_) or "every arm"
-    more = () if here.stop_kind == "budget" else (f"policy.max_seeds={here.config.policy.max_seeds + 2}",)
-    why = "more runs of it, with a larger budget" if not more else "more runs of a size than the sweep allowed"
+    more, why = _what_was_short(here)
     each = here.a_run
     cost = "" if each is None else f"Each run took {_amount(each)}; {MORE_RUNS} more: {_amount(each.scaled(MORE_RUNS))}."
     yield NextStep(f"Decide {names}: {why}.", _run(here, *more, *_larger_budget(here)), cost)
+
+
+def _what_was_short(here: Situation) -> tuple[list[str], str]:
+    """Overrides that let the sweep go on where it ended, and why it did not decide."""
+    config = here.config
+    if here.stop_kind == "budget":
+        return [], "more runs, with a larger budget"
+    if here.stop_kind == "precision":
+        return ["objective=verdict", "stop={}"], "its law is as precise as was asked, so ask for the verdict"
+    if here.stop_kind == "rounds":
+        return [f"target.rounds={config.target.rounds + 2}"], "more purchases than the sweep allowed"
+    return [f"policy.max_seeds={config.policy.max_seeds + 2}"], "more runs of a size than the sweep allowed"
 
 
 def _larger_budget(here: Situation) -> list[str]:
