@@ -6,13 +6,13 @@ from matplotlib.figure import Figure
 
 from analysis.effects.answers import Effect, Effects, Setting, in_words
 from analysis.report.columns import Column, Table, percent
-from analysis.report.svg import PALE, PALETTE
+from analysis.report.svg import GRID, PALE, PALETTE
 
 
 def effects_table(effects: Mapping[str, Effects]) -> Table:
     """One row a factor's level in place of another, of every group."""
     columns = (
-        Column("on", "group", lambda row: row[0]),
+        Column("on" if len(effects) > 1 else None, "group", lambda row: row[0]),
         Column("n", "n", lambda row: row[1].n, lambda row: "-" if row[1].n is None else f"{row[1].n:,.0f}", True),
         Column("attribute", "factor", lambda row: row[2].factor),
         Column("level", "level", lambda row: row[2].level),
@@ -35,7 +35,7 @@ def settings_table(effects: Mapping[str, Effects], *, have_laws: bool) -> Table:
         return "see the answer" if have_laws and setting.runs else text
 
     columns = (
-        Column("on", "group", lambda row: row[0]),
+        Column("on" if len(effects) > 1 else None, "group", lambda row: row[0]),
         Column("which", "which", lambda row: row[1]),
         Column("setting", "setting", lambda row: in_words(row[2].levels)),
         Column("runs", "runs", lambda row: row[2].runs, numeric=True),
@@ -59,6 +59,9 @@ def effects_figure(effects: Mapping[str, Effects], width: float = 9.0) -> Figure
         ends.append([100 * e.interval[1] - m for m, e in zip(middle, shown, strict=True)])
         axes.axvline(0, color=PALE, linewidth=0.9)
         axes.errorbar(middle, range(len(shown)), xerr=ends, fmt="o", color=PALETTE[0], capsize=3)
+        axes.set_ylim(-0.6, len(shown) - 0.4)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="x", color=GRID, linewidth=0.6)
         axes.set_yticks(range(len(shown)), [f"{e.factor}: {e.level}, not {e.against}" for e in shown], fontsize=9)
         at = "" if said.n is None else f" at n = {said.n:,.0f}"
         axes.set_title(f"{name}{at}", loc="left", fontsize=10)

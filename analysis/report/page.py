@@ -70,22 +70,24 @@ for the mean error.
 {% if dashed %}<br><strong>Dashed ({{ dashed | join(", ") }}): {{ slope_is_prior }}</strong>{% endif %}
 </figcaption></figure>
 {% endif %}
-{% if figures.curves %}<div class="pair">
+{% if figures.curves %}{% if figures.curves | length > 1 or figures.others.comparison is defined %}
+<h3>Each arm</h3>{% endif %}
+<div class="pair">
 {% for arm, figure in figures.curves.items() %}
 <figure>{{ drawn("Curve of " ~ arm, figure) }}
-<figcaption>{% if loop.first %}Marks: runs, with one standard error, those of one size side by side; points: single
-fine-tunes; line: the median of the law, with bands of 50 and 90%; thin line: what endless rendering would leave, with
-{{ "%.3g" | format(100 * data.level) }}%.{% endif %}
-{% if data.fits[arm].slope_is_prior %}{% if loop.first %}<br>{% endif %}
-<strong>Dashed: {{ slope_is_prior }}</strong>{% endif %}</figcaption></figure>
+{% if data.fits[arm].slope_is_prior %}<figcaption><strong>Dashed: {{ slope_is_prior }}</strong></figcaption>{% endif %}
+</figure>
 {% endfor %}
-</div>{% endif %}
+</div>
+<p class="note">Marks: runs, with one standard error, those of one size side by side; points: single fine-tunes; line:
+the median of the law, with bands of 50 and 90%; thin line: what endless rendering would leave, with
+{{ "%.3g" | format(100 * data.level) }}%.</p>{% endif %}
 {% if tables.verdicts.rows %}{{ grid(tables.verdicts) }}
 <p class="note">What the laws give is told on this page as its median, with an interval that holds
 {{ "%.3g" | format(100 * data.level) }}%.</p>{% endif %}
 </section>
 
-<section id="images">
+{% if data.photographs or data.sheets or not data.simulated %}<section id="images">
 <h2>Renders beside real photographs</h2>
 {% if data.photographs or data.sheets %}<div class="pair">
 {% for sheet in ([data.photographs] if data.photographs else []) + (data.sheets | list) %}
@@ -99,7 +101,7 @@ fine-tunes; line: the median of the law, with bands of 50 and 90%; thin line: wh
 <figure><img alt="Labels of {{ sheet.rendering }}" src="{{ sheet.labelled | source }}">
 <figcaption><strong>{{ sheet.rendering }}</strong>, with the boxes and classes of what is visible</figcaption></figure>
 {% endfor %}</details>{% endif %}
-</section>
+</section>{% endif %}
 
 {% if data.effects %}<section id="effects">
 <h2>What each attribute does</h2>
@@ -110,7 +112,7 @@ setting's own. Settings that were never rendered count too.</p>
 <figcaption>Points of error with 95% intervals; left of zero the first level is better.</figcaption></figure>
 {% endif %}
 {{ grid(tables.effects) }}
-{% if tables.settings.rows %}{{ grid(tables.settings) }}{% endif %}
+{% if not data.fits or tables.settings.rows | rejectattr("2.runs") | list %}{{ grid(tables.settings) }}{% endif %}
 </section>{% endif %}
 
 <section id="reference">

@@ -44,9 +44,9 @@ def curve_figure(
     drawn = [*heights(observations), gap, *_without(axes, [reference] if reference else []), *_target(axes, target)]
     axes.set_ylim(*_limits(drawn))
     ends = f"{100 * low:.1f} to {high:.1%}"
-    _line_label(axes, gap, f"endless rendering: C = {gap:.1%} ({ends})", colour, side=0.0)
+    _line_label(axes, gap, f"endless rendering: C = {gap:.1%} ({ends})", colour, below=True)
     _not_run(axes, float(fit.n.max()), sizes)
-    _size_axis(axes, sizes)
+    _size_axis(axes, sizes, width)
     axes.set_title(arm, loc="left", fontsize=11, fontweight="bold")
     return figure
 
@@ -78,7 +78,7 @@ def comparison_figure(
     drawn = [*heights(observations), *_without(axes, references.values()), *_target(axes, target)]
     axes.set_ylim(*_limits([*drawn, *(float(fit.median_curve(sizes[-1])) for fit in fits.values())]))
     _not_run(axes, max(float(seen.n) for seen in observations), sizes)
-    _size_axis(axes, sizes)
+    _size_axis(axes, sizes, width)
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=columns)
     return figure
 
@@ -202,14 +202,17 @@ def _target(axes: Axes, target: float | None) -> list[float]:
     return [target]
 
 
-def _line_label(axes: Axes, height: float, text: str, colour: str, side: float = 1.0) -> None:
+def _line_label(
+    axes: Axes, height: float, text: str, colour: str, *, side: float = 1.0, below: bool = False
+) -> None:
     axes.annotate(
         text,
         (side, height),
-        (4 - 8 * side, 3),
+        (4 - 8 * side, -3 if below else 3),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
         ha="right" if side else "left",
+        va="top" if below else "bottom",
         fontsize=8.5,
         color=colour,
         annotation_clip=True,
@@ -227,10 +230,15 @@ def _limits(heights: Sequence[float]) -> tuple[float, float]:
     return max(low - margin, 0.0), high + 1.6 * margin
 
 
-def _size_axis(axes: Axes, sizes: np.ndarray) -> None:
+def _size_axis(axes: Axes, sizes: np.ndarray, width: float) -> None:
     axes.set_xscale("log")
     axes.set_xlim(sizes[0], sizes[-1])
-    rungs = [m * 10**k for k in range(12) for m in (1, 2, 5) if sizes[0] <= m * 10**k <= sizes[-1]]
+    # As many as have room for their names.
+    room = 1.3 * width
+    for steps in ((1, 2, 5), (1, 5), (1,)):
+        rungs = [m * 10**k for k in range(12) for m in steps if sizes[0] <= m * 10**k <= sizes[-1]]
+        if len(rungs) <= room:
+            break
     _log_sizes(axes.xaxis, rungs)
     axes.set_xlabel("synthetic pre-training images n")
     axes.set_ylabel("error on the real task")

@@ -41,7 +41,7 @@ p, li, figcaption, dd, summary { overflow-wrap:anywhere; }
 .steps { display:grid; gap:14px; margin:0; padding:0; list-style:none; }
 .steps p { margin:0; }
 .steps pre { margin:10px 0; padding:10px 12px; background:var(--code); border-radius:8px; }
-.facts { display:grid; grid-template-columns:repeat(auto-fit,minmax(220px,1fr)); gap:14px; margin:14px 0 0; }
+.facts { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(230px,100%),1fr)); gap:14px; margin:14px 0 0; }
 .facts div { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:12px 16px; }
 .facts dt { color:var(--soft); font-size:14px; }
 .facts dd { margin:2px 0 0; }
@@ -51,7 +51,8 @@ th { text-align:left; color:var(--soft); font-weight:600; border-bottom:2px soli
   padding:7px 8px; vertical-align:bottom; }
 td { border-bottom:1px solid var(--line); padding:7px 8px; vertical-align:top; overflow-wrap:anywhere; }
 td.num, th.num { text-align:right; }
-td.num { overflow-wrap:normal; }
+td:first-child:not(.num) { min-width:8.5em; }
+@media screen and (min-width:900px) { td.num { white-space:nowrap; } }
 tbody tr:last-child td { border-bottom:0; }
 tfoot td { font-weight:650; border-top:2px solid var(--line); border-bottom:0; }
 .dot { display:inline-block; width:11px; height:11px; border-radius:50%; margin-right:7px; }
@@ -80,7 +81,7 @@ pre { font:13px/1.5 ui-monospace,Menlo,Consolas,monospace; margin:0; white-space
   td, td.num, tfoot td { display:flex; justify-content:space-between; gap:14px; border:0; padding:2px 0;
     text-align:right; }
   td::before { content:attr(data-label); color:var(--soft); text-align:left; flex:0 0 38%; font-weight:400; }
-  td:empty { display:none; } }
+  td:empty { display:none; } td:first-child:not(.num) { min-width:0; } }
 @media print { @page { margin:14mm 12mm; }
   body { background:#fff; font-size:11.5px; } main { max-width:none; padding:0; }
   h1 { font-size:22px; } h2 { font-size:16px; margin:22px 0 8px; } .headline { font-size:15px; }

@@ -163,7 +163,7 @@ def _references(data: ReportData) -> Table:
     titles = ("without pre-training", "runs with it", "lower by, in points", "P(lower)", "learning rates without / with")
     columns = (
         Column("arm", text=itemgetter(0)),
-        *(Column(title, text=itemgetter(at), numeric=True) for at, title in enumerate(titles, 1)),
+        *(Column(title, text=itemgetter(at), numeric=at != 2) for at, title in enumerate(titles, 1)),
     )
     return Table([_compared(data, data.references[arm]) for arm in data.arms if arm in data.references], columns)
 

@@ -41,8 +41,7 @@ class Ranking:
         if self.is_shown:
             return (
                 f"{self.best} is best: with {at} its error is {lead} lower than that of {self.second}, the next best"
-                f" (95% interval {low} to {high}). It has the lowest error{within} with a probability of"
-                f" {chance(self.chance)}."
+                f" (95% interval {low} to {high}; the lowest error{within} with probability {chance(self.chance)})."
             )
         return (
             f"No arm is shown to be best: {self.best} is likeliest to have the lowest error{within} with {at}"

@@ -29,11 +29,10 @@ class Resolution:
     @property
     def in_words(self) -> str:
         """What a reader may expect of this test set, in a sentence."""
-        how = "measured by resampling them" if self.is_measured else "by their number alone"
+        how = "95%, by resampling them" if self.is_measured else "95%, by their number alone"
         return (
-            f"{self.size:,} test images, at an error of {self.error:.0%}: two runs of different arms differ for sure from"
-            f" {100 * self.apart:.1f} points on, and an error on other images of the kind would lie within"
-            f" {100 * self.alone:.1f} points ({how})."
+            f"{self.size:,} test images tell two arms apart from {100 * self.apart:.1f} points on, and know an error of"
+            f" {self.error:.0%} to {100 * self.alone:.1f} points ({how})."
         )
 
 

@@ -67,9 +67,7 @@ def next_steps(here: Situation) -> list[NextStep]:
         left = ", ".join(f"{value:,.3g} {name.replace('_', '-')}" for name, value in here.ledger.left().items())
         budget = f"At most what is left of the budget: {left}." if left else "The budget has no cap."
         return [NextStep("Let the sweep go on: the same command takes it up where it stands.", _run(here), budget)]
-    steps = [*_good_enough(here), *_render_more(here)]
-    if not steps:
-        steps += _change(here)
+    steps = list(_good_enough(here)) or list(_render_more(here)) or list(_change(here))
     steps += _undecided(here)
     return steps or [NextStep("Nothing: the sweep has answered its question.")]
 

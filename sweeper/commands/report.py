@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from analysis.amounts import money
 from analysis.effects.answers import Effects
 from analysis.report.records import Decision, Observation, Reference, ReportData, StageSpend, StepsTried
 from analysis.report.write import write_report as write_page
@@ -207,11 +206,9 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     config, spent, runs = record.config, record.ledger.spent(), record.knowledge.runs
     tasks, n = ", ".join(config.finetune.tasks), sum(each.run.n > 0 for each in runs)
     of = "" if config.is_simulated else f" on {dataset_name(config)}, from {record.plan.s:,} labelled photographs"
-    measured = f"{n} pre-trainings and {len(runs) - n} runs without, of {config.finetune.repeats} fine-tunes each"
-    cost = (
-        f"{spent.wall_s / 60:.1f} minutes, {spent.device_s / 3600:.2f} device-hours, {money(spent.usd, '$')}, over all"
-        " its restarts"
-    )
+    none = f"{len(runs) - n} run{'s' * (len(runs) - n != 1)} without"
+    measured = f"{n} pre-trainings and {none}, {config.finetune.repeats} fine-tunes each"
+    cost = f"{spent.wall_s / 60:.1f} minutes, {spent.device_s / 3600:.2f} device-hours, ${spent.usd:,.3f}"
     return [("The real task", f"{tasks}{of}"), ("Measured", measured), ("What the sweep cost", cost)]
 
 

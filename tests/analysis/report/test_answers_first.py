@@ -72,7 +72,7 @@ def test_the_best_arm_comes_first_then_what_to_do_then_the_curves(page: str) -> 
         f"<code>{COMMAND}</code>",
         "Each run took 6 minutes",
         "sinclass on clothing, from 300 labelled photographs",
-        "2,000 test images, at an error of 2",
+        "2,000 test images tell two arms apart from 2.",
         'aria-label="Error against n, all arms"',
         'alt="Real photographs (clothing)"',
         'alt="hue" src="data:image/jpeg;base64,',

@@ -64,5 +64,5 @@ def test_a_larger_test_set_tells_smaller_differences_apart() -> None:
     # of 400 images at an error of 23 %: 1.96 sqrt(0.23 x 0.77 / 400), and sqrt(2) times that between two
     assert small.alone == pytest.approx(0.041, abs=0.003)
     assert small.apart == pytest.approx(small.alone * 2**0.5)
-    assert small.in_words.startswith("400 test images, at an error of 2")
+    assert small.in_words.startswith("400 test images tell two arms apart from 5.")
     assert resolution(fits(one=0.2).values()) is None, "where their number is not known"

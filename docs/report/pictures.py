@@ -1,0 +1,29 @@
+"""Pictures of a report at three widths: python docs/report/pictures.py RUN/report.html; 420 px is in dark mode."""
+
+import shutil
+import sys
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+# Width, height of what is shown, colours, medium.
+SHOTS = {"420": (420, 2900, "dark", "screen"), "1280": (1280, 2300, "light", "screen"), "print": (703, 1900, "light", "print")}
+
+
+def main(page: Path) -> None:
+    with sync_playwright() as playwright:
+        # Root, as in a container, has no sandbox.
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, (width, height, colours, medium) in SHOTS.items():
+            tab = browser.new_page(viewport={"width": width, "height": height})
+            tab.emulate_media(media=medium, color_scheme=colours)
+            tab.goto(page.absolute().as_uri())
+            picture = Image.open(BytesIO(tab.screenshot())).convert("RGB").quantize(96)
+            picture.save(Path(__file__).with_name(f"{name}.png"), optimize=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
