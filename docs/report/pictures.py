@@ -9,7 +9,11 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 # Width, height of what is shown, colours, medium.
-SHOTS = {"420": (420, 2900, "dark", "screen"), "1280": (1280, 2300, "light", "screen"), "print": (703, 1900, "light", "print")}
+SHOTS = {
+    "420": (420, 2900, "dark", "screen"),
+    "1280": (1280, 2300, "light", "screen"),
+    "print": (703, 1900, "light", "print"),
+}
 
 
 def main(page: Path) -> None:
