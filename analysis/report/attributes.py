@@ -42,7 +42,9 @@ def settings_table(effects: Mapping[str, Effects], *, have_laws: bool) -> Table:
         Column("error", "error", lambda row: row[2].error, lambda row: shown(row[2], _error(row[2])), True),
         Column(name="error_low95", value=lambda row: row[2].interval[0]),
         Column(name="error_high95", value=lambda row: row[2].interval[1]),
-        Column("P(best)", "chance_best", lambda row: row[2].chance_best, lambda row: shown(row[2], _best(row[2])), True),
+        Column(
+            "P(best)", "chance_best", lambda row: row[2].chance_best, lambda row: shown(row[2], _best(row[2])), True
+        ),
     )
     return Table(list(_settings(effects)), columns)
 

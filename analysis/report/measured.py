@@ -18,7 +18,12 @@ _APART, _SPREAD = 0.06, 0.18
 
 
 def draw_runs(
-    axes: Axes, fit: LawFit | None, runs: Sequence[Observation], colour: str, marker: str = "o", label: str | None = None
+    axes: Axes,
+    fit: LawFit | None,
+    runs: Sequence[Observation],
+    colour: str,
+    marker: str = "o",
+    label: str | None = None,
 ) -> None:
     """Each run's mean with one standard error to either side, and faint beside it its fine-tunes where it has several.
 

@@ -202,9 +202,7 @@ def _target(axes: Axes, target: float | None) -> list[float]:
     return [target]
 
 
-def _line_label(
-    axes: Axes, height: float, text: str, colour: str, *, side: float = 1.0, below: bool = False
-) -> None:
+def _line_label(axes: Axes, height: float, text: str, colour: str, *, side: float = 1.0, below: bool = False) -> None:
     axes.annotate(
         text,
         (side, height),

@@ -166,7 +166,8 @@ class ReportData:
     `steps_reason` which was chosen; empty where none were to be chosen. `effects`: of rendering attributes, by group of
     arms that share backbone and fine-tuning task. `n_target`, `tie`: where the question is which arm is best, at how
     many images, and errors that count as equal. `tasks`: of each arm the
-    fine-tuning task; arms of different ones are not compared. `levels`: of each arm the attributes in which the renderings differ.
+    fine-tuning task; arms of different ones are not compared. `levels`: of each arm the attributes in which the
+    renderings differ.
     `facts`: what a reader asks first, as (term, text). `photographs`: real images of the task. `exchange`: what renders
     are worth in labels, sentences by arm. `refresh_s`: the page reads itself anew so often, for one that is written
     while the sweep runs.

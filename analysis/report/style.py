@@ -51,7 +51,7 @@ th { text-align:left; color:var(--soft); font-weight:600; border-bottom:2px soli
   padding:7px 8px; vertical-align:bottom; }
 td { border-bottom:1px solid var(--line); padding:7px 8px; vertical-align:top; overflow-wrap:anywhere; }
 td.num, th.num { text-align:right; }
-td:first-child:not(.num) { min-width:8.5em; }
+td:not(.num) { min-width:6.5em; } td:first-child:not(.num) { min-width:8.5em; }
 @media screen and (min-width:900px) { td.num { white-space:nowrap; } }
 tbody tr:last-child td { border-bottom:0; }
 tfoot td { font-weight:650; border-top:2px solid var(--line); border-bottom:0; }
@@ -81,11 +81,12 @@ pre { font:13px/1.5 ui-monospace,Menlo,Consolas,monospace; margin:0; white-space
   td, td.num, tfoot td { display:flex; justify-content:space-between; gap:14px; border:0; padding:2px 0;
     text-align:right; }
   td::before { content:attr(data-label); color:var(--soft); text-align:left; flex:0 0 38%; font-weight:400; }
-  td:empty { display:none; } td:first-child:not(.num) { min-width:0; } }
+  td:empty { display:none; } td:not(.num), td:first-child:not(.num) { min-width:0; } }
 @media print { @page { margin:14mm 12mm; }
   body { background:#fff; font-size:11.5px; } main { max-width:none; padding:0; }
   h1 { font-size:22px; } h2 { font-size:16px; margin:22px 0 8px; } .headline { font-size:15px; }
-  table, .note, .answer .levels, pre, figcaption { font-size:10px; } td, th { padding:4px 5px; }
+  table, .note, .answer .levels, pre, figcaption, .chip, .facts dt { font-size:10px; }
+  td:not(.num) { min-width:5em; } td, th { padding:4px 5px; }
   .card, figure, .facts div { padding:9px 11px; } .pair { grid-template-columns:1fr 1fr; }
   figure, .answer, .steps li, tr { break-inside:avoid; } h2, h3, .headline { break-after:avoid; } }
 """

@@ -18,7 +18,10 @@ from analysis.verdict.verdict import Verdict
 
 def report_tables(data: ReportData) -> dict[str, Table]:
     """Every table by name; the name is that of its file."""
-    attributes = {"effects": effects_table(data.effects), "settings": settings_table(data.effects, have_laws=bool(data.fits))}
+    attributes = {
+        "effects": effects_table(data.effects),
+        "settings": settings_table(data.effects, have_laws=bool(data.fits)),
+    }
     return (attributes if data.effects else {}) | {
         "observations": _observations(data),
         "fits": _fits(data),
@@ -160,7 +163,13 @@ def _share(title: str, name: str) -> tuple[Column, ...]:
 
 def _references(data: ReportData) -> Table:
     """An arm beside no pre-training; its sentence stands in the answer, and its numbers here."""
-    titles = ("without pre-training", "runs with it", "lower by, in points", "P(lower)", "learning rates without / with")
+    titles = (
+        "without pre-training",
+        "runs with it",
+        "lower by, in points",
+        "P(lower)",
+        "learning rates without / with",
+    )
     columns = (
         Column("arm", text=itemgetter(0)),
         *(Column(title, text=itemgetter(at), numeric=at != 2) for at, title in enumerate(titles, 1)),

@@ -17,6 +17,7 @@ SHOTS = {
 
 
 def main(page: Path) -> None:
+    """Write NAME.png of every shot beside this file."""
     with sync_playwright() as playwright:
         # Root, as in a container, has no sandbox.
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

@@ -122,7 +122,9 @@ def _undecided(here: Situation) -> Iterator[NextStep]:
     names = " and ".join(said.arm for said in open_) or "every arm"
     more, why = _what_was_short(here)
     each = here.a_run
-    cost = "" if each is None else f"Each run took {_amount(each)}; {MORE_RUNS} more: {_amount(each.scaled(MORE_RUNS))}."
+    cost = (
+        "" if each is None else f"Each run took {_amount(each)}; {MORE_RUNS} more: {_amount(each.scaled(MORE_RUNS))}."
+    )
     yield NextStep(f"Decide {names}: {why}.", _run(here, *more, *_larger_budget(here)), cost)
 
 

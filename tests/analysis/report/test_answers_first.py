@@ -94,7 +94,7 @@ def test_arms_are_called_by_what_differs_on_the_page_and_in_full_in_the_files(da
 
 
 def test_what_endless_rendering_leaves_is_one_number_wherever_it_is_told(data: ReportData, page: str) -> None:
-    """Given an arm, the table of answers, that of the law, and its figure tell the same median and the same interval."""
+    """Given an arm, the table of answers, that of the law, and its figure tell the same median and interval."""
     for arm in ARMS:
         said = data.verdicts[arm]
         low, high = said.C_interval

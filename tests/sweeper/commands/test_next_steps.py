@@ -30,9 +30,7 @@ def situation(folder: Path, stop: str, gaps: dict[str, float] = GAPS, sizes: int
     config = load_config(folder / "config.yaml")
     plan = make_plan(config, 300)
     runs = [
-        MeasuredRun(
-            plan.run(arm, n, seed), log((gaps[arm.rendering] + 2 * n**-0.5) * (1.002 - 0.004 * seed)), None, 1
-        )
+        MeasuredRun(plan.run(arm, n, seed), log((gaps[arm.rendering] + 2 * n**-0.5) * (1.002 - 0.004 * seed)), None, 1)
         for arm in plan.arms
         for n in SIZES[:sizes]
         for seed in (0, 1)
