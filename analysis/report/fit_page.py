@@ -60,7 +60,8 @@ at each n; bands: 90% for the mean error.</figcaption></figure>
 @dataclass(frozen=True, eq=False)
 class FittedTable:
     """What the page shows. All by arm; `references`: errors without pre-training; `notes`: what was left out;
-    `tasks`: fine-tuning tasks, within which arms are compared; `exchange`: what renders are worth in labels, in sentences."""
+    `tasks`: fine-tuning tasks, within which arms are compared; `exchange`: what renders are worth in labels, in
+    sentences."""
 
     title: str
     fits: Mapping[str, LawFit]

@@ -27,7 +27,7 @@ def css_colour(text: str) -> str:
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure (inches) of its own, apart from pyplot's global state, so that reports may be written from any thread."""
+    """A figure (inches) apart from pyplot's global state, so that reports may be written from any thread."""
     figure = Figure(figsize=(width, height), dpi=144, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
