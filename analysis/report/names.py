@@ -45,7 +45,8 @@ def _shortened(text: str, names: Mapping[str, str]) -> str:
 
 def names_of(data: ReportData) -> dict[str, str]:
     """What the page calls every arm, reference and control that the report knows of."""
-    used = [each.arm for each in (*data.decisions, *data.steps, *data.tuning)]
+    used = [*(each.arm for each in data.decisions), *(each.arm for each in data.steps)]
+    used += [each.arm for each in data.tuning]
     short = short_names(data.arms)
     controls = {arm: arm.replace(_SHUFFLED, "/") for arm in used if _SHUFFLED in arm}
     shuffled = {arm: f"{short[of]}, labels shuffled" for arm, of in controls.items() if of in short}
