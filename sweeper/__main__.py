@@ -13,6 +13,7 @@ import sys
 import typer
 
 from sweeper.cli.app import app
+from sweeper.config.extras import explained
 from sweeper.errors import BadInput, one_line
 
 # ruff: isort: off
@@ -59,6 +60,12 @@ def main() -> None:
         code = 1
     except BadInput as error:
         print(f"sweeper: {error}", file=sys.stderr)
+        code = 2
+    except ModuleNotFoundError as error:
+        said = explained(error.name or "")
+        if said is None:
+            raise
+        print(f"sweeper: {said}", file=sys.stderr)
         code = 2
     except RuntimeError as error:
         print(f"sweeper: {error}", file=sys.stderr)

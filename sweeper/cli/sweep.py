@@ -59,6 +59,9 @@ def run(config: ConfigFile, overrides: Overrides = None, json: AsJson = False) -
     from sweeper.config.load import load_config
 
     loaded = load_config(config, overrides or ())
+    from sweeper.config.extras import require_for
+
+    require_for("sweeper run", loaded)
     from sweeper.cluster.session import end_on_sigterm
     from sweeper.commands.run import run_sweep
     from sweeper.commands.status import verdict_lines
