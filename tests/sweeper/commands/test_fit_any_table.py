@@ -223,7 +223,7 @@ def test_the_page_has_the_curves_and_the_csv_files_can_be_fitted_again(tmp_path:
     page = write_page(answers, tmp_path / "out" / "page", "runs")
 
     text = page.read_text()
-    assert text.count('alt="Curve of ') == 2
+    assert text.count('aria-label="Curve of ') == 2
     assert "&lt;rich&gt;" in text
     assert "Better than no pre-training? Yes" in text
     assert len(list((page.parent / "figures").glob("*.png"))) == 3
