@@ -48,7 +48,8 @@ def check_pair(name: str, task: TaskFacts, resolution: int | None = None) -> Non
         flat = "not four of them" if is_timm else f"all its maps at one {PATCH_PX}th of the image"
         fitting = ", ".join(other for other, known in BACKBONES.items() if known.pyramid)
         raise TaskError(
-            f"{task.name} reads maps of several sizes (a feature pyramid) and {name} has {flat}; choose one of {fitting}"
+            f"{task.name} reads maps of several sizes (a feature pyramid) and {name} has {flat}; "
+            f"choose one of {fitting}"
         )
     if resolution is not None and resolution < backbone.smallest_px:
         raise TaskError(f"{name} needs images of {backbone.smallest_px} px or more, not {resolution}")

@@ -1,4 +1,4 @@
-"""`timm:NAME`: timm's networks as backbones, through its `features_only`; an optional library. No weights are fetched."""
+"""`timm:NAME`: timm's networks as backbones, by its `features_only`; an optional library. No weights are fetched."""
 
 import importlib.util
 from functools import cache
@@ -71,7 +71,7 @@ def check_images(network: str, dilated: bool, resolution: int) -> None:
         maps[-1].sum().backward()
     except _REFUSALS as error:
         raise TaskError(
-            f"{network} cannot work on images of {resolution} px ({_said(error)}); choose another resolution or backbone"
+            f"{network} cannot work on images of {resolution} px ({_said(error)}); choose another size or backbone"
         ) from None
     if [each.shape[1] for each in maps] != list(backbone.channels) or any(each.ndim != 4 for each in maps):
         raise TaskError(f"{network} cannot be a backbone: its maps are not as timm tells them; choose another")
