@@ -36,7 +36,7 @@ class TestWithTimm:
     @pytest.mark.parametrize(
         ("backbone", "name"),
         [
-            pytest.param(backbone, name, marks=[pytest.mark.slow] if name == "insseg" else [])
+            pytest.param(backbone, name, marks=[pytest.mark.slow] if name in PYRAMIDS else [])
             for backbone in ("test_resnet", "test_convnext", "test_efficientnet", "test_vit")
             for name in task_names()
             if not (backbone == "test_vit" and name in PYRAMIDS)
