@@ -88,7 +88,8 @@ def synchronise_batch_norm(model: nn.Module, device: torch.device) -> None:
             setattr(model, name, _on_gpus(child, acts))
         else:
             kind = GlobalBatchNormAct2d if acts else GlobalBatchNorm2d
-            shared = kind(child.num_features, child.eps, child.momentum)
+            norm = cast(nn.BatchNorm2d, child)
+            shared = kind(norm.num_features, norm.eps, norm.momentum)
             for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", *_ACTS * acts):
                 setattr(shared, part, getattr(child, part))
             setattr(model, name, shared)
