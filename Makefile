@@ -52,5 +52,7 @@ lock: setup
 		--no-header --no-annotate -o requirements.txt
 	printf '%s\n' google-api-python-client google-auth-httplib2 httplib2 | .venv/bin/uv pip compile - -c requirements.txt \
 		--generate-hashes --python-version 3.11 --no-header --no-annotate -o configs/cluster/requirements-gcp.txt
+	echo timm==1.0.31 | .venv/bin/uv pip compile - -c requirements.txt --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate -o requirements-timm.txt
 	echo mkdocs-material | .venv/bin/uv pip compile - --generate-hashes --python-version 3.11 \
 		--no-header --no-annotate -o requirements-docs.txt

@@ -55,7 +55,16 @@ browser() {
         say "no browser: the tests that open the report in one are skipped; install chromium"
 }
 
+# What only some sweeps need (backbones timm:NAME) is tested where it can be had.
+optional() {
+    [ "${1:-}" = test ] || return 0
+    [ -n "$(find .venv/lib -maxdepth 3 -type d -name 'timm-1.0.31.dist-info')" ] ||
+        .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements-timm.txt ||
+        say "timm could not be installed: its tests are skipped"
+}
+
 if [ -e "$stamp" ]; then
+    optional "$@"
     browser "$@"
     exit 0
 fi
@@ -87,5 +96,6 @@ $install --compile-bytecode --require-hashes -r requirements.txt
 $install --require-hashes --no-deps -r requirements-assets.txt
 $install --no-deps --no-build-isolation -e .
 touch "$stamp"
+optional "$@"
 browser "$@"
 say "done"

@@ -89,7 +89,8 @@ class CostModel:
         learnt = config.pretrain.tasks[0] if stage == "pretrain" else config.finetune.tasks[0]
         side = config.render.resolution if stage == "pretrain" else config.finetune_resolution
         network = network_of(backbone)
-        core = config.prices.speed.get(CPU, {}).get(network) or GUESSED_SPEED.get(network, GUESSED_SPEED["resnet50"])
+        guessed = GUESSED_SPEED.get(network.removeprefix("timm:"), GUESSED_SPEED["resnet50"])
+        core = config.prices.speed.get(CPU, {}).get(network) or guessed
         gpu = config.prices.speed.get(device or GPU, {}).get(network) or core * GUESSED_GPU_IN_CORES
         recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
         work = resolve_recipe(stage, learnt, recipe, backbone)

@@ -6,6 +6,8 @@ from tasks.base import TaskError, TaskFacts, network_of
 
 # side of a ViT's patches
 PATCH_PX = 16
+# what timm's networks are named with, and how many sizes a feature pyramid stands on
+_TIMM, _PYRAMID_MAPS = "timm:", 4
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,37 @@ def backbone_names() -> tuple[str, ...]:
 
 def check_pair(name: str, task: TaskFacts, resolution: int | None = None) -> None:
     """TaskError saying why where `task` cannot work on this backbone, or on images of `resolution` px."""
-    if network_of(name) not in BACKBONES:
-        raise TaskError(f"unknown backbone {name!r}; known backbones: {', '.join(BACKBONES)}")
-    backbone = BACKBONES[network_of(name)]
+    backbone = _facts(name)
     if task.needs == "pyramid" and not backbone.pyramid:
+        is_timm = network_of(name).startswith(_TIMM)
+        flat = "not four of them" if is_timm else f"all its maps at one {PATCH_PX}th of the image"
         fitting = ", ".join(other for other, known in BACKBONES.items() if known.pyramid)
         raise TaskError(
-            f"{task.name} reads maps of several sizes (a feature pyramid) and {name} has all its maps at one "
-            f"{PATCH_PX}th of the image; choose one of {fitting}"
+            f"{task.name} reads maps of several sizes (a feature pyramid) and {name} has {flat}; "
+            f"choose one of {fitting}"
         )
     if resolution is not None and resolution < backbone.smallest_px:
         raise TaskError(f"{name} needs images of {backbone.smallest_px} px or more, not {resolution}")
+    if resolution is not None and network_of(name).startswith(_TIMM):
+        from tasks.models.timm_backbones import check_images
+
+        check_images(network_of(name), task.dilated, resolution)
+
+
+def _facts(name: str) -> BackboneFacts:
+    network = network_of(name)
+    if network.startswith(_TIMM):
+        # the one kind that must be built to be known
+        from torch.nn import BatchNorm2d
+
+        from tasks.models.timm_backbones import looked_over
+
+        backbone = looked_over(network)
+        batch_norm = any(isinstance(each, BatchNorm2d) for each in backbone.modules())
+        return BackboneFacts(len(set(backbone.strides)) == _PYRAMID_MAPS, batch_norm, max(backbone.strides))
+    if network not in BACKBONES:
+        raise TaskError(f"unknown backbone {name!r}; known backbones: {', '.join(BACKBONES)}, {_TIMM}NAME")
+    return BACKBONES[network]
 
 
 def needs_two_images(name: str, task: TaskFacts, resolution: int) -> bool:
@@ -58,5 +80,5 @@ def needs_two_images(name: str, task: TaskFacts, resolution: int) -> bool:
 
     So it is where the backbone's last map is a single point, and behind the pooling of DeepLab's head.
     """
-    backbone = BACKBONES[network_of(name)]
+    backbone = _facts(name)
     return task.dilated or (backbone.batch_norm and resolution <= backbone.smallest_px)

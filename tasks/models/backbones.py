@@ -1,4 +1,4 @@
-"""Backbones by name: torchvision's networks cut into stages, and a small one of our own. No weights are fetched."""
+"""Backbones by name: torchvision's networks cut into stages, a small one of our own, timm's. No weights are fetched."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from tasks.base import TaskFacts, network_of
 from tasks.models.backbone_facts import PATCH_PX, check_pair
+from tasks.models.timm_backbones import PREFIX, TimmBackbone, is_timm
 
 # positions of a plain ViT are learnt on this grid (224 px in patches of 16) and resampled to the image's own
 _POSITION_GRID = 14
@@ -191,20 +192,27 @@ _BUILDERS: dict[str, Callable[[bool], StagedBackbone]] = {
 }
 
 
-def build_backbone(name: str, task: TaskFacts) -> StagedBackbone:
+Backbone = StagedBackbone | TimmBackbone
+
+
+def build_backbone(name: str, task: TaskFacts) -> Backbone:
     """The backbone called `name` with fresh weights, as `task` wants it: dilated where it asks for it and that can be.
 
     Raises TaskError where they cannot work together.
     """
     check_pair(name, task)
+    if is_timm(network_of(name)):
+        return TimmBackbone(network_of(name).removeprefix(PREFIX), task.dilated)
     return _BUILDERS[network_of(name)](task.dilated)
 
 
-def begin_as_shortcuts(backbone: StagedBackbone) -> None:
+def begin_as_shortcuts(backbone: Backbone) -> None:
     """Let every residual block begin as its shortcut: its last batch norm's weight is 0 (Goyal et al. 2017).
 
-    Backbones without batch norm stay as they are.
+    Backbones without batch norm stay as they are, and timm's: what its networks begin with it has chosen itself.
     """
+    if isinstance(backbone, TimmBackbone):
+        return
     for block in backbone.modules():
         last = _last_norm(block)
         if last is not None:

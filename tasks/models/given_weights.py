@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from tasks.base import TaskError
-from tasks.models.backbones import StagedBackbone
+from tasks.models.backbones import Backbone
+from tasks.models.timm_backbones import TimmBackbone, named_as_ours, whole_network
 
 State = dict[str, Tensor]
 
@@ -25,14 +26,16 @@ _RESNET = {"conv1.": "stem.0.", "bn1.": "stem.1."} | {f"layer{i + 1}.": f"stages
 _HEADS = ("fc.", "classifier.", "head.")
 
 
-def given_state(file: Path, backbone: StagedBackbone) -> State:
+def given_state(file: Path, backbone: Backbone) -> State:
     """The weights of `file` by the names of `backbone`; a classifier's head is left out.
 
     Raises TaskError, in one line, where it cannot be read, is of another network, or has weights that no part takes.
     """
     found = {name: tensor for name, tensor in _unwrapped(_read(file)).items() if not name.startswith(_HEADS)}
     own = backbone.state_dict()
-    if not own.keys() & found.keys():
+    if isinstance(backbone, TimmBackbone):
+        found = _of_timm(found, backbone)
+    elif not own.keys() & found.keys():
         found = _as_imagenet_sees({_renamed(name): tensor for name, tensor in found.items()})
     # Files of before torch counted batches lack the count, which nothing depends on.
     counts = {name: own[name] for name in own.keys() - found.keys() if name.endswith("num_batches_tracked")}
@@ -46,6 +49,14 @@ def given_state(file: Path, backbone: StagedBackbone) -> State:
             f" shape, the first is {wrong[0]!r}; give a torchvision or timm state dict of it, or a backbone of ours"
         )
     return {name: tensor.to(own[name].dtype) for name, tensor in state.items()}
+
+
+def _of_timm(found: State, backbone: TimmBackbone) -> State:
+    """The tensors by the backbone's names, without those that the whole network has beyond it."""
+    ours = {named_as_ours(name): name for name in backbone.state_dict()}
+    left_out = {named_as_ours(name) for name in whole_network(backbone.name)} - ours.keys()
+    plain = {named_as_ours(name): tensor for name, tensor in found.items()}
+    return {ours.get(name, name): tensor for name, tensor in plain.items() if name not in left_out}
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -3,11 +3,14 @@
 torch's SyncBatchNorm exists for GPUs only; on the CPU the same arithmetic is done here over gloo.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
+
+# Of timm's batch norm, what follows the norm.
+_ACTS = ("drop", "act")
 
 
 class _GlobalStatistics(torch.autograd.Function):
@@ -63,16 +66,38 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         return out
 
 
+class GlobalBatchNormAct2d(GlobalBatchNorm2d):
+    """The same for timm's batch norm that drops and activates, too; its parts keep their names."""
+
+    drop: nn.Module
+    act: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised and activated (B, C, H, W)."""
+        out: Tensor = self.act(self.drop(super().forward(x)))
+        return out
+
+
 def synchronise_batch_norm(model: nn.Module, device: torch.device) -> None:
     """Replace every BatchNorm2d in `model` by one that spans all workers; weights, buffers and names stay."""
     for name, child in model.named_children():
-        if type(child) is not nn.BatchNorm2d:
+        acts = isinstance(child, nn.BatchNorm2d) and hasattr(child, "act")
+        if type(child) is not nn.BatchNorm2d and not acts:
             synchronise_batch_norm(child, device)
         elif device.type == "cuda":
-            setattr(model, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
+            setattr(model, name, _on_gpus(child, acts))
         else:
-            shared = GlobalBatchNorm2d(child.num_features, child.eps, child.momentum)
-            shared.weight, shared.bias = child.weight, child.bias
-            for buffer in ("running_mean", "running_var", "num_batches_tracked"):
-                setattr(shared, buffer, getattr(child, buffer))
+            kind = GlobalBatchNormAct2d if acts else GlobalBatchNorm2d
+            norm = cast(nn.BatchNorm2d, child)
+            shared = kind(norm.num_features, norm.eps, norm.momentum)
+            for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", *_ACTS * acts):
+                setattr(shared, part, getattr(child, part))
             setattr(model, name, shared)
+
+
+def _on_gpus(norm: nn.Module, acts: bool) -> nn.Module:
+    if acts:
+        from timm.layers import convert_sync_batchnorm
+
+        return cast(nn.Module, convert_sync_batchnorm(norm))
+    return cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(norm))

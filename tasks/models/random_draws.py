@@ -104,5 +104,8 @@ def share_draws(model: nn.Module, place: Place) -> None:
 def _rate(layer: nn.Module) -> float:
     """The share that a layer drops; 0 for one of another kind."""
     # torchvision, which has the last of them, takes seconds to import: models without it must not pay for that
+    if type(layer).__name__ == "DropPath":
+        # timm's name for the same
+        return cast(float, layer.drop_prob or 0.0)
     drops = isinstance(layer, nn.Dropout | BatchDropout) or type(layer).__name__ == "StochasticDepth"
     return cast(float, layer.p) if drops else 0.0

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tasks.base import Task, TaskError
 from tasks.label_forms import FORMS
-from tasks.models.backbones import StagedBackbone, begin_as_shortcuts, build_backbone
+from tasks.models.backbones import Backbone, begin_as_shortcuts, build_backbone
 
 State = dict[str, Tensor]
 
@@ -15,7 +15,7 @@ State = dict[str, Tensor]
 class TransferModel(nn.Module):
     """A backbone, which is transferred, and a head, which is not."""
 
-    def __init__(self, backbone: StagedBackbone, head: nn.Module) -> None:
+    def __init__(self, backbone: Backbone, head: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head

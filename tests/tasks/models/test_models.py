@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 import torch
 
@@ -71,7 +73,9 @@ def test_a_residual_block_with_a_zero_last_norm_begins_as_its_shortcut(name: str
         seeded_model(name, task("mulclass"), 3, 0, zero_init_last_norm=zero).backbone.train() for zero in (False, True)
     )
     blocks = [
-        each for each in zeroed.stages.modules() if any(n in ("shortcut", "bn2") for n, _ in each.named_children())
+        each
+        for each in cast(Any, zeroed).stages.modules()
+        if any(n in ("shortcut", "bn2") for n, _ in each.named_children())
     ]
     assert len(blocks) == {"small_resnet": 4, "resnet18": 8, "resnet50": 16}[name]
     before, after = plain.state_dict(), zeroed.state_dict()
@@ -83,7 +87,7 @@ def test_a_residual_block_with_a_zero_last_norm_begins_as_its_shortcut(name: str
         shortcut = block.shortcut if name == "small_resnet" else block.downsample or torch.nn.Identity()
         first = next(each for each in block.modules() if isinstance(each, torch.nn.Conv2d))
         maps = torch.rand(2, first.in_channels, 8, 8)
-        torch.testing.assert_close(block(maps), torch.relu(shortcut(maps)), rtol=0, atol=0)  # type: ignore[operator]
+        torch.testing.assert_close(block(maps), torch.relu(shortcut(maps)), rtol=0, atol=0)
 
 
 def test_a_backbone_without_batch_norm_begins_as_it_always_did() -> None:
@@ -129,6 +133,7 @@ def test_a_small_resnet_with_a_stem_of_stride_1_is_the_same_network_on_maps_twic
     )
     fine.load_state_dict(old.state_dict())
     images = torch.rand(1, 3, 128, 128)
+    fine, old = cast(Any, fine), cast(Any, old)
 
     # the old stem's map is every second place of the new one's
     torch.testing.assert_close(fine.stem(images)[..., ::2, ::2], old.stem(images))

@@ -11,7 +11,8 @@ from torch import multiprocessing, nn
 
 from tasks.base import ArraySet, Task, task
 from tasks.data.drawn import shapes
-from tasks.models.transfer import StagedBackbone, TransferModel, seeded_model
+from tasks.models.backbones import StagedBackbone
+from tasks.models.transfer import TransferModel, seeded_model
 from tasks.recipes.recipe import Recipe
 from tests.tasks.arrays import coloured_squares
 
