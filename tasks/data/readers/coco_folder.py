@@ -38,6 +38,7 @@ def read_folder(root: Path, *, keypoints: bool = False) -> CocoFolder:
     for split, name in chosen.items():
         listed = read_list(root / name)
         lists[split] = replace(listed, images=pictures.located(listed, name))
+        lines += listed.lines
     return CocoFolder(lists, tuple(lines))
 
 
@@ -105,6 +106,7 @@ class _Pictures:
                 f"image {place} is not there, as {len(missing):,} of the {len(files):,} that {listed.file} lists;"
                 " add them, or take them out of their list"
             )
+        _check_listed_once(listed, files)
         return tuple(
             replace(image, file=str(file), size=self._size(listed, image, str(file)))
             for image, file in zip(listed.images, files, strict=True)
@@ -153,6 +155,21 @@ class _Pictures:
         if min(width, height) < 1:
             raise not_coco(listed.file, f"image {image.entry['id']} is {width} x {height} px")
         return width, height
+
+
+def _check_listed_once(listed: CocoList, files: Sequence[str | None]) -> None:
+    """TaskError where two entries are one picture: each has but a part of its objects."""
+    of_file: dict[str | None, list[CocoImage]] = {}
+    for image, file in zip(listed.images, files, strict=True):
+        of_file.setdefault(file, []).append(image)
+    twice = {file: images for file, images in of_file.items() if len(images) > 1}
+    if twice:
+        file, (one, other, *_) = next(iter(twice.items()))
+        more = f", as {len(twice):,} pictures are" if len(twice) > 1 else ""
+        raise TaskError(
+            f"{listed.file}: the images {one.entry['id']} and {other.entry['id']} are one picture, {file}, listed"
+            f" twice{more}; list it once, with all its objects"
+        )
 
 
 def _normal(told: str) -> PurePosixPath:

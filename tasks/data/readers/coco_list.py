@@ -1,15 +1,16 @@
 """One file of COCO annotations: images, categories and objects by their ids, with every mistake in them named."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tasks.base import TaskError
 from tasks.data.readers.coco_masks import Box, are_numbers, bounds_of, fault_of
 
 # an annotation, and the number of its class
 Listed = tuple[int, dict[str, Any]]
+Convention = Literal["coco", "yolo"]
 _FLAGS = {"0": False, "false": False, "no": False, "": False, "1": True, "true": True, "yes": True}
 
 
@@ -35,12 +36,16 @@ class CocoImage:
 
 @dataclass(frozen=True)
 class CocoList:
-    """One list: its categories by id, which numbers the classes, and its images by id."""
+    """One list: its categories by id, which numbers the classes, and its images by id.
+
+    lines: what is told of it. convention: how its boxes were written, COCO's or YOLO's, whatever they are here.
+    """
 
     file: Path
     categories: tuple[dict[str, Any], ...]
     images: tuple[CocoImage, ...]
-    lines: tuple[str, ...] = field(default=())
+    lines: tuple[str, ...] = ()
+    convention: Convention = "coco"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,7 +83,7 @@ def read_list(file: Path) -> CocoList:
     """The list in `file`. Raises TaskError (a ValueError) naming what is wrong."""
     content = _content(file)
     categories = _without_parents(_by_id(file, content["categories"], "category", "name"), content["annotations"])
-    number_of = {category: number for number, category in enumerate(categories)}
+    number_of, _, lines = classes_of(file, {number: str(each["name"]) for number, each in categories.items()})
     images = _by_id(file, content["images"], "image", "file_name", "coco_url")
     objects: dict[int, list[Listed]] = {image: [] for image in images}
     crowds: dict[int, list[Listed]] = {image: [] for image in images}
@@ -92,7 +97,22 @@ def read_list(file: Path) -> CocoList:
         annotation["bbox"] = list(box_of(file, annotation))
         (crowds if _is_crowd(file, annotation) else objects)[image].append((number_of[category], annotation))
     shown = tuple(CocoImage(entry, tuple(objects[i]), tuple(crowds[i])) for i, entry in images.items())
-    return CocoList(file, tuple(categories.values()), shown)
+    return CocoList(file, _one_a_class(file, number_of, categories), shown, tuple(lines))
+
+
+def classes_of(file: Path, names: dict[int, str]) -> tuple[dict[int, int], tuple[str, ...], list[str]]:
+    """The class number of each id, the names of the classes, and lines on ids that have one name."""
+    classes = tuple(dict.fromkeys(names.values()))
+    number_of = {each: classes.index(name) for each, name in names.items()}
+    of_class: dict[str, list[int]] = {}
+    for each, name in names.items():
+        of_class.setdefault(name, []).append(each)
+    lines = [
+        f"{file}: the class ids {', '.join(map(str, ids))} have one name, {name!r}, and are read as one class"
+        for name, ids in of_class.items()
+        if len(ids) > 1
+    ]
+    return number_of, classes, lines
 
 
 def not_coco(file: Path, what: str) -> TaskError:
@@ -149,12 +169,28 @@ def _by_id(file: Path, entries: list[Any], what: str, *keys: str) -> dict[int, d
     return dict(sorted(found.items()))
 
 
+def _one_a_class(
+    file: Path, number_of: dict[int, int], categories: dict[int, dict[str, Any]]
+) -> tuple[dict[str, Any], ...]:
+    """The first category of each class; TaskError where another of it has other keypoints."""
+    first: dict[int, dict[str, Any]] = {}
+    for each, category in categories.items():
+        known = first.setdefault(number_of[each], category)
+        if known.get("keypoints") != category.get("keypoints"):
+            raise not_coco(file, f"two categories are called {category['name']!r} and have different keypoints")
+    return tuple(first.values())
+
+
 def _without_parents(categories: dict[int, dict[str, Any]], annotations: list[Any]) -> dict[int, dict[str, Any]]:
-    """Less those that have no object and are but the supercategory of others, as Roboflow writes one."""
+    """Less those that have no object and are but the supercategory of others, as Roboflow writes one.
+
+    It may have the name of one of them.
+    """
     used = {_whole(each.get("category_id")) for each in annotations if isinstance(each, dict)}
     parents = {
         str(each.get("supercategory")) for each in categories.values() if each.get("supercategory") != each["name"]
     }
+    parents |= {str(each["name"]) for number, each in categories.items() if number in used}
     return {
         number: each for number, each in categories.items() if number in used or str(each["name"]) not in parents
     } or categories

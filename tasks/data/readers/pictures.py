@@ -24,6 +24,8 @@ from tasks.data.readers.images import Colours, class_numbers, colours_of, is_who
 _VERSION = "2"
 _BATCH = 256
 _TELL_AFTER_S = 5.0
+# by so many bytes nearly all pictures differ: what follows a JPEG's head
+_BEGINNING_BYTES = 16384
 
 Tell = Callable[[str], None]
 
@@ -89,6 +91,37 @@ def content_groups(facts: dict[str, Picture], files: Sequence[str]) -> np.ndarra
     """A number for each file, the same for those of the same bytes, int64 (N,)."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(facts[file].content, len(numbers)) for file in files], np.int64)
+
+
+def same_bytes(root: Path, files: Sequence[str]) -> list[list[str]]:
+    """Those of these files below `root` that are of the same bytes, in groups of two or more.
+
+    Only files of one size are read, and whole only those that begin alike.
+    """
+    groups = [list(files)]
+    for key in (_bytes_of_size, _beginning, _whole):
+        found: list[list[str]] = []
+        for group in groups:
+            alike: dict[object, list[str]] = {}
+            for file in group:
+                alike.setdefault(key(root / file), []).append(file)
+            found += [each for each in alike.values() if len(each) > 1]
+        groups = found
+    return groups
+
+
+def _bytes_of_size(file: Path) -> int:
+    return file.stat().st_size
+
+
+def _beginning(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.blake2b(stream.read(_BEGINNING_BYTES), digest_size=16).digest()
+
+
+def _whole(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _looked(file: Path, colours: Colours | None, *, numbers: bool) -> Picture:

@@ -63,7 +63,8 @@ def two_parts(
     if None not in of_split and tests:
         if parting.fraction is not None:
             raise TaskError(f"{root} has images for testing of its own; leave test_fraction out")
-        return Parts(of_split["train"], [entry for each in tests[: None if every else 1] for entry in each])
+        lines = [] if every or len(tests) < 2 else [_unused_in_words(root, *map(len, tests))]
+        return Parts(of_split["train"], [e for each in tests[: None if every else 1] for e in each], tuple(lines))
     assert whole is not None
     if None not in of_split and parting.fraction is None:
         raise KeyError("test")
@@ -80,6 +81,13 @@ def two_parts(
     )
     train, test = ([each for each, is_test in zip(whole, tested, strict=True) if is_test == part] for part in (0, 1))
     return Parts(train, test, (line,))
+
+
+def _unused_in_words(root: Path, test: int, validation: int) -> str:
+    return (
+        f"{root}: tested on the {test:,} images of its test split; the {validation:,} of its validation split are not"
+        " used"
+    )
 
 
 def parted(contents: Sequence[str], fraction: float, seed: int, classes: np.ndarray | None = None) -> np.ndarray:
