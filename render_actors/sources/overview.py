@@ -8,8 +8,7 @@ from render_actors.labels import MOST_NUMBERS
 from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import contents, folder_size
 from tasks.data.readers.pictures import Picture, Tell, cache_root, look_at
-from tasks.data.readers.sizes import Sizes
-from tasks.data.readers.views import views_in_words
+from tasks.data.readers.sizes import Sizes, views_in_words
 
 _VOID = 255
 _NAMES_SHOWN = 5

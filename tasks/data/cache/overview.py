@@ -9,8 +9,7 @@ from tasks.base import TaskError
 from tasks.data.cache.split import Split
 from tasks.data.readers.images import turned_size
 from tasks.data.readers.pictures import Picture, Tell, look_at
-from tasks.data.readers.sizes import Sizes
-from tasks.data.readers.views import views_in_words
+from tasks.data.readers.sizes import Sizes, views_in_words
 from tasks.label_forms import FORMS, IGNORED
 
 _NAMES_SHOWN = 5
