@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import folder_classes
+from render_actors.sources.overview import overview
 from tasks.base import TaskError
 from tasks.data.catalogue import RealSet
 from tests.tasks.data.own_folders import save
@@ -65,3 +68,41 @@ def test_a_yolo_folder_is_said_to_be_one(tmp_path: Path) -> None:
     (folder / "labels").mkdir()
     with pytest.raises(TaskError, match="YOLO's layout"):
         RealSet(f"imagefolder:{folder}", None, 32, cache_dir=tmp_path / "cache").load()
+
+
+def _overview(folder: Path, cache: Path) -> str:
+    return "\n".join(RealSet(f"imagefolder:{folder}", None, 32, cache_dir=cache).load().overview(print)[0])
+
+
+def _of_renders(folder: Path) -> str:
+    names = folder_classes("imagefolder", folder)
+    source = Source("imagefolder", str(folder), names)
+    return "\n".join(overview(source, print)[0])
+
+
+def test_a_picture_in_two_classes_is_told_on_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    folder = _folders(tmp_path, "cup", "fork")
+    assert "several classes" not in _overview(folder, tmp_path / "cache") + _of_renders(folder)
+    (folder / "fork" / "x.png").write_bytes((folder / "cup" / "1.png").read_bytes())
+    for said in (_overview(folder, tmp_path / "cache"), _of_renders(folder)):
+        assert "1 pictures lie in several classes, byte by byte (cup/1.png is fork/x.png)" in said
+
+
+@pytest.mark.parametrize(("highest", "said"), [(4095, "12 bits"), (1023, "10 bits"), (16383, "14 bits"), (65535, "")])
+def test_upper_bits_that_are_empty_are_told_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, highest: int, said: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    folder = _folders(tmp_path, "cup", "fork")
+    for k, file in enumerate(sorted(folder.rglob("*.png"))):
+        values = np.linspace(k, highest, 400).astype(np.uint16).reshape(20, 20)
+        Image.fromarray(values).save(file)
+    for told in (lambda: _overview(folder, tmp_path / "cache"), lambda: _of_renders(folder)):
+        if highest < 2**13:
+            with pytest.raises(ValueError, match=f"which is {said}, .* they become black; multiply"):
+                told()
+        elif said:
+            assert f"which is {said}, and are scaled from 16: they become dark" in told()
+        else:
+            assert "16 bits" not in told()
