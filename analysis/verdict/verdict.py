@@ -111,7 +111,8 @@ def verdict(
         reference_errors: errors of the fine-tunes without pre-training (n = 0). With any, the sentence also says
             whether these renders help at all, which no label says; it begins with it where they are shown to harm.
         reference_images: what the test images do to these errors, where that was measured.
-        doubt: why these may be no errors at all (`no_curve.doubt`); with one, no label is given and none is likelier.
+        doubt: why these may be no errors at all (`no_curve.doubt`); with one, no label is given, none is likelier, and
+            nothing is set beside no pre-training.
         classes: of a real task whose error is the share of images told wrong; None: another, or not known. Where every
             error is that of guessing among them, only good enough may be said.
 
@@ -151,7 +152,8 @@ def verdict(
     leaning = None if sure or doubt else likeliest
     probability = float("nan") if doubt else chances[sure[0] if sure else likeliest]
     said = _sentence(asked, label, leaning, probability, why_not)
-    without = compare(fit, int(n_now), reference_errors, reference_images) if reference_errors else None
+    beside = bool(reference_errors) and not doubt
+    without = compare(fit, int(n_now), reference_errors, reference_images) if beside else None
     needed = _needed(asked) if label in ("render more", "not identified yet") else None
     return Verdict(
         arm=arm,
@@ -237,9 +239,18 @@ def _sentence(asked: _Question, label: Label, leaning: Label | None, probability
     if why_not:
         return f"Not decided yet: {why_not}"
     return (
-        f"Not decided yet: “{leaning}” is likelier, with a probability of {probability:.0%} where"
-        f" {asked.level:.0%} is asked for. {_MORE_RUNS}"
+        f"Not decided yet: “{leaning}” is likelier, with a probability of {_apart(probability, asked.level)} is asked"
+        f" for. {_MORE_RUNS}"
     )
+
+
+def _apart(probability: float, level: float) -> str:
+    """Both as per cent, with as many digits as tell them apart."""
+    for digits in range(6):
+        one, other = f"{probability:.{digits}%}", f"{level:.{digits}%}"
+        if one != other:
+            return f"{one} where {other}"
+    return f"just below {other} where that"
 
 
 def _beside_none(said: str, without: Comparison | None) -> str:

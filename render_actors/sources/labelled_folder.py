@@ -23,6 +23,7 @@ from render_actors.setting.source import Kind, Source
 from render_actors.sources.function import Picture, labelled
 from tasks.data.readers import coco_folder, yolo_folder
 from tasks.data.readers.boxes import check_boxes
+from tasks.data.readers.class_levels import check_levels
 from tasks.data.readers.coco_list import CocoImage, CocoList, check_outline
 from tasks.data.readers.coco_masks import box_mask, mask_of
 from tasks.data.readers.files import class_files, map_files
@@ -214,6 +215,7 @@ def _read(kind: Kind, folder: Path, stamp: tuple[tuple[str, int], ...]) -> Conte
 
 def _class_folders(folder: Path) -> Contents:
     of_split, lines = class_files(folder)
+    lines += check_levels(folder, of_split)
     names = tuple(sorted({name for of_class in of_split.values() for name in of_class}))
     entries = {
         file: Entry(file, None, names.index(name))

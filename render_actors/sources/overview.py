@@ -1,5 +1,6 @@
 """What is wrong with the pictures of a labelled folder, and what is told of them: every one is opened, once."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,9 @@ import numpy as np
 from render_actors.labels import MOST_NUMBERS
 from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import contents, folder_size
-from tasks.data.readers.pictures import Picture, Tell, cache_root, look_at
-from tasks.data.readers.sizes import Sizes
-from tasks.data.readers.views import views_in_words
+from tasks.data.readers.class_levels import counts_in_words
+from tasks.data.readers.pictures import Picture, Tell, bits_in_words, cache_root, look_at, twins_in_words
+from tasks.data.readers.sizes import Sizes, views_in_words
 
 _VOID = 255
 _NAMES_SHOWN = 5
@@ -26,6 +27,9 @@ def overview(source: Source, tell: Tell) -> tuple[list[str], Sizes]:
     files = [entry.file for entry in entries]
     facts = look_at(root, files, cache_root(), tell)
     pictures, lines = [facts[file] for file in files], list(found.lines)
+    lines += bits_in_words(root, pictures)
+    if source.kind == "imagefolder":
+        lines += twins_in_words(root, files, pictures, [source.class_names[entry.labels] for entry in entries])
     labelled = [entry.size for entry in entries if entry.size is not None] or None
     if source.kind == "masks":
         facts = look_at(root, [entry.labels for entry in entries], cache_root(), tell, numbers=True)
@@ -39,6 +43,14 @@ def overview(source: Source, tell: Tell) -> tuple[list[str], Sizes]:
     of_image = np.repeat(np.arange(len(objects)), [len(each) for each in objects]).astype(np.int64)
     images = np.array(labelled if labelled is not None else [each.size for each in pictures], float)
     return lines + _classes_in_words(source), Sizes(images, boxes, of_image)
+
+
+def classes_counted(source: Source) -> str:
+    """The classes of class folders by name with their images; empty of another kind."""
+    if source.kind != "imagefolder":
+        return ""
+    counts = Counter(entry.labels for entry in contents(source).entries.values())
+    return counts_in_words({name: counts[number] for number, name in enumerate(source.class_names)})
 
 
 def _objects_in_words(source: Source, crowds: int, counts: list[int]) -> list[str]:

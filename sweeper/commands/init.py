@@ -20,6 +20,7 @@ from sweeper.config.budget import Prices
 from sweeper.config.devices import gpus_here
 from sweeper.config.load import load_config
 from sweeper.errors import BadInput
+from tasks.data.readers.sizes import FEW_PX
 from tasks.recipes.registry import recipe_names
 
 # Sizes of the ladder, each twice the one before, and the fewest that a law needs.
@@ -90,9 +91,13 @@ def _answered(wishes: Wishes, ask: Callable[[str], str] | None) -> Wishes:
 def _found(renders: Sequence[Renders], photos: Photos) -> list[str]:
     lines = [
         f"{each.name}: {each.training + each.held_out:,} labelled renders ({each.kind}), {each.held_out:,} held out"
+        + (f"; {each.counted}" if each.counted else "")
         for each in renders
     ]
-    return [*lines, f"photographs: {photos.training:,} to learn from, {photos.testing:,} to be tested on"]
+    counted = f"; {photos.counted} to learn from" if photos.counted else ""
+    lines.append(f"photographs: {photos.training:,} to learn from, {photos.testing:,} to be tested on{counted}")
+    side, why = square_for(photos, bool(gpus_here()))
+    return [*lines, f"mind: squares are {side} px: {why}"] if _too_small(photos, side) else lines
 
 
 def ladder_for(images: int) -> list[int]:
@@ -112,7 +117,17 @@ def square_for(photos: Photos, gpu: bool) -> tuple[int, str]:
         return side, f"photographs are {photos.side} px on their shorter side"
     wanted = [px for px in fitting if px >= 64 and px * photos.object_share >= _OBJECT_PX]
     side = wanted[0] if wanted else fitting[-1]
+    if _too_small(photos, side):
+        return side, (
+            f"half of the objects are smaller than {FEW_PX:g} px in it and hardly seen; raise it (render.resolution)"
+            " with time or a GPU, or cut photographs and renders into parts"
+        )
     return side, f"half of the objects are {side * photos.object_share:.0f} px or more wide in it"
+
+
+def _too_small(photos: Photos, side: int) -> bool:
+    """Whether half of the objects are hardly seen in squares of so many px."""
+    return photos.object_share is not None and side * photos.object_share < FEW_PX
 
 
 def sweep_text(name: str, task: str, renders: Sequence[Renders], photos: Photos, minutes: float) -> str:

@@ -8,11 +8,14 @@ import numpy as np
 
 from render_actors.setting.setting import RenderSetting
 from render_actors.setting.source import Source
+from render_actors.sources.overview import classes_counted as classes_of_renders
 from render_actors.sources.overview import overview
 from render_actors.sources.repeated import NotDrawnError, check_repeats
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import bad_input, one_line
 from sweeper.stages.image_sets import setting_of
+from tasks.data.cache.overview import classes_counted
+from tasks.data.cache.split import Split
 from tasks.data.catalogue import RealData, default_fit
 from tasks.data.readers.sizes import Sizes, compared, sizes_in_words
 from tasks.data.readers.squares import Fit
@@ -39,6 +42,7 @@ def look_over(config: SweepConfig, real: RealData) -> Found:
     found.minds += lines
     if photographs is not None:
         _add(found, sizes_in_words("photographs", photographs, side, fit))
+        found.sizes += classes_in_words("photographs to learn from", photographs_classes(real))
     for name in config.renderings:
         setting = setting_of(config, name)
         source = setting.source
@@ -52,8 +56,19 @@ def look_over(config: SweepConfig, real: RealData) -> Found:
         found.minds += lines
         what = f"renders {name}"
         _add(found, sizes_in_words(what, sizes, config.render.resolution, source.fit))
+        found.sizes += classes_in_words(what, classes_of_renders(source))
         _add(found, _beside(what, source, config.render.resolution, sizes, photographs, side, fit))
     return found
+
+
+def photographs_classes(real: RealData) -> str:
+    """The classes of the training photographs with their counts; empty where a photograph has no one class."""
+    return classes_counted(real.training) if isinstance(real.training, Split) else ""
+
+
+def classes_in_words(what: str, counted: str) -> list[str]:
+    """A line on the classes of one side, where it has such."""
+    return [f"{what}: {counted}"] if counted else []
 
 
 def _repeats(config: SweepConfig, name: str, setting: RenderSetting) -> list[str]:

@@ -10,12 +10,14 @@ import numpy as np
 
 from render_actors.setting.source import Kind
 from render_actors.sources.labelled_folder import MAP_FOLDERS, folder_size
+from render_actors.sources.overview import classes_counted as classes_of_renders
+from sweeper.commands.look_over import photographs_classes
 from sweeper.config.render import ImageSource
 from sweeper.errors import BadInput, one_line
 from sweeper.stages.training_labels import labels_for
 from tasks.base import ArraySet, TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
-from tasks.data.readers.files import PHOTOGRAPHS, map_files, photographs_among, walk
+from tasks.data.readers.files import MAP_SUFFIX, PHOTOGRAPHS, map_files, photographs_among, suffix_of, walk
 from tasks.data.readers.images import class_numbers, colours_of, size_of
 from tasks.label_forms import LabelKind
 
@@ -36,8 +38,8 @@ _LOOK_PX = 128
 
 @dataclass(frozen=True)
 class Renders:
-    """A folder of renders: its name in the sweep, its kind, the images to train on and to validate with, and the
-    classes that it does not name itself."""
+    """A folder of renders: its name in the sweep, its kind, the images to train on and to validate with, the classes
+    that it does not name itself, and in words those of class folders."""
 
     name: str
     folder: Path
@@ -45,18 +47,21 @@ class Renders:
     training: int
     held_out: int
     class_names: tuple[str, ...]
+    counted: str = ""
 
 
 @dataclass(frozen=True)
 class Photos:
     """A folder of photographs: how `finetune.dataset` names it, its images, the median of their shorter sides in px,
-    and the median side of their objects as a share of the image's, None where the task has none."""
+    the median side of their objects as a share of the image's, None where the task has none, and their classes in words.
+    """
 
     dataset: str
     training: int
     testing: int
     side: int
     object_share: float | None
+    counted: str = ""
 
 
 def task_of(name: str) -> str:
@@ -82,19 +87,19 @@ def look_at_renders(given: str) -> Renders:
     if not folder.is_dir():
         raise BadInput(f"--renders {path}: is not a folder; give one of labelled images")
     called = _name(name if sign else folder.resolve().name)
-    refused: list[str] = []
-    for kind in _RENDERS:
+    refused, clear = dict[str, str](), clear_layout(folder)
+    # another layout that fits as well would read other labels
+    for kind in [kind for kind in _RENDERS if clear in ("", "imagefolder", kind)]:
         try:
             classes = _mask_classes(folder) if kind == "masks" else ()
             source = ImageSource(kind=kind, path=str(folder), class_names=classes).resolved()
             training, held_out = folder_size(source)
         except (ValueError, OSError) as error:
-            refused.append(f"{kind}: {one_line(error)}")
+            refused[kind] = one_line(error)
             continue
-        return Renders(called, folder.absolute(), kind, training, held_out, classes)
-    raise BadInput(
-        f"--renders {folder}: no layout that is known fits ({'; '.join(refused)}); see docs/howto/write-a-renderer.md"
-    )
+        counted = classes_of_renders(source)
+        return Renders(called, folder.absolute(), kind, training, held_out, classes, counted)
+    raise BadInput(f"--renders {folder}: {_why(clear, refused)}; see docs/howto/write-a-renderer.md")
 
 
 def look_at_photographs(path: str, task: str) -> Photos:
@@ -102,7 +107,7 @@ def look_at_photographs(path: str, task: str) -> Photos:
     folder, kind = Path(path).expanduser().absolute(), task_facts(task).label_kind
     if not folder.is_dir():
         raise BadInput(f"--photos {path}: is not a folder; give one of labelled photographs")
-    refused: list[str] = []
+    refused: dict[str, str] = {}
     for layout in _PHOTOGRAPHS[kind]:
         dataset = f"{layout}:{folder}"
         try:
@@ -111,12 +116,61 @@ def look_at_photographs(path: str, task: str) -> Photos:
                 raise TaskError("it has no test photographs; add some")
             share = _object_share(real, kind)
         except (ValueError, OSError) as error:
-            refused.append(f"{layout}: {one_line(error)}")
+            refused[layout] = one_line(error)
             continue
-        return Photos(dataset, len(real.training), len(real.testing), _median_side(folder), share)
-    raise BadInput(
-        f"--photos {path}: no layout that is known fits ({'; '.join(refused)}); see docs/reference/datasets.md"
+        counted = photographs_classes(real)
+        return Photos(dataset, len(real.training), len(real.testing), _median_side(folder), share, counted)
+    raise BadInput(f"--photos {path}: {_why(clear_layout(folder), refused)}; see docs/reference/datasets.md")
+
+
+def _why(clear: str, refused: dict[str, str]) -> str:
+    """Why a folder is no use: by the layout that it clearly has, else by every one that was tried."""
+    if clear in refused:
+        return f"its layout is {clear}; {refused[clear]}"
+    if len(refused) == 1:
+        ((layout, reason),) = refused.items()
+        return f"{layout}: {reason}" + (f"; its layout is {clear}, which is of other tasks" if clear else "")
+    return f"no layout that is known fits ({'; '.join(f'{kind}: {reason}' for kind, reason in refused.items())})"
+
+
+# What tells layouts apart, before anything of them is read: COCO's keys, and a line of YOLO's.
+_COCO_KEYS, _HEAD = (b'"images"', b'"annotations"', b'"categories"'), 4_000_000
+_YOLO_LINE = re.compile(r"\s*\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*")
+
+
+def clear_layout(folder: Path) -> str:
+    """The layout that a folder has beyond doubt, whether or not all is right with it; empty where none is."""
+    files = walk(folder)
+    shown, texts = photographs_among(files), [file for file in files if suffix_of(file) == ".txt"]
+    lists = [file for file in files if suffix_of(file) == ".json" and file.count("/") < 3]
+    tops = {file.partition("/")[0] for file in shown if "/" in file}
+    coco = len(lists) <= _LOOKED_AT and any(_has_keys(folder / file) for file in lists)
+    bare = {_stem(file) for file in shown}
+    beside = [file for file in texts if _stem(file) in bare]
+    yolo = any(_is_yolo(folder / file) for file in beside[:_LOOKED_AT])
+    masks = any(_stem(file).endswith(MAP_SUFFIX) for file in shown) or bool(
+        tops & {"images", "JPEGImages"} and tops & set(MAP_FOLDERS)
     )
+    clear = [kind for kind, is_so in (("coco", coco), ("yolo", yolo), ("masks", masks)) if is_so]
+    if not clear and tops and not tops & {"images", "JPEGImages"} and not (lists or beside):
+        clear = ["imagefolder"]
+    return clear[0] if len(clear) == 1 else ""
+
+
+def _stem(file: str) -> str:
+    """A picture's or a text's path without its ending, the same for both."""
+    return file.rpartition(".")[0].replace("images/", "labels/")
+
+
+def _has_keys(file: Path) -> bool:
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD)
+    return sum(key in head for key in _COCO_KEYS) > 1
+
+
+def _is_yolo(file: Path) -> bool:
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return any(_YOLO_LINE.fullmatch(line) for line in lines)
 
 
 def _name(text: str) -> str:

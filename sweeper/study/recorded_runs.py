@@ -69,6 +69,13 @@ class _Columns:
     several_s: bool
 
 
+# how the last rows of a sheet begin
+_SUMMARIES = frozenset(
+    "mean average avg total sum median std stdev stddev sd var variance min max minimum maximum count mittelwert summe"
+    " mittel durchschnitt gesamt moyenne somme media promedio suma totale".split()
+)
+
+
 def read_runs(table: Path, reading: Reading = Reading()) -> Recorded:
     """The runs of a CSV or Parquet table; BadInput, in one line, names the first row that cannot be used."""
     cells = read_cells(table)
@@ -124,6 +131,9 @@ def _split(row: Mapping[str, Any]) -> str:
 
 
 def _row(where: str, row: Mapping[str, Any], columns: _Columns, reading: Reading, commas: bool) -> Row:
+    if (first := next(filter(None, map(_text, row.values())), "")).casefold().rstrip(":.") in _SUMMARIES:
+        if not _text(row["n"]) or _text(row["n"]) == first:
+            raise BadInput(f"{where}: {first!r} is no n; it looks like a spreadsheet's summary row: leave it out")
     n = number(where, "n", row["n"], commas=commas, whole=True)
     error, tested = _error(where, row[columns.error], reading, commas), _text(row.get("test_size"))
     test_size = number(where, "test_size", tested, commas=commas, whole=True) if tested else None

@@ -9,6 +9,7 @@ from PIL import Image
 from tasks.base import TaskError
 from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader
+from tasks.data.readers.class_levels import check_levels
 from tasks.data.readers.files import SplitName, class_files
 from tasks.data.readers.images import reading, upright
 from tasks.data.readers.splitting import Parting, two_parts
@@ -40,6 +41,7 @@ def _find(root: Path, *, parting: Parting, every: bool) -> FoundSet:
     of_split, lines = class_files(root)
     if not any(of_split.values()):
         raise FileNotFoundError(f"{root} holds no images; they belong at {root}/train/CLASS/FILE")
+    lines += check_levels(root, of_split)
     training = "train" if "train" in of_split else next(iter(of_split))
     classes = tuple(sorted(of_split[training]))
     for split, of_class in of_split.items():

@@ -7,10 +7,10 @@ import numpy as np
 
 from tasks.base import TaskError
 from tasks.data.cache.split import Split
+from tasks.data.readers.class_levels import counts_in_words
 from tasks.data.readers.images import turned_size
-from tasks.data.readers.pictures import Picture, Tell, look_at
-from tasks.data.readers.sizes import Sizes
-from tasks.data.readers.views import views_in_words
+from tasks.data.readers.pictures import Picture, Tell, bits_in_words, look_at, twins_in_words
+from tasks.data.readers.sizes import Sizes, views_in_words
 from tasks.label_forms import FORMS, IGNORED
 
 _NAMES_SHOWN = 5
@@ -25,7 +25,7 @@ def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> tuple[list[st
     Raises TaskError naming the first picture that is no use, or a set that is no task.
     """
     lines: list[str] = []
-    contents, shown, sizes = {}, {}, {}
+    contents, shown, sizes, seen = {}, {}, {}, _Classes()
     for name, split in splits.items():
         places = opened_of(len(split))
         if len(places) < len(split):
@@ -40,13 +40,44 @@ def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> tuple[list[st
             labelled = [maps[each[1]].size for each in files]
             lines += _numbers_in_words(name, split, [maps[each[1]] for each in files])
         pictures = [facts[each[0]] for each in files]
+        lines += bits_in_words(split.root, pictures)
+        seen.add(split, places, pictures)
         lines += views_in_words(split.root, [each[0] for each in files], pictures, labelled)
         contents[name] = [picture.content for picture in pictures]
         shown[name] = split.classes_there()
         whole = labelled or [turned_size(picture.size, picture.orientation) for picture in pictures]
         sizes[name] = Sizes(np.array(whole, float).reshape(-1, 2), *split.boxes(places))
+    lines += seen.twins()
     lines += _shared(contents) + _classes_in_words(splits["train"].class_names, shown)
     return list(dict.fromkeys(lines)), sizes["train"]
+
+
+class _Classes:
+    """The class of each picture of a set where it has one."""
+
+    def __init__(self) -> None:
+        self._root, self._files, self._pictures, self._names = Path(), list[str](), list[Picture](), list[str]()
+
+    def add(self, split: Split, places: Sequence[int], pictures: Sequence[Picture]) -> None:
+        """The pictures of a split."""
+        if split.label_kind != "class_index":
+            return
+        self._root = split.root
+        self._files += [split.files(index)[0] for index in places]
+        self._pictures += pictures
+        self._names += [split.class_names[int(split.labels[index])] for index in places]
+
+    def twins(self) -> list[str]:
+        """A line on pictures in several classes."""
+        return twins_in_words(self._root, self._files, self._pictures, self._names)
+
+
+def classes_counted(split: Split) -> str:
+    """The classes of a split by name with their pictures; empty where a picture has no one class."""
+    if split.label_kind != "class_index":
+        return ""
+    counts = np.bincount(np.asarray(split.labels, int), minlength=len(split.class_names))
+    return counts_in_words(dict(zip(split.class_names, counts.tolist(), strict=True)))
 
 
 def opened_of(count: int) -> list[int]:

@@ -29,7 +29,7 @@ _FIRST_SWAPPED = 5
 # modes that are colours once they are converted; those with transparency are laid on grey first
 _OPAQUE = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr")
 _TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
-_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 GREY = (128, 128, 128)
 MOST_CLASS_NUMBERS = 256
 # of a map, the number of pixels that count neither way
@@ -151,7 +151,7 @@ def rgb(file: Path, image: Image.Image) -> Image.Image:
     16 bits of grey are scaled from their whole range, and what is transparent shows the grey that is beside an image.
     """
     mode = image.mode
-    if mode in _SIXTEEN_BITS:
+    if mode in SIXTEEN_BITS:
         pixels = np.asarray(image)
         return Image.fromarray((pixels >> 8).astype(np.uint8)).convert("RGB")
     if mode in _TRANSPARENT or (mode in _OPAQUE and "transparency" in image.info):
@@ -225,7 +225,7 @@ def class_numbers(file: Path, colours: Colours | None = None) -> np.ndarray:
     image = opened(file)
     if colours is not None and image.mode in ("RGB", "RGBA", "P"):
         return _by_colour(file, image, colours)
-    if image.mode not in ("1", "L", "P", *_SIXTEEN_BITS):
+    if image.mode not in ("1", "L", "P", *SIXTEEN_BITS):
         raise TaskError(
             f"map {file} is of mode {image.mode}; class numbers are one 8-bit channel. Where colours are classes,"
             f" {COLOUR_FILE} beside the folders says which: a line NAME:R,G,B:: each"

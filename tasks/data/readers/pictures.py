@@ -18,14 +18,25 @@ import numpy as np
 from PIL import Image
 
 from tasks.base import TaskError
-from tasks.data.readers.images import Colours, class_numbers, colours_of, is_whole_exif, orientation_of, reading, rgb
+from tasks.data.readers.images import (
+    SIXTEEN_BITS,
+    Colours,
+    class_numbers,
+    colours_of,
+    is_whole_exif,
+    orientation_of,
+    reading,
+    rgb,
+)
 
 # raised when other facts are kept
-_VERSION = "2"
+_VERSION = "3"
 _BATCH = 256
 _TELL_AFTER_S = 5.0
 # by so many bytes nearly all pictures differ: what follows a JPEG's head
 _BEGINNING_BYTES = 16384
+# pictures of 16 bits that hold no more bits are black once scaled from 16, and with no more than the second are dark
+_BLACK_BITS, _DARK_BITS = 12, 14
 
 Tell = Callable[[str], None]
 
@@ -36,7 +47,7 @@ class Picture:
 
     width and height in px as it is stored. orientation: as EXIF numbers it, None where that is malformed. content: the
     hash of the file's bytes. fault: why it is no use, empty where it is. numbers: of a map of class numbers, those that
-    it shows. malformed: whether its EXIF is.
+    it shows. malformed: whether its EXIF is. highest: of 16 bits a channel, the highest number.
     """
 
     width: int = 0
@@ -46,6 +57,7 @@ class Picture:
     fault: str = ""
     numbers: tuple[int, ...] = ()
     malformed: bool = False
+    highest: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -124,6 +136,38 @@ def _whole(file: Path) -> bytes:
         return hashlib.file_digest(stream, "sha256").digest()
 
 
+def bits_in_words(root: Path, pictures: Sequence[Picture]) -> list[str]:
+    """A line where the upper bits of all pictures of 16 bits are empty; TaskError where they would be black."""
+    highest = [picture.highest for picture in pictures if picture.highest is not None]
+    bits = max(highest, default=0).bit_length()
+    if not 0 < bits <= _DARK_BITS:
+        return []
+    factor = 2 ** (16 - bits)
+    line = (
+        f"{root}: {len(highest):,} pictures of 16 bits go up to {max(highest):,} of 65,535, which is {bits} bits, and"
+        f" are scaled from 16: they become {'black' if bits <= _BLACK_BITS else 'dark'}; multiply their numbers by"
+        f" {factor:,}, or write 8 bits"
+    )
+    if bits <= _BLACK_BITS:
+        raise TaskError(line)
+    return [line]
+
+
+def twins_in_words(root: Path, files: Sequence[str], pictures: Sequence[Picture], classes: Sequence[str]) -> list[str]:
+    """A line where pictures of the same bytes lie in several classes; `classes`: of each picture."""
+    of_content: dict[str, dict[str, str]] = {}
+    for file, picture, name in zip(files, pictures, classes, strict=True):
+        of_content.setdefault(picture.content, {}).setdefault(name, file)
+    twins = [of_class for of_class in of_content.values() if len(of_class) > 1]
+    if not twins:
+        return []
+    one, other, *_ = twins[0].values()
+    return [
+        f"{root}: {len(twins):,} pictures lie in several classes, byte by byte ({one} is {other}); keep each in one, as"
+        " nothing tells those apart"
+    ]
+
+
 def _looked(file: Path, colours: Colours | None, *, numbers: bool) -> Picture:
     try:
         with reading(file):
@@ -139,7 +183,8 @@ def _looked(file: Path, colours: Colours | None, *, numbers: bool) -> Picture:
             image.draft("RGB", (max(1, width // 8), max(1, height // 8)))
             image.load()
             rgb(file, image.crop((0, 0, 1, 1)))
-        return Picture(width, height, orientation, content, malformed=malformed)
+            highest = int(np.asarray(image).max()) if image.mode in SIXTEEN_BITS else None
+        return Picture(width, height, orientation, content, malformed=malformed, highest=highest)
     except TaskError as error:
         return Picture(fault=str(error))
 

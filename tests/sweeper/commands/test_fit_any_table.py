@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from analysis.laws import law_error
+from analysis.verdict.verdict import _apart
 from sweeper.commands.fit import Answers, Asked, answer, as_json, as_text, write_page
 from sweeper.errors import BadInput
 from sweeper.study.recorded_runs import Reading
@@ -237,3 +238,31 @@ def test_fit_loads_nothing_that_it_does_not_need() -> None:
     code = "import sys, sweeper.__main__, sweeper.commands.fit; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"ray", "torch", "pyarrow", "matplotlib", "pydantic", "scipy.optimize", "scipy.ndimage"} & set(loaded)
+
+
+def test_scores_are_set_beside_no_pretraining_neither(tmp_path: Path) -> None:
+    """Given scores with rows of n = 0, nothing says that renders are worse than none, in text or JSON."""
+    scores = [(0, 0.5), (0, 0.51), *((n, f"{1 - e:.4f}") for n, e in zip(N, ERROR, strict=True))]
+
+    answers = fitted(table(tmp_path, "n,error", scores))
+
+    assert "no pre-training" not in as_text(answers.arms, None)
+    assert json.loads(as_json(answers.arms, None))["arms"][""]["verdict"]["without"] is None
+
+
+@pytest.mark.parametrize("row", [("mean", "0.3"), ("Total:", "3.1"), ("Summe", "3.1")])
+def test_a_summary_row_is_called_so(tmp_path: Path, row: tuple[str, str]) -> None:
+    with pytest.raises(BadInput, match="line 10: .*looks like a spreadsheet's summary row"):
+        fitted(table(tmp_path, "n,error", [*GOOD, row]))
+    with pytest.raises(BadInput, match="looks like a spreadsheet's summary row"):
+        fitted(table(tmp_path, "name,n,error", [*((f"r{n}", n, e) for n, e in GOOD), (row[0], "", row[1])]))
+
+
+@pytest.mark.parametrize(
+    ("probability", "level", "said"),
+    [(0.93, 0.95, "93% where 95%"), (0.9482, 0.95, "94.8% where 95.0%"), (0.94999, 0.95, "94.999% where 95.000%")],
+)
+def test_a_probability_that_falls_short_is_told_from_what_is_asked_for(
+    probability: float, level: float, said: str
+) -> None:
+    assert _apart(probability, level) == said

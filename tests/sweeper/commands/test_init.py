@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from sweeper.commands.check import check
 from sweeper.commands.init import Wishes, ladder_for, square_for, write_sweep
-from sweeper.commands.own_folders import Photos
+from sweeper.commands.own_folders import Photos, clear_layout, look_at_photographs, look_at_renders
 from sweeper.config.load import load_config
 from sweeper.errors import BadInput
 from tests.sweeper.commands.own_folders import class_folders, coco_photographs, coco_renders, masks
@@ -55,9 +56,11 @@ def test_two_folders_become_a_sweep_that_is_accepted(tmp_path: Path, task: str, 
     assert config.pretrain.validation_images == 6
     assert s == 20
     assert "few, so that small differences are not told" in path.read_text()
+    renders_classes = "; 2 classes: a 30, b 30" if task == "sinclass" else ""
+    photos_classes = "; 2 classes: a 10, b 10 to learn from" if task == "sinclass" else ""
     assert found == [
-        f"my-renders: 60 labelled renders ({kind}), 6 held out",
-        "photographs: 20 to learn from, 20 to be tested on",
+        f"my-renders: 60 labelled renders ({kind}), 6 held out{renders_classes}",
+        f"photographs: 20 to learn from, 20 to be tested on{photos_classes}",
     ]
 
 
@@ -133,3 +136,31 @@ def test_squares_are_as_large_as_objects_need_and_time_allows(
     side: int, share: float | None, gpu: bool, px: int
 ) -> None:
     assert square_for(Photos("coco:x", 100, 100, side, share), gpu)[0] == px
+
+
+def test_objects_that_are_hardly_seen_are_told_at_once(tmp_path: Path) -> None:
+    side, why = square_for(Photos("coco:x", 100, 100, 2000, 0.02), gpu=False)
+    assert (side, "smaller than 4 px" in why) == (128, True)
+    assert "smaller than 4 px" not in square_for(Photos("coco:x", 100, 100, 2000, 0.02), gpu=True)[1]
+
+
+@pytest.mark.parametrize("task", ["sinclass", "objdet", "semseg"])
+def test_a_folder_of_a_clear_layout_is_refused_by_its_own_reason_alone(tmp_path: Path, task: str) -> None:
+    """Given one picture cut short, the line is on it and no other layout is advised."""
+    renders, photos = folders(tmp_path, task)
+    for folder, key in ((photos, "--photos"), (renders, "--renders")):
+        bad = next(file for file in sorted(folder.rglob("*.png")) if "annotations" not in str(file))
+        if task == "objdet":
+            bad.unlink()
+        else:
+            (folder / ("annotations/train/0.png" if folder == photos else "masks/0.png")).unlink(missing_ok=True)
+            if task == "sinclass":
+                shutil.rmtree(folder / ("test/b" if folder == photos else "b"))
+                if folder == renders:
+                    continue
+        with pytest.raises(BadInput) as refused:
+            look_at_photographs(str(photos), task) if folder == photos else look_at_renders(str(renders))
+        assert str(refused.value).startswith(key)
+        assert "no layout that is known fits" not in str(refused.value)
+        for other in {"imagefolder", "coco", "yolo", "masks"} - {clear_layout(folder)}:
+            assert f"{other}:" not in str(refused.value)
