@@ -24,6 +24,7 @@ h3 { font-size:16px; margin:20px 0 8px; }
 .tone-good-enough { --tone:var(--good); }
 .tone-render-more { --tone:var(--more); }
 .tone-change-the-rendering { --tone:var(--change); }
+.tone-label-more { --tone:var(--change); }
 .tone-not-identified-yet { --tone:var(--open); }
 .chip.worse { --tone:var(--change); margin-left:6px; }
 .banner { background:#fff3cd; color:#5c4400; border:1px solid #e6c65c; border-radius:10px;
@@ -108,6 +109,8 @@ verdicts and the table above, as the sweep asks){% endif %}.</p>{% endif %}
 {% if data.stop_reason %}<p class="note">Why the sweep ended: {{ data.stop_reason }}.</p>{% endif %}
 {% for note in data.notes %}<p class="note">{{ note }}</p>{% endfor %}
 </section>
+
+{% include "exchange" %}
 
 <section id="curves">
 <h2>The curves</h2>

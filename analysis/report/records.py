@@ -9,6 +9,8 @@ from analysis.complexity import Complexity
 from analysis.effects.answers import Effects
 from analysis.estimator.law_fit import LawFit
 from analysis.estimator.observations import log_errors
+from analysis.exchange.answer import ExchangeAnswer
+from analysis.exchange.fit import ExchangeFit
 from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import Verdict
 
@@ -141,6 +143,29 @@ class ContactSheet:
     png: bytes
 
 
+@dataclass(frozen=True)
+class ExchangeRun:
+    """A run over renders and labels: n (0: no pre-training), s, seed and its error."""
+
+    n: int
+    s: int
+    seed: int
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Exchange:
+    """What renders are worth in labels to an arm: its runs, those of n = 0 among them, and what is said, in lines.
+
+    `fit`, `said`: None where the runs do not say it.
+    """
+
+    runs: Sequence[ExchangeRun]
+    sentences: Sequence[str]
+    fit: ExchangeFit | None
+    said: ExchangeAnswer | None
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
     """Everything the report shows.
@@ -151,7 +176,8 @@ class ReportData:
     (analysis/complexity.py), where it was measured; to be compared at equal n and features only. `tuned_on`: in words,
     the data that decided the tuning. `steps`: the numbers of steps that were tried before the first run, and
     `steps_reason` which was chosen; empty where none were to be chosen. `effects`: of rendering attributes, by group of
-    arms that share backbone and fine-tuning task.
+    arms that share backbone and fine-tuning task. `exchange`: of renders for labels, by arm, where runs have several s;
+    all else is then of the runs at the largest.
     """
 
     title: str
@@ -179,3 +205,4 @@ class ReportData:
     steps: Sequence[StepsTried] = ()
     steps_reason: str = ""
     effects: Mapping[str, Effects] = field(default_factory=dict)
+    exchange: Mapping[str, Exchange] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from analysis.amounts import money
 from analysis.estimator.law_fit import Estimate, LawFit
 from analysis.report.attributes import effects_table, settings_table
 from analysis.report.columns import Column, Table, percent, spent
+from analysis.report.exchange import exchange_runs_table, exchange_table
 from analysis.report.records import Reference, ReportData
 from analysis.report.tuning_tables import steps_table, tuning_table
 from analysis.verdict.shuffled_labels import what_it_says
@@ -17,19 +18,24 @@ from analysis.verdict.verdict import Verdict
 def report_tables(data: ReportData) -> dict[str, Table]:
     """Every table by name; the name is that of its file."""
     attributes = {"effects": effects_table(data.effects), "settings": settings_table(data.effects)}
-    return (attributes if data.effects else {}) | {
-        "observations": _observations(data),
-        "fits": _fits(data),
-        "verdicts": _verdicts(data),
-        "references": _references(data),
-        "controls": _controls(data),
-        "steps": steps_table(data),
-        "tuning": tuning_table(data),
-        "decisions": _decisions(data),
-        "ledger": _ledger(data),
-        "versions": _pairs("package", "version", data.versions),
-        "seeds": _pairs("of", "seed", data.seeds),
-    }
+    both = {"exchange": exchange_table(data.exchange), "exchange_runs": exchange_runs_table(data.exchange)}
+    return (
+        (attributes if data.effects else {})
+        | (both if data.exchange else {})
+        | {
+            "observations": _observations(data),
+            "fits": _fits(data),
+            "verdicts": _verdicts(data),
+            "references": _references(data),
+            "controls": _controls(data),
+            "steps": steps_table(data),
+            "tuning": tuning_table(data),
+            "decisions": _decisions(data),
+            "ledger": _ledger(data),
+            "versions": _pairs("package", "version", data.versions),
+            "seeds": _pairs("of", "seed", data.seeds),
+        }
+    )
 
 
 def _observations(data: ReportData) -> Table:

@@ -9,6 +9,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 
 from analysis.report.attributes import effects_figure
 from analysis.report.columns import write_csv
+from analysis.report.exchange import EXCHANGE, exchange_figure
 from analysis.report.page import GRID, PAGE, SLOPE_IS_PRIOR, STYLE
 from analysis.report.plots import (
     arm_colours,
@@ -65,6 +66,8 @@ def draw_figures(data: ReportData) -> Figures:
         others["learning"] = learning_figure(data.decisions, colours)
     if data.effects:
         others["effects"] = effects_figure(data.effects)
+    if any(each.fit is not None for each in data.exchange.values()):
+        others["exchange"] = exchange_figure(data.exchange, data.target_error)
     if data.steps:
         others["steps"] = steps_figure(data.steps)
     if data.ledger:
@@ -97,7 +100,9 @@ def render_html(data: ReportData, figures: Figures) -> str:
 
 def filled(page: str, data: ReportData, figures: Figures, **more: object) -> str:
     """A page of the report's style, filled in; every value is escaped. `more`: what this page has besides."""
-    environment = Environment(loader=DictLoader({"grid": GRID}), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=DictLoader({"grid": GRID, "exchange": EXCHANGE}), autoescape=True, undefined=StrictUndefined
+    )
     environment.filters |= {"source": _source, "slug": _slug}
     return environment.from_string(page).render(
         data=data, style=STYLE, figures=figures, colours=arm_colours(data.arms), **more

@@ -21,6 +21,7 @@ from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import Scope, Tune, scope_of
 from sweeper.search.choice import FEWEST_FOLDS
 from sweeper.search.decisions import choose, opening
+from sweeper.search.designs.both_sizes import grid_runs
 from sweeper.search.knowledge import FEWEST_SIZES
 from sweeper.search.pricing import Pricing
 from sweeper.stages.identity import studies
@@ -50,13 +51,13 @@ def describe(config: SweepConfig) -> str:
     first = [] if steps or not config.tune.iterations else tried_on(config, plan, pricing)
     pilot = [look.run for look in _opening(config, plan, pricing)]
     grid = [run for run in pilot if run.n == 0]
-    grid += [plan.run(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
+    grid += _ladder_once(config, plan)
     measured = {each.run for each in results.runs(rows) if each.repeats >= config.finetune.repeats}
     pilot_left, grid_left = ([run for run in runs if run not in measured] for runs in (pilot, grid))
     tested = "the test split" if config.is_simulated else tested_in_words(config, photographs(config).pinned())
     lines = [
         *over_budget(config, pricing, pilot_left),
-        f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on {tested}",
+        f"{config.name}: {len(plan.arms)} arms, s = {_labels(plan)} real training images, error on {tested}",
         *(f"  {arm.name}" for arm in plan.arms),
         *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
@@ -79,13 +80,36 @@ def describe(config: SweepConfig) -> str:
         *_steps_costs(config, pricing, first),
         *_costs("opening (n = 0 and pilot)", pricing, pilot_left, config.tune),
         *_costs("the whole ladder once (fixed grid)", pricing, grid_left, config.tune),
+        *_finetunes_alone(plan, inventory, grid_left),
         f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
     ]
     return "\n".join(lines)
 
 
+def _ladder_once(config: SweepConfig, plan: Plan) -> list[Run]:
+    """Every size of every arm once; of a sweep over several s at each of them, a fixed grid's further seeds too."""
+    if not plan.counts:
+        return [plan.run(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
+    runs = grid_runs(config, plan)
+    return runs if config.policy.name == "grid" else [run for run in runs if run.seed == config.seed]
+
+
+def _labels(plan: Plan) -> str:
+    return ", ".join(map(str, plan.counts or (plan.s,)))
+
+
+def _finetunes_alone(plan: Plan, inventory: Inventory, runs: Sequence[Run]) -> list[str]:
+    """How many runs over several s need no checkpoint of their own."""
+    if not plan.counts:
+        return []
+    alone = sum(not inventory.work(run, runs[:i]).pretrain for i, run in enumerate(runs))
+    return [f"of these {len(runs)} runs {alone} need fine-tunes alone: n = 0, or a checkpoint that another s has too"]
+
+
 def _too_few_runs(config: SweepConfig, plan: Plan) -> list[str]:
     """A line for each fine-tuning task and backbone whose runs can never say how large their noise is."""
+    if plan.counts:
+        return []
     seeds = 1 if config.policy.name == "grid" else config.policy.max_seeds
     sizes = plan.ladder if config.policy.name == "grid" else plan.choices
     groups = Counter(f"{arm.finetune_task} on {arm.backbone}" for arm in plan.arms)
@@ -102,12 +126,12 @@ def look_ahead(config: SweepConfig, folder: Path, rows: Sequence[results.Observa
     """What the store has and what runs cost: nothing can be made or paid through these."""
     ledger = Ledger(folder / LEDGER, config.budget)
     inventory = Inventory(config, ArtifactStore(config.store, look_only=True))
-    tried = [scope_of(config.tune, row.arm, row.n) for row in rows if row.split == "validation"]
+    tried = [scope_of(config.tune, row.arm, row.n, row.s) for row in rows if row.split == "validation"]
     # While no Ray counts the GPUs, there are as many as one fine-tune asks for.
     slots = finetunes_at_a_time(config, [{"CPU": float(cpu_count()), "GPU": max(1.0, config.finetune.gpus)}])
 
     def trials_left(run: Run) -> int:
-        return max(0, config.tune.trials_made - tried.count(scope_of(config.tune, run.arm, run.n)))
+        return max(0, config.tune.trials_made - tried.count(scope_of(config.tune, run.arm, run.n, run.s)))
 
     return inventory, Pricing(config, ledger, inventory, slots, trials_left)
 
@@ -252,7 +276,7 @@ def _by_stage(pricing: Pricing, runs: Sequence[Run], tune: Tune) -> dict[str, li
     by_stage: dict[str, list[Estimate]] = {}
     tuned: set[Scope] = set()
     for i, run in enumerate(runs):
-        scope = scope_of(tune, run.arm, run.n)
+        scope = scope_of(tune, run.arm, run.n, run.s)
         for stage, estimate in pricing.estimates(run, runs[:i], tunes=scope not in tuned).items():
             by_stage.setdefault(stage, []).append(estimate)
         tuned.add(scope)

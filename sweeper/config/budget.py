@@ -30,12 +30,17 @@ class Prices(Model):
     `gpus`: dollars an hour by type of GPU (the name Ray gives it), for all others `gpu_hour`. `speed`: training
     images/s at 64 px of one core ("cpu") or one GPU of a type, by backbone. `file`: a YAML file with any of these, such
     as configs/prices.yaml; what the sweep file says itself comes first.
+
+    `label_usd`: dollars of one more photograph with its label, for `objective: exchange`. `render_usd`: of one more
+    render; without it what this sweep's own renders cost.
     """
 
     cpu_core_hour: Annotated[Number, Field(ge=0)] = 0.05
     gpu_hour: Annotated[Number, Field(ge=0)] = 2.5
     gpus: dict[str, Annotated[Number, Field(ge=0)]] = {}
     speed: dict[str, dict[str, Positive]] = {}
+    label_usd: Positive | None = None
+    render_usd: Positive | None = None
     file: str | None = None
 
 

@@ -193,7 +193,7 @@ class Loop:
             share=share,
             **more,
         )
-        results.write(self.config.run_folder / "results", row)
+        results.write(self.config.run_folder / "results", row, several_s=bool(self.plan.counts))
         self.table.add(row)
 
     def _complete(self, active: ActiveRun) -> None:
