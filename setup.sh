@@ -45,7 +45,7 @@ if [ -n "$missing" ]; then
     fi
 fi
 
-stamp=".venv/.set-up-$(cat setup.sh pyproject.toml requirements*.txt | sha256sum | cut -c1-16)"
+stamp=".venv/.set-up-$(cat setup.sh pyproject.toml requirements.txt requirements-assets.txt requirements-uv.txt | sha256sum | cut -c1-16)"
 
 # Where the distribution has no chromium of its own (Ubuntu's is a snap), playwright fetches one.
 browser() {

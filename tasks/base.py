@@ -177,6 +177,16 @@ _FACTS = {
 }
 
 
+def network_of(backbone: str) -> str:
+    """The network of a backbone's name, which is NETWORK, or NETWORK@WEIGHTS where it begins with known weights."""
+    return backbone.partition("@")[0]
+
+
+def weights_of(backbone: str) -> str | None:
+    """Under which name a backbone's weights are given; None where they are drawn."""
+    return backbone.partition("@")[2] or None
+
+
 def task_names() -> tuple[str, ...]:
     """All known task names, in alphabetical order."""
     return tuple(sorted(_FACTS))

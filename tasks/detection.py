@@ -45,7 +45,7 @@ class RegionHead(nn.Module):
     """Pyramid, region proposals and region heads.
 
     network: torchvision's, called with the pyramid and the anchors. target: of one image's label. extra: under which
-    name the network tells what a detection carries besides its box, `width` numbers of it.
+    name the network tells what a detection carries besides its box.
     """
 
     def __init__(
@@ -54,7 +54,6 @@ class RegionHead(nn.Module):
         network: Callable[..., Any],
         target: Callable[[Tensor], Target],
         extra: str = "",
-        width: int = 0,
     ) -> None:
         super().__init__()
         from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -68,7 +67,7 @@ class RegionHead(nn.Module):
         self.rpn, self.roi_heads = whole.rpn, whole.roi_heads
         # a training puts a choice of its own before it (tasks/models/random_draws.py)
         self.sampler = self.roi_heads.fg_bg_sampler
-        self.target, self.extra, self.width = target, extra, width
+        self.target, self.extra = target, extra
 
     def forward(
         self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None
@@ -91,15 +90,12 @@ class RegionHead(nn.Module):
         return losses | more if self.training else self._packed(found)
 
     def _packed(self, found: Sequence[Target]) -> Tensor:
-        most = max(len(image["boxes"]) for image in found)
-        rows = found[0]["boxes"].new_full((len(found), most, BOX_FIELDS + self.width), NO_BOX)
-        for place, image in zip(rows, found, strict=True):
-            count = len(image["boxes"])
-            place[:count, 0], place[:count, 1] = image["labels"].float() - 1, image["scores"]
-            place[:count, 2:BOX_FIELDS] = image["boxes"]
-            if self.extra:
-                place[:count, BOX_FIELDS:] = image[self.extra].flatten(1)
-        return rows
+        rows = []
+        for image in found:
+            kinds, scores = image["labels"].float() - 1, image["scores"]
+            parts = [kinds[:, None], scores[:, None], image["boxes"]]
+            rows.append(torch.cat(parts + ([image[self.extra].flatten(1)] if self.extra else []), dim=1))
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=NO_BOX)
 
     def _fit_to(self, size: tuple[int, int]) -> None:
         """In a smaller image smaller anchors, coarser maps for a box and, as there is less room, fewer regions."""
@@ -262,7 +258,7 @@ def _mask_rcnn(channels: Sequence[int], outputs: int) -> nn.Module:
     from torchvision.models.detection import MaskRCNN
 
     network = partial(MaskRCNN, **box_heads(channels, outputs), **_mask_heads(channels, outputs))
-    return RegionHead(channels, network, mask_target, "masks", _MASK_SIDE**2)
+    return RegionHead(channels, network, mask_target, "masks")
 
 
 TASKS = {

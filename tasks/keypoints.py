@@ -31,8 +31,6 @@ from tasks.label_forms import KEYPOINT_COLUMNS, OBJECT_COLUMNS
 _HEAD_LAYERS, _WIDEST_LAYER = 8, 512
 # as many as COCO's evaluator looks at
 _DETECTIONS = 20
-# x, y and a constant 1 of each keypoint found
-_FOUND_COLUMNS = 3
 
 
 def keypoint_target(label: Tensor) -> Target:
@@ -65,7 +63,7 @@ def _keypoint_rcnn(channels: Sequence[int], outputs: int, keypoints: int) -> nn.
         keypoint_predictor=nn.Sequential(KeypointRCNNPredictor(width, keypoints), _Contiguous()),
         box_detections_per_img=_DETECTIONS,
     )
-    return RegionHead(channels, network, keypoint_target, "keypoints", _FOUND_COLUMNS * keypoints)
+    return RegionHead(channels, network, keypoint_target, "keypoints")
 
 
 def _objects(rows: Tensor, image: int, is_crowd: int) -> list[dict[str, Any]]:

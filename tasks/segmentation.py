@@ -59,7 +59,7 @@ class DeepLab(nn.Module):
         self, stages: Sequence[Tensor], size: tuple[int, int], labels: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Maps (B, outputs, H, W) of the images' size; in training the auxiliary head's beside them."""
-        self._fit_to(min(stages[-1].shape[-2:]))
+        self._fit_to(int(min(stages[-1].shape[-2:])))
         main = resize(self.main(stages[-1]), size)
         if self.training:
             auxiliary = self.auxiliary(stages[-2]).float()

@@ -39,7 +39,7 @@ class EffectsPrior:
     and rest: their variance over that of the main effects; wide, for it is their scales that the data must decide.
     noise: sd of a run's log error where repeats do not show it. others: variance from other tasks' tables. activity:
     sd of log sd of a factor's effects among factors, 1: a factor in six has a third of the typical effect or less.
-    Medians and widths are round numbers; docs/effects.md says what was compared.
+    Medians and widths are round numbers; docs/howto/find-the-attribute.md says what was compared.
     """
 
     scale: tuple[float, float] = (0.05, 1.2)

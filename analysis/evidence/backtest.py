@@ -1,6 +1,6 @@
 """Every estimator on the recorded curves: fit the smaller sizes, predict the larger ones, score.
 
-Nothing of the estimators was chosen on the scored sizes: see docs/estimator.md.
+Nothing of the estimators was chosen on the scored sizes: see docs/concepts/estimator.md.
 """
 
 from collections.abc import Mapping, Sequence

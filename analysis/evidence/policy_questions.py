@@ -32,7 +32,7 @@ DRAWN_SETTINGS = 9
 _NEAR_BEST = 0.002
 _SHARE_OF_GRID = 0.2
 # One look at each setting: three would be more than a fifth of the grid. The size was chosen on drawn settings
-# (docs/dev/policy-bench.md).
+# (docs/measurements/policy.md).
 _RENDERING_PILOT = (16_000,)
 
 

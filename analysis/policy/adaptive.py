@@ -94,7 +94,7 @@ def propose(
 
 
 def _option(state: ArmState, aim: Aim, candidates: Mapping[str, Sequence[int]], pending: Sequence[Run]) -> _Option:
-    belief = belief_of(state, candidates, pending, aim.gradients)
+    belief = belief_of(state, candidates, pending, aim.asked)
     allowed = set(candidates[state.arm])
     places = [i for i, n in enumerate(belief.sizes) if n in allowed]
     option = _Option(belief, aim, places, np.zeros(len(places)))

@@ -14,6 +14,10 @@ For draws with a discrepancy b (`estimator.posterior`), b at every size is unkno
 discrepancy's covariance before any run. A run at n shows the law and b(n) together, so a repeat reduces the variance
 little and a new size much. The largest size that is run or may be run has no b. The variance of these draws counts for
 a tenth (`OFF_LAW_WEIGHT`).
+
+Where the law may end (`LawSamples.stop`), a run beyond a draw's end shows what a run at the end does; and which of the
+ends is true is a question of its own, which those sizes answer at which the ends foretell different errors. Their
+shares of the posterior are taken for a normal over the ends, with the covariance of the shares.
 """
 
 from __future__ import annotations
@@ -33,21 +37,28 @@ from analysis.policy.runs import ArmState, Run
 # How many draws a belief averages over, evenly picked: of those without and of those with a discrepancy.
 DRAWS, DRAWS_OFF_LAW = 200, 8
 # Where few sizes were run, the rare draws with a discrepancy hold most of the variance, and a design made for them
-# wastes runs if the law does hold. Measured (docs/dev/policy-bench.md): with 1 the designs are 10 % worse than the
+# wastes runs if the law does hold. Measured (docs/measurements/policy.md): with 1 the designs are 10 % worse than the
 # bound; with 0 too few sizes are run, and the posterior at the end of a sweep is wide.
 OFF_LAW_WEIGHT = 0.1
+# The same of which end of the law is true. With 0, 24 and 31 runs of a real sweep and their like by simulation left it
+# open whether the law ends (docs/dev/policy-bench.md).
+ENDS_WEIGHT = 0.3
 # Least noise of a further run. Without any noise a single run would determine the law.
 _LEAST_NOISE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Draws of an arm's law in the coordinates in which it is estimated; arrays of shape (draws,)."""
+    """Draws of an arm's law in the coordinates in which it is estimated; arrays of shape (draws,).
+
+    `log_stop`: log n at which the law of each ends, inf where it does not.
+    """
 
     alpha: Floats
     r: Floats
     error_ref: Floats
     sigma: Floats
+    log_stop: Floats
     log_n_ref: float
 
     @property
@@ -57,52 +68,74 @@ class Draws:
 
     def slopes(self, n: Sequence[float]) -> Floats:
         """Gradient of the log error at each n with respect to (log alpha, logit r, m); (draws, sizes, 3)."""
-        x = np.log(np.asarray(n, float)) - self.log_n_ref
+        x, decay = self._decay(n)
         alpha, r = self.alpha[:, None], self.r[:, None]
-        decay = np.exp(-alpha * x)
         level = (1 - r) * decay + r
         of_alpha = -(1 - r) * decay * alpha * x / level
         of_r = r * (1 - r) * (1 - decay) / level
         return np.stack([of_alpha, of_r, np.ones_like(level)], axis=-1)
 
+    def errors(self, n: Sequence[float]) -> Floats:
+        """Error at each n; (draws, sizes)."""
+        _, decay = self._decay(n)
+        errors: Floats = self.error_ref[:, None] * ((1 - self.r[:, None]) * decay + self.r[:, None])
+        return errors
 
-# From draws to the gradients, with respect to theta, of the quantities that are asked for; (draws, quantities, 3).
-Gradients = Callable[[Draws], Floats]
-
-
-def rate_and_gap(draws: Draws) -> Floats:
-    """Gradients of log alpha and of C = exp(m) r."""
-    one, zero = np.ones_like(draws.r), np.zeros_like(draws.r)
-    rate = np.stack([one, zero, zero], axis=-1)
-    return np.stack([rate, gap(draws)[:, 0]], axis=1)
-
-
-def gap(draws: Draws) -> Floats:
-    """Gradient of C alone."""
-    zero = np.zeros_like(draws.r)
-    return np.stack([zero, draws.C * (1 - draws.r), draws.C], axis=-1)[:, None]
+    def _decay(self, n: Sequence[float]) -> tuple[Floats, Floats]:
+        """Log n from the middle, no further than the law goes, and (n / n_ref)^-alpha there; (draws, sizes) each."""
+        x = np.minimum(np.log(np.asarray(n, float)), self.log_stop[:, None]) - self.log_n_ref
+        return x, np.exp(-self.alpha[:, None] * x)
 
 
-def prediction(n: float) -> Gradients:
-    """Gradient of the error at n."""
+@dataclass(frozen=True)
+class Asked:
+    """The quantities that are asked for: their values (draws, quantities), and their gradients with respect to theta
+    (draws, quantities, 3)."""
 
-    def gradients(draws: Draws) -> Floats:
-        x = np.log(n) - draws.log_n_ref
-        error = draws.error_ref * ((1 - draws.r) * np.exp(-draws.alpha * x) + draws.r)
-        return draws.slopes([n]) * error[:, None, None]
-
-    return gradients
+    values: Callable[[Draws], Floats]
+    gradients: Callable[[Draws], Floats]
 
 
-def fall(n: float) -> Gradients:
-    """Gradient of the share by which the error falls from n to 2 n."""
+def rate_and_gap() -> Asked:
+    """Log alpha, and C = exp(m) r."""
 
     def gradients(draws: Draws) -> Floats:
-        slopes, errors = draws.slopes([n, 2 * n]), [prediction(each)(draws)[:, 0, 2] for each in (n, 2 * n)]
-        moved: Floats = (slopes[:, :1] - slopes[:, 1:]) * (errors[1] / errors[0])[:, None, None]
+        one, zero = np.ones_like(draws.r), np.zeros_like(draws.r)
+        rate = np.stack([one, zero, zero], axis=-1)
+        return np.stack([rate, _of_gap(draws)[:, 0]], axis=1)
+
+    return Asked(lambda draws: np.stack([np.log(draws.alpha), draws.C], axis=1), gradients)
+
+
+def gap() -> Asked:
+    """C alone."""
+    return Asked(lambda draws: draws.C[:, None], _of_gap)
+
+
+def prediction(n: float) -> Asked:
+    """The error at n."""
+    return Asked(lambda draws: draws.errors([n]), lambda draws: draws.slopes([n]) * draws.errors([n])[..., None])
+
+
+def fall(n: float) -> Asked:
+    """The share by which the error falls from n to 2 n."""
+
+    def kept(draws: Draws) -> Floats:
+        errors = draws.errors([n, 2 * n])
+        share: Floats = errors[:, 1:] / errors[:, :1]
+        return share
+
+    def gradients(draws: Draws) -> Floats:
+        slopes = draws.slopes([n, 2 * n])
+        moved: Floats = (slopes[:, :1] - slopes[:, 1:]) * kept(draws)[..., None]
         return moved
 
-    return gradients
+    return Asked(lambda draws: 1 - kept(draws), gradients)
+
+
+def _of_gap(draws: Draws) -> Floats:
+    zero = np.zeros_like(draws.r)
+    return np.stack([zero, draws.C * (1 - draws.r), draws.C], axis=-1)[:, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +179,8 @@ class Part:
 class Belief:
     """The uncertainty of an arm's draws; conditioned in place on further runs.
 
-    `sizes`: where a run can be imagined. `parts`: the draws that follow the law everywhere, and those with a
-    discrepancy. `start` (quantities,): expected variances with the finished runs alone.
+    `sizes`: where a run can be imagined. `parts`: the draws that follow the law everywhere or to its end, those with a
+    discrepancy, and which of the ends is true. `start` (quantities,): expected variances with the finished runs alone.
     """
 
     state: ArmState
@@ -174,9 +207,10 @@ def belief_of(
     state: ArmState,
     candidates: Mapping[str, Sequence[int]],
     pending: Sequence[Run],
-    gradients: Gradients = rate_and_gap,
+    asked: Asked | None = None,
 ) -> Belief:
-    """The arm's belief about the quantities with these gradients, its pending runs already conditioned on."""
+    """The arm's belief about these quantities (else log alpha and C), its pending runs already conditioned on."""
+    asked = asked or rate_and_gap()
     if not candidates.get(state.arm):
         raise ValueError(f"arm {state.arm!r} has no candidate sizes; give its ladder or leave the arm out")
     under_way = [run.n for run in pending if run.arm == state.arm]
@@ -187,26 +221,56 @@ def belief_of(
     for of_kind, most, counts in ((~off_law, DRAWS, 1.0), (off_law, DRAWS_OFF_LAW, OFF_LAW_WEIGHT)):
         if of_kind.any():
             chosen = np.flatnonzero(of_kind)[:: -(-int(of_kind.sum()) // most)]
-            parts.append(_part(state.fit, sizes, chosen, gradients, float(of_kind.mean() * counts)))
+            parts.append(_part(state.fit, sizes, chosen, asked, float(of_kind.mean() * counts)))
+    parts += _which_end(state.fit, sizes, ~off_law, asked)
     belief = Belief(state, sizes, tuple(parts), np.maximum(_variances(parts), 1e-300))
     for n in under_way:
         belief.condition(n)
     return belief
 
 
-def _part(fit: LawFit, sizes: Sequence[int], chosen: np.ndarray, gradients: Gradients, weight: float) -> Part:
+def _part(fit: LawFit, sizes: Sequence[int], chosen: np.ndarray, asked: Asked, weight: float) -> Part:
     """The belief of the `chosen` draws, all of which have a discrepancy or none of which has one."""
     draws = _draws(fit, chosen)
     noise = np.maximum(draws.sigma**2 + fit.log_variance.mean(), _LEAST_NOISE**2)
-    slopes, asked = draws.slopes(sizes), gradients(draws)
+    slopes, gradients = draws.slopes(sizes), asked.gradients(draws)
     if fit.samples.tau is None or not fit.samples.tau[chosen[0]]:
-        return Part(weight, slopes, noise, asked, _covariance(fit, draws))
+        return Part(weight, slopes, noise, gradients, _covariance(fit, draws))
     run_at, _, _ = _sizes_run(fit)
     every = np.array(sorted({*sizes, *run_at.tolist()}), float)
     slopes = _with_walk(slopes, np.searchsorted(every, np.array(sizes, float)), every.size)
-    asked = np.concatenate([asked, np.zeros((*asked.shape[:2], every.size))], axis=2)
+    gradients = np.concatenate([gradients, np.zeros((*gradients.shape[:2], every.size))], axis=2)
     covariance = _covariance_off_law(fit, draws, fit.samples.tau[chosen], every)
-    return Part(weight, slopes, noise, asked, covariance)
+    return Part(weight, slopes, noise, gradients, covariance)
+
+
+def _which_end(fit: LawFit, sizes: Sequence[int], on_law: np.ndarray, asked: Asked) -> list[Part]:
+    """The question which end of the law is true, as a part of one draw whose theta are the ends; none where all draws
+    agree."""
+    draws = _draws(fit, np.flatnonzero(on_law))
+    _, end, counts = np.unique(draws.log_stop, return_inverse=True, return_counts=True)
+    if counts.size < 2:
+        return []
+    shares = counts / counts.sum()
+    foretold, values = np.log(draws.errors(sizes)), asked.values(draws)
+    slopes, gradients = (_means(each, end, counts) for each in (foretold, values))
+    # The other draws' errors hide it as a run's noise does.
+    noise = draws.sigma**2 + fit.log_variance.mean()
+    hidden = float(noise.mean()) + (foretold - slopes[end]).var(axis=0)
+    own = np.sqrt(np.maximum(hidden, _LEAST_NOISE**2))
+    covariance = np.diag(shares) - np.outer(shares, shares)
+    return [
+        Part(
+            ENDS_WEIGHT * float(on_law.mean()), (slopes / own).T[None], np.ones(1), gradients.T[None], covariance[None]
+        )
+    ]
+
+
+def _means(values: Floats, group: np.ndarray, counts: np.ndarray) -> Floats:
+    """Mean of each column over the rows of each group; (groups, columns)."""
+    sums = np.zeros((counts.size, values.shape[1]))
+    np.add.at(sums, group, values)
+    return sums / counts[:, None]
 
 
 def _draws(fit: LawFit, chosen: np.ndarray) -> Draws:
@@ -217,7 +281,8 @@ def _draws(fit: LawFit, chosen: np.ndarray) -> Draws:
     error_ref = D * np.exp(-alpha * log_n_ref) + C
     # At the ends of its range r has no slope, and a draw there would count as known exactly.
     r = np.clip(C / error_ref, 1e-3, 1 - 1e-3)
-    return Draws(alpha, r, error_ref, sigma, log_n_ref)
+    log_stop = np.full(alpha.size, np.inf) if s.stop is None else np.log(s.stop[chosen])
+    return Draws(alpha, r, error_ref, sigma, log_stop, log_n_ref)
 
 
 def _sizes_run(fit: LawFit) -> tuple[Floats, Floats, Floats]:

@@ -23,7 +23,7 @@ from scipy.special import ndtri, owens_t
 
 from analysis.estimator.law_fit import LawFit
 from analysis.laws import Floats
-from analysis.policy.belief import Gradients, fall, gap, prediction, rate_and_gap
+from analysis.policy.belief import Asked, fall, gap, prediction, rate_and_gap
 from analysis.policy.goals import Goals
 from analysis.policy.runs import ArmState
 
@@ -44,8 +44,8 @@ class Aim(Protocol):
     """What is to be learnt of one arm."""
 
     @property
-    def gradients(self) -> Gradients:
-        """Gradients of the quantities that the aim depends on."""
+    def asked(self) -> Asked:
+        """The quantities that the aim depends on."""
 
     def risk(self, left: Floats) -> Floats:
         """Risk when these shares of the quantities' variances are left; (..., quantities) to (...)."""
@@ -62,7 +62,7 @@ class Precision:
     titles: tuple[str, ...]
     sd: Floats
     wanted: Floats
-    gradients: Gradients
+    asked: Asked
 
     def risk(self, left: Floats) -> Floats:
         """Sum of squared standard deviations in units of those wanted."""
@@ -87,7 +87,7 @@ class Doubt:
     title: str
     probability: float
     reach: float
-    gradients: Gradients
+    asked: Asked
 
     def risk(self, left: Floats) -> Floats:
         """Expected variance of the answer, at most 0.25."""
@@ -154,7 +154,7 @@ def _law(fit: LawFit, arm: str, goals: Goals) -> Precision:
     titles = (f"the pre-training rate alpha of {arm}", f"the transfer gap C of {arm}")
     # From the draws: a fit by least squares may have no standard error.
     sd = np.array([fit.samples.alpha.std(), fit.samples.limit.std()])
-    return Precision(("alpha", "C"), titles, sd, wanted, rate_and_gap)
+    return Precision(("alpha", "C"), titles, sd, wanted, rate_and_gap())
 
 
 def _prediction(fit: LawFit, arm: str, goals: Goals) -> Precision:
@@ -173,8 +173,8 @@ def _target(fit: LawFit, arm: str, goals: Goals) -> Doubt:
     probability = float(_share(last[None] <= goals.target_error)[0])
     within = "any number of" if limit is None else f"{limit:,.0f}"
     title = f"whether {arm} reaches {goals.target_error:.1%} with {within} images"
-    gradients = gap if limit is None else prediction(limit)
-    return Doubt("target", title, probability, 1.0, gradients)
+    asked = gap() if limit is None else prediction(limit)
+    return Doubt("target", title, probability, 1.0, asked)
 
 
 def _doubling(fit: LawFit, arm: str, goals: Goals) -> Doubt:

@@ -5,7 +5,7 @@ and V-optimal. Both linearise the law at the best fit of least squares and divid
 does in all its experiments. The target region is the one beyond what can be run: the next three doublings.
 
 The paper's own criterion, the mean squared prediction error over several local optima (sections 4.2 and 4.3), is
-V-optimality where there is one optimum. The two scored the same in every measurement (docs/dev/policy-bench.md), so
+V-optimality where there is one optimum. The two scored the same in every measurement (docs/measurements/policy.md), so
 only V-optimality is kept.
 """
 

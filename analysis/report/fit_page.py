@@ -69,6 +69,7 @@ class FittedTable:
     references: Mapping[str, tuple[float, ...]]
     notes: Sequence[str] = ()
     target_error: float | None = None
+    classes: int | None = None
 
 
 def write_fit_page(folder: Path, fitted: FittedTable) -> Path:
@@ -103,6 +104,7 @@ def _as_report(fitted: FittedTable) -> ReportData:
         versions={},
         seeds={},
         target_error=fitted.target_error,
+        classes=fitted.classes,
         notes=fitted.notes,
     )
 

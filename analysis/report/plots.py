@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from analysis.estimator.law_fit import LawFit
 from analysis.report.measured import draw_order, draw_runs, heights, order_height
 from analysis.report.records import Decision, Observation, Reference, StageSpend, StepsTried
+from analysis.verdict.no_curve import chance_error
 
 # Okabe and Ito's palette without its yellow, which is too pale on white: told apart with any colour vision.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
@@ -31,6 +32,7 @@ def curve_figure(
     reference: Reference | None,
     colour: str,
     target: float | None = None,
+    classes: int | None = None,
 ) -> bytes:
     """One arm: its runs with their standard errors, the law's median with 50 and 90 % bands, C with 95 %, and n = 0."""
     figure, axes = _canvas(5.8, 4.3)
@@ -43,6 +45,7 @@ def curve_figure(
     drawn = [*heights(observations), gap, *_without(axes, [reference] if reference else []), *_target(axes, target)]
     bottom, top = _limits(drawn)
     axes.set_ylim(bottom, top)
+    _chance(axes, classes)
     _line_label(axes, gap, f"transfer gap C = {gap:.1%} (95%: {100 * low:.1f} to {high:.1%})", colour)
     axes.axvspan(fit.n.max(), sizes[-1], color=_PALE, alpha=0.09, linewidth=0)
     axes.annotate(
@@ -66,6 +69,7 @@ def comparison_figure(
     references: Mapping[str, Reference],
     colours: Mapping[str, str],
     target: float | None = None,
+    classes: int | None = None,
 ) -> bytes:
     """Every arm's median law with its 90 % band and its runs in one picture, over a common range of n."""
     figure, axes = _canvas(9, 4.8 + _room(len(fits), 2))
@@ -78,6 +82,7 @@ def comparison_figure(
         draw_runs(axes, fit, own, colours[arm], _MARKERS[i % len(_MARKERS)], arm)
     drawn = [*heights(observations), *_without(axes, references.values()), *_target(axes, target)]
     axes.set_ylim(*_limits([*drawn, *(float(fit.median_curve(sizes[-1])) for fit in fits.values())]))
+    _chance(axes, classes)
     _size_axis(axes, sizes)
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     return png_of(figure)
@@ -194,6 +199,16 @@ def _target(axes: Axes, target: float | None) -> list[float]:
     axes.axhline(target, color=_WANTED, linestyle="-.", linewidth=1.5)
     _line_label(axes, target, f"needed: {target:.1%}", _WANTED, side=0.0)
     return [target]
+
+
+def _chance(axes: Axes, classes: int | None) -> None:
+    """The error of guessing, where the classes are known and the picture reaches it."""
+    if classes is None:
+        return
+    error, (bottom, top) = chance_error(classes), axes.get_ylim()
+    if bottom < error < top:
+        axes.axhline(error, color=_PALE, linestyle=(0, (1, 3)), linewidth=1.5)
+        _line_label(axes, error, f"guessing among {classes:,} classes: {error:.1%}", _PALE, side=0.0)
 
 
 def _line_label(axes: Axes, height: float, text: str, colour: str, side: float = 1.0) -> None:

@@ -171,6 +171,7 @@ class ReportData:
     """Everything the report shows.
 
     `arms`: in the order to show them. `unit`: that of the decisions' costs ("$", "minutes").
+    `classes`: of the real task, where its error is a share of images told wrong.
     `stop_reason`: why the sweep ended, empty while it runs. `simulated`: errors drawn from a known law, not
     measured; said at the top of the page and in every table. `complexity`: of the arm's rendered set
     (analysis/complexity.py), where it was measured; to be compared at equal n and features only. `tuned_on`: in words,
@@ -196,6 +197,7 @@ class ReportData:
     seeds: Mapping[str, int]
     sheets: Sequence[ContactSheet] = ()
     target_error: float | None = None
+    classes: int | None = None
     simulated: bool = False
     notes: Sequence[str] = field(default=())
     complexity: Mapping[str, Complexity] = field(default_factory=dict)

@@ -59,7 +59,8 @@ def draw_figures(data: ReportData) -> Figures:
     colours = arm_colours(data.arms)
     others = {}
     if fits:
-        others["comparison"] = comparison_figure(fits, data.observations, data.references, colours, data.target_error)
+        lines = data.target_error, data.classes
+        others["comparison"] = comparison_figure(fits, data.observations, data.references, colours, *lines)
     if any(d.n > 0 for d in data.decisions):
         others["decisions"] = decision_figure(data.decisions, colours)
     if any(d.falls for d in data.decisions):
@@ -80,6 +81,7 @@ def draw_figures(data: ReportData) -> Figures:
             data.references.get(arm),
             colours[arm],
             data.target_error,
+            data.classes,
         )
         for arm, fit in fits.items()
     }

@@ -24,8 +24,8 @@ def doubt(n: ArrayLike, error: ArrayLike, classes: int | None = None) -> str:
     sizes, errors = np.asarray(n, dtype=np.float64), np.asarray(error, dtype=np.float64)
     if np.unique(sizes).size < 3:
         return ""
-    if at_chance := _at_chance(sizes, errors, classes):
-        return at_chance
+    if guessed := at_chance(sizes, errors, classes):
+        return guessed
     if _chance_of_rise(sizes, errors) > _RISES:
         first, last = (float(errors[sizes == end].mean()) for end in (sizes.min(), sizes.max()))
         return (
@@ -35,10 +35,16 @@ def doubt(n: ArrayLike, error: ArrayLike, classes: int | None = None) -> str:
     return ""
 
 
-def _at_chance(n: Floats, error: Floats, classes: int | None) -> str:
+def chance_error(classes: int) -> float:
+    """The error of guessing among so many classes of equal parts."""
+    return 1 - 1 / classes
+
+
+def at_chance(n: Floats, error: Floats, classes: int | None) -> str:
+    """Why these errors say nothing: nobody guesses worse. As `doubt`, for three sizes or more."""
     mean = float(error.mean())
     if classes is not None:
-        level = 1 - 1 / classes
+        level = chance_error(classes)
         # Of many classes, one image in fifty right may be far above chance.
         if error.min() < max(level * (1 - _NEAR), 1 - _LUCK / classes):
             return ""

@@ -10,7 +10,7 @@ import numpy as np
 from analysis.estimator.law_fit import LawFit
 
 # Quantiles of the n still needed that are bought with 1, 2, ... rounds left. Chosen on simulated tasks of their own
-# seeds (docs/policy.md), not on those that `sweeper bench target` scores.
+# seeds (docs/concepts/choosing-runs.md), not on those that `sweeper bench target` scores.
 QUANTILES = (0.98, 0.6, 0.4, 0.2, 0.1)
 # The target may be met, and is worth another look, from this probability on.
 OPEN = 0.02

@@ -10,6 +10,7 @@ from analysis.effects.answers import Change
 from analysis.estimator.law_fit import LawFit, shortest_interval
 from analysis.estimator.test_images import ImageVariance
 from analysis.laws import Floats
+from analysis.verdict.no_curve import at_chance
 from analysis.verdict.no_pretraining import Comparison, compare
 from analysis.verdict.purchases import QUANTILES, next_size
 
@@ -86,6 +87,7 @@ def verdict(
     reference_errors: tuple[float, ...] = (),
     reference_images: ImageVariance | None = None,
     doubt: str = "",
+    classes: int | None = None,
 ) -> Verdict:
     """Judge one arm; a label is given only where its probability is at least `level`.
 
@@ -110,6 +112,8 @@ def verdict(
             whether these renders help at all, which no label says; it begins with it where they are shown to harm.
         reference_images: what the test images do to these errors, where that was measured.
         doubt: why these may be no errors at all (`no_curve.doubt`); with one, no label is given and none is likelier.
+        classes: of a real task whose error is the share of images told wrong; None: another, or not known. Where every
+            error is that of guessing among them, only good enough may be said.
 
     Raises:
         ValueError: for values outside these ranges.
@@ -135,7 +139,7 @@ def verdict(
         buy_first=_buy_first(fit, target_error, n_now, level),
     )
     chances = _chances(asked)
-    why_not = f"{doubt}." if doubt else undecidable(fit)
+    why_not = f"{doubt}." if doubt else undecidable(fit, classes)
     # Where the prior and not the data decides the law's shape, only what was observed may be judged.
     allowed: tuple[Label, ...] = ("good enough",) if why_not else ("good enough", "render more", "change the rendering")
     likeliest: Label = max(chances, key=lambda name: chances[name])
@@ -176,8 +180,11 @@ def _buy_first(fit: LawFit, target_error: float | None, n_now: float, level: flo
     return float("inf") if size is None else size
 
 
-def undecidable(fit: LawFit) -> str:
-    """Why these runs cannot decide between rendering more and changing it, and what to do; empty where they may."""
+def undecidable(fit: LawFit, classes: int | None = None) -> str:
+    """Why these runs cannot decide between rendering more and changing it, and what to do; empty where they may.
+
+    classes: as of `verdict`.
+    """
     if np.unique(fit.n).size < 3:
         return f"{fit.reason}. {_MORE_RUNS}"
     if fit.noise_unknown:
@@ -186,6 +193,8 @@ def undecidable(fit: LawFit) -> str:
         return f"{fit.beyond_prior}."
     if fit.error.min() >= NOTHING_LEARNT:
         return "every error is about 100%, so nothing was learnt yet: train longer before rendering is judged."
+    if classes is not None and (guessed := at_chance(fit.n, fit.error, classes)):
+        return f"{guessed} yet: train longer before rendering is judged."
     return ""
 
 

@@ -2,7 +2,7 @@
 
 A room of five planes and no ceiling under one material, a plane that shines high above it, a point light, objects as
 large as life that stand apart on the middle of the floor, cameras close by. Metres and linear RGB; what each number is
-beside the paper: docs/rendering.md.
+beside the paper: docs/reference/renderings.md.
 """
 
 import math

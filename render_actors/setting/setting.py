@@ -83,9 +83,9 @@ class RenderSetting:
     samples are Cycles samples a pixel, min_visible_px is how many pixels an object must cover to count as visible,
     whatever the resolution: a share of a large image would leave plain objects without a label. size_jitter varies an
     object's size by -15 to +20 %. light_strength: least and most of random lights; stronger ones bleach light surfaces
-    (docs/rendering.md). objects is a folder of BOP data sets and textures a folder of CC0 materials, in place of the
-    packaged pools. source renders with something else than Blender: then `appearance` to `sensor` and the pools say
-    nothing.
+    (docs/reference/renderings.md). objects is a folder of BOP data sets and textures a folder of CC0 materials, in
+    place of the packaged pools. source renders with something else than Blender: then `appearance` to `sensor` and the
+    pools say nothing.
     Raises ValueError for a value out of range.
     """
 

@@ -1,4 +1,4 @@
-"""Images of the user's own: `Picture` is what a rendering function returns (docs/own-renderer.md)."""
+"""Images of the user's own: `Picture` is what a rendering function returns (docs/howto/write-a-renderer.md)."""
 
 from render_actors.sources.function import Picture
 

@@ -1,6 +1,6 @@
 """Images that Blender does not make: a Python function of the user's, or a folder of labelled images.
 
-Everything after the images (shards, cache, arms, verdict) is the same. See docs/own-renderer.md.
+Everything after the images (shards, cache, arms, verdict) is the same. See docs/howto/write-a-renderer.md.
 """
 
 from __future__ import annotations

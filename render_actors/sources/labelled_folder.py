@@ -26,7 +26,7 @@ from tasks.data.readers.boxes import check_boxes
 from tasks.data.readers.coco_list import CocoImage, CocoList, check_outline
 from tasks.data.readers.coco_masks import box_mask, mask_of
 from tasks.data.readers.files import class_files, map_files
-from tasks.data.readers.images import class_numbers, size_of
+from tasks.data.readers.images import class_numbers, colours_of, size_of
 from tasks.data.readers.squares import Placement, label_map, photograph, placement
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Contents:
 def folder_classes(kind: Kind, folder: Path) -> tuple[str, ...]:
     """Class names that a folder itself gives: COCO's categories by id, YOLO's names, or the names of class folders.
 
-    Raises ValueError where it gives none; of class maps they must be told.
+    Raises ValueError where it gives none; of class maps they must be told, where no file says which colour is which.
     """
-    names = () if kind == "masks" else _contents_of(kind, folder).class_names
+    names = _contents_of(kind, folder).class_names
     if not names:
         raise ValueError(f"{folder}: gives no class names; list them as class_names")
     return names
@@ -152,6 +152,8 @@ def _told(source: Source, file: str) -> str:
     """All that tells an image from another: it counts by its name and size, its labels by their content."""
     folder, entry = Path(source.where), contents(source).entries[file]
     told = file_digest(folder / entry.labels) if source.kind == "masks" else json.dumps(entry.labels, sort_keys=True)
+    if source.kind == "masks" and (colours := colours_of(folder)) is not None:
+        told += json.dumps(colours.numbers)
     return f"{entry.file}\0{(folder / entry.file).stat().st_size}\0{entry.size}\0{told}\n"
 
 
@@ -164,6 +166,11 @@ def contents(source: Source) -> Contents:
     found = _contents_of(source.kind, Path(source.where))
     if source.kind == "imagefolder":
         return _of_classes(source, found)
+    if source.kind == "masks" and found.class_names not in ((), source.class_names):
+        raise ValueError(
+            f"{source.where}: class_names are others than its file of colours has ({', '.join(found.class_names)});"
+            " leave class_names out"
+        )
     known = len(found.class_names)
     if known > len(source.class_names):
         raise ValueError(
@@ -220,7 +227,10 @@ def _class_folders(folder: Path) -> Contents:
 def _maps(folder: Path) -> Contents:
     of_split, lines = map_files(folder, MAP_FOLDERS)
     pairs = [pair for part in of_split.values() for pair in part]
-    return Contents({image: Entry(image, None, label) for image, label in pairs}, (), tuple(lines))
+    colours = colours_of(folder)
+    # the first is the background, which is no class of an object
+    names = () if colours is None else colours.names[1:]
+    return Contents({image: Entry(image, None, label) for image, label in pairs}, names, tuple(lines))
 
 
 def _coco(folder: Path) -> Contents:
@@ -287,7 +297,7 @@ def _outside(place: Placement) -> NDArray[np.bool_]:
 
 
 def _of_map(source: Source, file: Path, mapped: Path, side: int) -> tuple[Picture, Placement, NDArray[np.bool_]]:
-    numbers = class_numbers(mapped)
+    numbers = class_numbers(mapped, colours_of(Path(source.where)))
     place = placement((numbers.shape[1], numbers.shape[0]), side, source.fit)
     classes = label_map(numbers, place, _VOID)
     present = [int(value) for value in np.unique(classes) if value not in (0, _VOID)]

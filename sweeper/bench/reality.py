@@ -1,6 +1,6 @@
 """`sweeper bench reality`: what the table of real runs says of the noise model, of bands and of verdicts.
 
-The table is docs/measured/reality.parquet, as `sweeper collect` writes it. Docs/reality.md describes its runs.
+The table is docs/measured/reality.parquet, as `sweeper collect` writes it (docs/measurements/reality.md).
 """
 
 from collections import defaultdict

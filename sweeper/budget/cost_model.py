@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sweeper.budget.costs import CPU, FREE, GPU, Cost, Estimate, Guess, cost_of, estimate
 from sweeper.config.schema import SweepConfig
 from sweeper.study.recipes import resolve_recipe
+from tasks.base import network_of
 
 # Training speed of one core at 64 px, images/s, before anything was measured; others are taken for ResNet-50.
 GUESSED_SPEED = {
@@ -87,8 +88,9 @@ class CostModel:
             return Guess(12.0, seconds / config.render.actors)
         learnt = config.pretrain.tasks[0] if stage == "pretrain" else config.finetune.tasks[0]
         side = config.render.resolution if stage == "pretrain" else config.finetune_resolution
-        core = config.prices.speed.get(CPU, {}).get(backbone) or GUESSED_SPEED.get(backbone, GUESSED_SPEED["resnet50"])
-        gpu = config.prices.speed.get(device or GPU, {}).get(backbone) or core * GUESSED_GPU_IN_CORES
+        network = network_of(backbone)
+        core = config.prices.speed.get(CPU, {}).get(network) or GUESSED_SPEED.get(network, GUESSED_SPEED["resnet50"])
+        gpu = config.prices.speed.get(device or GPU, {}).get(network) or core * GUESSED_GPU_IN_CORES
         recipe = config.pretrain.recipe if stage == "pretrain" else config.finetune.recipe
         work = resolve_recipe(stage, learnt, recipe, backbone)
         slowdown = GUESSED_SLOWDOWN.get(learnt, 1.0) * work.side_of(side) ** 2 / 64**2

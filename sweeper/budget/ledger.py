@@ -41,6 +41,7 @@ class Ledger:
         self._path, self._budget, self._clock = path, budget, clock
         self._lock = threading.RLock()
         self._started: float | None = None
+        self._at_a_time: dict[str, float] = {}
         self._wall_before = 0.0
         self._open: dict[str, dict[str, Any]] = {}
         # Reservations whose work has begun, and how long each has run.
@@ -77,15 +78,24 @@ class Ledger:
         with self._lock:
             return sum((Cost(**e["cost"]) for e in self._open.values()), NOTHING)
 
+    def go_side_by_side(self, stage: str, at_a_time: float) -> None:
+        """From now on `at_a_time` works of a stage are taken to go on beside one another: each takes its share of the
+        machine's time. One at a time, before that is said."""
+        with self._lock:
+            self._at_a_time[stage] = max(1.0, at_a_time)
+
+    def shared(self, parts: Mapping[str, Cost]) -> Cost:
+        """The cost of stages (by name) with the machine's time that they take in place of their own."""
+        wall_s = sum(cost.wall_s / self._at_a_time.get(stage, 1.0) for stage, cost in parts.items())
+        return replace(sum(parts.values(), NOTHING), wall_s=wall_s)
+
     def left(self) -> dict[str, float]:
         """What each given cap still allows beyond spend and reservations: minutes, device_hours, usd."""
-        spent, reserved = self.spent(), self.reserved()
-        taken = (spent + replace(reserved, wall_s=self._open_wall())).by_cap()
-        return {name: cap - taken[name] for name, cap in self._budget.caps().items()}
+        return self._left_beside({})
 
-    def affords(self, cost: Cost) -> bool:
-        """Whether a further cost stays within every cap."""
-        return all(cost.by_cap()[name] <= left for name, left in self.left().items())
+    def affords(self, parts: Mapping[str, Cost]) -> bool:
+        """Whether further stages (by name) that follow one another stay within every cap."""
+        return all(left >= 0 for left in self._left_beside(parts).values())
 
     def reserve(self, what: str, parts: Mapping[str, tuple[Cost, float]]) -> dict[str, str] | None:
         """Set money aside for stages that follow one another; None when a cap would be passed.
@@ -93,8 +103,7 @@ class Ledger:
         `parts` maps each stage to its cost and its units (images, runs); the answer maps it to a reservation.
         """
         with self._lock:
-            total = sum((cost for cost, _ in parts.values()), NOTHING)
-            if not self.affords(total):
+            if not self.affords({stage: cost for stage, (cost, _) in parts.items()}):
                 return None
             ids = {}
             for stage, (cost, units) in parts.items():
@@ -181,9 +190,22 @@ class Ledger:
         with self._lock:
             return self._latest.get(stage, CPU)
 
-    def _open_wall(self) -> float:
-        """Wall seconds that open reservations may still take, one after the other: each is for the whole machine."""
-        return sum(max(0.0, event["cost"]["wall_s"] - self.used(id_).wall_s) for id_, event in self._open.items())
+    def _left_beside(self, parts: Mapping[str, Cost]) -> dict[str, float]:
+        with self._lock:
+            taken = self.spent() + self.reserved() + sum(parts.values(), NOTHING)
+            amounts = replace(taken, wall_s=self._wall() + self._wall_to_come(parts)).by_cap()
+            return {name: cap - amounts[name] for name, cap in self._budget.caps().items()}
+
+    def _wall_to_come(self, parts: Mapping[str, Cost]) -> float:
+        """Wall seconds that open reservations and further stages may still take: what they take of the machine, but no
+        less than the stages of one run take one after the other."""
+        machine, alone = self.shared(parts).wall_s, sum(cost.wall_s for cost in parts.values())
+        runs: dict[str, float] = defaultdict(float)
+        for id_, event in self._open.items():
+            to_come = max(0.0, event["cost"]["wall_s"] - self.used(id_).wall_s)
+            machine += to_come / self._at_a_time.get(event["stage"], 1.0)
+            runs[event["what"]] += to_come
+        return max(machine, alone, *runs.values())
 
     def _run_on(self) -> None:
         """Let the work that has begun run until now; fine-tunes of several runs share the machine each reserved."""

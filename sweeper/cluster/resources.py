@@ -79,6 +79,13 @@ def finetunes_at_a_time(config: SweepConfig, nodes: Sequence[Mapping[str, float]
     return float(max(1, sum(held)))
 
 
+def pretrainings_at_a_time(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -> float:
+    """How many pre-trainings these nodes hold at the same time, of those that may be in flight; at least one."""
+    one = [need for need in needs(config) if need.stage == "pretrain"]
+    many = (n for n in range(config.policy.in_flight, 1, -1) if fit_together(one * n, nodes))
+    return 1.0 if not one else float(next(many, 1))
+
+
 def nodes_in_words(nodes: Sequence[Mapping[str, float]]) -> str:
     """In words: how many nodes, with how many CPUs and GPUs in all."""
     cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))

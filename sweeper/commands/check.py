@@ -1,6 +1,5 @@
 """Everything that can be wrong with a sweep is looked at before anything is spent."""
 
-import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -11,15 +10,17 @@ import numpy as np
 
 from render_actors.shards import keypoints
 from sweeper.commands.look_over import Found, look_over, not_uploaded
+from sweeper.commands.weights import with_weights
 from sweeper.config.render import ImageSource
 from sweeper.config.schema import SIMULATED, SweepConfig
 from sweeper.errors import BadInput, bad_input, one_line
 from sweeper.events.trackers import check_mlflow
+from sweeper.stages.added_photographs import settled
 from sweeper.stages.image_sets import check_cache, setting_of
 from sweeper.stages.photographs import check_disk, photographs
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.study.recipes import resolve_recipe
-from tasks.base import task_facts
+from tasks.base import network_of, task_facts
 from tasks.data.catalogue import RealData
 from tasks.data.keypoint_labels import check_flip
 from tasks.data.sampling import folds, shows_anything
@@ -48,9 +49,9 @@ def check(config: SweepConfig, found: Found | None = None) -> tuple[SweepConfig,
         for name in tasks:
             _check_parts(stage, name, config)
     check_cache(config)
-    config = _with_weights(config)
-    sha256, s = _real_images(config, found or Found())
-    resolved = config.finetune.model_copy(update={"dataset_sha256": sha256})
+    config = with_weights(config)
+    sha256, classes, s = _real_images(config, found or Found())
+    resolved = config.finetune.model_copy(update={"dataset_sha256": sha256, "classes": classes})
     return config.model_copy(update={"finetune": resolved}), s
 
 
@@ -87,36 +88,13 @@ def located(config: SweepConfig) -> SweepConfig:
     return config.model_copy(update=update)
 
 
-def _with_weights(config: SweepConfig) -> SweepConfig:
-    """The config with the hashes of the weights that it begins with; BadInput where a backbone cannot take them."""
-    if config.pretrain.init is None and config.finetune.init is None:
-        return config
-    from tasks.models.backbones import build_backbone
-    from tasks.models.given_weights import given_state
-
-    found = {}
-    for stage in ("pretrain", "finetune"):
-        settings = config.pretrain if stage == "pretrain" else config.finetune
-        if settings.init is None:
-            continue
-        file = Path(settings.init).absolute()
-        with bad_input(f"{stage}.init: "):
-            for backbone, task in itertools.product(config.pretrain.backbones, settings.tasks):
-                given_state(file, build_backbone(backbone, task_facts(task)))
-        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        if settings.init_sha256 not in (None, sha256):
-            raise BadInput(f"{stage}.init_sha256: {file} has {sha256}; correct init, or leave the key out")
-        found[stage] = settings.model_copy(update={"init": str(file), "init_sha256": sha256})
-    return config.model_copy(update=found)
-
-
 def _check_simulated(config: SweepConfig) -> None:
     if config.tune.iterations:
         raise BadInput("tune.iterations: simulated errors do not depend on the number of steps; leave it out")
     if set(config.pretrain.tasks) | set(config.finetune.tasks) != {SIMULATED}:
         raise BadInput("a simulated sweep has pretrain.tasks and finetune.tasks [simulated] and no others")
     known = (SIMULATED, *backbone_names())
-    unknown = [name for name in config.pretrain.backbones if name not in known]
+    unknown = [name for name in config.pretrain.backbones if network_of(name) not in known]
     if unknown:
         raise BadInput(f"pretrain.backbones: unknown {unknown[0]!r}; known: {', '.join(known)}")
 
@@ -195,14 +173,19 @@ def _check_backbones(config: SweepConfig) -> None:
             check_pair(backbone, task_facts(name), smallest)
 
 
-def _real_images(config: SweepConfig, found: Found) -> tuple[str, int]:
-    """The hash of the real images, and how many of them are trained on; these and the test images are decoded."""
+def _real_images(config: SweepConfig, found: Found) -> tuple[str, int | None, int]:
+    """The hash of the real images, how many classes they are told apart by, and how many images are trained on.
+
+    The classes are None where an error is no share of images. What is trained and tested on is decoded.
+    """
     finetune, kinds = config.finetune, {name: task_facts(name).label_kind for name in config.finetune.tasks}
     if len(set(kinds.values())) > 1:
         raise BadInput(f"finetune.tasks: {', '.join(kinds)} learn from different labels; one sweep has one kind")
     own = photographs(config)
     try:
-        real = own.listed()
+        known = settled(config, own)
+        own, real = known.own, known.real
+        found.minds += known.lines
         chosen, rest, tested = own.drawn(real, config.seed), own.rest(real), np.arange(len(real.testing))
         on_folds = config.tune.trials or config.tune.iterations
         fewest = min(finetune.counts or (len(chosen),))
@@ -234,7 +217,8 @@ def _real_images(config: SweepConfig, found: Found) -> tuple[str, int]:
             f"{sha256}, with this draw of them; correct data_root, or leave the key out"
         )
     own.pin(real, sha256)
-    return sha256, len(chosen)
+    classes = len(real.training.class_names) if real.training.label_kind == "class_index" else None
+    return sha256, classes, len(chosen)
 
 
 def _check_learnable(config: SweepConfig, real: RealData) -> None:

@@ -20,7 +20,7 @@ from sweeper.budget.devices import device_type
 from sweeper.budget.ledger import Ledger
 from sweeper.budget.reservation import Reservation
 from sweeper.cluster.failures import cause_of
-from sweeper.commands.steps import finetunes_estimate, key_of, tried_on
+from sweeper.commands.steps import finetunes_estimate, key_of, next_of_opening, tried_on
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import InterruptedSweep
 from sweeper.events.reporter import Reporter
@@ -64,8 +64,9 @@ class Chooser:
         dearest = with_steps(config, max(config.tune.iterations or ()))
         pricing = Pricing(dearest, self.ledger, self.inventory, self.slots, lambda run: 0)
         tried: list[StepsTried] = []
-        for run in tried_on(config, self.plan, pricing):
-            of_run = self._tried(config, run, pricing)
+        runs = tried_on(config, self.plan, pricing)
+        for run in runs:
+            of_run = self._tried(config, run, runs, pricing)
             if isinstance(of_run, Stop):
                 return of_run
             tried += of_run
@@ -75,7 +76,7 @@ class Chooser:
         self.reporter.event("decided", f"decision before the first: {choice.reason}", **event)
         return choice
 
-    def _tried(self, config: SweepConfig, run: Run, pricing: Pricing) -> list[StepsTried] | Stop:
+    def _tried(self, config: SweepConfig, run: Run, runs: Sequence[Run], pricing: Pricing) -> list[StepsTried] | Stop:
         estimates = pricing.estimates(run, tunes=False) | {"finetune": finetunes_estimate(config, run, self.slots)}
         parts = {stage: (each.high, 1.0) for stage, each in estimates.items() if each.high.wall_s > 0}
         ids = self.ledger.reserve(f"steps of {run.what}", parts)
@@ -83,7 +84,7 @@ class Chooser:
             return Stop("budget", f"choosing the steps of fine-tunes on {run.what} may cost more than is left")
         reserved = Reservation(self.ledger, f"steps of {run.what}", ids)
         try:
-            checkpoint = self._checkpoint(run, reserved)
+            checkpoint = self._checkpoint(run, reserved, self._beside(config, run, runs, pricing))
             if isinstance(checkpoint, Stop):
                 return checkpoint
             return self._measured(config, run, checkpoint, reserved)
@@ -91,10 +92,35 @@ class Chooser:
             # Of what was settled nothing is left to give up.
             reserved.give_up()
 
-    def _checkpoint(self, run: Run, reserved: Reservation) -> Manifest | Stop | None:
-        pool = ThreadPoolExecutor(max_workers=1)
+    def _beside(
+        self, config: SweepConfig, run: Run, runs: Sequence[Run], pricing: Pricing
+    ) -> list[tuple[Run, Reservation]]:
+        """What the sweep begins with of this run's arm, for the cores that its checkpoint alone would leave idle."""
+        beside = []
+        for other in next_of_opening(config, self.plan, run, runs, pricing):
+            estimates = pricing.estimates(other, runs, tunes=False)
+            of_checkpoint = {stage: estimates[stage].high for stage in ("render", "pretrain")}
+            parts = {stage: (cost, 1.0) for stage, cost in of_checkpoint.items() if cost.wall_s > 0}
+            ids = self.ledger.reserve(f"checkpoint of {other.what}", parts)
+            if ids is not None:
+                beside.append((other, Reservation(self.ledger, f"checkpoint of {other.what}", ids)))
+        return beside
+
+    def _prepared(self, run: Run, reserved: Reservation) -> None:
+        """Nobody waits for it: the sweep goes on with what is there then, and tries again what failed."""
+        try:
+            self.stages.prepare(run, reserved)
+        finally:
+            reserved.give_up()
+
+    def _checkpoint(
+        self, run: Run, reserved: Reservation, beside: Sequence[tuple[Run, Reservation]]
+    ) -> Manifest | Stop | None:
+        pool = ThreadPoolExecutor(max_workers=1 + len(beside))
         try:
             work = pool.submit(self.stages.prepare, run, reserved)
+            for other, set_aside in beside:
+                pool.submit(self._prepared, other, set_aside)
             while not work.done():
                 stop = self._at_the_cap()
                 if stop is not None:
@@ -109,8 +135,8 @@ class Chooser:
                 f"{run.what}, on which steps are chosen: {cause_of(error)}; run the command again"
             ) from error
         finally:
-            # At a cap it is left where it is: its artifacts are whole or absent.
-            pool.shutdown(wait=False, cancel_futures=True)
+            # It is left where it is: its artifacts are whole or absent, and a sweep that goes on waits for its own.
+            pool.shutdown(wait=False)
 
     def _measured(
         self, config: SweepConfig, run: Run, checkpoint: Manifest | None, reserved: Reservation

@@ -153,6 +153,7 @@ def write_page(answers: Answers, folder: Path, title: str) -> Path:
         {names[arm]: _reference(first, answers.recorded.references) for arm, first in firsts.items()},
         [f"{note}." for note in answers.notes],
         answers.asked.target,
+        answers.asked.classes,
     )
     try:
         return write_fit_page(folder, fitted)

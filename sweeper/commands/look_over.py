@@ -84,4 +84,6 @@ def _add(found: Found, lines: list[str]) -> None:
 def not_uploaded() -> str:
     """What to add to a line on something that is not found, where a job of Ray's looks for it."""
     job = "runtime_resources" in os.getcwd() or os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR")
-    return " (not in what was uploaded: ray job submit leaves out what git ignores; docs/cluster.md)" if job else ""
+    return (
+        " (not in what was uploaded: ray job submit leaves out what git ignores; docs/howto/cluster.md)" if job else ""
+    )

@@ -16,7 +16,7 @@ from sweeper.stages.training_labels import labels_for
 from tasks.base import ArraySet, TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
 from tasks.data.readers.files import PHOTOGRAPHS, map_files, photographs_among, walk
-from tasks.data.readers.images import class_numbers, size_of
+from tasks.data.readers.images import class_numbers, colours_of, size_of
 from tasks.label_forms import LabelKind
 
 # How a folder of renders may be laid out, the most telling first: any folder of folders could be one a class.
@@ -63,7 +63,7 @@ def task_of(name: str) -> str:
     """The fine-tuning task, checked; BadInput where photographs in a folder cannot teach it."""
     suited = ("sinclass", "mulclass", "objdet", "insseg", "semseg")
     if name not in suited:
-        raise BadInput(f"--task {name}: give one of {', '.join(suited)}; docs/tasks.md has the others")
+        raise BadInput(f"--task {name}: give one of {', '.join(suited)}; docs/reference/tasks.md has the others")
     return name
 
 
@@ -92,7 +92,9 @@ def look_at_renders(given: str) -> Renders:
             refused.append(f"{kind}: {one_line(error)}")
             continue
         return Renders(called, folder.absolute(), kind, training, held_out, classes)
-    raise BadInput(f"--renders {folder}: no layout that is known fits ({'; '.join(refused)}); see docs/own-renderer.md")
+    raise BadInput(
+        f"--renders {folder}: no layout that is known fits ({'; '.join(refused)}); see docs/howto/write-a-renderer.md"
+    )
 
 
 def look_at_photographs(path: str, task: str) -> Photos:
@@ -112,7 +114,9 @@ def look_at_photographs(path: str, task: str) -> Photos:
             refused.append(f"{layout}: {one_line(error)}")
             continue
         return Photos(dataset, len(real.training), len(real.testing), _median_side(folder), share)
-    raise BadInput(f"--photos {path}: no layout that is known fits ({'; '.join(refused)}); see docs/tasks.md")
+    raise BadInput(
+        f"--photos {path}: no layout that is known fits ({'; '.join(refused)}); see docs/reference/datasets.md"
+    )
 
 
 def _name(text: str) -> str:
@@ -121,7 +125,9 @@ def _name(text: str) -> str:
 
 
 def _mask_classes(folder: Path) -> tuple[str, ...]:
-    """Names for the numbers of masks, which no file gives: class1 and on."""
+    """Names for the numbers of masks that no file gives: class1 and on; none where a file has them."""
+    if colours_of(folder) is not None:
+        return ()
     of_split, _ = map_files(folder, MAP_FOLDERS)
     masks = [folder / mask for pairs in of_split.values() for _, mask in pairs]
     highest = max((int(np.asarray(class_numbers(mask)).max()) for mask in masks), default=0)

@@ -169,6 +169,8 @@ def _weights(config: SweepConfig) -> list[str]:
     before, without = config.pretrain.init, config.finetune.init
     lines = [f"weights: pre-training begins with {before}"] if before else []
     lines += [f"weights: n = 0 begins with {without}"] if without else []
+    given = config.pretrain.weights.items()
+    lines += [f"weights: @{name} begins with {file}, with and without renders" for name, file in given]
     if bool(before) != bool(without):
         lines.append("mind: n = 0 and pre-training begin with different weights; give init to both to compare renders")
     return lines

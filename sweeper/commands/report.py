@@ -152,6 +152,7 @@ def _report_data(record: Record) -> ReportData:
         seeds=_seeds(config),
         sheets=() if config.is_simulated else tuple(_sheets(config, record.observations)),
         target_error=config.target.error,
+        classes=config.finetune.classes,
         simulated=config.is_simulated,
         notes=_notes(record),
         complexity=read_complexity(record.folder),

@@ -12,7 +12,7 @@ from analysis.policy.proposal import Stop
 from sweeper.budget.ledger import Ledger, ticking
 from sweeper.cluster.capacity import nodes_now
 from sweeper.cluster.ray_start import check_temporary_folder
-from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
+from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, pretrainings_at_a_time, shortage
 from sweeper.cluster.session import ray_session
 from sweeper.commands.check import check
 from sweeper.commands.choose_steps import Chooser, measure_in_ray
@@ -27,8 +27,10 @@ from sweeper.events.reporter import Board, EventCallback, Reporter
 from sweeper.events.trackers import MLFLOW, TENSORBOARD, mlflow, ray_metrics, tensorboard
 from sweeper.search.experiment import run_experiment
 from sweeper.search.loop import Loop
+from sweeper.stages.added_photographs import keep
 from sweeper.stages.identity import studies
 from sweeper.stages.inventory import Inventory
+from sweeper.stages.photographs import photographs
 from sweeper.stages.prepare import Stages
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import append_event, read_events
@@ -65,6 +67,8 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
             ledger.start()
             if not config.budget.caps():
                 reporter.event("mind", "mind: the budget has no cap; the sweep ends when its question is answered")
+            if not config.is_simulated:
+                keep(config, photographs(config).pinned(), ArtifactStore(config.store))
             _search(config, s, ledger, reporter)
         else:
             reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
@@ -125,6 +129,7 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> 
     with ticking(ledger), ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
         reporter.set_callbacks(*_trackers(config, ledger))
         slots = finetunes_at_a_time(config, nodes_now())
+        ledger.go_side_by_side("pretrain", pretrainings_at_a_time(config, nodes_now()))
         # Beside the driver: another node may go, and would take the driver's view with it.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         beside = ray.remote(num_cpus=0, scheduling_strategy=here)

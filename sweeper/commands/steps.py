@@ -3,6 +3,7 @@
 It looks only. `choose_steps.py` does the trials.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.policy.runs import Run
@@ -50,6 +51,16 @@ def tried_on(config: SweepConfig, plan: Plan, pricing: Pricing) -> list[Run]:
         largest = max(run.n for run in opens if run.arm == arm.name)
         runs += [plan.run(reference, 0, config.seed), plan.run(arm, largest, config.seed)]
     return runs
+
+
+def next_of_opening(config: SweepConfig, plan: Plan, run: Run, tried: Sequence[Run], pricing: Pricing) -> list[Run]:
+    """The runs of its arm that the sweep begins with beside `run`, one of those tried: as many as are in flight.
+
+    None beside one that needs no checkpoint.
+    """
+    opens = [each.run for each in opening(config, plan, pricing.of, pricing.afresh, pricing.unit)]
+    others = [each for each in opens if each.arm == run.arm and each.n > 0 and each not in tried]
+    return others[: config.policy.in_flight - 1] if run.n > 0 else []
 
 
 def finetunes_estimate(config: SweepConfig, run: Run, slots: float) -> Estimate:

@@ -28,9 +28,12 @@ class Finetune(Model):
 
     `balanced`: whether the classes have equal parts in s; by default where each image has one class. `resolution`: of
     the real images; render.resolution where it is left out. `ignore_label`: the class number of a masks:PATH data set
-    that does not count. `fit`: how images become squares (docs/tasks.md); without it class folders are cropped, all
-    others letterboxed. `test_fraction`: how much of a set without test photographs is kept for testing, chosen by what
-    the photographs are and the sweep's seed; a fifth of a set without any split where it is left out.
+    that does not count. `fit`: how images become squares (docs/reference/datasets.md); without it class folders are
+    cropped, all others letterboxed. `test_fraction`: how much of a set without test photographs is kept for testing,
+    chosen by what the photographs are and the sweep's seed; a fifth of a set without any split where it is left out.
+
+    `classes`: how many the real task tells apart where its error is the share of images told wrong, filled in by `run`:
+    what guessing gets wrong.
 
     `device`: cpu, gpu, or auto, a GPU where this machine has one; `gpus` says how much of one a fine-tune takes, 1
     where it is left out. Without `device`, `gpus` above 0 asks for a GPU.
@@ -46,6 +49,7 @@ class Finetune(Model):
     tasks: Names = ("sinclass",)
     dataset: str = "fashion-mnist"
     dataset_sha256: Sha256 | None = None
+    classes: Annotated[int, Field(ge=2, strict=True)] | None = None
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
     counts: Annotated[tuple[Count, ...], Field(min_length=2)] | None = None

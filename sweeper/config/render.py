@@ -15,7 +15,7 @@ from sweeper.storage.uris import expanded
 
 
 class ImageSource(Model):
-    """Images that Blender does not make (docs/own-renderer.md): a Python function or a labelled folder.
+    """Images that Blender does not make (docs/howto/write-a-renderer.md): a Python function or a labelled folder.
 
     `path` is FILE.py:NAME or MODULE:NAME of a function, else the folder; class names may be left out where the folder
     gives them. `fit`: how images of a folder become squares; as the sweep's photographs do where it is left out.
@@ -87,7 +87,8 @@ class Rendering(_OfEach):
     """One rendering setting: the attributes in which renderings differ, or a source of images of the user's own.
 
     What each key says and may be stands at `render_actors.setting.setting.RenderSetting`. `factors`: the level that the
-    setting has of factors that no attribute says, as what a folder of one's own shows (docs/effects.md).
+    setting has of factors that no attribute says, as what a folder of one's own shows
+    (docs/howto/find-the-attribute.md).
     """
 
     source: ImageSource | None = None

@@ -23,6 +23,7 @@ from sweeper.config.simulated import SimulatedArm
 from sweeper.config.tune import Tune
 from sweeper.config.types import Count, DeviceChoice, Fraction, Model, Name, Names, Number, Positive, Sha256
 from sweeper.storage.uris import checked_uri, expanded, is_uri, local_copy
+from tasks.base import weights_of
 
 SIMULATED = "simulated"
 EXCHANGE = "exchange"
@@ -43,6 +44,9 @@ class Pretrain(Model):
     `init`: a file of weights that every backbone begins with, in place of random ones: a torchvision or timm ResNet's
     state dict, or a backbone of this project, in safetensors or torch's format. `init_sha256` is filled in by `run`.
 
+    `weights`: files of weights by a name. The backbone NETWORK@NAME begins with them, in pre-training and without it
+    (n = 0), and NETWORK with random ones: two arms of one sweep. `weights_sha256` is filled in by `run`.
+
     Where the cluster cannot hold `workers` of them, training begins or goes on with any number from `min_workers` up.
     The global batch stays the same, and so does the model; recipe.sync_batch_norm is needed for it.
 
@@ -55,6 +59,8 @@ class Pretrain(Model):
     recipe: dict[str, Any] = {}
     init: str | None = None
     init_sha256: Sha256 | None = None
+    weights: dict[Name, str] = {}
+    weights_sha256: dict[Name, Sha256] = {}
     workers: Count = 2
     min_workers: Count | None = None
     cpus_per_worker: Positive = 1.0
@@ -72,6 +78,24 @@ class Pretrain(Model):
     def _expanded(cls, init: str | None) -> str | None:
         return None if init is None else expanded(init)
 
+    @field_validator("weights")
+    @classmethod
+    def _all_expanded(cls, weights: dict[str, str]) -> dict[str, str]:
+        return {name: expanded(file) for name, file in weights.items()}
+
+    @model_validator(mode="after")
+    def _weights_are_named(self) -> Pretrain:
+        named = {name for backbone in self.backbones if (name := weights_of(backbone))}
+        if unknown := sorted(named - self.weights.keys()):
+            raise ValueError(
+                f"backbones: @{unknown[0]} names weights that are not given; add weights: {{{unknown[0]}: FILE}}"
+            )
+        if unused := sorted(self.weights.keys() - named):
+            raise ValueError(f"weights: {unused[0]} is of no backbone; add NETWORK@{unused[0]} to backbones")
+        if self.init is not None and named:
+            raise ValueError("init is for every backbone, and NETWORK@NAME has weights of its own; leave one out")
+        return self
+
     @model_validator(mode="after")
     def _fewer(self) -> Pretrain:
         if self.min_workers is not None and self.min_workers > self.workers:
@@ -81,6 +105,11 @@ class Pretrain(Model):
                 "gpus_per_worker: workers that train together cannot share a GPU: set workers: 1, or leave it"
             )
         return self
+
+    def start_of(self, backbone: str) -> str | None:
+        """The file of weights that this backbone begins with; None where they are drawn."""
+        name = weights_of(backbone)
+        return self.init if name is None else self.weights[name]
 
     @property
     def gpus(self) -> float:
@@ -168,7 +197,7 @@ class SweepConfig(Model):
     must fit in. `log_to`: "tensorboard" also writes each run's error and the spend as TensorBoard's files into the run
     folder, "mlflow" to MLFLOW_TRACKING_URI or there.
     `fit`: how photographs and images of labelled folders become squares, letterbox, crop or stretch
-    (docs/tasks.md); finetune.fit and a source's own fit go before it.
+    (docs/reference/datasets.md); finetune.fit and a source's own fit go before it.
     `objective`: what the adaptive policy spends money to learn: "verdict" (what to do about every arm: it ends with the
     question that it was started for), "law" (alpha and C of every arm, as precisely as `stop` says), "predict" (the
     error at `n_target`), "target" (whether target.error is reached), "best" (which arm has the lowest error at

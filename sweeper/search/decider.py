@@ -25,7 +25,7 @@ class Decider:
         self._learnt: Knowledge | None = None
         opens = opening(config, plan, pricing.of, pricing.afresh, pricing.unit)
         self._opens = {proposal.run for proposal in opens}
-        self._awaited = self._opens | {proposal.run for proposal in log.earlier}
+        self._earlier = {proposal.run for proposal in log.earlier}
         # What was decided before a restart and is unfinished, then the opening; each run once.
         self._planned = deque([*(each for each in log.earlier if each.run.n in (0, *plan.choices)), *opens])
 
@@ -39,15 +39,24 @@ class Decider:
             run = proposal.run
             if not (run in self._table or run in active or run in failed):
                 return priced_anew(proposal, self._pricing.of(run, list(active)), self._pricing.left())
-        # The policy waits for the pre-trained runs of the opening, and for those decided before a restart: a sweep that
-        # was at its end needs no other run than the one that it lost.
-        if any(run.n > 0 and run in self._awaited for run in active):
+        # The policy waits for the runs that were decided before a restart: a sweep that was at its end needs no other
+        # run than the one that it lost.
+        if any(run.n > 0 and run in self._earlier for run in active) or self._pilot_is_out(active):
             return None
         decision = self._choose(self.knowledge(SLACK), active, failed)
         if isinstance(decision, Stop):
             # Only all that was measured may end a sweep.
             decision = self._choose(self.knowledge(), active, failed)
         return decision
+
+    def _pilot_is_out(self, active: Collection[Run]) -> bool:
+        """Whether too little of the opening has come in to choose by: more than one of its pre-trained runs is under
+        way, or an arm has no fit yet. For the last run alone no other core stays idle."""
+        under_way = sum(run.n > 0 and run in self._opens for run in active)
+        if under_way != 1:
+            return under_way > 1
+        fits = self.knowledge(SLACK).fits
+        return any(arm.name not in fits for arm in self._plan.arms)
 
     def postpone(self, proposal: Proposal) -> None:
         """A run of the opening could not be paid now: it comes first when more money is there."""

@@ -77,6 +77,7 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
             level=target.level,
             reference_errors=_errors(none[reference[name]]),
             reference_images=images.get(reference[name]),
+            classes=config.finetune.classes,
         )
         for name, fit in fits.items()
     }

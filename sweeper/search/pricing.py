@@ -1,12 +1,12 @@
 """What a run costs at the margin: images that exist and checkpoints that exist are free, measured prices are used."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
 from analysis.amounts import money
 from analysis.policy.runs import Run
 from sweeper.budget.cost_model import CostModel, Work, finetune_cost, total
-from sweeper.budget.costs import GPU, Cost, Estimate
+from sweeper.budget.costs import GPU, Estimate
 from sweeper.budget.devices import device_type
 from sweeper.budget.ledger import Ledger
 from sweeper.budget.reservation import Reservation
@@ -37,13 +37,13 @@ class Pricing:
 
     def of(self, run: Run, alongside: Sequence[Run] = ()) -> float:
         """Expected marginal cost of a run, in `unit`, once the runs alongside it are done."""
-        return self._in_unit(total(self.estimates(run, alongside).values()).expected)
+        return self._in_unit(self.estimates(run, alongside))
 
     def afresh(self, run: Run) -> float:
         """What a run is guessed to cost, in `unit`, by the config alone: nothing is rendered, tuned or measured."""
         work = self._inventory.whole_work(run, self._config.tune.trials_made)
         guesses = self._model.run(work, lambda stage, device: [], Arm.named(run.arm).backbone)
-        return self._in_unit(total(guesses.values()).expected)
+        return total(guesses.values()).expected.by_cap()[self._cap]
 
     def offers(self, alongside: Sequence[Run] = ()) -> Callable[[Run], float]:
         """The same of any run at this moment, and infinite for one that no cap would let be reserved now: the policy
@@ -54,16 +54,16 @@ class Pricing:
         def price(run: Run) -> float:
             alone, beside, backbone = self._work(run), self._work(run, alongside), Arm.named(run.arm).backbone
             if (alone, beside, backbone) not in known:
-                fits = self.ledger.affords(total(self._estimates(alone, backbone).values()).high)
-                expected = total(self._estimates(beside, backbone).values()).expected
-                known[alone, beside, backbone] = self._in_unit(expected) if fits else inf
+                most = {stage: each.high for stage, each in self._estimates(alone, backbone).items()}
+                price = self._in_unit(self._estimates(beside, backbone))
+                known[alone, beside, backbone] = price if self.ledger.affords(most) else inf
             return known[alone, beside, backbone]
 
         return price
 
     def most(self, run: Run) -> str:
         """In words, what is reserved for a run."""
-        return money(self._in_unit(total(self.estimates(run).values()).high), self.unit)
+        return money(total(self.estimates(run).values()).high.by_cap()[self._cap], self.unit)
 
     def left(self) -> float:
         """What may still be reserved, in `unit`; infinite where nothing is capped."""
@@ -95,5 +95,6 @@ class Pricing:
     def _estimates(self, work: Work, backbone: str) -> dict[str, Estimate]:
         return self._model.run(work, self.ledger.measured, backbone)
 
-    def _in_unit(self, cost: Cost) -> float:
-        return cost.by_cap()[self._cap]
+    def _in_unit(self, estimates: Mapping[str, Estimate]) -> float:
+        expected = {stage: each.expected for stage, each in estimates.items()}
+        return self.ledger.shared(expected).by_cap()[self._cap]

@@ -8,7 +8,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from statistics import fmean
@@ -23,6 +23,7 @@ from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.stages.seeds import training_seed
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
 from sweeper.storage.tested import row_of_test_images, write_test_images
+from tasks.base import weights_of
 from tasks.recipes.recipe import Recipe
 
 # Key of what Tune is told: how much of a trial's training is done.
@@ -34,7 +35,7 @@ class Finetuning:
     """What all fine-tunes of a sweep share; plain data and the store.
 
     `resolution`: of the real images, in px. `seed`: the sweep's. `folds`: of a trial of the tuning. `simulated`: the
-    laws that errors are drawn from, by rendering; empty where they are measured.
+    laws that errors are drawn from, by rendering; empty where they are measured. `weights`: files by their names.
     """
 
     settings: Finetune
@@ -45,12 +46,18 @@ class Finetuning:
     seed: int
     folds: int
     simulated: dict[str, SimulatedArm]
+    weights: dict[str, str] = field(default_factory=dict)
+
+    def start_of(self, backbone: str) -> str | None:
+        """The file of weights that a fine-tune without pre-training begins with; None where they are drawn."""
+        name = weights_of(backbone)
+        return self.settings.init if name is None else self.weights[name]
 
 
 def finetuning_of(config: SweepConfig, store: ArtifactStore) -> Finetuning:
     """What the fine-tunes of this sweep share."""
     return Finetuning(
-        settings=config.finetune,
+        settings=config.finetune.model_copy(update={"fit": config.finetune_fit}),
         identities=Identities(config),
         store=store,
         data_root=config.data_root,
@@ -58,6 +65,7 @@ def finetuning_of(config: SweepConfig, store: ArtifactStore) -> Finetuning:
         seed=config.seed,
         folds=config.tune.folds,
         simulated=config.simulated,
+        weights=config.pretrain.weights,
     )
 
 
@@ -120,12 +128,13 @@ def _simulated(job: Finetuning, trial: Trial) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """A model that was fine-tuned on all s photographs, and what it got right of the test images."""
+    """A model that was fine-tuned on all s photographs, the test images, and what it got right of them."""
 
     model: Any
     recipe: Recipe
     class_names: tuple[str, ...]
     keypoint_names: tuple[str, ...]
+    images: Any
     scored: Any
 
 
@@ -139,8 +148,9 @@ def tested_model(job: Finetuning, trial: Trial) -> Tested:
     # The last iterate counts, so nothing is looked at before it.
     training = real.training.take(chosen)
     model, _ = _trained(job, trial, training, recipe)
-    tested = on_test_images(model, learnt, real.tested(own.rest(real)), device=_device(job), recipe=recipe)
-    return Tested(model, recipe, training.class_names, training.keypoint_names, tested)
+    images = real.tested(own.rest(real))
+    scored = on_test_images(model, learnt, images, device=_device(job), recipe=recipe)
+    return Tested(model, recipe, training.class_names, training.keypoint_names, images, scored)
 
 
 def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], None], folder: Path) -> dict[str, Any]:
@@ -176,8 +186,21 @@ def _photographs(job: Finetuning, trial: Trial) -> tuple[Any, Any, Any]:
     from sweeper.stages.photographs import Photographs
 
     own = Photographs(job.settings, trial.arm.finetune_task, job.data_root, job.resolution, job.seed)
-    real = own.pinned()
+    real = _pinned(job, own)
     return own, real, own.drawn(real, job.identities.finetune(trial)["subset_seed"], trial.run.s)
+
+
+def _pinned(job: Finetuning, own: Any) -> Any:
+    """The set as the sweep has it: on another machine photographs may lie beside it that were added since."""
+    from sweeper.stages.added_photographs import kept_as
+
+    try:
+        return own.pinned()
+    except ValueError:
+        kept = kept_as(job.store, job.settings.dataset_sha256 or "")
+        if kept is None:
+            raise
+    return dataclasses.replace(own, kept=kept).pinned()
 
 
 def _device(job: Finetuning) -> str:
@@ -200,8 +223,8 @@ def _trained(job: Finetuning, trial: Trial, training: Any, recipe: Recipe, **val
     if trial.checkpoint is not None:
         path = job.store.path(trial.checkpoint, MODEL_FILE)
         load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
-    elif job.settings.init is not None:
-        load_backbone(model, given_state(Path(job.settings.init), model.backbone))
+    elif (start := job.start_of(trial.arm.backbone)) is not None:
+        load_backbone(model, given_state(Path(start), model.backbone))
     return model, train(model, learnt, training, recipe, seed=seed, device=_device(job), **validation)
 
 

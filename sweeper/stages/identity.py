@@ -22,6 +22,7 @@ from sweeper.storage.artifacts import Manifest, artifact_key
 from sweeper.study.arms import Arm, Plan, make_plan
 from sweeper.study.recipes import resolve_recipe
 from sweeper.study.studies import Studies
+from tasks.base import weights_of
 from tasks.recipes.recipe import Recipe
 
 # Raise when the same identity would leave another checkpoint.
@@ -172,6 +173,8 @@ class Identities:
             # What it begins with says so where it is not drawn.
             if pretrain.init is not None:
                 self._pretrainings[arm]["init"] = pretrain.init_sha256
+            if (name := weights_of(arm.backbone)) is not None:
+                self._pretrainings[arm] |= self._weights(name)
             # Only a control says so: the identity of what is learnt from true labels stays what it was.
             if arm.is_control:
                 self._pretrainings[arm]["labels"] = "shuffled"
@@ -179,6 +182,9 @@ class Identities:
             if pretrain.subset != "first":
                 self._pretrainings[arm]["subset"] = pretrain.subset
         return self._pretrainings[arm]
+
+    def _weights(self, name: str) -> Part:
+        return {"weights": self._config.pretrain.weights_sha256.get(name)}
 
     def _shards(self, rendering: str) -> Part:
         """The first shard's identity; all others of the rendering differ from it in their number."""
@@ -209,6 +215,8 @@ class Identities:
         }
         if finetune.init is not None and arm.is_reference:
             part["init"] = finetune.init_sha256
+        if (name := weights_of(arm.backbone)) is not None:
+            part |= self._weights(name)
         if finetune.balanced is not None:
             part["balanced"] = finetune.balanced
         if config.finetune_fit is not None:
@@ -238,7 +246,7 @@ def studies(config: SweepConfig, plan: Plan | None = None) -> Studies:
     arms = (*plan.references, *plan.arms, *plan.controls)
     current = {arm.name: identities.study(arm) for arm in arms}
     # A key that comes later says nothing at its default.
-    said = config.model_dump(mode="json", exclude_defaults=True)
+    said = config.model_dump(mode="json", exclude_defaults=True, exclude={"finetune": {"classes"}})
     decided: Part = {"config": said, "studies": current}
     largest = max(plan.ladder)
     images = {name: part for name in config.renderings if (part := identities.folder_images(name, largest))}

@@ -10,6 +10,7 @@ import numpy as np
 from sweeper.config.finetune import Finetune
 from sweeper.config.schema import SweepConfig
 from tasks.base import TaskError, task_facts
+from tasks.data.cache.kept import Kept
 from tasks.data.catalogue import RealData, RealSet
 from tasks.data.sampling import subset
 
@@ -21,13 +22,16 @@ _HASHED = 1_000
 
 @dataclass(frozen=True)
 class Photographs:
-    """What of a sweep's config its real images depend on. `seed`: of the draw that runs share."""
+    """What of a sweep's config its real images depend on. `seed`: of the draw that runs share. `kept`: the images that
+    are in the set, where others were added.
+    """
 
     settings: Finetune
     task: str
     data_root: str | None
     resolution: int
     seed: int
+    kept: Kept | None = None
 
     def listed(self) -> RealData:
         """The set as it lies on disk now, every file looked at; FileNotFoundError or TaskError where it is no use."""
@@ -108,6 +112,7 @@ class Photographs:
             every=settings.test == "rest",
             test_fraction=settings.test_fraction,
             seed=self.seed,
+            kept=self.kept,
         )
 
 

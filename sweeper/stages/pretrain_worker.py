@@ -102,8 +102,8 @@ def work(job: Pretraining, worker: Worker) -> str | None:
     learnt = task(job.arm.learnt)
     sizes = len(training.class_names), job.seed, len(training.keypoint_names)
     model = seeded_model(job.arm.backbone, learnt, *sizes, zero_init_last_norm=recipe.zero_init_last_norm)
-    if settings.init is not None:
-        load_backbone(model, given_state(Path(settings.init), model.backbone))
+    if (start := settings.start_of(job.arm.backbone)) is not None:
+        load_backbone(model, given_state(Path(start), model.backbone))
 
     def on_progress(step: int, images_per_s: float, loss: float) -> None:
         still_alive()

@@ -22,7 +22,7 @@ def checked_uri(location: str) -> str:
     if has_keys(location):
         raise ValueError(
             f"{redacted(location)} holds keys, which would be written into files and pages; leave them out of the"
-            " address and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile (docs/cluster.md)"
+            " address and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile (docs/howto/cluster.md)"
         )
     if re.match(r"[a-z][a-z0-9+.-]+:(/(?!/)|$)", location) or re.match(r"(s3|gs|gcs)://(/|\?|$)", location):
         raise ValueError(

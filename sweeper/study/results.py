@@ -178,7 +178,9 @@ def left_out(folder: Path, studies: Studies) -> str | None:
         return None
     rows = "1 row of the results table is" if count == 1 else f"{count:,} rows of the results table are"
     why = "another recipe, tuning, data set, rendering setting or seed, or by a version that trained otherwise"
-    return f"{rows} left out: measured with {why}"
+    others = sorted({row.s for part in folder.glob("*.parquet") if part not in ours and (row := _row(part))})
+    stay = f"; they stay, of s = {', '.join(f'{s:,}' for s in others)}" if others else ""
+    return f"{rows} left out: measured with {why}{stay}"
 
 
 def _on_other_images(parts: Iterable[Path], studies: Studies) -> int:

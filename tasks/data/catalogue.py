@@ -12,7 +12,8 @@ import numpy as np
 
 from tasks.base import ArraySet, TaskError, joined
 from tasks.data import clothing, coco, fashion_mnist, image_folder, map_folder
-from tasks.data.cache.listing import Listing, list_set, read_listing
+from tasks.data.cache.kept import Kept, as_kept
+from tasks.data.cache.listing import FoundSet, Listing, list_set, read_listing
 from tasks.data.cache.overview import overview
 from tasks.data.cache.split import Reader, Split, WholeSplit
 from tasks.data.cache.whole import SPLITS
@@ -119,7 +120,7 @@ class RealSet:
     listings and decoded images are kept, `cache_root()`. every: whether the test images are those of all folders that
     are not for training, and not of the first of test and val alone; COCO's lists and Fashion-MNIST have one such part.
     test_fraction, seed: how much of a set that has no test images is kept for testing, TEST_FRACTION where nothing is
-    said and it has no split, and the seed of that choice.
+    said and it has no split, and the seed of that choice. kept: which images it had before others were added.
 
     Finding it raises FileNotFoundError saying what was looked for and where, and TaskError (a ValueError) naming a
     value that cannot be or a bad file.
@@ -135,6 +136,7 @@ class RealSet:
     every: bool = False
     test_fraction: float | None = None
     seed: int = 0
+    kept: Kept | None = None
 
     def load(self, *, verify: bool = False) -> RealData:
         """The set as it lies on disk, every file looked at; `verify`: whether to check what is kept of its listing."""
@@ -144,7 +146,12 @@ class RealSet:
             train, test, sha256 = fashion_mnist.load(folder, self.resolution, self._cache, verify=verify)
             training, testing = (WholeSplit(each, self._cache / "decoded") for each in (train, test))
             return RealData(training, testing, sha256, source)
-        listing = list_set(folder, self._cache, reader.settings, lambda: reader.find(folder), verify=verify)
+
+        def find() -> FoundSet:
+            found = reader.find(folder)
+            return found if self.kept is None else as_kept(found, self.kept)
+
+        listing = list_set(folder, self._cache, reader.settings, find, verify=verify)
         return _listed(listing, reader, self._cache, source)
 
     def pin(self, real: RealData, sha256: str) -> None:

@@ -15,7 +15,7 @@ from tasks.base import TaskError
 from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader, classes_of_maps
 from tasks.data.readers.files import map_files
-from tasks.data.readers.images import class_numbers, opened
+from tasks.data.readers.images import Colours, class_numbers, colours_of, opened
 from tasks.data.readers.splitting import Parting, two_parts
 from tasks.data.readers.squares import Fit, label_map, photograph, placement
 from tasks.label_forms import FORMS, IGNORED, LabelKind
@@ -53,7 +53,7 @@ def reader(
         decode=partial(_decode, side=side, kind=kind, ignore=ignore, fit=fit),
         class_map=squared_map if kind == "semantic" else None,
     )
-    return known if known.class_map is None or names else replace(known, find=partial(_find_numbered, known))
+    return known if known.class_map is None or names else replace(known, find=partial(_find_numbered, known, ignore))
 
 
 def _find(root: Path, *, maps: tuple[str, ...], names: tuple[str, ...], parting: Parting, every: bool) -> FoundSet:
@@ -74,12 +74,19 @@ def _find(root: Path, *, maps: tuple[str, ...], names: tuple[str, ...], parting:
     return FoundSet(found, names, lines=(*lines, *parts.lines))
 
 
-def _find_numbered(known: Reader, root: Path) -> FoundSet:
-    """The set with the classes that its maps show, which are known by their numbers."""
+def _less_ignored(names: tuple[str, ...], ignore: int | None) -> tuple[str, ...]:
+    return tuple(name for number, name in enumerate(names) if number != ignore)
+
+
+def _find_numbered(known: Reader, ignore: int | None, root: Path) -> FoundSet:
+    """The set with the classes that a file of colours names, or else that its maps show, by their numbers."""
     found = known.find(root)
     splits = {
         split: replace(each, shown=classes_of_maps(known, root, each.items)) for split, each in found.splits.items()
     }
+    if (colours := colours_of(root)) is not None:
+        named = _less_ignored(colours.names, ignore)
+        return replace(found, splits=splits, class_names=named, lists=(Path(colours.file).name,))
     there = np.any([each.shown.any(axis=0) for each in splits.values() if each.shown is not None], axis=0)
     highest = int(np.flatnonzero(there).max(initial=0))
     return replace(found, splits=splits, class_names=tuple(str(number) for number in range(highest + 1)))
@@ -87,7 +94,7 @@ def _find_numbered(known: Reader, root: Path) -> FoundSet:
 
 def _decode(root: Path, item: tuple[str, str], *, side: int, kind: LabelKind, ignore: int | None, fit: Fit) -> Decoded:
     image, mapped = (root / file for file in item)
-    values = _MAPS[kind][1](mapped, ignore)
+    values = _MAPS[kind][1](mapped, ignore, colours_of(root))
     place = placement((values.shape[1], values.shape[0]), side, fit)
     return photograph(image, place), label_map(values, place, FORMS[kind].outside or 0), place
 
@@ -95,12 +102,12 @@ def _decode(root: Path, item: tuple[str, str], *, side: int, kind: LabelKind, ig
 def _square_map(
     root: Path, item: tuple[str, str], *, side: int, kind: LabelKind, ignore: int | None, fit: Fit
 ) -> np.ndarray:
-    values = _MAPS[kind][1](root / item[1], ignore)
+    values = _MAPS[kind][1](root / item[1], ignore, colours_of(root))
     return label_map(values, placement((values.shape[1], values.shape[0]), side, fit), FORMS[kind].outside or 0)
 
 
-def _classes(file: Path, ignore: int | None) -> np.ndarray:
-    values = class_numbers(file)
+def _classes(file: Path, ignore: int | None, colours: Colours | None) -> np.ndarray:
+    values = class_numbers(file, colours)
     if ignore is not None:
         left = np.arange(256) - (np.arange(256) > ignore)
         left[[ignore, IGNORED]] = IGNORED
@@ -108,7 +115,7 @@ def _classes(file: Path, ignore: int | None) -> np.ndarray:
     return values
 
 
-def _normals(file: Path, ignore: int | None) -> np.ndarray:
+def _normals(file: Path, ignore: int | None, colours: Colours | None) -> np.ndarray:
     image = opened(file)
     if image.mode != "RGB":
         raise TaskError(f"map {file} is of mode {image.mode}; directions are 8-bit RGB")
@@ -120,7 +127,7 @@ def _normals(file: Path, ignore: int | None) -> np.ndarray:
     return unit.astype(np.float16)
 
 
-def _depth(file: Path, ignore: int | None) -> np.ndarray:
+def _depth(file: Path, ignore: int | None, colours: Colours | None) -> np.ndarray:
     image = opened(file)
     if image.mode not in ("I;16", "I"):
         raise TaskError(f"map {file} is of mode {image.mode}; depth is 16 bits of millimetres")
@@ -128,7 +135,7 @@ def _depth(file: Path, ignore: int | None) -> np.ndarray:
 
 
 # kind -> what the folder of its maps may be called, and what one of them holds, as large as it is
-_MAPS: dict[LabelKind, tuple[tuple[str, ...], Callable[[Path, int | None], np.ndarray]]] = {
+_MAPS: dict[LabelKind, tuple[tuple[str, ...], Callable[[Path, int | None, Colours | None], np.ndarray]]] = {
     "semantic": (("annotations", "masks", "SegmentationClass"), _classes),
     "normals": (("normals",), _normals),
     "depth": (("depth",), _depth),

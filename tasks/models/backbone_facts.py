@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tasks.base import TaskError, TaskFacts
+from tasks.base import TaskError, TaskFacts, network_of
 
 # side of a ViT's patches
 PATCH_PX = 16
@@ -40,9 +40,9 @@ def backbone_names() -> tuple[str, ...]:
 
 def check_pair(name: str, task: TaskFacts, resolution: int | None = None) -> None:
     """TaskError saying why where `task` cannot work on this backbone, or on images of `resolution` px."""
-    if name not in BACKBONES:
+    if network_of(name) not in BACKBONES:
         raise TaskError(f"unknown backbone {name!r}; known backbones: {', '.join(BACKBONES)}")
-    backbone = BACKBONES[name]
+    backbone = BACKBONES[network_of(name)]
     if task.needs == "pyramid" and not backbone.pyramid:
         fitting = ", ".join(other for other, known in BACKBONES.items() if known.pyramid)
         raise TaskError(
@@ -58,5 +58,5 @@ def needs_two_images(name: str, task: TaskFacts, resolution: int) -> bool:
 
     So it is where the backbone's last map is a single point, and behind the pooling of DeepLab's head.
     """
-    backbone = BACKBONES[name]
+    backbone = BACKBONES[network_of(name)]
     return task.dilated or (backbone.batch_norm and resolution <= backbone.smallest_px)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.base import TaskFacts
+from tasks.base import TaskFacts, network_of
 from tasks.models.backbone_facts import PATCH_PX, check_pair
 
 # positions of a plain ViT are learnt on this grid (224 px in patches of 16) and resampled to the image's own
@@ -197,7 +197,7 @@ def build_backbone(name: str, task: TaskFacts) -> StagedBackbone:
     Raises TaskError where they cannot work together.
     """
     check_pair(name, task)
-    return _BUILDERS[name](task.dilated)
+    return _BUILDERS[network_of(name)](task.dilated)
 
 
 def begin_as_shortcuts(backbone: StagedBackbone) -> None:

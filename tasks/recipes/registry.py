@@ -1,6 +1,6 @@
 """Recipes by name."""
 
-from tasks.base import TaskError
+from tasks.base import TaskError, network_of
 from tasks.recipes import paper, quick
 from tasks.recipes.recipe import Recipe
 
@@ -16,4 +16,4 @@ def recipe(name: str, backbone: str | None = None) -> Recipe:
     """The recipe called `name`, as it is on this backbone; TaskError listing the known names otherwise."""
     if name not in _RECIPES:
         raise TaskError(f"unknown recipe {name!r}; known recipes: {', '.join(_RECIPES)}")
-    return paper.OF_BACKBONE.get((name, backbone or ""), _RECIPES[name])
+    return paper.OF_BACKBONE.get((name, network_of(backbone or "")), _RECIPES[name])

@@ -73,7 +73,7 @@ class Feed:
         """Images as they are, float (B, 3, H, W) in [-1, 1], and their labels."""
         chosen = placed(indices, self.images.device)
         labels = self.labels[chosen.to(self.labels.device)].to(self.device)
-        return _normalise(self.images[chosen].to(self.device)), labels
+        return normalised(self.images[chosen].to(self.device)), labels
 
     def test_sizes(self, indices: np.ndarray, recipe: Recipe | None) -> np.ndarray:
         """Height and width in px at which `test` shows these images, int64 (B, 2)."""
@@ -87,7 +87,7 @@ class Feed:
         if seen is None or seen.are_whole(self.stored):
             return self.plain(indices)
         chosen = placed(indices, self.images.device)
-        images = _normalise(seen.of_images(self.images, chosen).to(self.device))
+        images = normalised(seen.of_images(self.images, chosen).to(self.device))
         # what is small counts: it is not to be learnt but to be found
         to_labels = chosen.to(self.labels.device), self.kind, self.stored, self.mirror
         labels = seen.of_labels(self.labels, *to_labels, least_side=0.0)
@@ -105,7 +105,7 @@ class Feed:
         grey = rng.uniform(size=order.batch_size) < _GREY_SHARE
         for part in parts:
             chosen, seen = placed(indices[part], where), views.part(part)
-            images = _normalise(seen.of_images(self.images, chosen).to(self.device))
+            images = normalised(seen.of_images(self.images, chosen).to(self.device))
             if "grey" in recipe.augment:
                 images = _without_colour(images, placed(grey[part], self.device))
             if "colour" in recipe.augment:
@@ -115,7 +115,8 @@ class Feed:
             yield images, labels.to(self.device)
 
 
-def _normalise(images: Tensor) -> Tensor:
+def normalised(images: Tensor) -> Tensor:
+    """Images (B, H, W, 3) of 0 to 255 as float (B, 3, H, W) of -1 to 1."""
     # a (B, H, W, 3) buffer seen as (B, 3, H, W) already is channels_last: no copy
     return images.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
 

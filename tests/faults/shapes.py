@@ -1,4 +1,4 @@
-"""A small real sweep whose images come from the example of docs/own-renderer.md, slowed down: no Blender."""
+"""A small real sweep whose images come from the example of docs/howto/write-a-renderer.md, slowed down: no Blender."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.integration import sweeps
 
-PAGE = Path(__file__).parents[2] / "docs" / "own-renderer.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "write-a-renderer.md"
 
 # Nothing may fail even once: what is lost with its node has not failed.
 SWEEP: dict[str, Any] = sweeps.REAL | {

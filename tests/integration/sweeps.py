@@ -80,7 +80,7 @@ def write(sweep: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-_PAGE = Path(__file__).parents[2] / "docs" / "own-renderer.md"
+_PAGE = Path(__file__).parents[2] / "docs" / "howto" / "write-a-renderer.md"
 # The page's own example: drawn, not rendered.
 SHAPES: dict[str, Any] = {"source": {"kind": "function", "path": "shapes.py:render", "class_names": ["disc", "square"]}}
 

@@ -1,10 +1,11 @@
-"""docs/your-folders.md, run: from two folders to a verdict and a model that plain torch loads."""
+"""docs/start/your-folders.md, run: from two folders to a verdict and a model that plain torch loads."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from tests.sweeper.commands.own_folders import class_folders
 
-PAGE = (Path(__file__).parents[2] / "docs" / "your-folders.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "start" / "your-folders.md").read_text()
 # The page's own commands; a run is made short.
 SHORT = [
     "pretrain.recipe={iterations: 30, eval_every: 15, batch_size: 16, warmup_images: 64}",
@@ -35,6 +36,28 @@ def ran(arguments: list[str], folder: Path) -> str:
     return done.stdout
 
 
+# Put before code that is to run where nobody has this project.
+NO_PROJECT = """
+import importlib.util
+assert not [name for name in ("tasks", "sweeper", "analysis", "render_actors") if importlib.util.find_spec(name)]
+"""
+
+
+def without_the_project(code: str, run: Path, photo: Path, folder: Path) -> str:
+    """What the page's code prints, in a folder with an exported model's files and a picture alone."""
+    folder.mkdir()
+    for file in ("model.pt", "model.json"):
+        shutil.copy(run / file, folder)
+    shutil.copy(photo, folder / "photo.png")
+    # the libraries as they are installed, and nothing of what a .pth file adds, as an editable install of this project
+    libraries = [each for each in sys.path if each.endswith("site-packages")]
+    start = f"import sys; sys.path += {libraries!r}"
+    command = [sys.executable, "-I", "-S", "-c", f"{start}{NO_PROJECT}{code}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 @pytest.mark.slow
 def test_the_new_users_path_ends_with_a_verdict_and_a_model(tmp_path: Path) -> None:
     """Given folders as the page has them, its commands in their order end with a verdict; its code loads the model."""
@@ -53,4 +76,5 @@ def test_the_new_users_path_ends_with_a_verdict_and_a_model(tmp_path: Path) -> N
     assert "renders/mulclass/small_resnet/sinclass" in said["run"]
     assert "as was recorded" in said["export-model"]
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert ran(["-c", code], tmp_path).strip() in ("a", "b")
+    photo = tmp_path / "photos" / "test" / "a" / "0.png"
+    assert without_the_project(code, tmp_path / "runs" / "mine", photo, tmp_path / "elsewhere") in ("a", "b")

@@ -24,6 +24,8 @@ _SPLITS: dict[SplitName, tuple[str, ...]] = {
 }
 # of a word of a list's name that begins with a split: training, valid, testset, trainval
 _ENDINGS = "(ing|id|idation|set|split|data|val)?"
+# where VOC and CVAT list the images of each split
+_LISTS = "ImageSets/Segmentation"
 # where photographs lie beside their maps, and where the maps do
 _IMAGE_FOLDERS, MAP_SUFFIX = ("images", "JPEGImages"), "_mask"
 
@@ -123,12 +125,15 @@ def map_files(root: Path, maps: Sequence[str]) -> tuple[dict[SplitName | None, l
     NAME_mask.png, as Roboflow writes them. Raises TaskError naming a photograph without a map, two of one name, or a
     map that a lossy format has changed; FileNotFoundError where there is nothing of the kind.
     """
-    there = [name for name in _IMAGE_FOLDERS if (root / name).is_dir()]
+    there, listed = [name for name in _IMAGE_FOLDERS if (root / name).is_dir()], _listed_splits(root)
     if there:
         folder = next((name for name in maps if (root / name).is_dir()), maps[0])
         images, labels = walk(root / there[0]), walk(root / folder)
-        lines = left_out(str(root / there[0]), images)
-        pairs = _paired(root, (there[0], photographs_among(images)), (folder, labels))
+        lines, shown = left_out(str(root / there[0]), images), photographs_among(images)
+        if listed and (others := [file for file in shown if _path(file) not in listed]):
+            lines.append(f"{root}: {len(others):,} images are in no list of {_LISTS} and are left out")
+            shown = [file for file in shown if _path(file) in listed]
+        pairs = _paired(root, (there[0], shown), (folder, labels))
     else:
         files = walk(root)
         labels = [file for file in files if PurePosixPath(file).stem.endswith(MAP_SUFFIX)]
@@ -143,10 +148,22 @@ def map_files(root: Path, maps: Sequence[str]) -> tuple[dict[SplitName | None, l
     for image, label in pairs:
         # the first folder below that of all images, or of the set, where it is a split's
         inner = PurePosixPath(image).relative_to(there[0] if there else ".").parts
-        found.setdefault(split_of(inner[0]) if len(inner) > 1 else None, []).append((image, label))
+        split = split_of(inner[0]) if len(inner) > 1 else None
+        found.setdefault(split or listed.get(_path("/".join(inner))), []).append((image, label))
     if len(found) > 1 and None in found:
-        lines.append(f"{root}: {len(found.pop(None)):,} images lie in no split's folder and are left out")
+        lines.append(f"{root}: {len(found.pop(None)):,} images are of no split and are left out")
     return found, lines
+
+
+def _listed_splits(root: Path) -> dict[str, SplitName]:
+    """Which split an image is of, by its path without ending, as VOC's ImageSets/Segmentation/SPLIT.txt says."""
+    found: dict[str, SplitName] = {}
+    for file in sorted((root / _LISTS).glob("*.txt")):
+        split = split_of(file.stem)
+        for name in file.read_text(encoding="utf-8-sig").split("\n") if split else ():
+            if split and name.strip():
+                found[name.strip()] = split
+    return found
 
 
 def _paired(root: Path, images: tuple[str, list[str]], maps: tuple[str, list[str]]) -> list[tuple[str, str]]:

@@ -1,7 +1,10 @@
 """What is in an image file: which way up it is, its colours, class numbers; a file that is no use is named."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,13 @@ _TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 GREY = (128, 128, 128)
 MOST_CLASS_NUMBERS = 256
+# of a map, the number of pixels that count neither way
+VOID = 255
+# says which colour of a mask is which class
+COLOUR_FILE = "labelmap.txt"
+_CLASS_LINE = re.compile(r"([^:]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?::.*)?")
+_BACKGROUND_NAMES = ("background", "_background_")
+_VOID_NAMES = ("void", "ignore", "ignored", "unlabeled", "unlabelled")
 
 
 @contextmanager
@@ -155,13 +165,91 @@ def rgb(file: Path, image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def class_numbers(file: Path) -> np.ndarray:
-    """A map of class numbers, of one channel, as uint8 (height, width); TaskError naming the file where it is none."""
+@dataclass(frozen=True)
+class Colours:
+    """Which colour of a mask is which class, as a file beside the folders of a set says it.
+
+    names: of the classes by their numbers, from the background on. numbers: of each colour, void ones 255.
+    """
+
+    file: str
+    names: tuple[str, ...]
+    numbers: tuple[tuple[tuple[int, int, int], int], ...]
+
+
+def colours_of(root: Path) -> Colours | None:
+    """The classes by colour of a set, by its labelmap.txt, as CVAT and Datumaro write it: NAME:R,G,B::.
+
+    None where there is no such file; TaskError naming the line that is no class.
+    """
+    file = root / COLOUR_FILE
+    return _colours(file, file.stat().st_mtime_ns) if file.is_file() else None
+
+
+@lru_cache(maxsize=16)
+def _colours(file: Path, modified: int) -> Colours:
+    found: list[tuple[str, tuple[int, int, int]]] = []
+    for line in file.read_text(encoding="utf-8-sig").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        told = _CLASS_LINE.fullmatch(line.strip())
+        colour = (0, 0, 0) if told is None else (int(told[2]), int(told[3]), int(told[4]))
+        if told is None or max(colour) > 255:
+            raise TaskError(f"{file}: {line.strip()!r} is no class with its colour; write NAME:R,G,B::")
+        if any(other == colour for _, other in found):
+            raise TaskError(f"{file}: two classes have the colour {_in_words(colour)}; give each its own")
+        found.append((told[1].strip(), colour))
+    if not found:
+        raise TaskError(f"{file} names no class; write a line NAME:R,G,B:: of each")
+    numbers, names = dict[tuple[int, int, int], int](), ["background"]
+    for name, colour in found:
+        if name.lower() in _BACKGROUND_NAMES:
+            numbers[colour] = 0
+        elif name.lower() in _VOID_NAMES:
+            numbers[colour] = VOID
+        else:
+            numbers[colour] = len(names)
+            names.append(name)
+    return Colours(str(file), tuple(names), tuple(numbers.items()))
+
+
+def _in_words(colour: Sequence[int]) -> str:
+    return ", ".join(map(str, colour))
+
+
+def class_numbers(file: Path, colours: Colours | None = None) -> np.ndarray:
+    """A map of classes as uint8 numbers (height, width): of one channel, or of the colours that are classes.
+
+    TaskError naming the file where it is none, or shows a colour that is no class.
+    """
     image = opened(file)
+    if colours is not None and image.mode in ("RGB", "RGBA", "P"):
+        return _by_colour(file, image, colours)
     if image.mode not in ("1", "L", "P", *_SIXTEEN_BITS):
-        raise TaskError(f"map {file} is of mode {image.mode}; class numbers are one 8-bit channel")
+        raise TaskError(
+            f"map {file} is of mode {image.mode}; class numbers are one 8-bit channel. Where colours are classes, a file"
+            f" {COLOUR_FILE} beside the folders says which: a line NAME:R,G,B:: each"
+        )
     numbers = np.asarray(image)
     highest = int(numbers.max(initial=0))
     if highest >= MOST_CLASS_NUMBERS:
         raise TaskError(f"map {file} has number {highest}; class numbers are one 8-bit channel, so 255 at most")
     return numbers.astype(np.uint8)
+
+
+def _by_colour(file: Path, image: Image.Image, colours: Colours) -> np.ndarray:
+    if len(colours.names) > VOID:
+        raise TaskError(f"{colours.file} has {len(colours.names)} classes; maps of classes hold {VOID}")
+    pixels = np.asarray(image.convert("RGB")).astype(np.int32)
+    codes = (pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]
+    table = sorted(((r << 16) | (g << 8) | b, number) for (r, g, b), number in colours.numbers)
+    known, numbers = (np.array(column) for column in zip(*table, strict=True))
+    places = np.searchsorted(known, codes).clip(0, len(known) - 1)
+    wrong = known[places] != codes
+    if wrong.any():
+        first = int(codes[wrong][0])
+        raise TaskError(
+            f"map {file} shows the colour {_in_words((first >> 16, first >> 8 & 255, first & 255))} ({int(wrong.sum()):,}"
+            f" pixels are of no class), which {colours.file} does not have; add a line, or write the mask without blur"
+        )
+    return np.asarray(numbers[places].astype(np.uint8))

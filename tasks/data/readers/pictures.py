@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from tasks.base import TaskError
-from tasks.data.readers.images import class_numbers, is_whole_exif, orientation_of, reading, rgb
+from tasks.data.readers.images import Colours, class_numbers, colours_of, is_whole_exif, orientation_of, reading, rgb
 
 # raised when other facts are kept
 _VERSION = "2"
@@ -62,7 +62,8 @@ def look_at(root: Path, files: Sequence[str], cache: Path, tell: Tell, *, number
 
     `tell` gets a line every few seconds. Raises TaskError naming the first that cannot be read, and how many cannot.
     """
-    states = {file: _state(root / file, numbers=numbers) for file in dict.fromkeys(files)}
+    colours = colours_of(root) if numbers else None
+    states = {file: _state(root / file, colours, numbers=numbers) for file in dict.fromkeys(files)}
     facts = _Facts(cache / "pictures.sqlite")
     found = facts.kept(root, states)
     left = [file for file in states if file not in found]
@@ -70,7 +71,7 @@ def look_at(root: Path, files: Sequence[str], cache: Path, tell: Tell, *, number
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(left), _BATCH):
             part = left[start : start + _BATCH]
-            looked = pool.map(lambda file: _looked(root / file, numbers=numbers), part)
+            looked = pool.map(lambda file: _looked(root / file, colours, numbers=numbers), part)
             new = dict(zip(part, looked, strict=True))
             facts.keep(root, states, new)
             found |= new
@@ -90,12 +91,12 @@ def content_groups(facts: dict[str, Picture], files: Sequence[str]) -> np.ndarra
     return np.array([numbers.setdefault(facts[file].content, len(numbers)) for file in files], np.int64)
 
 
-def _looked(file: Path, *, numbers: bool) -> Picture:
+def _looked(file: Path, colours: Colours | None, *, numbers: bool) -> Picture:
     try:
         with reading(file):
             content = hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
         if numbers:
-            values = class_numbers(file)
+            values = class_numbers(file, colours)
             shown = tuple(int(each) for each in np.unique(values))
             return Picture(values.shape[1], values.shape[0], 1, content, numbers=shown)
         with reading(file), Image.open(file) as image:
@@ -110,13 +111,14 @@ def _looked(file: Path, *, numbers: bool) -> Picture:
         return Picture(fault=str(error))
 
 
-def _state(file: Path, *, numbers: bool) -> str:
-    """What changes with a file; TaskError for a missing one."""
+def _state(file: Path, colours: Colours | None, *, numbers: bool) -> str:
+    """What changes with a file, and with what its colours are; TaskError for a missing one."""
     try:
         facts = file.stat()
     except FileNotFoundError:
         raise TaskError(f"image {file} is not there; add it, or take it out of its list") from None
-    return json.dumps([_VERSION, numbers, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns])
+    own = [] if colours is None else [colours.numbers]
+    return json.dumps([_VERSION, numbers, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, *own])
 
 
 class _Facts:

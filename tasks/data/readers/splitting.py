@@ -71,10 +71,12 @@ def two_parts(
     files = [file_of(entry) for entry in whole]
     facts = look_at(root, files, parting.cache, log.warning)
     classes = None if class_of is None else np.array([class_of(entry) for entry in whole])
-    tested = parted([facts[file].content for file in files], fraction, parting.seed, classes)
+    contents = [facts[file].content for file in files]
+    tested = parted(contents, fraction, parting.seed, classes)
+    by = "content" if len(set(contents)) > 1 else "places, as all are one picture byte by byte,"
     line = (
         f"{root} has no split: {int(tested.sum()):,} of its {len(whole):,} images are kept for testing, by their"
-        f" content and seed {parting.seed} (finetune.test_fraction: {fraction:g})"
+        f" {by} and seed {parting.seed} (finetune.test_fraction: {fraction:g})"
     )
     train, test = ([each for each, is_test in zip(whole, tested, strict=True) if is_test == part] for part in (0, 1))
     return Parts(train, test, (line,))

@@ -36,7 +36,7 @@ def covered(truths: int, seed: int, *, pool: bool = True) -> np.ndarray:
 
 
 def test_intervals_cover_where_runs_are_means_of_two_fine_tunes() -> None:
-    """A small version of docs/estimator.md's 300 truths; 0.85 is 3 sd below 95 %."""
+    """A small version of docs/concepts/estimator.md's 300 truths; 0.85 is 3 sd below 95 %."""
     shares = covered(50, seed=3)
 
     assert (shares >= 0.85).all(), shares

@@ -134,6 +134,24 @@ def test_a_new_size_is_worth_more_than_a_repeat_where_only_three_sizes_speak_for
     assert propose([state], {"a": LADDER}, _same, terms=Terms(Goals(alpha_sd=float("inf"))))[0].run.n in new
 
 
+def test_where_a_law_may_have_ended_the_next_run_goes_where_that_shows() -> None:
+    """Given a curve that falls to 1,600 and is flat from 6,400 on, its law may end between or bend."""
+    sizes = [200] * 5 + [400, 800] + [1600] * 4 + [6400] * 4 + [25_600] * 5
+    ladder = [200 * 2**i for i in range(8)]
+    truth = observe(0.4, 0.386, 0.55, 0.012, np.minimum(np.array(sizes, float), 2300.0), seed=0)
+    fit = fit_law(sizes, truth.error)
+    assert fit.samples.stop is not None
+    assert 0.1 < np.isfinite(fit.samples.stop).mean() < 0.9
+    state = ArmState("a", fit, tuple(Run("a", n, i) for i, n in enumerate(sizes)))
+
+    belief = belief_of(state, {"a": ladder}, [])
+
+    # then repeats at either end of the curve say less than every size about which the ends disagree
+    left = dict(zip(ladder, belief.left_after()[:, 0], strict=True))
+    assert max(left[n] for n in (400, 800, 3200)) < min(left[200], left[25_600])
+    assert propose([state], {"a": ladder}, _same)[0].run.n in (400, 800, 1600, 3200)
+
+
 @pytest.mark.parametrize("policy", [propose, propose_grid, propose_random])
 def test_every_policy_is_deterministic_and_stays_within_the_budget(policy: Policy) -> None:
     states, candidates = [_state("a", [200, 800, 3200]), _state("b", [200, 800, 3200])], {"a": LADDER, "b": LADDER}

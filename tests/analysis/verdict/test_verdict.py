@@ -153,3 +153,15 @@ def test_bad_questions_are_refused_in_one_line(name: str, value: float, line: st
     ask: Callable[..., Verdict] = verdict
     with pytest.raises(ValueError, match=line):
         ask(_fit(0.5, 0.1, 2.0), **{name: value})
+
+
+def test_errors_at_the_chance_level_of_known_classes_are_no_verdict_on_the_rendering() -> None:
+    n = np.repeat([100, 200, 400, 800, 1600], 2)
+    error = 0.75 + 0.003 * np.tile([1, -1, -1, 1], 3)[: n.size]
+    fit = fit_law(n, error)
+
+    guessed, other = verdict(fit, classes=4), verdict(fit, classes=1000)
+
+    assert guessed.label == "not identified yet"
+    assert "the chance level of 4 classes, so nothing was learnt yet" in guessed.sentence
+    assert "chance level" not in other.sentence

@@ -21,7 +21,7 @@ from tests.render_actors.sinks import FolderSink
 
 ARM = Arm("mine", "mulclass", "small_resnet", "sinclass")
 
-PAGE = Path(__file__).parents[3] / "docs" / "own-renderer.md"
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "write-a-renderer.md"
 
 
 # A source of the user's own keeps nothing but its shards.
@@ -42,7 +42,7 @@ def function(folder: Path, body: str) -> Source:
 
 
 def test_the_pages_example_renders(tmp_path: Path) -> None:
-    # given the example of docs/own-renderer.md as it stands there
+    # given the example of docs/howto/write-a-renderer.md as it stands there
     code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
     (tmp_path / "shapes.py").write_text(code)
     source = Source("function", f"{tmp_path / 'shapes.py'}:render", ("disc", "square"))

@@ -107,9 +107,9 @@ def test_each_cap_is_hard(path: Path, cap: dict[str, float], fits: Cost, too_muc
 
 def test_every_cap_that_is_given_holds(path: Path) -> None:
     ledger = opened(path, usd=100, device_hours=1)
-    assert not ledger.affords(Cost(0, 3601, 1))
-    assert not ledger.affords(Cost(0, 1, 101))
-    assert ledger.affords(Cost(1e9, 3600, 100)), "no cap on minutes was given"
+    assert not ledger.affords({"pretrain": Cost(0, 3601, 1)})
+    assert not ledger.affords({"pretrain": Cost(0, 1, 101)})
+    assert ledger.affords({"pretrain": Cost(1e9, 3600, 100)}), "no cap on minutes was given"
 
 
 def test_minutes_run_out_while_nothing_is_bought(path: Path) -> None:
@@ -145,6 +145,24 @@ def test_time_that_was_reserved_runs_off_only_while_its_stage_is_at_work(path: P
     # and once it takes longer than was reserved, others' time goes
     clock.now = 240.0
     assert ledger.left()["minutes"] == pytest.approx(3)
+
+
+def test_works_that_go_on_side_by_side_share_the_minutes(path: Path) -> None:
+    # given a machine that pre-trains two runs at a time
+    ledger = opened(path, STOPPED, minutes=10)
+    ledger.go_side_by_side("pretrain", 2)
+    five_minutes = {"pretrain": (Cost(300, 300, 0), 1.0)}
+
+    # then three pre-trainings of five minutes take half of their minutes each
+    for run, left in enumerate((5, 5, 2.5)):
+        assert ledger.reserve(f"run {run}", five_minutes) is not None
+        # but one alone takes all of its own
+        assert ledger.left()["minutes"] == pytest.approx(left)
+
+    # and neither a run that alone takes longer than is left fits, nor one more than the machine's time holds
+    assert not opened(path.with_name("other"), STOPPED, minutes=4).affords({"pretrain": Cost(300, 300, 0)})
+    assert ledger.reserve("a fourth", five_minutes) is not None
+    assert ledger.reserve("a fifth", five_minutes) is None
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,7 @@ class Books(RuleBasedStateMachine):
     @rule(parts=PARTS)
     def reserve(self, parts: list[tuple[str, int]]) -> None:
         asked = {stage: (work(quarters), 1.0) for stage, quarters in parts}
-        total = sum((cost for cost, _ in asked.values()), NOTHING)
-        fits = self.ledger.affords(total)
+        fits = self.ledger.affords({stage: cost for stage, (cost, _) in asked.items()})
         ids = self.ledger.reserve("a run", asked)
         # Whole or not at all, and never beyond what the model says is left in dollars and device time.
         assert (ids is not None) == fits

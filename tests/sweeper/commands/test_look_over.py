@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sweeper.commands.check import check
 from sweeper.commands.plan import describe
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
@@ -153,3 +154,30 @@ def _one_class(content: dict[str, Any]) -> None:
     content["categories"] = content["categories"][:1]
     for each in content["annotations"]:
         each["category_id"] = 1
+
+
+@pytest.mark.parametrize("missing", ["photos", "bought2"])
+def test_what_a_cluster_job_did_not_get_is_said_to_be_missing_from_what_was_uploaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    source = folders(tmp_path)
+    (tmp_path / missing).rename(tmp_path / "elsewhere")
+    hint = "not in what was uploaded: ray job submit leaves out what git ignores"
+
+    with pytest.raises(BadInput) as here:
+        describe(sweep(tmp_path, source))
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    with pytest.raises(BadInput, match=hint):
+        describe(sweep(tmp_path, source))
+
+    assert hint not in str(here.value)
+
+
+def test_the_classes_of_the_real_task_are_known_to_the_verdict_where_its_error_is_a_share(tmp_path: Path) -> None:
+    own_folders.class_folders(tmp_path / "classes")
+    source = folders(tmp_path)
+
+    whole = sweep(tmp_path, source, tasks=["sinclass"], dataset="imagefolder:classes")
+
+    assert check(whole)[0].finetune.classes == 2
+    assert check(sweep(tmp_path, source))[0].finetune.classes is None

@@ -96,3 +96,43 @@ def test_given_weights_make_another_study_and_only_of_what_begins_with_them(tmp_
     assert "give init to both" in describe(own_sweep(tmp_path, pretrain={"init": str(file)}))
     with pytest.raises(BadInput, match=r"pretrain.init: .*w.pt is of another network"):
         check(own_sweep(tmp_path, pretrain={"init": str(file), "backbones": ["resnet18"]}))
+
+
+def test_a_backbone_with_weights_is_an_arm_beside_the_same_network_without(tmp_path: Path) -> None:
+    """Given a backbone twice, once with weights, both are arms with a reference each, and the plain one is as before."""
+    file = tmp_path / "w.pt"
+    torch.save(build_backbone("small_resnet", task_facts("sinclass")).state_dict(), file)
+    both = {"backbones": ["small_resnet", "small_resnet@mine"], "weights": {"mine": str(file)}}
+
+    config, _ = check(own_sweep(tmp_path, pretrain=both))
+    plain, _ = check(own_sweep(tmp_path))
+
+    plan, current, before = make_plan(config), studies(config).current, studies(plain).current
+    assert [each.backbone for each in plan.arms] == ["small_resnet", "small_resnet@mine"]
+    assert [each.backbone for each in plan.references] == ["small_resnet", "small_resnet@mine"]
+    assert {name: current[name] for name in before} == before
+    assert len(set(current.values())) == 4
+    job = finetuning_of(config, ArtifactStore(config.store))
+    assert [job.start_of(each.backbone) for each in plan.references] == [None, str(file)]
+    assert [config.pretrain.start_of(each.backbone) for each in plan.arms] == [None, str(file)]
+    assert f"@mine begins with {file}, with and without renders" in describe(own_sweep(tmp_path, pretrain=both))
+
+    # other weights under the same name are another study
+    torch.save({name: value + 1 for name, value in torch.load(file, weights_only=True).items()}, file)
+    assert (
+        studies(check(own_sweep(tmp_path, pretrain=both))[0]).current[plan.arms[1].name] != current[plan.arms[1].name]
+    )
+
+
+@pytest.mark.parametrize(
+    ("pretrain", "said"),
+    [
+        ({"backbones": ["small_resnet@mine"]}, "@mine names weights that are not given"),
+        ({"weights": {"mine": "w.pt"}}, "weights: mine is of no backbone"),
+        ({"backbones": ["small_resnet@mine"], "weights": {"mine": "w.pt"}, "init": "w.pt"}, "leave one out"),
+        ({"backbones": ["small_resnet@mine"], "weights": {"mine": "none.pt"}}, "pretrain.weights.mine: .*is not there"),
+    ],
+)
+def test_weights_that_cannot_be_are_one_line(tmp_path: Path, pretrain: dict[str, object], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        check(own_sweep(tmp_path, pretrain=pretrain))

@@ -15,6 +15,7 @@ from sweeper.budget.ledger import Ledger
 from sweeper.cluster.failures import Failure
 from sweeper.search.decision_log import read_decisions
 from sweeper.search.loop import Loop
+from sweeper.stages.identity import Trial
 from sweeper.storage.json_lines import append_event, read_events
 from sweeper.study import results
 from tests.sweeper.search.desk import Desk, desk_of, finished
@@ -176,6 +177,36 @@ def test_ended_amid_a_decision_it_keeps_no_money_back(desk: Desk, monkeypatch: p
     events = read_events(desk.loop.config.run_folder / "ledger.jsonl")
     assert Ledger(desk.loop.config.run_folder / "ledger.jsonl", desk.loop.config.budget).reserved().wall_s == 0
     assert [event["cost"]["usd"] for event in events if event["event"] == "settle"] == [0.0]
+
+
+def test_the_policy_chooses_while_the_last_run_of_the_pilot_is_under_way_and_no_earlier(tmp_path: Path) -> None:
+    finetune = {"tasks": ["simulated"], "repeats": 1}
+    policy = {"in_flight": 3, "reference_seeds": 1}
+    with desk_of(tmp_path, policy=policy, finetune=finetune, tune={"trials": 0}) as desk:
+        pilot = {proposal.run for proposal in desk.loop.decider._planned}
+        under_way: list[Trial] = []
+
+        # given a pilot of which all runs but two have come in
+        for _ in range(len(pilot)):
+            under_way.append(desk.next_trial())
+            if len(under_way) > 2:
+                desk.loop.observed(trial := under_way.pop(0), {"error": drawn(trial), "seconds": 1.0})
+
+        # then nothing is chosen yet
+        assert {trial.run for trial in under_way} == set(desk.loop.active)
+        assert desk.loop.next_trial() is None
+        assert set(desk.loop.active) <= pilot
+
+        # but once only one is missing, the policy fills its place
+        desk.loop.observed(trial := under_way.pop(0), {"error": drawn(trial), "seconds": 1.0})
+        chosen = desk.next_trial().run
+        assert chosen not in pilot
+        assert under_way[0].run in desk.loop.active
+
+
+def drawn(trial: Trial) -> float:
+    """An error by a law, and less noise than the policy could take for the end of it."""
+    return 0.1 + 2.0 * max(100, trial.run.n) ** -0.5 * (1.0 + 0.01 * trial.run.seed)
 
 
 def test_controls_are_decided_after_the_pilot_and_stay_outside_the_fits(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What tuning does to the error at equal n: the shipped config's fine-tuning at n = 0, without Ray or renders.
 
-Measured (docs/training.md): where the recipe's own values were chosen for this data it did not lower it, where they
-were taken over without looking it did.
+Measured (docs/reference/training.md): where the recipe's own values were chosen for this data it did not lower it,
+where they were taken over without looking it did.
 """
 
 from __future__ import annotations

@@ -57,6 +57,20 @@ def test_both_sides_read_an_exporters_folder_as_it_comes(tmp_path: Path, kind: K
     assert drawn.content == (40, 20)
 
 
+def test_the_line_says_by_what_a_set_was_parted(tmp_path: Path) -> None:
+    own_folders.cvat(tmp_path / "several")
+    own_folders.cvat(tmp_path / "one")
+    for file in (tmp_path / "one").rglob("*.jpg"):
+        save(picture(), file)
+
+    several, one = (photographs(tmp_path / name, "coco", tmp_path / "cache") for name in ("several", "one"))
+
+    assert several.listing is not None
+    assert one.listing is not None
+    assert "by their content and seed 0" in " ".join(several.listing.lines)
+    assert "by their places, as all are one picture byte by byte, and seed 0" in " ".join(one.listing.lines)
+
+
 def test_one_list_is_parted_by_what_its_pictures_are(tmp_path: Path) -> None:
     # given 20 pictures of which each has a copy under another name
     names = [f"{k}{copy}.png" for k in range(10) for copy in "ab"]
