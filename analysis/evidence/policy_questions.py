@@ -1,13 +1,15 @@
-"""Every policy on three questions, one trial at a time: two with known laws, one with recorded or drawn curves.
+"""Every policy on four questions, one trial at a time: three with known laws, one with recorded or drawn curves.
 
 1. `design_trial`: alpha and C of one known law, every run at the same price. What counts is the Fisher variance, at the
    true law, of the runs that were chosen, beside that of the locally optimal design (`analysis.replay.optimal_design`).
 2. `gap_cost_trial`: what it costs until the standard error of C is what the fixed grid has after four rounds.
 3. `rendering_trial`: which of nine rendering settings is the best at n = 64,000, for a fifth of the grid's cost. The
    recorded settings are one draw, on which nothing is chosen; `drawn_rendering_trial` asks the same of drawn ones.
+4. `ending_trial`: whether a law holds up to the largest size or has ended before, when so many runs were made.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,6 +29,9 @@ SIZES = tuple(round(1000 * 2 ** (i / 2)) for i in range(13))
 _FINE = tuple(1000 * 2 ** (i / 4) for i in range(25))
 DESIGN_RUNS = (14, 28)
 GRID_ROUNDS = 4
+
+ENDING_SIZES = tuple(125 * 2**i for i in range(10))
+ENDING_RUNS = 24
 
 DRAWN_SETTINGS = 9
 _NEAR_BEST = 0.002
@@ -122,6 +127,31 @@ def drawn_rendering_trial(policy: str, i: int) -> tuple[bool, float]:
     """The same of the i-th draw, by the true errors of its settings."""
     pool, truth = drawn_renderings(i)
     return _named(policy, pool, truth, i)
+
+
+def ending_trial(policy: str, i: int) -> tuple[float, bool]:
+    """Of the i-th law, which has ended where i is odd: the posterior probability of what is true of it, and whether
+    alpha and C are identified, after ENDING_RUNS.
+
+    alpha is in 0.25 to 0.6, C in 0.2 to 0.6, noise in 0.005 to 0.015 (log-uniform), at ten sizes from 125; what is not
+    gap at the smallest is 10 to 25 % of the gap; a law ends between the fourth and the eighth size.
+    """
+    rng = np.random.default_rng([91, i])
+    alpha, C = float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.2, 0.6))
+    noise = float(np.exp(rng.uniform(np.log(0.005), np.log(0.015))))
+    law = TrueLaw(alpha, C, C * float(rng.uniform(0.1, 0.25)) * ENDING_SIZES[0] ** alpha, noise)
+    end = ENDING_SIZES[rng.integers(3, 7)] * 2**0.5 if i % 2 else np.inf
+
+    def error(run: Run) -> float:
+        return float(law.observed(min(run.n, end), np.random.default_rng([i, run.n, run.seed]).standard_normal()))
+
+    pool = replace(simulated_pool(law, ENDING_SIZES, i), error=error)
+    goals = Goals(alpha_sd=0.1, c_sd=0.02)
+    rules = Rules(runs=ENDING_RUNS, goals=goals, prices=EQUAL_PRICES, ladder=ENDING_SIZES)
+    (fit,) = list(replay(pool, POLICIES[policy], rules, i))[-1].fits.values()
+    stop = fit.samples.stop
+    ended = 0.0 if stop is None else float(np.isfinite(stop).mean())
+    return (ended if i % 2 else 1 - ended), fit.identified
 
 
 def _named(policy: str, pool: Pool, errors: Mapping[str, float], seed: int) -> tuple[bool, float]:

@@ -41,7 +41,7 @@ DRAWS, DRAWS_OFF_LAW = 200, 8
 # bound; with 0 too few sizes are run, and the posterior at the end of a sweep is wide.
 OFF_LAW_WEIGHT = 0.1
 # The same of which end of the law is true. With 0, 24 and 31 runs of a real sweep and their like by simulation left it
-# open whether the law ends (docs/dev/policy-bench.md).
+# open whether the law ends (docs/measurements/policy.md).
 ENDS_WEIGHT = 0.3
 # Least noise of a further run. Without any noise a single run would determine the law.
 _LEAST_NOISE = 1e-4

@@ -61,10 +61,10 @@ def exchange_runs_table(found: Mapping[str, Exchange]) -> Table:
     """Every run over both sizes, the references' for each of their arms; for the file alone."""
     columns = (
         Column(name="arm", value=lambda row: row[0]),
-        *(
-            Column(name=name, value=lambda row, name=name: getattr(row[1], name))
-            for name in ("n", "s", "seed", "error")
-        ),
+        Column(name="n", value=lambda row: row[1].n),
+        Column(name="s", value=lambda row: row[1].s),
+        Column(name="seed", value=lambda row: row[1].seed),
+        Column(name="error", value=lambda row: row[1].error),
     )
     return Table([(arm, run) for arm, each in found.items() for run in each.runs], columns)
 

@@ -51,7 +51,7 @@ COMMANDS_HEAD = """# The command line
 | 1 | anything else |
 """
 
-FACTORS_INTRO = """Keys that stand under `renderings` itself, beside named renderings. `factors` lists the levels of each
+FACTORS_INTRO = """Keys that stand under `renderings` itself, beside named ones. `factors` lists the levels of each
 attribute, `common` the attributes that all of these settings share."""
 
 # Sections that are no field of SweepConfig by themselves: where they stand, and what describes them.
@@ -68,7 +68,7 @@ NESTED: Mapping[str, tuple[tuple[str, type[Any]], ...]] = {
 
 def config_page() -> str:
     """The page of the sweep file's keys."""
-    sections = [("Top level", SweepConfig), *_sections(), ("recipe", Recipe)]
+    sections: list[tuple[str, type[Any]]] = [("Top level", SweepConfig), *_sections(), ("recipe", Recipe)]
     return "\n".join([MADE, "", CONFIG_HEAD, *(_section(name, model) for name, model in sections)])
 
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from analysis.evidence.policy_questions import (
     DESIGN_RUNS,
+    ENDING_RUNS,
     design_trial,
     drawn_rendering_trial,
+    ending_trial,
     gap_cost_bound,
     gap_cost_trial,
     rendering_trial,
@@ -33,7 +35,7 @@ _MOST_COST = 2.0
 
 
 def measure(data_root: Path | None = None) -> dict[str, Figure]:
-    """All four questions; BadInput where the recorded curves cannot be read, before anything is measured."""
+    """The first three questions; BadInput where the recorded curves cannot be read, before anything is measured."""
     paper_curves(data_root)
     return measure_design() | measure_cost() | measure_renderings(data_root) | measure_drawn_renderings()
 
@@ -74,6 +76,21 @@ def measure_drawn_renderings(draws: int = DRAWS) -> dict[str, Figure]:
     """The same of so many draws of nine settings."""
     found = _trials(drawn_rendering_trial, _DRAWN_POLICIES, [(i,) for i in range(draws)])
     return _shares("drawn_renderings_right_at_fifth_cost", found)
+
+
+def measure_ending(laws: int = LAWS) -> dict[str, Figure]:
+    """How sure a sweep is whether a law has ended, of which half have, and how often it identifies the others."""
+    found = _trials(ending_trial, _DRAWN_POLICIES, [(i,) for i in range(laws)])
+    figures = dict[str, Figure]()
+    for at, name, trials in (
+        (0, "probability_of_true_end", slice(1, None, 2)),
+        (0, "probability_of_no_end", slice(0, None, 2)),
+        (1, "identified_without_end", slice(0, None, 2)),
+    ):
+        means = {policy: float(np.mean([each[at] for each in results[trials]])) for policy, results in found.items()}
+        unit = f"mean of {len(found[OURS][trials])} laws after {ENDING_RUNS} runs"
+        figures |= {name + _suffix(policy): Figure(mean, means[PLAIN], unit) for policy, mean in means.items()}
+    return figures
 
 
 def _trials(

@@ -43,6 +43,7 @@ BENCHES: Mapping[str, Bench] = {
         "recorded settings named right", "the fixed grid", "policy:measure_renderings", ("data_root",)
     ),
     "policy-drawn-renderings": Bench("the same on drawn settings", "the fixed grid", "policy:measure_drawn_renderings"),
+    "policy-ends": Bench("whether a law has ended", "the fixed grid", "policy:measure_ending"),
     "factors": Bench(
         "the best of all settings in 17, 33 runs", "a factorial fraction", "factors:measure", ("data_root",)
     ),

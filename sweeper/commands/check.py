@@ -15,9 +15,8 @@ from sweeper.config.render import ImageSource
 from sweeper.config.schema import SIMULATED, SweepConfig
 from sweeper.errors import BadInput, bad_input, one_line
 from sweeper.events.trackers import check_mlflow
-from sweeper.stages.added_photographs import settled
 from sweeper.stages.image_sets import check_cache, setting_of
-from sweeper.stages.photographs import check_disk, photographs
+from sweeper.stages.photographs import check_disk, photographs, settled
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.study.recipes import resolve_recipe
 from tasks.base import network_of, task_facts

@@ -27,10 +27,9 @@ from sweeper.events.reporter import Board, EventCallback, Reporter
 from sweeper.events.trackers import MLFLOW, TENSORBOARD, mlflow, ray_metrics, tensorboard
 from sweeper.search.experiment import run_experiment
 from sweeper.search.loop import Loop
-from sweeper.stages.added_photographs import keep
 from sweeper.stages.identity import studies
 from sweeper.stages.inventory import Inventory
-from sweeper.stages.photographs import photographs
+from sweeper.stages.photographs import keep, photographs
 from sweeper.stages.prepare import Stages
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import append_event, read_events

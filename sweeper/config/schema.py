@@ -17,11 +17,12 @@ from render_actors.setting.source import Fit
 from sweeper.config.budget import Budget, Prices
 from sweeper.config.factors import FactorDesign, with_settings
 from sweeper.config.finetune import Finetune
-from sweeper.config.ladder import LARGEST_SIZE, Ladder
+from sweeper.config.goals import Stop, Target
+from sweeper.config.ladder import Ladder
 from sweeper.config.render import Render, Rendering
 from sweeper.config.simulated import SimulatedArm
 from sweeper.config.tune import Tune
-from sweeper.config.types import Count, DeviceChoice, Fraction, Model, Name, Names, Number, Positive, Sha256
+from sweeper.config.types import Count, DeviceChoice, Model, Name, Names, Number, Positive, Sha256
 from sweeper.storage.uris import checked_uri, expanded, is_uri, local_copy
 from tasks.base import weights_of
 
@@ -148,39 +149,6 @@ class Policy(Model):
         if name not in POLICIES:
             raise ValueError(f"choose one of {', '.join(map(repr, POLICIES))}")
         return name
-
-
-class Stop(Model):
-    """The precision at which the sweep is content: posterior standard deviations of every arm.
-
-    `prediction_sd` is for the objective `predict`; `best_within`, for `best`: errors that differ by no more are equal.
-    `rate_factor`, for `exchange`: the upper limit of the rate's 95 % interval over its lower one, for every arm.
-    """
-
-    alpha_sd: Positive | None = None
-    c_sd: Positive | None = None
-    prediction_sd: Positive | None = None
-    best_within: Annotated[Number, Field(ge=0)] | None = None
-    rate_factor: Annotated[Number, Field(gt=1)] | None = None
-
-
-class Target(Model):
-    """What the user needs: an error (a fraction, not per cent), or a least gain for each doubling of n.
-
-    `rounds`: with `objective: target`, how often images are bought, beyond the ladder's sizes, until the error is
-    reached; 0: the sweep ends with the answer whether it can be.
-    """
-
-    error: Fraction | None = None
-    min_gain: Fraction = 0.01
-    n_limit: Count | None = None
-    rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 0
-    level: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
-
-    @property
-    def largest(self) -> int:
-        """The most images that may be bought."""
-        return min(self.n_limit or LARGEST_SIZE, LARGEST_SIZE)
 
 
 class Cluster(Model):

@@ -192,7 +192,7 @@ def _photographs(job: Finetuning, trial: Trial) -> tuple[Any, Any, Any]:
 
 def _pinned(job: Finetuning, own: Any) -> Any:
     """The set as the sweep has it: on another machine photographs may lie beside it that were added since."""
-    from sweeper.stages.added_photographs import kept_as
+    from sweeper.stages.photographs import kept_as
 
     try:
         return own.pinned()

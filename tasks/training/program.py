@@ -25,7 +25,7 @@ ANSWERS = {
     "mulclass": "logits (1, classes); their sigmoids are the classes' probabilities",
     "sinclass": "logits (1, classes); their softmax is the classes' probabilities",
     "objdet": "objects (1, D, 6): class, score, x0, y0, x1, y1 in px of what the network sees",
-    "insseg": "objects (1, D, 790): class, score, x0, y0, x1, y1 in px of what the network sees, mask 28 x 28 in the box",
+    "insseg": "objects (1, D, 790): class, score, x0, y0, x1, y1 in px of what the network sees, a 28 x 28 mask in it",
     "semseg": "logits (1, classes, height, width)",
     "normal": "directions (1, 3, height, width), not yet of length 1",
     "depth": "logarithms of depths (1, 1, height, width)",

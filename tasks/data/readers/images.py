@@ -227,7 +227,7 @@ def class_numbers(file: Path, colours: Colours | None = None) -> np.ndarray:
         return _by_colour(file, image, colours)
     if image.mode not in ("1", "L", "P", *_SIXTEEN_BITS):
         raise TaskError(
-            f"map {file} is of mode {image.mode}; class numbers are one 8-bit channel. Where colours are classes, a file"
+            f"map {file} is of mode {image.mode}; class numbers are one 8-bit channel. Where colours are classes,"
             f" {COLOUR_FILE} beside the folders says which: a line NAME:R,G,B:: each"
         )
     numbers = np.asarray(image)
@@ -248,8 +248,9 @@ def _by_colour(file: Path, image: Image.Image, colours: Colours) -> np.ndarray:
     wrong = known[places] != codes
     if wrong.any():
         first = int(codes[wrong][0])
+        colour = _in_words((first >> 16, first >> 8 & 255, first & 255))
         raise TaskError(
-            f"map {file} shows the colour {_in_words((first >> 16, first >> 8 & 255, first & 255))} ({int(wrong.sum()):,}"
-            f" pixels are of no class), which {colours.file} does not have; add a line, or write the mask without blur"
+            f"map {file} shows the colour {colour} ({int(wrong.sum()):,} pixels are of no class), which {colours.file}"
+            " does not have; add a line, or write the mask without blur"
         )
     return np.asarray(numbers[places].astype(np.uint8))

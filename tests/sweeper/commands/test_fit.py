@@ -51,7 +51,7 @@ def test_runs_without_pretraining_stand_beside_the_law_and_are_said(
 def test_the_evidence_sweeps_own_table_is_fitted() -> None:
     answers = fit_table(Path("docs/evidence/observations.csv"), None)
 
-    assert [answer.fit.n.size for answer in answers.values()] == [15]
+    assert [answer.fit.n.size for answer in answers.values()] == [30]
     assert all(answer.fit.n.min() > 0 for answer in answers.values())
 
 

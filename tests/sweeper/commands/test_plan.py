@@ -12,7 +12,9 @@ from sweeper.commands.check import check
 from sweeper.commands.plan import describe
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
+from sweeper.stages.finetune import finetuning_of
 from sweeper.stages.identity import Identities, studies
+from sweeper.storage.artifacts import ArtifactStore
 from sweeper.study.arms import make_plan
 from tasks.base import task_facts
 from tasks.models.backbones import build_backbone
@@ -99,7 +101,7 @@ def test_given_weights_make_another_study_and_only_of_what_begins_with_them(tmp_
 
 
 def test_a_backbone_with_weights_is_an_arm_beside_the_same_network_without(tmp_path: Path) -> None:
-    """Given a backbone twice, once with weights, both are arms with a reference each, and the plain one is as before."""
+    """Given a backbone twice, once with weights, both are arms with a reference each; the plain one is as before."""
     file = tmp_path / "w.pt"
     torch.save(build_backbone("small_resnet", task_facts("sinclass")).state_dict(), file)
     both = {"backbones": ["small_resnet", "small_resnet@mine"], "weights": {"mine": str(file)}}

@@ -12,10 +12,10 @@ import pytest
 from sweeper.commands.check import check
 from sweeper.commands.look_over import Found
 from sweeper.config.schema import SweepConfig
-from sweeper.stages.added_photographs import keep
 from sweeper.stages.identity import studies
-from sweeper.stages.photographs import photographs
+from sweeper.stages.photographs import keep, photographs
 from sweeper.storage.artifacts import ArtifactStore
+from tasks.data.cache.split import Split
 from tests.sweeper.stages.test_photographs import REFERENCE, job_of, measured, own_cache, sweep
 from tests.tasks.data.photographs import class_folders, coco, write_photograph
 
@@ -84,7 +84,7 @@ def test_a_list_without_a_split_keeps_its_test_photographs(tmp_path: Path) -> No
     listed(20)
     sweep_of_it = sweep(tmp_path, dataset="coco:set", tasks=["objdet"])
     before, _, _ = begun(sweep_of_it)
-    tested = {split.files(k)[0] for split in [photographs(before).pinned().testing] for k in range(len(split))}
+    tested = pictures_tested(before)
 
     content = json.loads((tmp_path / "set/annotations/instances_default.json").read_text())
     listed(30)
@@ -96,9 +96,15 @@ def test_a_list_without_a_split_keeps_its_test_photographs(tmp_path: Path) -> No
     after, _, lines = begun(sweep(tmp_path, dataset="coco:set", tasks=["objdet"]))
     assert (studies(after), len(lines)) == (studies(before), 1)
     whole, s, _ = begun(sweep(tmp_path, dataset="coco:set", tasks=["objdet"], count=26))
-    testing = photographs(whole).pinned().testing
     assert s == 26
-    assert {testing.files(k)[0] for k in range(len(testing))} == tested
+    assert pictures_tested(whole) == tested
+
+
+def pictures_tested(config: SweepConfig) -> set[str]:
+    """The pictures that a sweep is tested on."""
+    testing = photographs(config).pinned().testing
+    assert isinstance(testing, Split)
+    return {testing.files(k)[0] for k in range(len(testing))}
 
 
 def test_a_label_that_changed_is_another_study(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def cvat_masks(folder: Path, count: int = 10, mode: str = "RGB") -> Path:
         mask = np.zeros((SIDE, SIDE, 3), np.uint8)
         mask[16:] = 0, 128, 0
         mask[20:28, 4:12], mask[19, 4:12] = (128, 0, 0), (224, 224, 192)
-        save(Image.fromarray(mask).convert(mode), folder / f"SegmentationClass/{k}.png")
+        save(Image.fromarray(mask).convert(mode, palette=Image.Palette.ADAPTIVE), folder / f"SegmentationClass/{k}.png")
         save(Image.fromarray(np.full((SIDE, SIDE, 3), 10 * k, np.uint8)), folder / f"JPEGImages/{k}.png")
     (folder / "labelmap.txt").write_text(LABELMAP)
     return folder
@@ -76,7 +76,7 @@ def test_a_colour_that_is_no_class_is_one_line(tmp_path: Path) -> None:
     mask[0, :2] = 7, 8, 9
     save(Image.fromarray(mask), folder / "SegmentationClass/3.png")
 
-    with pytest.raises(TaskError, match=r"3.png shows the colour 7, 8, 9 \(2 pixels .* labelmap.txt does not have"):
+    with pytest.raises(TaskError, match=r"3.png shows the colour 7, 8, 9 \(2 pixels .*labelmap.txt does not have"):
         photographs(folder).load()
 
 
