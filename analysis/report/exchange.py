@@ -113,7 +113,7 @@ def _panel(axes: Axes, fit: ExchangeFit, said: ExchangeAnswer | None, target: fl
     axes.set_xlabel(f"renders{unit}")
     axes.set_ylabel(f"labels{unit}")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g}" if value < 1e4 else f"{value:,.0f}"))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g}" if value < 100 else f"{value:,.0f}"))
         axis.set_minor_formatter(NullFormatter())
 
 

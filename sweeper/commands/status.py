@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from analysis.effects.answers import in_words, sentences
+from analysis.verdict.verdict import Verdict
 from sweeper.budget.ledger import STAGES
 from sweeper.commands.plan import next_proposal
 from sweeper.commands.report import STAGE_UNITS, Outcome, Record, read_record
@@ -27,7 +28,7 @@ def verdict_lines(outcome: Outcome) -> Iterator[str]:
         yield f"{arm}: {verdict.label} (probability {verdict.probability:.2f}). {verdict.sentence}"
     for name, said in outcome.effects.items():
         yield from (f"{name}: {line}" for line in sentences(said))
-    yield from exchange_lines(outcome.exchange)
+    yield from exchange_lines(outcome.exchange, outcome.verdicts)
     for arm in () if outcome.adaptive or outcome.exchange else outcome.undecided:
         if arm not in outcome.verdicts:
             yield f"{arm}: not identified yet: too few sizes were run."
@@ -85,13 +86,14 @@ def _effects(record: Record) -> Iterator[str]:
 
 def _exchange(record: Record) -> Iterator[str]:
     """What renders are worth in labels, of every arm that says."""
-    yield from exchange_lines(record.knowledge.exchange)
+    yield from exchange_lines(record.knowledge.exchange, record.knowledge.verdicts)
 
 
-def exchange_lines(found: Mapping[str, ArmExchange]) -> Iterator[str]:
-    """What is said of renders and labels, a line a sentence."""
+def exchange_lines(found: Mapping[str, ArmExchange], verdicts: Mapping[str, Verdict]) -> Iterator[str]:
+    """What is said of renders and labels, a line a sentence, less what the verdicts say already."""
     for arm, each in found.items():
-        yield from (f"{arm}: {sentence}." for sentence in each.sentences)
+        told = verdicts[arm].sentence.lower() if arm in verdicts else ""
+        yield from (f"{arm}: {sentence}." for sentence in each.sentences if sentence.lower() not in told)
 
 
 def _next(record: Record) -> Iterator[str]:

@@ -76,7 +76,7 @@ def test_it_ends_with_the_rate_and_goes_on_where_it_was(tmp_path: Path) -> None:
     (found,) = record.knowledge.exchange.values()
     assert found.said is not None
     assert found.said.worth.low / 1.3 < WORTH < 1.3 * found.said.worth.high
-    text = "\n".join(exchange_lines(record.knowledge.exchange))
+    text = "\n".join(exchange_lines(record.knowledge.exchange, {}))
     assert "8,000 renders are worth" in text
     assert "a render costs $0.0004, a label $0.4" in text
 
