@@ -17,7 +17,7 @@ def law_error(n: ArrayLike, alpha: ArrayLike, C: ArrayLike, D: ArrayLike) -> Flo
     """Equation (1): error(n) = D n^-alpha + C, with s fixed.
 
     All arguments broadcast; n > 0. alpha is the pre-training rate, C >= 0 the transfer gap (the error that
-    endless rendering would leave), D > 0 the error that one image leaves above the gap.
+    any number of images would leave), D > 0 the error that one image leaves above the gap.
     """
     return np.asarray(D) * np.asarray(n, float) ** -np.asarray(alpha) + np.asarray(C)
 
@@ -139,7 +139,7 @@ class LawSamples:
         return np.where((needed <= self.bend.last) | (self.bend.scale == 0), needed, bent)
 
     def gap(self) -> Floats:
-        """The error that endless rendering would leave; (draws,)."""
+        """The error that any number of images would leave; (draws,)."""
         return self.limit if self.bend is None else self.limit * np.exp(self.bend.at(self.bend.sizes()[-1]))
 
     @property

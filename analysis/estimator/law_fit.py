@@ -107,7 +107,7 @@ class LawFit:
         return _shift(variance, np.random.default_rng(crc32(self.error.tobytes())), self.samples.alpha.size)
 
     def gap(self) -> Floats:
-        """Draws of what endless rendering would leave, on all images there could be; (draws,)."""
+        """Draws of the error that any number of images would leave, on all images there could be; (draws,)."""
         return self.samples.gap() * np.exp(self.level_shift)
 
     def n_needed(self, target_error: float) -> Floats:

@@ -4,7 +4,6 @@ import base64
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import matplotlib
@@ -15,8 +14,25 @@ from matplotlib.ticker import NullFormatter
 from analysis.paper.full_law import loss_landscape
 from analysis.paper.recorded import Setting
 from analysis.paper.tables import PAPER_D, Cell, Fits, Table
+from analysis.report.style import STYLE, environment
 
 matplotlib.use("Agg")
+
+_PAGE = """{% from "head" import head %}{{ head("The paper, reproduced", style) }}
+<body><main>
+<h1>A Scaling Law for Syn2real Transfer, from its published measurements</h1>
+{% for table in tables %}<section>
+<h2>{{ table.title }}</h2>
+<p class="note">{{ table.note }}</p>
+{% if table.name in figures %}<figure class="light"><img alt="{{ table.title }}" src="data:image/png;base64,{{
+ figures[table.name] }}"></figure>{% endif %}
+<div class="card table"><table><thead><tr>{% for name in table.columns %}<th>{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in table.rows %}<tr>
+{% for cell in row %}<td data-label="{{ table.columns[loop.index0] }}">{{ shown(cell) }}</td>
+{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+</section>
+{% endfor %}</main></body></html>"""
 
 
 def write_reproduction(tables: Sequence[Table], fits: Fits, out: Path) -> Path:
@@ -131,20 +147,8 @@ def _embed(figure: Figure) -> str:
 
 
 def _page(tables: Sequence[Table], figures: Mapping[str, str]) -> str:
-    parts = [
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>The paper, reproduced</title><style>"
-        "body{font:14px/1.5 sans-serif;max-width:75em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
-        "td,th{padding:.15em .6em;border-bottom:1px solid #ddd;text-align:left}img{max-width:100%}</style>",
-        "<h1>A Scaling Law for Syn2real Transfer, from its published measurements</h1>",
-    ]
-    for table in tables:
-        parts.append(f"<h2>{escape(table.title)}</h2><p>{escape(table.note)}</p>")
-        if table.name in figures:
-            parts.append(f"<img alt='{escape(table.title)}' src='data:image/png;base64,{figures[table.name]}'>")
-        parts.append("<table><tr>" + "".join(f"<th>{escape(name)}</th>" for name in table.columns) + "</tr>")
-        parts += ["<tr>" + "".join(f"<td>{escape(_shown(cell))}</td>" for cell in row) + "</tr>" for row in table.rows]
-        parts.append("</table>")
-    return "\n".join(parts) + "</html>\n"
+    template = environment().from_string(_PAGE)
+    return template.render(style=STYLE, tables=tables, figures=figures, shown=_shown) + "\n"
 
 
 def _shown(cell: Cell) -> str:

@@ -1,54 +1,47 @@
 """The page of a recorded table: verdicts, curves and laws, self-contained, with figures and CSV files beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.estimator.law_fit import LawFit
 from analysis.report.columns import write_csv
-from analysis.report.records import Observation, Reference, ReportData
+from analysis.report.records import Exchange, Observation, Reference, ReportData
 from analysis.report.tables import report_tables
-from analysis.report.write import draw_figures, filled
+from analysis.report.write import draw_figures, filled, for_page, write_figures
 from analysis.verdict.verdict import Verdict
 
 # The tables of a whole sweep's report that a recorded table has.
 _TABLES = ("observations", "fits", "verdicts")
 
-_PAGE = """{% from "grid" import grid %}<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{{ data.title }}</title>
-<style>{{ style | safe }}</style>
-</head>
+_PAGE = """{% from "head" import head %}{% from "grid" import grid %}{% from "drawn" import drawn %}
+{% from "answers" import ranked, card, facts %}{{ head(data.title, style) }}
 <body><main>
 <h1>{{ data.title }}</h1>
 <p class="lead">{{ data.question }}</p>
 <section id="answer">
+{{ ranked(rankings) }}
 <div class="answers">
-{% for verdict in tables.verdicts.rows %}
-<div class="card answer tone-{{ verdict.label | slug }}">
-<span class="arm"><span class="dot" style="background:{{ colours[verdict.arm] }}"></span>{{ verdict.arm }}</span>
-<span class="chip">{{ verdict.label }}</span>
-<p>{{ verdict.sentence }}</p>
+{% for verdict in tables.verdicts.rows %}{{ card(verdict, colours[verdict.arm], {}) }}
+{% endfor %}
 </div>
+{{ facts((), tested) }}
+{% for note in data.notes %}<p class="note">{{ note }}</p>{% endfor %}
+</section>
+{% include "exchange" %}
+<section id="curves">
+<h2>The curves</h2>
+{% if figures.others.comparison is defined %}
+<figure>{{ drawn("Error against n, all arms", figures.others.comparison) }}
+<figcaption>Marks: runs, with one standard error; lines: the law error(n) = D n<sup>&minus;alpha</sup> + C, its median
+at each n; bands: 90% for the mean error.</figcaption></figure>
+{% endif %}
+<div class="pair">
+{% for arm, figure in figures.curves.items() %}
+<figure>{{ drawn("Curve of " ~ arm, figure) }}</figure>
 {% endfor %}
 </div>
 {{ grid(tables.verdicts) }}
-{% for note in data.notes %}<p class="note">{{ note }}</p>{% endfor %}
-</section>
-<section id="curves">
-<h2>The curves</h2>
-<figure><img alt="Error against n, all arms" src="{{ figures.others.comparison | source }}">
-<figcaption>Marks: runs, with one standard error; lines: the law error(n) = D n<sup>&minus;alpha</sup> + C, its median
-at each n; bands: 90% for the mean error.</figcaption></figure>
-<div class="pair">
-{% for arm, png in figures.curves.items() %}
-<figure><img alt="Curve of {{ arm }}" src="{{ png | source }}"></figure>
-{% endfor %}
-</div>
 </section>
 <section id="law">
 <h2>alpha and C, and how well they are known</h2>
@@ -60,7 +53,9 @@ at each n; bands: 90% for the mean error.</figcaption></figure>
 
 @dataclass(frozen=True, eq=False)
 class FittedTable:
-    """What the page shows. All by arm; `references`: errors without pre-training; `notes`: what was left out."""
+    """What the page shows. All by arm; `references`: errors without pre-training; `notes`: what was left out;
+    `tasks`: fine-tuning tasks, within which arms are compared; `exchange`: what renders are worth in labels, in
+    sentences."""
 
     title: str
     fits: Mapping[str, LawFit]
@@ -70,19 +65,19 @@ class FittedTable:
     notes: Sequence[str] = ()
     target_error: float | None = None
     classes: int | None = None
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    exchange: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def write_fit_page(folder: Path, fitted: FittedTable) -> Path:
     """Write report.html, figures/*.png and tables/*.csv into `folder`, made where it is missing; returns the page."""
     data = _as_report(fitted)
-    figures, all_tables = draw_figures(data), report_tables(data)
-    tables = {name: all_tables[name] for name in _TABLES}
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    for name, png in figures.files().items():
-        (folder / "figures" / name).write_bytes(png)
+    shown = for_page(data)
+    figures, tables = draw_figures(shown), {name: report_tables(data)[name] for name in _TABLES}
+    write_figures(folder, figures)
     write_csv(folder / "tables", tables, simulated=False)
     page = folder / "report.html"
-    page.write_text(filled(_PAGE, data, figures, tables=tables), encoding="utf-8")
+    page.write_text(filled(_PAGE, shown, figures, tables=report_tables(shown)), encoding="utf-8")
     return page
 
 
@@ -106,6 +101,8 @@ def _as_report(fitted: FittedTable) -> ReportData:
         target_error=fitted.target_error,
         classes=fitted.classes,
         notes=fitted.notes,
+        tasks=fitted.tasks,
+        exchange={arm: Exchange(sentences) for arm, sentences in fitted.exchange.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""What was measured, as marks in the report's figures: runs with their own errors, and the order they came in."""
+"""What was measured, as marks in the report's figures: runs with their own errors."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,8 +11,6 @@ from analysis.estimator.law_fit import LawFit
 from analysis.estimator.observations import log_errors
 from analysis.report.records import Observation
 
-# For up to so many runs of one size, every place in the order of decisions is written.
-_MOST_PLACES = 8
 # Log errors that differ by less are those of one run.
 _SAME = 1e-6
 # Runs of one size stand side by side: so far apart, and all of them within so much, in log n.
@@ -20,7 +18,12 @@ _APART, _SPREAD = 0.06, 0.18
 
 
 def draw_runs(
-    axes: Axes, fit: LawFit, runs: Sequence[Observation], colour: str, marker: str = "o", label: str | None = None
+    axes: Axes,
+    fit: LawFit | None,
+    runs: Sequence[Observation],
+    colour: str,
+    marker: str = "o",
+    label: str | None = None,
 ) -> None:
     """Each run's mean with one standard error to either side, and faint beside it its fine-tunes where it has several.
 
@@ -56,11 +59,13 @@ def _side_by_side(runs: Sequence[Observation]) -> list[float]:
     return at
 
 
-def standard_error(fit: LawFit, run: Observation) -> float:
+def standard_error(fit: LawFit | None, run: Observation) -> float:
     """Of the run's log error, from what is known without the law: the variance that the fit was told, or where it was
     told none the spread of the run's own fine-tunes; 0 where neither is known."""
-    same = (fit.n == run.n) & (np.abs(np.log(fit.error) - log(run.error)) < _SAME)
-    told = float(fit.log_variance[same].max(initial=0.0))
+    told = 0.0
+    if fit is not None:
+        same = (fit.n == run.n) & (np.abs(np.log(fit.error) - log(run.error)) < _SAME)
+        told = float(fit.log_variance[same].max(initial=0.0))
     if told == 0 and len(run.errors) > 1:
         told = float(log_errors(run.errors).var(ddof=1)) / len(run.errors)
     return sqrt(told)
@@ -69,37 +74,3 @@ def standard_error(fit: LawFit, run: Observation) -> float:
 def heights(runs: Sequence[Observation]) -> list[float]:
     """The errors of all fine-tunes: what a picture has to hold."""
     return [error for run in runs for error in run.errors]
-
-
-def draw_order(axes: Axes, runs: Sequence[Observation], ink: str, pale: str) -> None:
-    """Above the plot, over each size: the places of its runs in the order of decisions."""
-    orders = defaultdict(list)
-    for run in runs:
-        orders[run.n].append(run.order)
-    for n, places in orders.items():
-        text = "\n".join(_stack(sorted(places, reverse=True)))
-        axes.text(
-            n,
-            1.01,
-            text,
-            transform=axes.get_xaxis_transform(),
-            ha="center",
-            va="bottom",
-            fontsize=7.5,
-            color=ink,
-        )
-    axes.text(1.0, 1.01, "order of the runs", transform=axes.transAxes, ha="right", fontsize=7.5, color=pale)
-
-
-def order_height(runs: Sequence[Observation]) -> float:
-    """Points that the order above the plot takes."""
-    sizes = [run.n for run in runs]
-    return 8 + 11.0 * min(max((sizes.count(n) for n in sizes), default=0), _MOST_PLACES)
-
-
-def _stack(places: Sequence[int]) -> list[str]:
-    """The places as lines. Of very many only the first and the last are written, to leave room for the plot."""
-    if len(places) <= _MOST_PLACES:
-        return [str(place) for place in places]
-    half = _MOST_PLACES // 2
-    return [*map(str, places[:half]), "⋮", *map(str, places[1 + half - _MOST_PLACES :])]

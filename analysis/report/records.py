@@ -136,11 +136,24 @@ class StageSpend:
 
 @dataclass(frozen=True)
 class ContactSheet:
-    """Rendered images of one rendering setting with their labels drawn; PNG bytes."""
+    """Images of one rendering setting, or real ones: a PNG or JPEG file.
+
+    `labelled`: the same rendered images with their labels drawn; empty where there are none.
+    """
 
     rendering: str
     caption: str
-    png: bytes
+    picture: bytes
+    labelled: bytes = b""
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What to do next and why, the command for it, and what that would cost; "" where there is none."""
+
+    what: str
+    command: str = ""
+    cost: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,15 +168,15 @@ class ExchangeRun:
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
-    """What renders are worth in labels to an arm: its runs, those of n = 0 among them, and what is said, in lines.
+    """What renders are worth in labels to an arm: what is said, in lines, and its runs, those of n = 0 among them.
 
-    `fit`, `said`: None where the runs do not say it.
+    `fit`, `said`: None where the runs do not say it, or where the page tells the sentences alone.
     """
 
-    runs: Sequence[ExchangeRun]
     sentences: Sequence[str]
-    fit: ExchangeFit | None
-    said: ExchangeAnswer | None
+    runs: Sequence[ExchangeRun] = ()
+    fit: ExchangeFit | None = None
+    said: ExchangeAnswer | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,8 +190,13 @@ class ReportData:
     (analysis/complexity.py), where it was measured; to be compared at equal n and features only. `tuned_on`: in words,
     the data that decided the tuning. `steps`: the numbers of steps that were tried before the first run, and
     `steps_reason` which was chosen; empty where none were to be chosen. `effects`: of rendering attributes, by group of
-    arms that share backbone and fine-tuning task. `exchange`: of renders for labels, by arm, where runs have several s;
-    all else is then of the runs at the largest.
+    arms that share backbone and fine-tuning task. `n_target`, `tie`: where the question is which arm is best, at how
+    many images, and errors that count as equal. `tasks`: of each arm the
+    fine-tuning task; arms of different ones are not compared. `levels`: of each arm the attributes in which the
+    renderings differ.
+    `facts`: what a reader asks first, as (term, text). `photographs`: real images of the task. `exchange`: what renders
+    are worth in labels, by arm, where runs have several s; all else is then of the runs at the largest. `refresh_s`:
+    the page reads itself anew so often, for one that is written while the sweep runs.
     """
 
     title: str
@@ -207,4 +225,17 @@ class ReportData:
     steps: Sequence[StepsTried] = ()
     steps_reason: str = ""
     effects: Mapping[str, Effects] = field(default_factory=dict)
+    next_steps: Sequence[NextStep] = ()
+    n_target: int | None = None
+    tie: float = 0.0
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    facts: Sequence[tuple[str, str]] = ()
+    photographs: ContactSheet | None = None
     exchange: Mapping[str, Exchange] = field(default_factory=dict)
+    refresh_s: int | None = None
+
+    @property
+    def level(self) -> float:
+        """The probability that the intervals of what the laws give hold."""
+        return next((said.level for said in self.verdicts.values()), 0.95)

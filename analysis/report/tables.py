@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from statistics import fmean
 
-from analysis.amounts import money
-from analysis.estimator.law_fit import Estimate, LawFit
-from analysis.report.attributes import effects_table, settings_table
+import numpy as np
+
+from analysis.amounts import chance, money
+from analysis.estimator.law_fit import Estimate, LawFit, shortest_interval
 from analysis.report.columns import Column, Table, percent, spent
-from analysis.report.exchange import exchange_runs_table, exchange_table
+from analysis.report.parts.attributes import effects_table, settings_table
+from analysis.report.parts.exchange import exchange_runs_table, exchange_table
 from analysis.report.records import Reference, ReportData
 from analysis.report.tuning_tables import steps_table, tuning_table
 from analysis.verdict.shuffled_labels import what_it_says
@@ -17,25 +19,25 @@ from analysis.verdict.verdict import Verdict
 
 def report_tables(data: ReportData) -> dict[str, Table]:
     """Every table by name; the name is that of its file."""
-    attributes = {"effects": effects_table(data.effects), "settings": settings_table(data.effects)}
+    attributes = {
+        "effects": effects_table(data.effects),
+        "settings": settings_table(data.effects, have_laws=bool(data.fits)),
+    }
     both = {"exchange": exchange_table(data.exchange), "exchange_runs": exchange_runs_table(data.exchange)}
-    return (
-        (attributes if data.effects else {})
-        | (both if data.exchange else {})
-        | {
-            "observations": _observations(data),
-            "fits": _fits(data),
-            "verdicts": _verdicts(data),
-            "references": _references(data),
-            "controls": _controls(data),
-            "steps": steps_table(data),
-            "tuning": tuning_table(data),
-            "decisions": _decisions(data),
-            "ledger": _ledger(data),
-            "versions": _pairs("package", "version", data.versions),
-            "seeds": _pairs("of", "seed", data.seeds),
-        }
-    )
+    always = {
+        "observations": _observations(data),
+        "fits": _fits(data),
+        "verdicts": _verdicts(data),
+        "references": _references(data),
+        "controls": _controls(data),
+        "steps": steps_table(data),
+        "tuning": tuning_table(data),
+        "decisions": _decisions(data),
+        "ledger": _ledger(data),
+        "versions": _pairs("package", "version", data.versions),
+        "seeds": _pairs("of", "seed", data.seeds),
+    }
+    return (attributes if data.effects else {}) | (both if data.exchange else {}) | always
 
 
 def _observations(data: ReportData) -> Table:
@@ -60,10 +62,11 @@ def _fits(data: ReportData) -> Table:
         Column("arm", "arm", lambda row: row[0]),
         Column("runs", "runs", lambda row: int(row[1].n.size), numeric=True),
         Column(name="method", value=lambda row: row[1].method),
-        *_estimate("alpha", "alpha", lambda fit: fit.alpha, _with_interval),
-        *_estimate("C", "C", lambda fit: fit.C, _with_interval),
+        *_estimate("alpha", "alpha", lambda fit: fit.alpha, _plain, data.level),
+        Column("C, the transfer gap", text=lambda row: _gap(row[1], data.level), numeric=True),
+        *_estimate(None, "C", lambda fit: fit.C),
         *_estimate(None, "D", lambda fit: fit.D),
-        *_estimate("run noise", "sigma", lambda fit: fit.sigma, _noise),
+        *_estimate("run noise", "sigma", lambda fit: fit.sigma, _percents, data.level),
         *measured,
         Column(
             "identified",
@@ -77,11 +80,20 @@ def _fits(data: ReportData) -> Table:
 
 
 def _estimate(
-    title: str | None, name: str, of: Callable[[LawFit], Estimate], text: Callable[[Estimate], str] = str
+    title: str | None,
+    name: str,
+    of: Callable[[LawFit], Estimate],
+    text: Callable[[float, float, float], str] = lambda *_: "",
+    level: float = 0.95,
 ) -> tuple[Column, ...]:
-    """The columns of one value of the law, its median first; the page shows that one alone, as `text` has it."""
+    """The columns of one value of the law; the page shows its median and the interval that holds `level`, as `text` has
+    them."""
+
+    def shown(row: tuple[str, LawFit]) -> str:
+        return text(of(row[1]).median, *of(row[1]).interval(level))
+
     return (
-        Column(title, name, lambda row: of(row[1]).median, lambda row: text(of(row[1])), numeric=True),
+        Column(title, name, lambda row: of(row[1]).median, shown, numeric=True),
         Column(name=f"{name}_mean", value=lambda row: of(row[1]).mean),
         Column(name=f"{name}_sd", value=lambda row: of(row[1]).sd),
         Column(name=f"{name}_low95", value=lambda row: of(row[1]).interval(0.95)[0]),
@@ -106,16 +118,13 @@ def _verdicts(data: ReportData) -> Table:
             lambda v: v.label,
             lambda v: v.label if v.leaning is None else f"{v.label} (leaning: {v.leaning})",
         ),
-        Column("probability", "probability", text=lambda v: _chance(v.probability), numeric=True),
+        Column("probability", "probability", text=lambda v: chance(v.probability), numeric=True),
         Column(name="leaning"),
         Column("against no pre-training", "against_none", _finding, _beside_none),
+        Column("images now", text=lambda v: _images(data, v.arm), numeric=True),
         *_share("error now", "error_now"),
         *_share("next doubling lowers it by", "next_doubling"),
-        Column(
-            "endless rendering leaves",
-            text=lambda v: f"{100 * v.C_interval[0]:.1f} to {v.C_interval[1]:.1%}",
-            numeric=True,
-        ),
+        Column("C, the transfer gap", text=lambda v: _gap(data.fits[v.arm], v.level), numeric=True),
         Column(name="n_needed"),
         Column(name="n_needed_low", value=lambda v: v.n_needed_interval and v.n_needed_interval[0]),
         Column(name="n_needed_high", value=lambda v: v.n_needed_interval and v.n_needed_interval[1]),
@@ -123,6 +132,10 @@ def _verdicts(data: ReportData) -> Table:
         Column(name="sentence"),
     )
     return Table([data.verdicts[arm] for arm in data.arms if arm in data.verdicts], columns)
+
+
+def _images(data: ReportData, arm: str) -> str:
+    return f"{data.fits[arm].n.max():,.0f}"
 
 
 def _finding(verdict: Verdict) -> str | None:
@@ -142,7 +155,7 @@ def _share(title: str, name: str) -> tuple[Column, ...]:
 
     def text(verdict: Verdict) -> str:
         low, high = ends(verdict)
-        return f"{getattr(verdict, name):.1%} ({100 * low:.1f} to {high:.1%})"
+        return _percents(getattr(verdict, name), low, high)
 
     return (
         Column(title, name, text=text, numeric=True),
@@ -152,11 +165,17 @@ def _share(title: str, name: str) -> tuple[Column, ...]:
 
 
 def _references(data: ReportData) -> Table:
-    titles = ("error without", "measured with", "by the law", "P(better)", "learning rates without / with")
+    """An arm beside no pre-training; its sentence stands in the answer, and its numbers here."""
+    titles = (
+        "without pre-training",
+        "runs with it",
+        "lower by, in points",
+        "P(lower)",
+        "learning rates without / with",
+    )
     columns = (
         Column("arm", text=itemgetter(0)),
-        *(Column(title, text=itemgetter(at), numeric=True) for at, title in enumerate(titles, 1)),
-        Column("in words", text=itemgetter(6)),
+        *(Column(title, text=itemgetter(at), numeric=at != 2) for at, title in enumerate(titles, 1)),
     )
     return Table([_compared(data, data.references[arm]) for arm in data.arms if arm in data.references], columns)
 
@@ -167,11 +186,13 @@ def _compared(data: ReportData, reference: Reference) -> tuple[str, ...]:
     rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
     seen = data.verdicts[arm].without if arm in data.verdicts else None
     if seen is None:
-        why = "n = 0 is not finished" if arm in data.verdicts else "too few sizes were run to compare"
-        return (arm, _repeated(reference.error, len(reference.errors)), "-", "-", "-", rates, why)
+        why = "n = 0 is not finished" if arm in data.verdicts else "too few sizes to compare"
+        return (arm, _repeated(reference.error, len(reference.errors)), "-", why, "-", rates)
     measured = ", ".join(f"{each.error:.1%}" for each in data.observations if (each.arm, each.n) == (arm, seen.n))
-    without, at_n = _repeated(seen.reference, seen.repeats), f"{measured} (n = {seen.n:,})"
-    return (arm, without, at_n, f"{seen.error:.1%}", _chance(seen.probability), rates, seen.sentence)
+    low, high = seen.interval
+    lower = f"{100 * seen.saved:.1f} (95%: {100 * low:.1f} to {100 * high:.1f})"
+    without, at_n = _repeated(seen.reference, seen.repeats), f"n = {seen.n:,}: {measured}"
+    return (arm, without, at_n, lower, chance(seen.probability), rates)
 
 
 def _repeated(error: float, fine_tunes: int) -> str:
@@ -187,7 +208,7 @@ def _controls(data: ReportData) -> Table:
         Column("n", "n", text=lambda c: f"{c.n:,}", numeric=True),
         errors("labels shuffled", "shuffled"),
         errors("labels as they are", "taught"),
-        errors("no pre-training", "without"),
+        Column(name="without", value=lambda c: _joined(c.without)),
         Column("in words", "sentence", what_it_says),
     )
     return Table(data.controls, columns)
@@ -206,7 +227,7 @@ def _decisions(data: ReportData) -> Table:
         Column("error", "error", text=lambda d: percent(d.error), numeric=True),
         Column(name="reason"),
         Column(
-            "what it did",
+            "what it did to the sd",
             text=lambda d: "-" if d.realised is None else f"{d.about}: {d.realised[0]:.3g} to {d.realised[1]:.3g}",
         ),
         Column(name="about"),
@@ -242,18 +263,16 @@ def _mean(errors: Sequence[float]) -> str:
     return f"{fmean(errors):.1%} ({len(errors)} fine-tunes)" if errors else "not run"
 
 
-def _chance(probability: float) -> str:
-    """A probability in percent; draws cannot tell one beyond 99.9 % from certainty. nan: none is given."""
-    if probability != probability:
-        return "-"
-    return "> 99.9%" if probability > 0.999 else f"{probability:.1%}"
+def _gap(fit: LawFit, level: float) -> str:
+    """C, on all images there could be, as verdicts have it."""
+    draws = fit.gap()
+    low, high = shortest_interval(draws, level)
+    return _percents(float(np.median(draws)), float(low), float(high))
 
 
-def _with_interval(value: Estimate) -> str:
-    low, high = value.interval(0.95)
-    return f"{value.median:.3f} ({low:.3f} to {high:.3f})"
+def _plain(middle: float, low: float, high: float) -> str:
+    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _noise(sigma: Estimate) -> str:
-    low, high = sigma.interval(0.95)
-    return f"{sigma.median:.1%} ({100 * low:.1f} to {high:.1%})"
+def _percents(middle: float, low: float, high: float) -> str:
+    return f"{middle:.1%} ({100 * low:.1f} to {high:.1%})"

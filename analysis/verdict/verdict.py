@@ -28,9 +28,9 @@ class Verdict:
 
     `probability` is that of the label being right; for "not identified yet" it is that of the likeliest other
     label, named in `leaning`, and nan where the runs may be no curve of errors. `n_needed` and its interval: images
-    that reach the target, inf where endless rendering may not; None without a target or where it is not the
+    that reach the target, inf where no number of images may; None without a target or where it is not the
     question. `cost_needed`: dollars (or the unit of `cost_per_image`) of rendering from the largest n so far to
-    `n_needed`. `C_interval`: the error that endless rendering would leave. `error_now`: median error at the largest
+    `n_needed`. `C_interval`: the error that any number of images would leave. `error_now`: median error at the largest
     n so far, and `error_now_interval`. `next_doubling`: median relative fall of the error from doubling that n, and
     `next_doubling_interval`. `without`: the arm beside no pre-training at that n, None where that was not run.
     `level`: what the intervals hold, but for that of `without`. `change`: of attributes, the one likeliest to help.
@@ -285,7 +285,7 @@ def _change(asked: _Question) -> str:
         )
     if asked.n_limit is None or float((asked.target <= asked.C).mean()) >= asked.level:
         return (
-            f"More images will not help: even endless rendering would leave an error of"
+            f"More images will not help: any number of them would leave an error of"
             f" {_percent(asked.C, asked.level)}, above the {asked.target:.1%} you need. Change the rendering."
         )
     return (

@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 PICTURE = Path(__file__).with_name("floors.svg")
 
 FOR = {
-    "sweeper.__main__": "the command line: options, exit codes, one line for what is wrong",
+    "sweeper.__main__": "the entry point: exit codes, one line for what is wrong",
+    "sweeper.cli": "the command line: each command with its options, help and example",
     "sweeper.bench": "sweeper bench NAME: speed, cost and quality beside a reference",
     "sweeper.commands": "a file a command: plan, run, status, report, render, fit ...",
     "sweeper.search": "the loop: what to run next, when to stop; tuning with Ray Tune",

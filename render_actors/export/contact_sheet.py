@@ -40,6 +40,20 @@ def contact_sheet(images: Sequence[RenderedImage], class_names: Sequence[str], c
     return sheet
 
 
+def plain_sheet(pictures: Sequence[NDArray[np.uint8]], columns: int = 6, side: int = 96) -> Image.Image:
+    """Pictures (H, W, 3), as they are, at `side` px each, `columns` a row; ValueError for none."""
+    if not pictures:
+        raise ValueError("contact sheet: no pictures; give one or more")
+    rows, step = -(-len(pictures) // columns), side + _GAP_PX
+    sheet = Image.new("RGB", (columns * step - _GAP_PX, rows * step - _GAP_PX), "white")
+    for position, pixels in enumerate(pictures):
+        row, column = divmod(position, columns)
+        smaller = pixels.shape[0] > side
+        resample = Image.Resampling.LANCZOS if smaller else Image.Resampling.NEAREST
+        sheet.paste(Image.fromarray(pixels).resize((side, side), resample), (column * step, row * step))
+    return sheet
+
+
 def side_by_side(settings: Mapping[str, tuple[Sequence[RenderedImage], Sequence[str]]], rows: int = 6) -> Image.Image:
     """One column of at most `rows` images for each setting, under its name; values are (images, class names).
 

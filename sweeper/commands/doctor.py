@@ -7,7 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+
+from sweeper.config.extras import EXTRAS, OURS, install, shadowed
+from sweeper.errors import one_line
 
 LEAST_DISK_GB = 5
 
@@ -31,6 +35,8 @@ def examine() -> list[Check]:
     """Every check, in the order in which a sweep would need it."""
     checks: list[Callable[[], Check]] = [
         _python,
+        _names,
+        _extras,
         _cpus,
         _disk,
         _temporary,
@@ -40,12 +46,37 @@ def examine() -> list[Check]:
         _fashion_mnist,
         _browser,
     ]
-    return [check() for check in checks]
+    return [_looked(check) for check in checks]
+
+
+def _looked(check: Callable[[], Check]) -> Check:
+    """A check's answer; where what it needs is not installed, or its name is taken, that."""
+    try:
+        return check()
+    except ImportError as error:
+        name = check.__name__.removeprefix("_").replace("_", " ")
+        return Check(name, False, f"not looked for: {one_line(error)}", "install what is absent above", needed=False)
 
 
 def _python() -> Check:
     version = ".".join(str(part) for part in sys.version_info[:3])
     return Check("python", sys.version_info[:2] == (3, 11), version, "Blender's wheels need 3.11: run make setup")
+
+
+def _names() -> Check:
+    """Our packages have common names: another of that name on the path before ours breaks every command."""
+    taken = ", ".join(f"{name} is taken from {where}" for name, where in shadowed())
+    remedy = "run from another folder, or uninstall what is there"
+    return Check("package names", not taken, taken or f"{', '.join(OURS)} are ours", remedy)
+
+
+def _extras() -> Check:
+    """The light part of the package fits and reports; the rest is optional."""
+    wanted = ("train", "render", "cluster")
+    missing = [extra for extra in wanted if find_spec(EXTRAS[extra][0]) is None]
+    found = ", ".join(f"{extra} {'absent' if extra in missing else 'there'}" for extra in wanted)
+    remedy = f"`sweeper run` needs them, `sweeper fit` does not: {install(*missing)}"
+    return Check("optional parts", not missing, found, remedy, needed=False)
 
 
 def _cpus() -> Check:
@@ -80,6 +111,8 @@ def _ports() -> Check:
 
 def _blender() -> Check:
     """Imported in a process of its own: a missing library would crash this one."""
+    if find_spec("bpy") is None:
+        return Check("Blender", False, "not installed", install("render"), needed=False)
     code = "from render_actors.blender.renderer import blender_version; print(blender_version())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     lines = (done.stdout + done.stderr).strip().splitlines() or ["no output"]
@@ -88,6 +121,8 @@ def _blender() -> Check:
 
 
 def _gpus() -> Check:
+    if find_spec("torch") is None:
+        return Check("GPUs", False, "not looked for without torch", install("train"), needed=False)
     import torch
 
     from tasks.training.evaluation import gpu_has_bf16

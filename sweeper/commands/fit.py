@@ -154,6 +154,8 @@ def write_page(answers: Answers, folder: Path, title: str) -> Path:
         [f"{note}." for note in answers.notes],
         answers.asked.target,
         answers.asked.classes,
+        {names[arm]: _task(first) for arm, first in firsts.items()},
+        {arm or "all runs": said.sentences for arm, (_, said) in answers.rates.items()},
     )
     try:
         return write_fit_page(folder, fitted)
@@ -167,6 +169,13 @@ def _seen(arm: str, rows: Sequence[Row]) -> list[Observation]:
         Observation(arm, _whole(own[0].n), i, tuple(row.error for row in own), i + 1, math.nan, math.nan)
         for i, own in enumerate(_runs(rows))
     ]
+
+
+def _task(row: Row) -> str:
+    """What an arm was tested on, within which arms are compared: fine-tuning task, data set and s."""
+    task, _, rest = row.group.partition("/")
+    dataset, _, s = rest.partition("/")[2].rpartition("/")
+    return " ".join(filter(None, (task, dataset, s and f"s = {s}")))
 
 
 def _whole(n: float) -> int:

@@ -2,23 +2,23 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.estimator.identified import FEWEST_RESIDUAL_DOF
 from analysis.policy.proposal import Proposal
 from analysis.policy.runs import Run
-from sweeper.budget.cost_model import total
-from sweeper.budget.costs import Estimate
 from sweeper.budget.ledger import Ledger
 from sweeper.cluster.resources import cpu_count, finetunes_at_a_time, needs, shortage
 from sweeper.commands.check import check
 from sweeper.commands.look_over import Found
+from sweeper.commands.plan_costs import Part, over_budget, part, steps_part
 from sweeper.commands.report import LEDGER, Record
-from sweeper.commands.steps import chosen_before, finetunes_estimate, tried_on
+from sweeper.commands.steps import chosen_before, tried_on
 from sweeper.config.devices import gpus_here
 from sweeper.config.schema import SweepConfig
-from sweeper.config.tune import Scope, Tune, scope_of
+from sweeper.config.tune import scope_of
 from sweeper.search.choice import FEWEST_FOLDS
 from sweeper.search.decisions import choose, opening
 from sweeper.search.designs.both_sizes import grid_runs
@@ -30,14 +30,38 @@ from sweeper.stages.inventory import Inventory
 from sweeper.stages.photographs import disk_in_words, photographs, tested_in_words
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.run_folder import fetched_run_folder
+from sweeper.storage.strict_json import dumps
 from sweeper.study import results
 from sweeper.study.arms import Plan, make_plan
 from sweeper.study.recipes import less_than_one_pass
 from sweeper.study.steps import StepsChoice, with_steps
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What a sweep will do and cost. `lines`: what is said before the costs; those that begin with `mind:` warn.
+
+    `alone`: how many runs of the grid need no checkpoint of their own, where there are several s.
+    """
+
+    config: SweepConfig
+    plan: Plan
+    tested: str
+    lines: tuple[str, ...]
+    store: str
+    measured: int
+    left_out: tuple[str, ...]
+    costs: tuple[Part, ...]
+    alone: int | None = None
+
+
 def describe(config: SweepConfig) -> str:
     """Text of `sweeper plan`; raises BadInput as `run` would, before anything is spent."""
+    return as_text(look(config))
+
+
+def look(config: SweepConfig) -> Preview:
+    """What a sweep will do and cost; raises BadInput as `run` would, before anything is spent."""
     looked = Found()
     config, s = check(config, looked)
     plan, place = make_plan(config, s), fetched_run_folder(config.place, missing_ok=True)
@@ -49,19 +73,17 @@ def describe(config: SweepConfig) -> str:
     rows = results.read(folder, these)
     inventory, pricing = look_ahead(config, config.run_folder, rows)
     first = [] if steps or not config.tune.iterations else tried_on(config, plan, pricing)
-    pilot = [look.run for look in _opening(config, plan, pricing)]
+    pilot = [each.run for each in _opening(config, plan, pricing)]
     grid = [run for run in pilot if run.n == 0]
     grid += _ladder_once(config, plan)
     measured = {each.run for each in results.runs(rows) if each.repeats >= config.finetune.repeats}
     pilot_left, grid_left = ([run for run in runs if run not in measured] for runs in (pilot, grid))
+    opening_part = part(pricing, "opening", pilot_left, config.tune)
+    parts = [opening_part, part(pricing, "grid", grid_left, config.tune)]
     tested = "the test split" if config.is_simulated else tested_in_words(config, photographs(config).pinned())
-    lines = [
-        *over_budget(config, pricing, pilot_left),
-        f"{config.name}: {len(plan.arms)} arms, s = {_labels(plan)} real training images, error on {tested}",
-        *(f"  {arm.name}" for arm in plan.arms),
-        *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
-        f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
-        *_more_sizes(plan),
+    lines = (
+        *over_budget(pricing, opening_part),
+        *_arms_and_sizes(config, plan, tested),
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
         *_beyond_the_ladder(config),
         *_too_few_runs(config, plan),
@@ -73,17 +95,53 @@ def describe(config: SweepConfig) -> str:
         *(f"mind: {line}" for line in looked.minds),
         *_common_values(config),
         *_steps(config, steps, first),
-        f"in the store already: {'nothing, errors are simulated' if config.is_simulated else _cached(inventory, grid)}",
-        f"measured already: {len(measured)} runs; not counted below",
-        *filter(None, [results.left_out(folder, these)]),
+    )
+    left_out = tuple(filter(None, [results.left_out(folder, these)]))
+    store = "nothing, errors are simulated" if config.is_simulated else _cached(inventory, grid)
+    costs = (*steps_part(config, pricing, first), *parts)
+    alone = _finetunes_alone(inventory, grid_left) if plan.counts else None
+    return Preview(config, plan, tested, lines, store, len(measured), left_out, costs, alone)
+
+
+def as_text(preview: Preview) -> str:
+    """A line for each thing, costs last."""
+    config = preview.config
+    lines = [
+        *preview.lines,
+        f"in the store already: {preview.store}",
+        f"measured already: {preview.measured} runs; not counted below",
+        *preview.left_out,
         "cost            low / expected / high",
-        *_steps_costs(config, pricing, first),
-        *_costs("opening (n = 0 and pilot)", pricing, pilot_left, config.tune),
-        *_costs("the whole ladder once (fixed grid)", pricing, grid_left, config.tune),
-        *_finetunes_alone(plan, inventory, grid_left),
+        *(line for part in preview.costs for line in part.as_text()),
+        *_alone(preview),
         f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
     ]
     return "\n".join(lines)
+
+
+def as_json(preview: Preview) -> str:
+    """One object: arms, sizes, what to mind, and the costs by stage in seconds, device-seconds and dollars."""
+    config, plan = preview.config, preview.plan
+    found = {
+        "name": config.name,
+        "simulated": config.is_simulated,
+        "arms": [arm.name for arm in plan.arms],
+        "controls": [arm.name for arm in plan.controls],
+        "s": plan.s,
+        "counts": list(plan.counts),
+        "tested_on": preview.tested,
+        "ladder": list(plan.ladder),
+        "choices": list(plan.choices),
+        "mind": [line.removeprefix("mind: ") for line in preview.lines if line.startswith("mind: ")],
+        "store": preview.store,
+        "measured": preview.measured,
+        "left_out": list(preview.left_out),
+        "costs": {part.key: part.as_plain() for part in preview.costs},
+        "finetunes_alone": preview.alone,
+        "budget": config.budget.caps(),
+        "policy": config.policy.name,
+    }
+    return dumps(found)
 
 
 def _ladder_once(config: SweepConfig, plan: Plan) -> list[Run]:
@@ -98,12 +156,28 @@ def _labels(plan: Plan) -> str:
     return ", ".join(map(str, plan.counts or (plan.s,)))
 
 
-def _finetunes_alone(plan: Plan, inventory: Inventory, runs: Sequence[Run]) -> list[str]:
+def _finetunes_alone(inventory: Inventory, runs: Sequence[Run]) -> int:
+    return sum(not inventory.work(run, runs[:i]).pretrain for i, run in enumerate(runs))
+
+
+def _alone(preview: Preview) -> list[str]:
     """How many runs over several s need no checkpoint of their own."""
-    if not plan.counts:
+    if preview.alone is None:
         return []
-    alone = sum(not inventory.work(run, runs[:i]).pretrain for i, run in enumerate(runs))
-    return [f"of these {len(runs)} runs {alone} need fine-tunes alone: n = 0, or a checkpoint that another s has too"]
+    runs = next(part.runs for part in preview.costs if part.key == "grid")
+    return [
+        f"of these {runs} runs {preview.alone} need fine-tunes alone: n = 0, or a checkpoint that another s has too"
+    ]
+
+
+def _arms_and_sizes(config: SweepConfig, plan: Plan, tested: str) -> list[str]:
+    return [
+        f"{config.name}: {len(plan.arms)} arms, s = {_labels(plan)} real training images, error on {tested}",
+        *(f"  {arm.name}" for arm in plan.arms),
+        *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
+        f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
+        *_more_sizes(plan),
+    ]
 
 
 def _too_few_runs(config: SweepConfig, plan: Plan) -> list[str]:
@@ -182,19 +256,6 @@ def _own_images(config: SweepConfig) -> list[str]:
     return ["images: each size and seed renders its own (pretrain.subset: independent); arms of a rendering share them"]
 
 
-def over_budget(config: SweepConfig, pricing: Pricing, opening_left: Sequence[Run]) -> list[str]:
-    """A line where what is left of the budget does not hold what the opening is expected to cost."""
-    expected = total(e for es in _by_stage(pricing, opening_left, config.tune).values() for e in es).expected
-    costs, shown = expected.by_cap(), {"minutes": "minutes", "device_hours": "device-hours", "usd": "dollars"}
-    return [
-        f"mind: the opening alone is expected to take {costs[cap]:.3g} {shown[cap]}, and the budget has"
-        f" {max(0.0, left):.3g} left: the sweep will end before a verdict; raise budget.{cap}, or lower the ladder, the"
-        " recipes' iterations, tune.trials or finetune.repeats"
-        for cap, left in pricing.ledger.left().items()
-        if costs[cap] > left
-    ]
-
-
 def _devices(config: SweepConfig) -> list[str]:
     """What each stage runs on, and what of it this machine lacks."""
     if config.is_simulated:
@@ -251,46 +312,10 @@ def _steps(config: SweepConfig, chosen: StepsChoice | None, first: Sequence[Run]
     ]
 
 
-def _steps_costs(config: SweepConfig, pricing: Pricing, first: Sequence[Run]) -> Iterator[str]:
-    """What choosing the steps costs beside the opening, which has the images and checkpoints that it needs."""
-    if first:
-        trials = len(first) * len(config.tune.iterations or ())
-        yield f"choosing the steps: {trials} trials of {config.tune.folds} folds each, on checkpoints of the opening"
-        yield f"  finetune  {_amounts(total(finetunes_estimate(config, run, pricing.slots) for run in first))}"
-
-
 def _cached(inventory: Inventory, grid: Sequence[Run]) -> str:
     wanted = [run for run in grid if run.n > 0]
     there = sum(1 for run in wanted if not inventory.work(run).pretrain)
     return f"{there} of {len(wanted)} checkpoints of the ladder, {inventory.images_there(grid)} of its images"
-
-
-def _costs(title: str, pricing: Pricing, runs: Sequence[Run], tune: Tune) -> Iterator[str]:
-    """Cost by stage of a set of runs, each shared image and each tuning counted once."""
-    by_stage = _by_stage(pricing, runs, tune)
-    yield f"{title}: {len(runs)} runs"
-    for stage, estimates in by_stage.items():
-        yield f"  {stage:9s} {_amounts(total(estimates))}"
-    yield f"  {'total':9s} {_amounts(total(e for es in by_stage.values() for e in es))}"
-
-
-def _by_stage(pricing: Pricing, runs: Sequence[Run], tune: Tune) -> dict[str, list[Estimate]]:
-    by_stage: dict[str, list[Estimate]] = {}
-    tuned: set[Scope] = set()
-    for i, run in enumerate(runs):
-        scope = scope_of(tune, run.arm, run.n, run.s)
-        for stage, estimate in pricing.estimates(run, runs[:i], tunes=scope not in tuned).items():
-            by_stage.setdefault(stage, []).append(estimate)
-        tuned.add(scope)
-    return by_stage
-
-
-def _amounts(estimate: Estimate) -> str:
-    low, expected, high = estimate.low, estimate.expected, estimate.high
-    return (
-        f"{low.wall_s / 60:.1f} / {expected.wall_s / 60:.1f} / {high.wall_s / 60:.1f} min,"
-        f" ${low.usd:.3f} / {expected.usd:.3f} / {high.usd:.3f} ({estimate.source})"
-    )
 
 
 def _budget(config: SweepConfig) -> str:

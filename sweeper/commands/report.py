@@ -1,18 +1,14 @@
 """From a run folder to its report: everything is read back from config, results, decisions, ledger and store."""
 
-import io
 import json
-import logging
-import platform
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from analysis.effects.answers import Effects
 from analysis.policy.runs import Run
 from analysis.report.records import (
-    ContactSheet,
     Decision,
     Exchange,
     ExchangeRun,
@@ -25,12 +21,10 @@ from analysis.report.records import (
 from analysis.report.write import write_report as write_page
 from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import Verdict
-from render_actors.actor import SHARD_FILE
-from render_actors.export.contact_sheet import contact_sheet
-from render_actors.setting.classes import class_names
-from render_actors.shards.format import read_shard
 from sweeper.budget.ledger import Ledger
 from sweeper.commands.complexity import read_complexity
+from sweeper.commands.next_steps import Situation, next_steps
+from sweeper.commands.pictures import dataset_name, photograph_sheet, render_sheets
 from sweeper.commands.steps import chosen_before
 from sweeper.commands.tuning import tuned_on, tuning_table
 from sweeper.config.load import load_run_config
@@ -38,21 +32,17 @@ from sweeper.config.schema import SweepConfig
 from sweeper.search.decision_log import DECISIONS, decision_events, learning_events
 from sweeper.search.knowledge import Knowledge, learn, with_effects
 from sweeper.stages.identity import as_plain, studies
-from sweeper.stages.image_sets import run_images
-from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.json_lines import read_events
 from sweeper.study import results
 from sweeper.study.arms import Arm, Plan, make_plan
+from sweeper.study.attributes import TASK_FACTOR, attributes_of
 from sweeper.study.exchange import ArmExchange
 from sweeper.study.recipes import less_than_one_pass, resolve_recipe
 from sweeper.study.steps import enough_for
 from sweeper.study.studies import Studies
 
-log = logging.getLogger("sweeper")
-
 LEDGER = "ledger.jsonl"
 STOPPED = "stopped.jsonl"
-SHEET_IMAGES = 24
 # Of a sweep at one s, and of one over several.
 QUESTION = ("Render more images, or change how they are rendered?", "Render more images, or label more photographs?")
 STAGE_UNITS = {"render": "images", "pretrain": "checkpoints", "finetune": "fine-tunes"}
@@ -109,10 +99,13 @@ def read_record(folder: Path) -> Record:
     return Record(folder, config, plan, these, observations, ledger, knowledge, stop["kind"], stop["reason"])
 
 
-def write_report(folder: Path) -> Outcome:
-    """Write report.html, figures/ and tables/ of a run folder."""
+def write_report(folder: Path, refresh_s: int | None = None) -> Outcome:
+    """Write report.html, figures/ and tables/ of a run folder.
+
+    `refresh_s`: the page reads itself anew so often, for one that is written while the sweep runs.
+    """
     record = read_record(folder)
-    page = write_page(folder, _report_data(record))
+    page = write_page(folder, _report_data(record, refresh_s))
     verdicts = record.knowledge.verdicts
     effects = {name: group.said for name, group in record.knowledge.effects.items()}
     exchange = record.knowledge.exchange
@@ -132,7 +125,7 @@ def _undecided(record: Record) -> tuple[str, ...]:
     return tuple(arm.name for arm in record.plan.arms if is_open(arm.name))
 
 
-def _report_data(record: Record) -> ReportData:
+def _report_data(record: Record, refresh_s: int | None) -> ReportData:
     config, knowledge = record.config, record.knowledge
     events = decision_events(record.folder / DECISIONS, record.studies)
     return ReportData(
@@ -150,7 +143,7 @@ def _report_data(record: Record) -> ReportData:
         config_text=config.to_yaml() + recipes_text(config),
         versions=_versions(record.observations),
         seeds=_seeds(config),
-        sheets=() if config.is_simulated else tuple(_sheets(config, record.observations)),
+        sheets=() if config.is_simulated else tuple(render_sheets(config, record.observations)),
         target_error=config.target.error,
         classes=config.finetune.classes,
         simulated=config.is_simulated,
@@ -163,12 +156,20 @@ def _report_data(record: Record) -> ReportData:
         exchange={arm: _exchange(each) for arm, each in knowledge.exchange.items()},
         steps=list(_steps(record)),
         steps_reason="" if (choice := chosen_before(config, record.folder)) is None else choice.reason,
+        next_steps=next_steps(Situation(record.folder, config, knowledge, record.ledger, record.stop_kind)),
+        n_target=config.n_target if config.objective == "best" else None,
+        tie=config.stop.best_within or 0.0,
+        tasks={arm.name: arm.finetune_task for arm in record.plan.arms},
+        levels=_levels(config, record.plan),
+        facts=_facts(record),
+        photographs=None if config.is_simulated else photograph_sheet(config),
+        refresh_s=refresh_s,
     )
 
 
 def _exchange(state: ArmExchange) -> Exchange:
     runs = tuple(ExchangeRun(each.run.n, each.run.s, each.run.seed, each.error) for each in state.runs)
-    return Exchange(runs, state.sentences, state.fit, state.said)
+    return Exchange(state.sentences, runs, state.fit, state.said)
 
 
 def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
@@ -242,36 +243,31 @@ def _spend(ledger: Ledger) -> Iterator[StageSpend]:
         yield StageSpend(stage, round(row["units"]), STAGE_UNITS[stage], row["wall_s"], row["usd"])
 
 
+def _facts(record: Record) -> list[tuple[str, str]]:
+    """What a reader asks first: on what task, with how many runs, for how much."""
+    config, spent, runs = record.config, record.ledger.spent(), record.knowledge.runs
+    tasks, n = ", ".join(config.finetune.tasks), sum(each.run.n > 0 for each in runs)
+    of = "" if config.is_simulated else f" on {dataset_name(config)}, from {record.plan.s:,} labelled photographs"
+    none = f"{len(runs) - n} run{'s' * (len(runs) - n != 1)} without"
+    measured = f"{n} pre-trainings and {none}, {config.finetune.repeats} fine-tunes each"
+    cost = f"{spent.wall_s / 60:.1f} minutes, {spent.device_s / 3600:.2f} device-hours, ${spent.usd:,.3f}"
+    return [("The real task", f"{tasks}{of}"), ("Measured", measured), ("What the sweep cost", cost)]
+
+
+def _levels(config: SweepConfig, plan: Plan) -> dict[str, dict[str, str]]:
+    """Of each arm the attributes in which the renderings differ, where it is these that tell arms apart."""
+    found = attributes_of(config, plan.arms)
+    if found.factors is None or len(config.renderings) < 2:
+        return {}
+    levels = {arm.name: found.factors.named(found.place[arm.name]) for arm in plan.arms}
+    return {name: {key: level for key, level in own.items() if key != TASK_FACTOR} for name, own in levels.items()}
+
+
 def _seeds(config: SweepConfig) -> dict[str, int]:
     """The seeds that all runs share."""
     seeds = {"sweep": config.seed, "images": config.seed, "real subset": config.seed}
     own = {"images": config.pretrain.subset != "first", "real subset": config.finetune.subset != "shared"}
     return {name: seed for name, seed in seeds.items() if not own.get(name)}
-
-
-def _sheets(config: SweepConfig, observations: Sequence[results.Observation]) -> Iterator[ContactSheet]:
-    """The first images of each rendering setting, with their labels drawn."""
-    store = ArtifactStore(config.store)
-    for rendering in config.renderings:
-        read = ((row.n, row.seed) for row in observations if row.rendering == rendering)
-        first = next(read, None)
-        if first is None and config.is_adaptive:
-            # It was not chosen.
-            continue
-        images = run_images(config, rendering, *(first or (1, config.seed)))
-        manifest = store.find_sound(images.shard(0))
-        if manifest is None:
-            why = "its first images are missing or damaged; `sweeper render` makes them"
-            log.warning("no contact sheet of %s: %s", rendering, why)
-            continue
-        images_there = read_shard(store.path(manifest, SHARD_FILE))
-        # Spread over the shard's scenes: neighbours show the same scene from another side.
-        shown = images_there[:: max(1, len(images_there) // SHEET_IMAGES)][:SHEET_IMAGES]
-        buffer = io.BytesIO()
-        contact_sheet(shown, class_names(images.setting)).save(buffer, "PNG")
-        of = f"{len(shown)} of the first {len(images_there)} images"
-        caption = f"{rendering}: {of}, with the boxes and classes of what is visible"
-        yield ContactSheet(rendering, caption, buffer.getvalue())
 
 
 def _versions(observations: list[results.Observation]) -> dict[str, str]:
@@ -301,8 +297,7 @@ def recipes_text(config: SweepConfig) -> str:
 
 def _notes(record: Record) -> list[str]:
     """What a reader must know that no table says."""
-    spent = record.ledger.spent()
-    notes = [f"The sweep was alive for {spent.wall_s / 60:.1f} minutes on {platform.machine()}, over all its restarts."]
+    notes = []
     left_out = results.left_out(record.folder / "results", record.studies)
     if left_out is not None:
         notes.append(f"{left_out}.")

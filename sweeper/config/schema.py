@@ -14,10 +14,9 @@ from pydantic import Field, field_validator, model_validator
 from analysis.policy.goals import Objective
 from analysis.policy.registry import OURS, POLICIES
 from render_actors.setting.source import Fit
-from sweeper.config.budget import Budget, Prices
+from sweeper.config.budget import Budget, Prices, Stop, Target
 from sweeper.config.factors import FactorDesign, with_settings
 from sweeper.config.finetune import Finetune
-from sweeper.config.goals import Stop, Target
 from sweeper.config.ladder import Ladder
 from sweeper.config.render import Render, Rendering
 from sweeper.config.simulated import SimulatedArm

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from sweeper.events.eta import Rates
 from sweeper.storage.strict_json import dumps
 
 Mode = Literal["auto", "json"]
@@ -36,6 +37,7 @@ class Reporter:
         self._started = time.monotonic()
         self._said: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
+        self._rates = Rates()
         self._callbacks: list[EventCallback] = []
         self._live: Progress | None = None
         if not self._json and self._console.is_terminal:
@@ -65,11 +67,22 @@ class Reporter:
                 callback(name, fields)
 
     def progress(self, stage: str, what: str, done: float, total: float, rate: float, unit: str) -> None:
-        """Report how far a stage is: `done` of `total` units, `rate` units a second."""
+        """Report how far a stage is: `done` of `total` units, `rate` units a second. What is left is added."""
         key = f"{stage} {what}"
         speed = f"{done:.0f}/{total:.0f} {unit}, {rate:{'.0f' if rate >= 10 else '.2g'}} {unit}/s"
-        fields = {"stage": stage, "what": what, "done": done, "total": total, "rate": rate, "unit": unit}
+        fields: dict[str, Any] = {
+            "stage": stage,
+            "what": what,
+            "done": done,
+            "total": total,
+            "rate": rate,
+            "unit": unit,
+        }
         with self._lock:
+            left = self._rates.eta(key, time.monotonic(), done, total, rate)
+            if left is not None:
+                speed += f", {left}"
+                fields |= {"eta_s": left.expected, "eta_low_s": left.low, "eta_high_s": left.high}
             for callback in self._callbacks:
                 callback("progress", fields)
             if self._live is not None:
@@ -95,6 +108,7 @@ class Reporter:
         return count
 
     def _finish_bar(self, stage: Any, what: Any) -> None:
+        self._rates.forget(f"{stage} {what}")
         bar = self._bars.pop(f"{stage} {what}", None)
         if bar is not None and self._live is not None:
             self._live.remove_task(bar)

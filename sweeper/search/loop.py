@@ -188,7 +188,7 @@ class Loop:
             seconds=seconds,
             checkpoint=trial.checkpoint.key if trial.checkpoint else "",
             study=self.studies.current[trial.run.arm],
-            versions=results.VERSIONS,
+            versions=results.versions(),
             tuned=spelled(trial.settings),
             share=share,
             **more,

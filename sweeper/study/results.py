@@ -12,7 +12,9 @@ import platform
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,13 @@ from sweeper.study.studies import Studies
 log = logging.getLogger("sweeper")
 
 PACKAGES = ("ray", "torch", "torchvision", "bpy", "blenderproc", "optuna", "numpy", "scipy", "pyarrow")
-VERSIONS = " ".join([f"python={platform.python_version()}", *(f"{name}={version(name)}" for name in PACKAGES)])
+
+
+@cache
+def versions() -> str:
+    """Of Python and of what is installed of the packages that render, train and fit: "python=3.11.2 ray=2.60.0 ..."."""
+    there = [name for name in PACKAGES if find_spec(name) is not None]
+    return " ".join([f"python={platform.python_version()}", *(f"{name}={version(name)}" for name in there)])
 
 
 @dataclass(frozen=True)

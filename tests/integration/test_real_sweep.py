@@ -90,7 +90,9 @@ def test_a_real_sweep_fills_its_table_and_shows_what_was_rendered(undisturbed: S
 
     # and the report shows them, and accounts for each stage
     page = (undisturbed.folder / "report.html").read_text()
-    assert 'alt="Rendered images of all-random" src="data:image/png;base64,' in page
+    assert 'alt="all-random" src="data:image/jpeg;base64,' in page
+    assert 'alt="Real photographs (fashion-mnist)" src="data:image/jpeg;base64,' in page
+    assert "<code>sweeper run" in page
     assert "Simulated" not in page
     assert {row["stage"]: int(row["count"]) for row in table(undisturbed.folder, "ledger")}["pretrain"] == 3
     assert undisturbed.place.wait_until_empty(30) == []

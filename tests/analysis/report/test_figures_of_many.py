@@ -10,6 +10,7 @@ import numpy as np
 from analysis.estimator.fit import fit_laws
 from analysis.report.plots import arm_colours, comparison_figure, curve_figure, decision_figure, learning_figure
 from analysis.report.records import Decision, Observation
+from analysis.report.svg import png_of
 
 SIZES = (1_000, 4_000, 16_000)
 ARMS = [f"setting {i}/objdet/resnet50/objdet" for i in range(40)]
@@ -39,19 +40,20 @@ def test_forty_arms_have_a_legend_and_a_plot() -> None:
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tall = comparison_figure(fits, every, {}, colours)
-        decision_figure(decisions, colours)
-        learning_figure(decisions, colours)
+        tall = png_of(comparison_figure(fits, every, {}, colours))
+        png_of(decision_figure(decisions, colours))
+        png_of(learning_figure(decisions, colours))
     few = ARMS[:2]
-    short = comparison_figure({arm: fits[arm] for arm in few}, [s for s in every if s.arm in few], {}, colours)
+    two = {arm: fits[arm] for arm in few}
+    short = png_of(comparison_figure(two, [s for s in every if s.arm in few], {}, arm_colours(few)))
     assert height(tall) > 1.5 * height(short)
 
 
 def test_a_hundred_runs_of_one_size_leave_room_for_the_plot() -> None:
-    """Given so many repeats, the order of the runs is written in part above the plot, and not over all of it."""
+    """Given so many repeats, its picture is drawn without a complaint."""
     arm = ARMS[0]
     many = observed(arm, repeats=100)
     fit = fit_laws({arm: (np.array([o.n for o in many]), np.array([o.error for o in many]))})[arm]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        curve_figure(arm, fit, many, None, "#0072B2")
+        png_of(curve_figure(arm, fit, many, None, "#0072b2"))

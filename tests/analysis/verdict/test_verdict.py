@@ -43,7 +43,7 @@ def test_target_below_the_gap_says_that_more_images_will_not_help() -> None:
     assert said.label == "change the rendering"
     low, high = said.C_interval
     assert 0.12 < low < 0.15 < high
-    assert said.sentence.startswith("More images will not help: even endless rendering would leave an error of 1")
+    assert said.sentence.startswith("More images will not help: any number of them would leave an error of 1")
     assert "above the 12.0% you need. Change the rendering." in said.sentence
 
 

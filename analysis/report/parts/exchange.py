@@ -11,27 +11,30 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from analysis.exchange.answer import ExchangeAnswer, Interval
 from analysis.exchange.fit import BEYOND, ExchangeFit
 from analysis.report.columns import Column, Table, percent
-from analysis.report.plots import png_of
 from analysis.report.records import Exchange
+from analysis.report.svg import INK, PALE, WANTED, canvases
 
-# The section of the page; `grid` is imported by the page, but an included part has to import it itself.
-EXCHANGE = """{% if data.exchange %}{% from "grid" import grid %}<section id="exchange">
-<h2>Renders or labels</h2>
+# The section of both pages. An included part has to import what it uses itself.
+EXCHANGE = """{% if data.exchange %}{% from "grid" import grid %}{% from "drawn" import drawn %}<section id="exchange">
+<h2>What renders are worth in labels</h2>
 {% for arm, each in data.exchange.items() %}<div class="card">
-<p><span class="arm"><span class="dot" style="background:{{ colours[arm] }}"></span>{{ arm }}</span></p>
-{% for sentence in each.sentences %}<p>{{ sentence[0] | upper }}{{ sentence[1:] }}.</p>{% endfor %}
-</div>{% endfor %}
+{% if arm %}<h3>{% if arm in colours %}<span class="dot" style="background:{{ colours[arm] }}"></span>{% endif %}{{ arm
+ }}</h3>{% endif %}
+<ul>{% for sentence in each.sentences %}<li>{{ sentence[0] | upper }}{{ sentence[1:] }}.</li>
+{% endfor %}</ul></div>
+{% endfor %}
 {% if figures.others.exchange is defined %}
-<figure><img alt="Lines of equal error over renders and labels" src="{{ figures.others.exchange | source }}">
+<figure>{{ drawn("Lines of equal error over renders and labels", figures.others.exchange) }}
 <figcaption>Lines: the same error, the median of the law error = f(s + T); points: runs; on the left, no
-renders. Where a line falls steeply in money, renders are the better purchase. Purple: the error that is wanted, dashed
-its 95% limits, and the cheapest way to it.</figcaption></figure>
+renders. Where a line falls steeply in money, renders are the better purchase. {% if data.target_error is not none %}
+Purple: the error that is wanted, dashed its 95% limits, and the cheapest way to it.{% endif %}</figcaption></figure>
 {% endif %}
-{{ grid(tables.exchange) }}
+{% if tables.exchange.rows %}{{ grid(tables.exchange) }}{% endif %}
 </section>{% endif %}"""
 
 _LINES = 6
-_INK, _PALE, _WANTED = "#222222", "#8a8f98", "#6a3d9a"
+# Wide enough for two panels side by side.
+_WIDE = 6.0
 
 
 def exchange_table(found: Mapping[str, Exchange]) -> Table:
@@ -69,20 +72,15 @@ def exchange_runs_table(found: Mapping[str, Exchange]) -> Table:
     return Table([(arm, run) for arm, each in found.items() for run in each.runs], columns)
 
 
-def exchange_figure(found: Mapping[str, Exchange], target: float | None) -> bytes:
+def exchange_figure(found: Mapping[str, Exchange], target: float | None, width: float = 9.0) -> Figure:
     """Lines of equal error over n and s, in dollars where both have a price; a panel an arm."""
-    fitted = {arm: each for arm, each in found.items() if each.fit is not None}
-    across = min(2, len(fitted))
-    down = -(-len(fitted) // across)
-    figure = Figure(figsize=(6.4 * across, 4.6 * down), layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False).reshape(-1)
-    for axes in panels[len(fitted) :]:
-        axes.set_visible(False)
-    for axes, (arm, each) in zip(panels, fitted.items(), strict=False):
-        assert each.fit is not None
-        _panel(axes, each.fit, each.said, target)
+    fits = [(arm, each.fit, each.said) for arm, each in found.items() if each.fit is not None]
+    across = min(2, len(fits)) if width > _WIDE else 1
+    figure, panels = canvases(width, 4.2 * -(-len(fits) // across), len(fits), across)
+    for axes, (arm, fit, said) in zip(panels, fits, strict=True):
+        _panel(axes, fit, said, target)
         axes.set_title(arm, loc="left", fontsize=11, fontweight="bold")
-    return png_of(figure)
+    return figure
 
 
 def _panel(axes: Axes, fit: ExchangeFit, said: ExchangeAnswer | None, target: float | None) -> None:
@@ -99,16 +97,16 @@ def _panel(axes: Axes, fit: ExchangeFit, said: ExchangeAnswer | None, target: fl
     axes.set_xscale("symlog", linthresh=a_render * least / 2, linscale=0.5)
     axes.set_yscale("log")
     levels = np.unique(np.round(np.geomspace(median.min(), median.max(), _LINES + 2)[1:-1], 3))
-    lines = axes.contour(x, y, median, levels=levels, colors=_PALE, linewidths=1.1)
+    lines = axes.contour(x, y, median, levels=levels, colors=PALE, linewidths=1.1)
     axes.clabel(lines, fmt=lambda level: f"{100 * level:.3g} %", fontsize=8)
-    axes.scatter(a_render * runs.n, a_label * runs.s, s=18, color=_INK, zorder=3)
+    axes.scatter(a_render * runs.n, a_label * runs.s, s=18, color=INK, zorder=3)
     if target is not None:
         low, high = (np.quantile(error, q, axis=0).reshape(x.shape) for q in (0.025, 0.975))
         for surface, style in ((median, "solid"), (low, "dashed"), (high, "dashed")):
-            axes.contour(x, y, surface, levels=[target], colors=_WANTED, linewidths=1.3, linestyles=style)
+            axes.contour(x, y, surface, levels=[target], colors=WANTED, linewidths=1.3, linestyles=style)
     if said is not None and said.way is not None:
         place = (a_render * said.way.n.median, a_label * said.way.s.median)
-        axes.scatter(*place, marker="*", s=130, color=_WANTED, zorder=4)
+        axes.scatter(*place, marker="*", s=130, color=WANTED, zorder=4)
     unit = "" if prices is None else ", dollars"
     axes.set_xlabel(f"renders{unit}")
     axes.set_ylabel(f"labels{unit}")
