@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from analysis.estimator.law_fit import LawFit
@@ -13,17 +13,19 @@ class Run:
     """One pre-train and fine-tune: what is proposed, priced, reserved, observed and fitted.
 
     `arm`: its name. `n`: synthetic images. `s`: real training images; 0 where errors are simulated or recorded.
+    `tells_s`: whether messages say its s, as those of a sweep over several s do.
     """
 
     arm: str
     n: int
     seed: int
     s: int = 0
+    tells_s: bool = field(default=False, compare=False)
 
     @property
     def what(self) -> str:
         """The run in words, for messages."""
-        return f"{self.arm} n={self.n} seed={self.seed}"
+        return f"{self.arm} n={self.n}{f' s={self.s}' if self.tells_s else ''} seed={self.seed}"
 
 
 @dataclass(frozen=True, eq=False)

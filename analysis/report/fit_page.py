@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis.estimator.law_fit import LawFit
 from analysis.report.columns import write_csv
-from analysis.report.records import Observation, Reference, ReportData
+from analysis.report.records import Exchange, Observation, Reference, ReportData
 from analysis.report.tables import report_tables
 from analysis.report.write import draw_figures, filled, for_page, write_figures
 from analysis.verdict.verdict import Verdict
@@ -28,13 +28,7 @@ _PAGE = """{% from "head" import head %}{% from "grid" import grid %}{% from "dr
 {{ facts((), tested) }}
 {% for note in data.notes %}<p class="note">{{ note }}</p>{% endfor %}
 </section>
-{% if data.exchange %}<section id="exchange">
-<h2>What renders are worth in labels</h2>
-{% for arm, sentences in data.exchange.items() %}<div class="card">{% if arm %}<h3>{{ arm }}</h3>{% endif %}<ul>
-{% for sentence in sentences %}<li>{{ sentence }}.</li>
-{% endfor %}</ul></div>
-{% endfor %}
-</section>{% endif %}
+{% include "exchange" %}
 <section id="curves">
 <h2>The curves</h2>
 {% if figures.others.comparison is defined %}
@@ -108,7 +102,7 @@ def _as_report(fitted: FittedTable) -> ReportData:
         classes=fitted.classes,
         notes=fitted.notes,
         tasks=fitted.tasks,
-        exchange=fitted.exchange,
+        exchange={arm: Exchange(sentences) for arm, sentences in fitted.exchange.items()},
     )
 
 

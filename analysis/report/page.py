@@ -60,6 +60,8 @@ The tables below hold what was measured.</p>
 {% for note in data.notes %}<p class="note">{{ note }}</p>{% endfor %}
 </section>
 
+{% include "exchange" %}
+
 <section id="curves">
 <h2>The curves</h2>
 {% if figures.others.comparison is defined %}

@@ -9,6 +9,8 @@ from analysis.complexity import Complexity
 from analysis.effects.answers import Effects
 from analysis.estimator.law_fit import LawFit
 from analysis.estimator.observations import log_errors
+from analysis.exchange.answer import ExchangeAnswer
+from analysis.exchange.fit import ExchangeFit
 from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import Verdict
 
@@ -154,6 +156,29 @@ class NextStep:
     cost: str = ""
 
 
+@dataclass(frozen=True)
+class ExchangeRun:
+    """A run over renders and labels: n (0: no pre-training), s, seed and its error."""
+
+    n: int
+    s: int
+    seed: int
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Exchange:
+    """What renders are worth in labels to an arm: what is said, in lines, and its runs, those of n = 0 among them.
+
+    `fit`, `said`: None where the runs do not say it, or where the page tells the sentences alone.
+    """
+
+    sentences: Sequence[str]
+    runs: Sequence[ExchangeRun] = ()
+    fit: ExchangeFit | None = None
+    said: ExchangeAnswer | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
     """Everything the report shows.
@@ -170,8 +195,8 @@ class ReportData:
     fine-tuning task; arms of different ones are not compared. `levels`: of each arm the attributes in which the
     renderings differ.
     `facts`: what a reader asks first, as (term, text). `photographs`: real images of the task. `exchange`: what renders
-    are worth in labels, sentences by arm. `refresh_s`: the page reads itself anew so often, for one that is written
-    while the sweep runs.
+    are worth in labels, by arm, where runs have several s; all else is then of the runs at the largest. `refresh_s`:
+    the page reads itself anew so often, for one that is written while the sweep runs.
     """
 
     title: str
@@ -207,7 +232,7 @@ class ReportData:
     levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = ()
     photographs: ContactSheet | None = None
-    exchange: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    exchange: Mapping[str, Exchange] = field(default_factory=dict)
     refresh_s: int | None = None
 
     @property

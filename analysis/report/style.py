@@ -34,6 +34,7 @@ p, li, figcaption, dd, summary { overflow-wrap:anywhere; }
 .tone-good-enough { --tone:var(--good); }
 .tone-render-more { --tone:var(--more); }
 .tone-change-the-rendering { --tone:var(--change); }
+.tone-label-more { --tone:var(--change); }
 .tone-not-identified-yet { --tone:var(--open); }
 .chip.worse { --tone:var(--change); margin-left:6px; }
 .banner { background:#fff3cd; color:#5c4400; border:1px solid #e6c65c; border-radius:10px;

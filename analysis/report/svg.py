@@ -28,13 +28,20 @@ def css_colour(text: str) -> str:
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure (inches) apart from pyplot's global state, so that reports may be written from any thread."""
-    figure = Figure(figsize=(width, height), dpi=144, layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color=GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=9)
+    figure, (axes,) = canvases(width, height)
     return figure, axes
+
+
+def canvases(width: float, height: float, count: int = 1, across: int = 1) -> tuple[Figure, list[Axes]]:
+    """The same with `count` panels, `across` of them side by side."""
+    figure = Figure(figsize=(width, height), dpi=144, layout="constrained", facecolor="white")
+    panels = [figure.add_subplot(-(-count // across), across, place) for place in range(1, count + 1)]
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color=GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.tick_params(labelsize=9)
+    return figure, panels
 
 
 def png_of(figure: Figure) -> bytes:

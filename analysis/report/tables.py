@@ -8,8 +8,9 @@ import numpy as np
 
 from analysis.amounts import chance, money
 from analysis.estimator.law_fit import Estimate, LawFit, shortest_interval
-from analysis.report.attributes import effects_table, settings_table
 from analysis.report.columns import Column, Table, percent, spent
+from analysis.report.parts.attributes import effects_table, settings_table
+from analysis.report.parts.exchange import exchange_runs_table, exchange_table
 from analysis.report.records import Reference, ReportData
 from analysis.report.tuning_tables import steps_table, tuning_table
 from analysis.verdict.shuffled_labels import what_it_says
@@ -22,7 +23,8 @@ def report_tables(data: ReportData) -> dict[str, Table]:
         "effects": effects_table(data.effects),
         "settings": settings_table(data.effects, have_laws=bool(data.fits)),
     }
-    return (attributes if data.effects else {}) | {
+    both = {"exchange": exchange_table(data.exchange), "exchange_runs": exchange_runs_table(data.exchange)}
+    always = {
         "observations": _observations(data),
         "fits": _fits(data),
         "verdicts": _verdicts(data),
@@ -35,6 +37,7 @@ def report_tables(data: ReportData) -> dict[str, Table]:
         "versions": _pairs("package", "version", data.versions),
         "seeds": _pairs("of", "seed", data.seeds),
     }
+    return (attributes if data.effects else {}) | (both if data.exchange else {}) | always
 
 
 def _observations(data: ReportData) -> Table:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis.report.attributes import effects_figure
 from analysis.report.columns import write_csv
 from analysis.report.names import names_of, renamed
 from analysis.report.page import ANSWERS, PAGE, SLOPE_IS_PRIOR
+from analysis.report.parts.attributes import effects_figure
+from analysis.report.parts.exchange import EXCHANGE, exchange_figure
 from analysis.report.plots import (
     arm_colours,
     comparison_figure,
@@ -103,6 +104,8 @@ def draw_figures(data: ReportData) -> Figures:
         others["comparison"] = partial(comparison_figure, fits, seen, *lines, classes=data.classes)
     if data.effects:
         others["effects"] = partial(effects_figure, data.effects)
+    if any(each.fit is not None for each in data.exchange.values()):
+        others["exchange"] = partial(exchange_figure, data.exchange, data.target_error)
     if data.steps:
         others["steps"] = partial(steps_figure, data.steps)
     if any(d.n > 0 for d in data.decisions):
@@ -142,7 +145,7 @@ def render_html(data: ReportData, figures: Figures, full_names: dict[str, str] |
 
 def filled(page: str, data: ReportData, figures: Figures, **more: object) -> str:
     """A page of the report's style, filled in; every value is escaped. `more`: what this page has besides."""
-    templates = environment({"answers": ANSWERS})
+    templates = environment({"answers": ANSWERS, "exchange": EXCHANGE})
     templates.filters |= {"source": _source, "slug": _slug}
     return templates.from_string(page).render(
         data=data,

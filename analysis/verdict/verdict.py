@@ -14,7 +14,7 @@ from analysis.verdict.no_curve import at_chance
 from analysis.verdict.no_pretraining import Comparison, compare
 from analysis.verdict.purchases import QUANTILES, next_size
 
-Label = Literal["render more", "change the rendering", "good enough", "not identified yet"]
+Label = Literal["render more", "change the rendering", "label more", "good enough", "not identified yet"]
 _MORE_RUNS = "More runs are needed before money is spent on either."
 # Purchases that the first is made for.
 ROUNDS = len(QUANTILES)

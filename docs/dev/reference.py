@@ -22,7 +22,8 @@ from pydantic import BaseModel, TypeAdapter
 from sweeper.__main__ import app
 from sweeper.config.factors import FactorDesign
 from sweeper.config.render import ImageSource, Rendering
-from sweeper.config.schema import SimulatedArm, SweepConfig
+from sweeper.config.schema import SweepConfig
+from sweeper.config.simulated import SimulatedArm
 from sweeper.config.tune import Space
 from tasks.recipes.recipe import Recipe
 

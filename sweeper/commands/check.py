@@ -40,7 +40,7 @@ def check(config: SweepConfig, found: Found | None = None) -> tuple[SweepConfig,
     config = located(config)
     if config.is_simulated:
         _check_simulated(config)
-        return config, 0
+        return config, max(config.finetune.counts or (0,))
     _check_tasks("pretrain", config.pretrain.tasks, config)
     _check_tasks("finetune", config.finetune.tasks, config)
     _check_backbones(config)
@@ -187,9 +187,10 @@ def _real_images(config: SweepConfig, found: Found) -> tuple[str, int | None, in
         found.minds += known.lines
         chosen, rest, tested = own.drawn(real, config.seed), own.rest(real), np.arange(len(real.testing))
         on_folds = config.tune.trials or config.tune.iterations
-        if on_folds and len(chosen) < config.tune.folds:
+        fewest = min(finetune.counts or (len(chosen),))
+        if on_folds and fewest < config.tune.folds:
             raise BadInput(
-                f"tune.folds: {config.tune.folds} folds of {len(chosen)} real training images; lower tune.folds, or "
+                f"tune.folds: {config.tune.folds} folds of {fewest} real training images; lower tune.folds, or "
                 "raise finetune.fraction or finetune.count"
             )
         if on_folds:

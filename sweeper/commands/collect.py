@@ -62,7 +62,7 @@ class Kept:
     @property
     def key(self) -> tuple[Any, ...]:
         """What tells it from every other fine-tune: the study knows the photographs, the recipe and the arm."""
-        return self.study, self.n, self.seed, self.repeat
+        return self.study, self.n, self.s, self.seed, self.repeat
 
 
 _TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), float | None: pa.float64(), bytes | None: pa.binary()}

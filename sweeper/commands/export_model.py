@@ -82,7 +82,7 @@ def _best(record: Record, arm: str | None) -> tuple[Observation, list[Observatio
     if not rows:
         raise BadInput(f"{wanted}: no fine-tune of it is finished; run the sweep first")
     best = min(rows, key=lambda row: (row.error, -row.n, row.seed, row.repeat))
-    return best, [row for row in rows if row.n == best.n]
+    return best, [row for row in rows if (row.n, row.s) == (best.n, best.s)]
 
 
 def _trial(record: Record, row: Observation, store: ArtifactStore) -> Trial:

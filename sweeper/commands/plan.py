@@ -21,6 +21,7 @@ from sweeper.config.schema import SweepConfig
 from sweeper.config.tune import scope_of
 from sweeper.search.choice import FEWEST_FOLDS
 from sweeper.search.decisions import choose, opening
+from sweeper.search.designs.both_sizes import grid_runs
 from sweeper.search.knowledge import FEWEST_SIZES
 from sweeper.search.pricing import Pricing
 from sweeper.stages.identity import studies
@@ -38,7 +39,10 @@ from sweeper.study.steps import StepsChoice, with_steps
 
 @dataclass(frozen=True)
 class Preview:
-    """What a sweep will do and cost. `lines`: what is said before the costs; those that begin with `mind:` warn."""
+    """What a sweep will do and cost. `lines`: what is said before the costs; those that begin with `mind:` warn.
+
+    `alone`: how many runs of the grid need no checkpoint of their own, where there are several s.
+    """
 
     config: SweepConfig
     plan: Plan
@@ -48,6 +52,7 @@ class Preview:
     measured: int
     left_out: tuple[str, ...]
     costs: tuple[Part, ...]
+    alone: int | None = None
 
 
 def describe(config: SweepConfig) -> str:
@@ -70,7 +75,7 @@ def look(config: SweepConfig) -> Preview:
     first = [] if steps or not config.tune.iterations else tried_on(config, plan, pricing)
     pilot = [each.run for each in _opening(config, plan, pricing)]
     grid = [run for run in pilot if run.n == 0]
-    grid += [plan.run(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
+    grid += _ladder_once(config, plan)
     measured = {each.run for each in results.runs(rows) if each.repeats >= config.finetune.repeats}
     pilot_left, grid_left = ([run for run in runs if run not in measured] for runs in (pilot, grid))
     opening_part = part(pricing, "opening", pilot_left, config.tune)
@@ -78,7 +83,7 @@ def look(config: SweepConfig) -> Preview:
     tested = "the test split" if config.is_simulated else tested_in_words(config, photographs(config).pinned())
     lines = (
         *over_budget(pricing, opening_part),
-        *_arms_and_sizes(config, plan, s, tested),
+        *_arms_and_sizes(config, plan, tested),
         *(f"mind: {line}" for line in less_than_one_pass(config, plan.choices)),
         *_beyond_the_ladder(config),
         *_too_few_runs(config, plan),
@@ -94,7 +99,8 @@ def look(config: SweepConfig) -> Preview:
     left_out = tuple(filter(None, [results.left_out(folder, these)]))
     store = "nothing, errors are simulated" if config.is_simulated else _cached(inventory, grid)
     costs = (*steps_part(config, pricing, first), *parts)
-    return Preview(config, plan, tested, lines, store, len(measured), left_out, costs)
+    alone = _finetunes_alone(inventory, grid_left) if plan.counts else None
+    return Preview(config, plan, tested, lines, store, len(measured), left_out, costs, alone)
 
 
 def as_text(preview: Preview) -> str:
@@ -107,6 +113,7 @@ def as_text(preview: Preview) -> str:
         *preview.left_out,
         "cost            low / expected / high",
         *(line for part in preview.costs for line in part.as_text()),
+        *_alone(preview),
         f"budget: {_budget(config)}; the policy ({config.policy.name}) spends what the opening leaves of it",
     ]
     return "\n".join(lines)
@@ -121,6 +128,7 @@ def as_json(preview: Preview) -> str:
         "arms": [arm.name for arm in plan.arms],
         "controls": [arm.name for arm in plan.controls],
         "s": plan.s,
+        "counts": list(plan.counts),
         "tested_on": preview.tested,
         "ladder": list(plan.ladder),
         "choices": list(plan.choices),
@@ -129,15 +137,42 @@ def as_json(preview: Preview) -> str:
         "measured": preview.measured,
         "left_out": list(preview.left_out),
         "costs": {part.key: part.as_plain() for part in preview.costs},
+        "finetunes_alone": preview.alone,
         "budget": config.budget.caps(),
         "policy": config.policy.name,
     }
     return dumps(found)
 
 
-def _arms_and_sizes(config: SweepConfig, plan: Plan, s: int, tested: str) -> list[str]:
+def _ladder_once(config: SweepConfig, plan: Plan) -> list[Run]:
+    """Every size of every arm once; of a sweep over several s at each of them, a fixed grid's further seeds too."""
+    if not plan.counts:
+        return [plan.run(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
+    runs = grid_runs(config, plan)
+    return runs if config.policy.name == "grid" else [run for run in runs if run.seed == config.seed]
+
+
+def _labels(plan: Plan) -> str:
+    return ", ".join(map(str, plan.counts or (plan.s,)))
+
+
+def _finetunes_alone(inventory: Inventory, runs: Sequence[Run]) -> int:
+    return sum(not inventory.work(run, runs[:i]).pretrain for i, run in enumerate(runs))
+
+
+def _alone(preview: Preview) -> list[str]:
+    """How many runs over several s need no checkpoint of their own."""
+    if preview.alone is None:
+        return []
+    runs = next(part.runs for part in preview.costs if part.key == "grid")
     return [
-        f"{config.name}: {len(plan.arms)} arms, s = {s} real training images, error on {tested}",
+        f"of these {runs} runs {preview.alone} need fine-tunes alone: n = 0, or a checkpoint that another s has too"
+    ]
+
+
+def _arms_and_sizes(config: SweepConfig, plan: Plan, tested: str) -> list[str]:
+    return [
+        f"{config.name}: {len(plan.arms)} arms, s = {_labels(plan)} real training images, error on {tested}",
         *(f"  {arm.name}" for arm in plan.arms),
         *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
@@ -147,6 +182,8 @@ def _arms_and_sizes(config: SweepConfig, plan: Plan, s: int, tested: str) -> lis
 
 def _too_few_runs(config: SweepConfig, plan: Plan) -> list[str]:
     """A line for each fine-tuning task and backbone whose runs can never say how large their noise is."""
+    if plan.counts:
+        return []
     seeds = 1 if config.policy.name == "grid" else config.policy.max_seeds
     sizes = plan.ladder if config.policy.name == "grid" else plan.choices
     groups = Counter(f"{arm.finetune_task} on {arm.backbone}" for arm in plan.arms)
@@ -163,12 +200,12 @@ def look_ahead(config: SweepConfig, folder: Path, rows: Sequence[results.Observa
     """What the store has and what runs cost: nothing can be made or paid through these."""
     ledger = Ledger(folder / LEDGER, config.budget)
     inventory = Inventory(config, ArtifactStore(config.store, look_only=True))
-    tried = [scope_of(config.tune, row.arm, row.n) for row in rows if row.split == "validation"]
+    tried = [scope_of(config.tune, row.arm, row.n, row.s) for row in rows if row.split == "validation"]
     # While no Ray counts the GPUs, there are as many as one fine-tune asks for.
     slots = finetunes_at_a_time(config, [{"CPU": float(cpu_count()), "GPU": max(1.0, config.finetune.gpus)}])
 
     def trials_left(run: Run) -> int:
-        return max(0, config.tune.trials_made - tried.count(scope_of(config.tune, run.arm, run.n)))
+        return max(0, config.tune.trials_made - tried.count(scope_of(config.tune, run.arm, run.n, run.s)))
 
     return inventory, Pricing(config, ledger, inventory, slots, trials_left)
 

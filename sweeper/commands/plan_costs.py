@@ -77,7 +77,7 @@ def _by_stage(pricing: Pricing, runs: Sequence[Run], tune: Tune) -> dict[str, li
     by_stage: dict[str, list[Estimate]] = {}
     tuned: set[Scope] = set()
     for i, run in enumerate(runs):
-        scope = scope_of(tune, run.arm, run.n)
+        scope = scope_of(tune, run.arm, run.n, run.s)
         for stage, estimate in pricing.estimates(run, runs[:i], tunes=scope not in tuned).items():
             by_stage.setdefault(stage, []).append(estimate)
         tuned.add(scope)

@@ -7,7 +7,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from analysis.effects.answers import Effects
-from analysis.report.records import Decision, Observation, Reference, ReportData, StageSpend, StepsTried
+from analysis.policy.runs import Run
+from analysis.report.records import (
+    Decision,
+    Exchange,
+    ExchangeRun,
+    Observation,
+    Reference,
+    ReportData,
+    StageSpend,
+    StepsTried,
+)
 from analysis.report.write import write_report as write_page
 from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import Verdict
@@ -26,18 +36,23 @@ from sweeper.storage.json_lines import read_events
 from sweeper.study import results
 from sweeper.study.arms import Arm, Plan, make_plan
 from sweeper.study.attributes import TASK_FACTOR, attributes_of
+from sweeper.study.exchange import ArmExchange
 from sweeper.study.recipes import less_than_one_pass, resolve_recipe
 from sweeper.study.steps import enough_for
 from sweeper.study.studies import Studies
 
 LEDGER = "ledger.jsonl"
 STOPPED = "stopped.jsonl"
+# Of a sweep at one s, and of one over several.
+QUESTION = ("Render more images, or change how they are rendered?", "Render more images, or label more photographs?")
 STAGE_UNITS = {"render": "images", "pretrain": "checkpoints", "finetune": "fine-tunes"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the report is, how the sweep ended, what it says of each arm, and effects of attributes by group."""
+    """Where the report is, how the sweep ended, what it says of each arm, effects of attributes by group, and by arm
+    what renders are worth in labels.
+    """
 
     report: Path
     stop_kind: str
@@ -46,6 +61,7 @@ class Outcome:
     undecided: tuple[str, ...]
     effects: dict[str, Effects] = field(default_factory=dict)
     adaptive: bool = False
+    exchange: dict[str, ArmExchange] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -91,13 +107,22 @@ def write_report(folder: Path, refresh_s: int | None = None) -> Outcome:
     record = read_record(folder)
     page = write_page(folder, _report_data(record, refresh_s))
     verdicts = record.knowledge.verdicts
-    undecided = tuple(
-        arm.name
-        for arm in record.plan.arms
-        if arm.name not in verdicts or verdicts[arm.name].label == "not identified yet"
-    )
     effects = {name: group.said for name, group in record.knowledge.effects.items()}
-    return Outcome(page, record.stop_kind, record.stop_reason, verdicts, undecided, effects, record.config.is_adaptive)
+    exchange = record.knowledge.exchange
+    said = (page, record.stop_kind, record.stop_reason, verdicts, _undecided(record))
+    return Outcome(*said, effects, record.config.is_adaptive, exchange)
+
+
+def _undecided(record: Record) -> tuple[str, ...]:
+    """Arms without an answer; of a sweep over several s those whose rate is not settled."""
+    verdicts, found, wanted = record.knowledge.verdicts, record.knowledge.exchange, record.config.stop.rate_factor
+
+    def is_open(arm: str) -> bool:
+        if record.plan.counts:
+            return arm not in found or not found[arm].why_settled(wanted)
+        return arm not in verdicts or verdicts[arm].label == "not identified yet"
+
+    return tuple(arm.name for arm in record.plan.arms if is_open(arm.name))
 
 
 def _report_data(record: Record, refresh_s: int | None) -> ReportData:
@@ -105,7 +130,7 @@ def _report_data(record: Record, refresh_s: int | None) -> ReportData:
     events = decision_events(record.folder / DECISIONS, record.studies)
     return ReportData(
         title=config.name,
-        question="Render more images, or change how they are rendered?",
+        question=QUESTION[bool(record.plan.counts)],
         arms=[arm.name for arm in record.plan.arms],
         observations=list(_observations(record, events)),
         fits=knowledge.fits,
@@ -128,6 +153,7 @@ def _report_data(record: Record, refresh_s: int | None) -> ReportData:
         tuning=list(tuning_table(config, record.observations, record.ledger.device("finetune"))),
         tuned_on=tuned_on(config, record.observations),
         effects={name: group.said for name, group in knowledge.effects.items()},
+        exchange={arm: _exchange(each) for arm, each in knowledge.exchange.items()},
         steps=list(_steps(record)),
         steps_reason="" if (choice := chosen_before(config, record.folder)) is None else choice.reason,
         next_steps=next_steps(Situation(record.folder, config, knowledge, record.ledger, record.stop_kind)),
@@ -141,10 +167,15 @@ def _report_data(record: Record, refresh_s: int | None) -> ReportData:
     )
 
 
+def _exchange(state: ArmExchange) -> Exchange:
+    runs = tuple(ExchangeRun(each.run.n, each.run.s, each.run.seed, each.error) for each in state.runs)
+    return Exchange(state.sentences, runs, state.fit, state.said)
+
+
 def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
-    order = {(e["arm"], e["n"], e["seed"]): e["step"] for e in reversed(events)}
+    order = {(e["arm"], e["n"], e["seed"]): e["step"] for e in reversed(events) if _is_at_s(record, e)}
     measured: dict[tuple[str, int, int], list[results.Observation]] = defaultdict(list)
-    for row in record.observations:
+    for row in _at_s(record):
         if row.split == "test" and row.n > 0 and not Arm.named(row.arm).is_control:
             measured[row.arm, row.n, row.seed].append(row)
     for run, rows in measured.items():
@@ -152,11 +183,21 @@ def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
         yield Observation(*run, errors, order.get(run, 0), cost, sum(row.seconds for row in rows))
 
 
+def _at_s(record: Record) -> list[results.Observation]:
+    """Of a sweep over several s the rows at the largest, which curves and references are of; else all."""
+    plan = record.plan
+    return [row for row in record.observations if row.s == plan.s] if plan.counts else record.observations
+
+
+def _is_at_s(record: Record, event: dict) -> bool:
+    return bool(event.get("s", record.plan.s) == record.plan.s)
+
+
 def _references(record: Record) -> dict[str, Reference]:
     """Each arm's n = 0: the same backbone on the same real task."""
     references = {}
     for arm in record.plan.arms:
-        tests = [row for row in record.observations if row.split == "test"]
+        tests = [row for row in _at_s(record) if row.split == "test"]
         none = [row for row in tests if row.arm == record.plan.reference(arm).name]
         own = [row.lr for row in tests if row.arm == arm.name]
         if none:
@@ -169,7 +210,7 @@ def _controls(record: Record) -> Iterator[Control]:
     """Each arm's control beside the arm at the same size and the reference."""
 
     def errors(arm: str, n: int) -> tuple[float, ...]:
-        return tuple(r.error for r in record.observations if (r.arm, r.n, r.split) == (arm, n, "test"))
+        return tuple(r.error for r in _at_s(record) if (r.arm, r.n, r.split) == (arm, n, "test"))
 
     n, plan = record.config.controls.shuffled_labels, record.plan
     for arm in plan.arms:
@@ -188,12 +229,12 @@ def _steps(record: Record) -> Iterator[StepsTried]:
 
 
 def _decisions(record: Record, events: list[dict]) -> Iterator[Decision]:
-    errors = {(each.run.arm, each.run.n, each.run.seed): each.error for each in record.knowledge.runs}
+    errors = {each.run: each.error for each in record.knowledge.runs}
     realised = learning_events(record.folder, record.studies)
     for event in events:
         told = {key: event[key] for key in ("step", "arm", "n", "seed", "gain", "cost", "reason")}
         expected = {"about": event.get("about", ""), "before": event.get("before"), "expected": event.get("after")}
-        error = errors.get((event["arm"], event["n"], event["seed"]))
+        error = errors.get(Run(event["arm"], event["n"], event["seed"], event.get("s", record.plan.s)))
         yield Decision(**told, error=error, **expected, realised=realised.get(event["step"]))
 
 

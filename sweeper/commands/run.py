@@ -75,6 +75,11 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
         sync_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW)
     for name, said in outcome.effects.items():
         reporter.event("effects", f"{name}: {'; '.join(sentences(said))}", group=name, **asdict(said))
+    for arm, each in outcome.exchange.items():
+        figures = {} if each.said is None else asdict(each.said)
+        reporter.event(
+            "exchange", f"{arm}: {'; '.join(each.sentences)}", **figures | {"arm": arm, "rate_factor": each.factor}
+        )
     where = redacted(joined_uri(config.place, "report.html")) if is_uri(config.place) else outcome.report
     reporter.event("report", f"report: {where}", path=str(where))
     return outcome

@@ -1,20 +1,24 @@
 """`sweeper status`: a sweep so far, in text: spend, fits, verdicts, and what it would do next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from analysis.effects.answers import in_words, sentences
+from analysis.verdict.verdict import Verdict
 from sweeper.budget.ledger import STAGES
 from sweeper.commands.plan import next_proposal
 from sweeper.commands.report import STAGE_UNITS, Outcome, Record, read_record
 from sweeper.search.decision_log import DECISIONS, read_decisions
 from sweeper.study import results
+from sweeper.study.exchange import ArmExchange
 
 
 def describe(folder: Path) -> str:
     """Text of `sweeper status`; raises BadInput where the folder is not the run folder of a sweep."""
     record = read_record(folder)
-    return "\n".join([*_head(record), *_stages(record), *_arms(record), *_effects(record), *_next(record)])
+    return "\n".join(
+        [*_head(record), *_stages(record), *_arms(record), *_effects(record), *_exchange(record), *_next(record)]
+    )
 
 
 def verdict_lines(outcome: Outcome) -> Iterator[str]:
@@ -24,7 +28,8 @@ def verdict_lines(outcome: Outcome) -> Iterator[str]:
         yield f"{arm}: {verdict.label} (probability {verdict.probability:.2f}). {verdict.sentence}"
     for name, said in outcome.effects.items():
         yield from (f"{name}: {line}" for line in sentences(said))
-    for arm in () if outcome.adaptive else outcome.undecided:
+    yield from exchange_lines(outcome.exchange, outcome.verdicts)
+    for arm in () if outcome.adaptive or outcome.exchange else outcome.undecided:
         if arm not in outcome.verdicts:
             yield f"{arm}: not identified yet: too few sizes were run."
     yield f"report: {outcome.report}"
@@ -58,7 +63,8 @@ def _arms(record: Record) -> Iterator[str]:
             unrun += 1
             continue
         points = ", ".join(
-            f"n={each.run.n}: {each.error:.2%}" for each in sorted(runs, key=lambda r: (r.run.n, r.run.seed))
+            f"n={each.run.n}{f' s={each.run.s}' if record.plan.counts else ''}: {each.error:.2%}"
+            for each in sorted(runs, key=lambda r: (r.run.n, r.run.s, r.run.seed))
         )
         yield f"{arm.name}: {points or 'no runs yet'}"
         if arm.name in record.knowledge.fits:
@@ -76,6 +82,18 @@ def _effects(record: Record) -> Iterator[str]:
         nearest = group.said.next
         price = {} if prices is None or nearest is None else {in_words(nearest.levels): prices * group.n}
         yield from (f"{name}: {line}" for line in sentences(group.said, price))
+
+
+def _exchange(record: Record) -> Iterator[str]:
+    """What renders are worth in labels, of every arm that says."""
+    yield from exchange_lines(record.knowledge.exchange, record.knowledge.verdicts)
+
+
+def exchange_lines(found: Mapping[str, ArmExchange], verdicts: Mapping[str, Verdict]) -> Iterator[str]:
+    """What is said of renders and labels, a line a sentence, less what the verdicts say already."""
+    for arm, each in found.items():
+        told = verdicts[arm].sentence.lower() if arm in verdicts else ""
+        yield from (f"{arm}: {sentence}." for sentence in each.sentences if sentence.lower() not in told)
 
 
 def _next(record: Record) -> Iterator[str]:

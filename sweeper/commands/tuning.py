@@ -16,16 +16,16 @@ from sweeper.study.table import Table
 
 def tuning_table(config: SweepConfig, observations: Sequence[Observation], device: str) -> Iterator[Tuned]:
     """One row a tuning: an arm at a size. Its dollars are the ledger's for such fine-tunes on this type of device."""
-    groups: dict[tuple[str, int], list[Observation]] = defaultdict(list)
+    groups: dict[tuple[str, int, int], list[Observation]] = defaultdict(list)
     for row in observations:
         if row.split == "validation":
-            groups[row.arm, row.n].append(row)
+            groups[row.arm, row.n, row.s].append(row)
     table = Table(observations, config.finetune.repeats, config.tune)
-    for (arm, n), rows in groups.items():
+    for (arm, n, s), rows in groups.items():
         ended = {row.tuned: row.error for row in rows if row.share == 1}
         if not ended:
             continue
-        chosen, common = _chosen(config, table, arm, n)
+        chosen, common = _chosen(config, table, arm, n, s)
         seconds = sum(row.seconds for row in rows)
         yield Tuned(
             arm=arm,
@@ -45,15 +45,16 @@ def tuned_on(config: SweepConfig, observations: Sequence[Observation]) -> str:
     """In words, which data decided."""
     if config.is_simulated:
         return "on errors drawn from a known law"
-    s, keys = next((row.s for row in observations), 0), ", ".join(config.tune.space)
-    folds = f"{config.tune.folds} folds of the {s:,} real training images"
+    tried = dict.fromkeys(row.s for row in observations if row.split == "validation")
+    s, keys = " or ".join(f"{each:,}" for each in tried), ", ".join(config.tune.space)
+    folds = f"{config.tune.folds} folds of the {s} real training images"
     return f"of {keys}, on {folds}; the test split had no part in it"
 
 
-def _chosen(config: SweepConfig, table: Table, arm: str, n: int) -> tuple[Settings, str]:
+def _chosen(config: SweepConfig, table: Table, arm: str, n: int, s: int) -> tuple[Settings, str]:
     """The values that an arm is fine-tuned with, and in words how they stand to those of n = 0."""
     tune, reference = config.tune, Arm.named(arm).reference.name
-    scope, first = scope_of(tune, arm, n), scope_of(tune, reference, 0)
+    scope, first = scope_of(tune, arm, n, s), scope_of(tune, reference, 0, s)
     common = table.settled(first)
     if common is None and table.tried(first):
         common = choice(tune, own_values(config, reference), tried_in(table.tried(first)), None)

@@ -14,8 +14,13 @@ from sweeper.storage.uris import expanded
 class Finetune(Model):
     """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.
 
+    `counts`, in place of either: a ladder of s. A run then has an n, an s and a seed, and the sweep asks what renders
+    are worth in labels (`objective: exchange`). The error is measured on the same photographs at every s.
+
     `subset`: all runs learn from one choice of s photographs, `shared`, or each run from an `independent` one, which
-    its repeats share; recipe values are tuned on the shared one.
+    its repeats share; recipe values are tuned on the shared one. `seeded`, as `counts` has it: each seed draws its own,
+    which all arms and n of that seed share, those of a smaller s being the first of a larger one; the sweep's own seed
+    draws the shared one.
 
     `test`: the error is that on the set's own test `split`, or on the `rest`: all photographs of the set, whatever its
     split, but those of the pool that s is drawn from. The pool is the same draw at every s up to it, so that sweeps at
@@ -47,7 +52,8 @@ class Finetune(Model):
     classes: Annotated[int, Field(ge=2, strict=True)] | None = None
     fraction: Annotated[Number, Field(gt=0, le=1)] | None = None
     count: Count | None = None
-    subset: Literal["shared", "independent"] = "shared"
+    counts: Annotated[tuple[Count, ...], Field(min_length=2)] | None = None
+    subset: Literal["shared", "independent", "seeded"] = "shared"
     test: Literal["split", "rest"] = "split"
     pool: Count | None = None
     balanced: bool | None = None
@@ -76,21 +82,47 @@ class Finetune(Model):
         kind, colon, path = dataset.partition(":")
         return f"{kind}{colon}{expanded(path)}"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_draw_a_seed(cls, raw: Any) -> Any:
+        several = isinstance(raw, dict) and raw.get("counts") is not None
+        return {"subset": "seeded"} | raw if several else raw
+
+    @field_validator("counts")
+    @classmethod
+    def _increasing(cls, counts: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if counts is not None and list(counts) != sorted(set(counts)):
+            raise ValueError("the numbers of photographs must increase")
+        return counts
+
     @model_validator(mode="after")
     def _one_size(self) -> Finetune:
         if self.fraction is not None and self.count is not None:
             raise ValueError("give either fraction or count, not both")
-        if self.subset == "independent" and self.whole == 1.0:
-            raise ValueError("subset: independent draws a part of the photographs: give count, or fraction below 1")
-        if self.subset == "independent" and self.test == "rest" and self.pool in (None, self.count):
-            raise ValueError("subset: independent draws s photographs of the pool: give a pool of more than s")
+        if self.counts is not None:
+            one = "count" if self.count is not None else "fraction"
+            if self.count is not None or self.fraction is not None:
+                raise ValueError(f"{one} is one number of photographs and counts are several: give one of the two")
+            if self.subset != "seeded":
+                raise ValueError(
+                    f"subset: {self.subset} is of one s; with counts each seed draws its own: leave it out"
+                )
+        if self.subset != "shared" and self.whole == 1.0:
+            raise ValueError(f"subset: {self.subset} draws a part of the photographs: give count, or fraction below 1")
+        if self.subset != "shared" and self.test == "rest" and self.pool in (None, self.most):
+            raise ValueError(f"subset: {self.subset} draws s photographs of the pool: give a pool of more than s")
         if self.pool is not None and self.test != "rest":
             raise ValueError("pool: what is outside of it is tested on with test: rest; add that, or leave pool out")
-        if self.pool is not None and self.count is not None and self.pool < self.count:
-            raise ValueError(f"pool: {self.pool} are fewer than the {self.count} photographs of count; raise it")
+        if self.pool is not None and self.most is not None and self.pool < self.most:
+            raise ValueError(f"pool: {self.pool} are fewer than the {self.most} photographs of count; raise it")
         return self
 
     @property
     def whole(self) -> float | None:
-        """`fraction` as the data sets take it: all training images where neither fraction nor count is given."""
-        return 1.0 if self.fraction is None and self.count is None else self.fraction
+        """`fraction` as the data sets take it: all training images where no number of them is given."""
+        return 1.0 if self.fraction is None and self.most is None else self.fraction
+
+    @property
+    def most(self) -> int | None:
+        """The largest s, where numbers of photographs are given."""
+        return self.counts[-1] if self.counts is not None else self.count

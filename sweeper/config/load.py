@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from sweeper.config.budget import take_prices
 from sweeper.config.devices import with_devices
 from sweeper.config.render import Rendering
-from sweeper.config.schema import SimulatedArm, SweepConfig
+from sweeper.config.schema import SweepConfig
+from sweeper.config.simulated import SimulatedArm
 from sweeper.config.strict_yaml import load_yaml
 from sweeper.config.tune import Space
 from sweeper.errors import BadInput, one_line

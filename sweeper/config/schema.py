@@ -14,17 +14,19 @@ from pydantic import Field, field_validator, model_validator
 from analysis.policy.goals import Objective
 from analysis.policy.registry import OURS, POLICIES
 from render_actors.setting.source import Fit
-from sweeper.config.budget import Budget, Prices
+from sweeper.config.budget import Budget, Prices, Stop, Target
 from sweeper.config.factors import FactorDesign, with_settings
 from sweeper.config.finetune import Finetune
-from sweeper.config.ladder import LARGEST_SIZE, Ladder
+from sweeper.config.ladder import Ladder
 from sweeper.config.render import Render, Rendering
+from sweeper.config.simulated import SimulatedArm
 from sweeper.config.tune import Tune
-from sweeper.config.types import Count, DeviceChoice, Fraction, Model, Name, Names, Number, Positive, Sha256
+from sweeper.config.types import Count, DeviceChoice, Model, Name, Names, Number, Positive, Sha256
 from sweeper.storage.uris import checked_uri, expanded, is_uri, local_copy
 from tasks.base import weights_of
 
 SIMULATED = "simulated"
+EXCHANGE = "exchange"
 
 # Rendering and pre-training task of the reference, n = 0.
 NO_PRETRAINING = "none"
@@ -148,55 +150,10 @@ class Policy(Model):
         return name
 
 
-class Stop(Model):
-    """The precision at which the sweep is content: posterior standard deviations of every arm.
-
-    `prediction_sd` is for the objective `predict`; `best_within`, for `best`: errors that differ by no more are equal.
-    """
-
-    alpha_sd: Positive | None = None
-    c_sd: Positive | None = None
-    prediction_sd: Positive | None = None
-    best_within: Annotated[Number, Field(ge=0)] | None = None
-
-
-class Target(Model):
-    """What the user needs: an error (a fraction, not per cent), or a least gain for each doubling of n.
-
-    `rounds`: with `objective: target`, how often images are bought, beyond the ladder's sizes, until the error is
-    reached; 0: the sweep ends with the answer whether it can be.
-    """
-
-    error: Fraction | None = None
-    min_gain: Fraction = 0.01
-    n_limit: Count | None = None
-    rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 0
-    level: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
-
-    @property
-    def largest(self) -> int:
-        """The most images that may be bought."""
-        return min(self.n_limit or LARGEST_SIZE, LARGEST_SIZE)
-
-
 class Cluster(Model):
     """`wait_s`: seconds after which a stage that no node of a cluster can run ends the sweep with a line saying so."""
 
     wait_s: Positive = 600.0
-
-
-class SimulatedArm(Model):
-    """The known law of one rendering setting in a simulated sweep (`pretrain.tasks: [simulated]`).
-
-    `sigma`: standard deviation of the log error of one fine-tune. `zero_error`: the median error without pre-training.
-    """
-
-    alpha: Positive
-    C: Annotated[Number, Field(ge=0, lt=1)]
-    D: Positive
-    sigma: Annotated[Number, Field(ge=0)] = 0.01
-    zero_error: Fraction = 0.9
-    seconds: Annotated[Number, Field(ge=0)] = 0.0
 
 
 class SweepConfig(Model):
@@ -210,13 +167,13 @@ class SweepConfig(Model):
     (docs/reference/datasets.md); finetune.fit and a source's own fit go before it.
     `objective`: what the adaptive policy spends money to learn: "verdict" (what to do about every arm: it ends with the
     question that it was started for), "law" (alpha and C of every arm, as precisely as `stop` says), "predict" (the
-    error at `n_target`), "target" (whether target.error is reached) or "best" (which arm has the lowest error at
-    `n_target`).
+    error at `n_target`), "target" (whether target.error is reached), "best" (which arm has the lowest error at
+    `n_target`) or "exchange" (what renders are worth in labels: with finetune.counts, and only then).
     """
 
     name: Name
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = 0
-    objective: Objective = "verdict"
+    objective: Objective | Literal["exchange"] = "verdict"
     n_target: Count | None = None
     output: str | None = None
     store: str = "runs/artifacts"
@@ -284,8 +241,9 @@ class SweepConfig(Model):
             raise ValueError("laws under `simulated` need pretrain.tasks: [simulated]")
         if self.objective in ("predict", "best") and self.n_target is None:
             raise ValueError(f"objective: {self.objective} asks for the error at n_target images: add n_target")
+        self._both_sizes()
         for key, value in self.stop:
-            wants = {"prediction_sd": "predict", "best_within": "best"}.get(key, "law")
+            wants = {"prediction_sd": "predict", "best_within": "best", "rate_factor": EXCHANGE}.get(key, "law")
             if value is not None and self.objective != wants:
                 raise ValueError(f"stop.{key} is of objective: {wants}, and the objective is {self.objective}; name it")
         if self.objective == "target" and self.target.error is None:
@@ -304,6 +262,29 @@ class SweepConfig(Model):
             if n not in (None, *sizes):
                 raise ValueError(f"{key}: {n} is no size of the ladder; choose one of {sizes}")
         return self
+
+    def _both_sizes(self) -> None:
+        """ValueError where what is said of several s does not go together."""
+        several = self.finetune.counts is not None
+        if several != (self.objective == EXCHANGE):
+            raise ValueError(
+                f"finetune.counts and objective: {EXCHANGE} go together: what renders are worth in labels takes several"
+                " s; give both, or one s and another objective"
+            )
+        if not several:
+            return
+        if self.policy.name not in (OURS, "grid"):
+            raise ValueError(f"policy.name: {self.policy.name} chooses n alone; with finetune.counts {OURS} or grid")
+        if self.policy.name == OURS and self.stop.rate_factor is None and self.prices.label_usd is None:
+            raise ValueError(f"objective: {EXCHANGE} has no end: add stop.rate_factor, or prices.label_usd, or both")
+        if self.n_target not in (None, *self.ladder.choices()):
+            raise ValueError(
+                f"n_target: {self.n_target} is no size of the ladder; choose one of {self.ladder.choices()}"
+            )
+        if any(law.beta is None or law.at_s is None for law in self.simulated.values()):
+            raise ValueError(
+                "simulated: with finetune.counts each law needs beta and at_s, how errors fall with labels"
+            )
 
     @property
     def is_adaptive(self) -> bool:

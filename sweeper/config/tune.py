@@ -65,9 +65,9 @@ class Tune(Model):
 
     `space`: recipe key -> where to look; `lr: [low, high]` beside it is short for `space: {lr: [low, high]}`.
     `when`: `once` for each arm, on the checkpoint of size `n` (without it the arm's first run) and then frozen, or
-    `each_n`, anew at every size. `early_stop`: ASHA stops the worse half of the trials after a quarter and after half
-    of their training. An arm keeps the values of n = 0 unless a paired test over the folds, three at least, says that
-    its own are better.
+    `each_n`, anew at every size, or `each_s`, anew at every s of finetune.counts. `early_stop`: ASHA stops the worse
+    half of the trials after a quarter and after half of their training. An arm keeps the values of n = 0 unless a
+    paired test over the folds, three at least, says that its own are better.
 
     `iterations`: numbers of steps of the fine-tuning, of which the sweep chooses one before its first run and its
     tuning: each is tried on the folds, at the recipe's other values, for n = 0 and for the largest n that the sweep
@@ -78,7 +78,7 @@ class Tune(Model):
     space: Annotated[dict[str, Space], Field(min_length=1)] = {"lr": Space(low=3e-4, high=1e-2)}
     trials: Annotated[int, Field(ge=0, strict=True)] = 5
     folds: Annotated[int, Field(ge=2, strict=True)] = 3
-    when: Literal["once", "each_n"] = "once"
+    when: Literal["once", "each_n", "each_s"] = "once"
     n: Count | None = None
     early_stop: Literal["asha", "none"] = "asha"
     iterations: Annotated[tuple[Count, ...], Field(min_length=2)] | None = None
@@ -133,10 +133,10 @@ def spelled(settings: dict[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-# What is tuned by itself: an arm, at one size where the config says so.
+# What is tuned by itself: an arm, at one n or one s where the config says so.
 Scope = tuple[str, int | None]
 
 
-def scope_of(tune: Tune, arm: str, n: int) -> Scope:
+def scope_of(tune: Tune, arm: str, n: int, s: int = 0) -> Scope:
     """Which study a run takes its recipe values from."""
-    return (arm, n if tune.when == "each_n" else None)
+    return (arm, {"each_n": n, "each_s": s}.get(tune.when))

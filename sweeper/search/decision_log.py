@@ -26,10 +26,10 @@ def decision_events(path: Path, studies: Studies) -> list[dict[str, Any]]:
 
 
 def read_decisions(path: Path, studies: Studies, s: int) -> list[Proposal]:
-    """The same as proposals, each with the words that were written down; `s`: the sweep's."""
+    """The same as proposals, each with the words that were written down; `s`: the sweep's, where it has one."""
     return [
         Proposal(
-            Run(e["arm"], e["n"], e["seed"], s),
+            Run(e["arm"], e["n"], e["seed"], e.get("s", s), "s" in e),
             e["gain"],
             e["cost"],
             e["unit"],
@@ -73,6 +73,8 @@ class DecisionLog:
             "reason": proposal.reason,
             "study": self._studies.current[proposal.run.arm],
         }
+        if proposal.run.tells_s:
+            record["s"] = proposal.run.s
         if proposal.expected is not None:
             expected = proposal.expected
             record |= {"about": expected.about, "before": expected.before, "after": expected.after}
@@ -88,7 +90,7 @@ class DecisionLog:
         new = [each.run for each in after.runs[len(before.runs) :] if each.run in self._expected]
         if not new:
             return
-        was, is_now = (current_sds(known.arms, goals) for known in (before, after))
+        was, is_now = (_sds(known, goals) for known in (before, after))
         for run in new:
             about = self._expected[run].about
             if about in was.get(run.arm, ()) and about in is_now.get(run.arm, ()):
@@ -106,6 +108,12 @@ class DecisionLog:
         if proposal.expected is not None:
             self._expected[proposal.run] = proposal.expected
         return self._steps.setdefault(proposal.run, len(self._steps) + 1)
+
+
+def _sds(known: Knowledge, goals: Goals) -> dict[str, dict[str, float]]:
+    """By arm, the sd of what its runs are for; of an exchange that of the log rate."""
+    rates = {arm: {"rate": each.sd} for arm, each in known.exchange.items()}
+    return rates or current_sds(known.arms, goals)
 
 
 def _expected(event: Mapping[str, Any]) -> Expected | None:

@@ -14,8 +14,9 @@ from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from sweeper.config.schema import SweepConfig
+from sweeper.search.designs.both_sizes import choose_cell, first_runs
+from sweeper.search.designs.new_settings import choose_setting, first_settings
 from sweeper.search.knowledge import Knowledge, goals_of
-from sweeper.search.new_settings import choose_setting, first_settings
 from sweeper.study.arms import Arm, Plan, run_seeds
 
 
@@ -30,6 +31,8 @@ def opening(
     config wants the arm tuned. A grid waits for no result: all of it follows the pilot.
     """
     offers = Offers(cost, unit)
+    if plan.counts:
+        return first_runs(config, plan, cost, unit) + _controls(config, plan, offers)
     names = [arm.name for arm in plan.arms]
     references = [
         offers.of(plan.run(arm, 0, seed), f"reference: the error without pre-training, seed {seed}")
@@ -114,6 +117,8 @@ def choose(
     terms = Terms(goals_of(config), budget_left, unit)
     if config.is_adaptive:
         return choose_setting(config, plan, known, pending, refused, cost, terms)
+    if plan.counts:
+        return choose_cell(config, plan, known, pending, refused, cost, terms)
     for arm in plan.arms:
         if arm.name not in known.fits:
             done = (measured.run for measured in known.runs)

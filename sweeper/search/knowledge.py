@@ -13,9 +13,10 @@ from analysis.laws import Floats
 from analysis.policy.goals import Goals
 from analysis.policy.runs import ArmState, Run
 from analysis.verdict.verdict import Verdict, verdict
-from sweeper.config.schema import SweepConfig
+from sweeper.config.schema import EXCHANGE, SweepConfig
 from sweeper.study.arms import Arm, Plan
 from sweeper.study.effects import GroupEffects, effects_of, with_change
+from sweeper.study.exchange import ArmExchange, exchange_of, with_exchange
 from sweeper.study.results import MeasuredRun
 
 # A law has three unknowns: below three sizes there is nothing to fit.
@@ -24,13 +25,17 @@ FEWEST_SIZES = 3
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What the results table says: a fit and a verdict for each arm that has enough runs; effects of attributes."""
+    """What the results table says: a fit and a verdict for each arm that has enough runs; effects of attributes.
+
+    In a sweep over several s fits are of the runs at the largest, and `exchange` says of each arm what all do.
+    """
 
     runs: tuple[MeasuredRun, ...]
     fits: dict[str, LawFit]
     verdicts: dict[str, Verdict]
     first_seed: int = 0
     effects: dict[str, GroupEffects] = field(default_factory=dict)
+    exchange: dict[str, ArmExchange] = field(default_factory=dict)
 
     @cached_property
     def arms(self) -> list[ArmState]:
@@ -43,14 +48,15 @@ class Knowledge:
 
 def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_image: float | None) -> Knowledge:
     """Fit every arm's law (n = 0 stays outside) and judge it."""
+    at_s = _at_largest_s(plan, runs)
     observed: dict[str, list[MeasuredRun]] = {arm.name: [] for arm in plan.arms}
-    for measured in runs:
+    for measured in at_s:
         if measured.run.n > 0 and measured.run.arm in observed:
             observed[measured.run.arm].append(measured)
     # What they may share of D, alpha and noise, they share because task and backbone are the same.
     groups = {arm.name: f"{arm.finetune_task}/{arm.backbone}" for arm in plan.arms}
     columns = with_pooled_variance({name: _repeated(rows) for name, rows in observed.items()}, groups)
-    none = {reference.name: _at_zero(reference.name, runs) for reference in plan.references}
+    none = {reference.name: _at_zero(reference.name, at_s) for reference in plan.references}
     images = _of_the_test_images(observed | none)
     ready = {
         name: check_runs(name, *columns[name], images=images.get(name), test_size=_test_size(rows))
@@ -75,7 +81,8 @@ def learn(config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], usd_per_
         )
         for name, fit in fits.items()
     }
-    known = Knowledge(tuple(runs), fits, verdicts, config.seed)
+    exchange = exchange_of(config, plan, runs, usd_per_image)
+    known = Knowledge(tuple(runs), fits, with_exchange(verdicts, exchange), config.seed, exchange=exchange)
     return with_effects(config, plan, known, usd_per_image) if config.is_adaptive else known
 
 
@@ -84,9 +91,14 @@ def with_effects(config: SweepConfig, plan: Plan, known: Knowledge, usd_per_imag
 
     Only an adaptive design decides by them; for other sweeps it is enough to ask when the answer is told.
     """
-    effects = effects_of(config, plan, known.runs, known.fits)
+    effects = effects_of(config, plan, _at_largest_s(plan, known.runs), known.fits)
     verdicts = with_change(known.verdicts, effects, config.target.min_gain, usd_per_image)
     return replace(known, verdicts=verdicts, effects=effects)
+
+
+def _at_largest_s(plan: Plan, runs: Sequence[MeasuredRun]) -> Sequence[MeasuredRun]:
+    """Of a sweep over several s the runs at the largest; else all."""
+    return [each for each in runs if each.run.s == plan.s] if plan.counts else runs
 
 
 def _at_zero(reference: str, runs: Sequence[MeasuredRun]) -> list[MeasuredRun]:
@@ -135,7 +147,8 @@ def goals_of(config: SweepConfig) -> Goals:
         "c_sd": config.stop.c_sd,
         "prediction_sd": config.stop.prediction_sd,
         "tie": config.stop.best_within,
-        "objective": config.objective,
+        # What is asked of the rate is not among the goals of a law of n.
+        "objective": "verdict" if config.objective == EXCHANGE else config.objective,
         "n_target": config.n_target,
         "target_error": config.target.error,
         "min_gain": config.target.min_gain,

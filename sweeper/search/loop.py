@@ -193,7 +193,7 @@ class Loop:
             share=share,
             **more,
         )
-        results.write(self.config.run_folder / "results", row)
+        results.write(self.config.run_folder / "results", row, several_s=bool(self.plan.counts))
         self.table.add(row)
 
     def _complete(self, active: ActiveRun) -> None:
@@ -205,6 +205,7 @@ class Loop:
         spread = f" (sd of its {measured.repeats} fine-tunes {apart:.2%})" if measured.repeats > 1 else ""
         text = f"observed {run.what}: error {measured.error:.2%}{spread}, at {in_words(active.settings or {})}"
         fields = {"arm": run.arm, "n": run.n, "seed": run.seed, "error": measured.error}
+        fields |= {"s": run.s} if run.tells_s else {}
         self.reporter.event("observed", text, stage="finetune", what=run.what, **fields)
 
     def _fail(self, active: ActiveRun, cause: str) -> None:

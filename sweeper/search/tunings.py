@@ -35,7 +35,7 @@ class Tunings:
         They are known once n = 0 was fine-tuned with them or all its trials are done. Where no n = 0 is under way or
         done, because it failed, the arm is tuned for itself.
         """
-        tuning, first = self._taken[self._scope(run)], scope_of(self._tune, Arm.named(run.arm).reference.name, 0)
+        tuning, first = self._taken[self._scope(run)], self._first(run)
         if tuning.follows or self._scope(run) == first:
             return True
         common, leader = self._table.settled(first), self._taken.get(first)
@@ -63,4 +63,7 @@ class Tunings:
             del self._taken[self._scope(gone.run)]
 
     def _scope(self, run: Run) -> Scope:
-        return scope_of(self._tune, run.arm, run.n)
+        return scope_of(self._tune, run.arm, run.n, run.s)
+
+    def _first(self, run: Run) -> Scope:
+        return scope_of(self._tune, Arm.named(run.arm).reference.name, 0, run.s)

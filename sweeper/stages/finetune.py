@@ -17,7 +17,8 @@ from typing import Any
 
 from sweeper.cluster.watchdog import watchdog
 from sweeper.config.finetune import Finetune
-from sweeper.config.schema import SimulatedArm, SweepConfig
+from sweeper.config.schema import SweepConfig
+from sweeper.config.simulated import SimulatedArm
 from sweeper.stages.identity import Identities, Trial, recipe_of
 from sweeper.stages.seeds import training_seed
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
@@ -107,21 +108,22 @@ def _committed(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with watchdog(job.settings.timeout_s):
-            measured = _simulated(job.simulated, trial) if job.simulated else _measured(job, trial, on_the_way, folder)
+            measured = _simulated(job, trial) if job.simulated else _measured(job, trial, on_the_way, folder)
         seconds = time.monotonic() - started
         manifest = job.store.commit(identity, folder, measured | {"seconds": seconds})
     # Another process may have committed it before: what stands in the store counts.
     return manifest.metrics | row_of_test_images(job.store, manifest) | {PERCENT: 100}
 
 
-def _simulated(laws: dict[str, SimulatedArm], trial: Trial) -> dict[str, Any]:
+def _simulated(job: Finetuning, trial: Trial) -> dict[str, Any]:
     from sweeper.stages.simulated import simulated_error
 
-    law = laws.get(trial.arm.rendering) or next(iter(laws.values()))
+    law = job.simulated.get(trial.arm.rendering) or next(iter(job.simulated.values()))
     time.sleep(law.seconds)
     # Shuffled labels teach nothing: the error is that of no pre-training.
     taught = 0 if trial.arm.is_control else trial.run.n
-    return {"error": simulated_error(law, taught, trial.run.seed, trial.repeat, arm=trial.run.arm)}
+    s = trial.run.s if job.settings.counts is not None else 0
+    return {"error": simulated_error(law, taught, trial.run.seed, trial.repeat, arm=trial.run.arm, s=s)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +187,7 @@ def _photographs(job: Finetuning, trial: Trial) -> tuple[Any, Any, Any]:
 
     own = Photographs(job.settings, trial.arm.finetune_task, job.data_root, job.resolution, job.seed)
     real = _pinned(job, own)
-    return own, real, own.drawn(real, job.identities.finetune(trial)["subset_seed"])
+    return own, real, own.drawn(real, job.identities.finetune(trial)["subset_seed"], trial.run.s)
 
 
 def _pinned(job: Finetuning, own: Any) -> Any:

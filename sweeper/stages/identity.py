@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
+from sweeper.config.simulated import SimulatedArm
 from sweeper.errors import bad_input
 from sweeper.stages.image_sets import FIRST_VALIDATION_SHARD, ImageSet, setting_of
 from sweeper.stages.seeds import seed_of
@@ -119,14 +120,22 @@ class Identities:
             "split": trial.split,
             "checkpoint": trial.checkpoint.key if trial.checkpoint else None,
         }
-        if self._config.finetune.subset == "independent" and trial.split == "test":
-            run = trial.run
-            own["subset_seed"] = seed_of("photographs", self._config.seed, run.arm, run.n, run.seed)
+        own |= self._photographs_of(trial)
         if self._config.is_simulated:
             own |= {"n": trial.run.n, "arm": trial.run.arm, "settings": as_plain(trial.settings)}
         else:
             own |= {"folds": self._config.tune.folds if trial.split == "validation" else None}
-        return self._finetuning(trial.arm, trial.settings) | own
+        return self._finetuning(trial.arm, trial.settings, trial.run.s) | own
+
+    def _photographs_of(self, trial: Trial) -> Part:
+        """The seed by which a run's photographs are drawn, where it is not the sweep's own."""
+        config, run = self._config, trial.run
+        if trial.split != "test" or config.finetune.subset == "shared":
+            return {}
+        if config.finetune.subset == "independent":
+            return {"subset_seed": seed_of("photographs", config.seed, run.arm, run.n, run.seed)}
+        # So the first seed's fine-tunes are those of a sweep of that s alone.
+        return {} if run.seed == config.seed else {"subset_seed": seed_of("photographs", config.seed, run.seed)}
 
     def study(self, arm: Arm) -> str:
         """Hash of all that the errors of an arm depend on, and no budget, policy or machine.
@@ -135,14 +144,14 @@ class Identities:
         """
         # A key of `tune:` that comes later has to be None where nothing is said, or it orphans all rows.
         tune = {key: value for key, value in as_plain(self._config.tune).items() if value is not None}
-        parts: Part = {"finetune": self._finetuning(arm, {}), "tune": tune}
+        parts: Part = {"finetune": self._finetuning(arm, {}, None), "tune": tune}
         if self._config.finetune.subset != "shared":
             parts["subset"] = self._config.finetune.subset
         if not self._config.is_simulated:
             parts["pretrain"] = None if arm.is_reference else self._pretraining(arm)
         elif arm.is_reference:
             # Its error is that of the laws' common start.
-            parts["simulated"] = as_plain(self._config.simulated)
+            parts["simulated"] = {name: _law(law) for name, law in self._config.simulated.items()}
         return artifact_key(parts)[:16]
 
     def _pretraining(self, arm: Arm) -> Part:
@@ -187,8 +196,11 @@ class Identities:
             self._images[rendering] = {key: part for key, part in shard.items() if key != "images"}
         return self._images[rendering]
 
-    def _finetuning(self, arm: Arm, settings: dict[str, Any]) -> Part:
-        """A fine-tune's identity less what tells one of its arm from another, but with the tuned values."""
+    def _finetuning(self, arm: Arm, settings: dict[str, Any], s: int | None) -> Part:
+        """A fine-tune's identity less what tells one of its arm from another, but with the tuned values.
+
+        `s`: of a sweep of several; None for all of them, so that rows stay when one is added.
+        """
         config, finetune = self._config, self._config.finetune
         part: Part = {
             "stage": "finetune",
@@ -197,7 +209,7 @@ class Identities:
             "backbone": arm.backbone,
             "dataset": finetune.dataset_sha256,
             "fraction": finetune.whole,
-            "count": finetune.count,
+            "count": s if finetune.counts is not None else finetune.count,
             "resolution": config.finetune_resolution,
             "subset_seed": config.seed,
         }
@@ -213,8 +225,14 @@ class Identities:
             # The pool is s where nothing is said of it.
             part["tested"] = {finetune.test: finetune.pool or finetune.count or finetune.whole}
         if config.is_simulated:
-            return part | {"simulated": as_plain(config.simulated.get(arm.rendering))}
+            law = config.simulated.get(arm.rendering)
+            return part | {"simulated": None if law is None else _law(law)}
         return part | {"recipe": as_plain(recipe_of(finetune.recipe, arm, settings))}
+
+
+def _law(law: SimulatedArm) -> Part:
+    """A simulated law as it was before it could depend on s, where it does not."""
+    return {key: value for key, value in as_plain(law).items() if value is not None}
 
 
 def recipe_of(recipe: dict[str, Any], arm: Arm, settings: dict[str, Any]) -> Recipe:

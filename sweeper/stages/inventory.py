@@ -34,6 +34,11 @@ class Inventory:
         finetunes = self._config.finetune.repeats
         if not self.needs_checkpoint(run) or self.checkpoint(run) is not None:
             return Work(0, False, finetunes, tuning_trials)
+        if any(
+            (other.arm, other.n, other.seed) == (run.arm, run.n, run.seed) and other.s != run.s for other in alongside
+        ):
+            # At another s, on the same checkpoint.
+            return Work(0, False, finetunes, tuning_trials)
         brought = self._ends(self._sets_of(alongside))
         images = sum(
             row.images_a_shard

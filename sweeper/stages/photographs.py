@@ -24,6 +24,8 @@ from tasks.data.sampling import subset
 
 # of the disk, so many bytes stay free
 _SPARE_BYTES = 10**8
+# training images whose pixels the hash is of, where a sweep has several s and is tested on the set's own split
+_HASHED = 1_000
 # where the store keeps which photographs a sweep began with
 _STAGE, _FILE = "photographs", "photographs.json"
 
@@ -54,11 +56,14 @@ class Photographs:
         """Let fine-tunes on this machine find the set by its hash."""
         self._set.pin(real, sha256)
 
-    def drawn(self, real: RealData, seed: int) -> np.ndarray:
-        """The training images (s,) of one draw, in its order; of the pool where there is one."""
+    def drawn(self, real: RealData, seed: int, s: int | None = None) -> np.ndarray:
+        """The training images (s,) of one draw, in its order; of the pool where there is one.
+
+        s: how many, of a sweep of several; the most of them where it is left out.
+        """
         if self.settings.test == "split" or seed == self.seed:
-            return self._draw(real, seed)
-        pool, s = self.pool(real), len(self._draw(real, self.seed))
+            return self._draw(real, seed, s)
+        pool, s = self.pool(real), len(self._draw(real, self.seed, s))
         return subset(real.training, count=s, seed=seed, balanced=self.settings.balanced, among=pool)
 
     def pool(self, real: RealData) -> np.ndarray:
@@ -88,14 +93,19 @@ class Photographs:
 
     def hashed(self, real: RealData) -> np.ndarray:
         """The training images whose pixels the hash of the set is of: those drawn, and those tested on."""
+        if self.settings.test == "split" and self.settings.counts is not None:
+            # The same hash whatever the counts: a further s leaves what was measured.
+            count = min(_HASHED, len(real.training))
+            return subset(real.training, count=count, seed=self.seed, balanced=self.settings.balanced)
         if self.settings.test == "split":
             return self.drawn(real, self.seed)
         # The same hash at every s that has this pool.
         return np.concatenate([self.pool(real), self.rest(real)])
 
-    def _draw(self, real: RealData, seed: int) -> np.ndarray:
+    def _draw(self, real: RealData, seed: int, s: int | None = None) -> np.ndarray:
         settings = self.settings
-        sizes: dict[str, Any] = {"fraction": settings.whole, "count": settings.count}
+        several = s is not None and settings.counts is not None
+        sizes: dict[str, Any] = {"fraction": settings.whole, "count": s if several else settings.most}
         return subset(real.training, **sizes, seed=seed, balanced=settings.balanced)
 
     @property
@@ -158,9 +168,10 @@ def disk_in_words(config: SweepConfig, real: RealData, s: int) -> str:
         f"real images: {s:,} drawn and {tested:,} for testing are decoded, "
         f"{real.training.bytes_of(images) / 1e9:.3g} GB in {real.training.folder.parent}"
     )
-    if config.finetune.subset == "independent":
+    if config.finetune.subset != "shared":
+        who = "run" if config.finetune.subset == "independent" else "seed"
         most = real.training.bytes_of(len(real.training) + len(real.testing))
-        text += f"; each run draws others, up to {most / 1e9:.3g} GB"
+        text += f"; each {who} draws others, up to {most / 1e9:.3g} GB"
     return text
 
 
@@ -178,7 +189,7 @@ def settled(config: SweepConfig, own: Photographs) -> Settled:
 
     Raises TaskError or OSError where the set is no use.
     """
-    real, wanted, last = own.listed(), own.settings.pool or own.settings.count, None
+    real, wanted, last = own.listed(), own.settings.pool or own.settings.most, None
     for known in _before(config):
         first = replace(own, kept=known.kept)
         began_with = real if known.listed == real.listed_sha256 else _listed(first)

@@ -65,7 +65,8 @@ class Plan:
     """The arms, their references without pre-training, their controls with shuffled labels, and the sizes.
 
     `ladder`: the rungs of the pilot and of the fixed grid; `choices`: all sizes that a policy may choose. `s`: the
-    number of real training images, 0 while the data set has not been looked at.
+    number of real training images, 0 while the data set has not been looked at. `counts`: all of them, increasing,
+    where runs have several; s is then the largest.
     """
 
     arms: tuple[Arm, ...]
@@ -74,10 +75,11 @@ class Plan:
     choices: tuple[int, ...]
     controls: tuple[Arm, ...] = ()
     s: int = 0
+    counts: tuple[int, ...] = ()
 
-    def run(self, arm: Arm, n: int, seed: int) -> Run:
-        """The run of an arm at a size."""
-        return Run(arm.name, n, seed, self.s)
+    def run(self, arm: Arm, n: int, seed: int, s: int | None = None) -> Run:
+        """The run of an arm at a size, with s real images; the largest s where it is left out."""
+        return Run(arm.name, n, seed, self.s if s is None else s, bool(self.counts))
 
     def reference(self, arm: Arm) -> Arm:
         """The same backbone on the same real task, without pre-training."""
@@ -97,7 +99,9 @@ def make_plan(config: SweepConfig, s: int = 0) -> Plan:
     )
     references = tuple(dict.fromkeys(arm.reference for arm in arms))
     controls = tuple(arm.control for arm in arms) if config.controls.shuffled_labels else ()
-    return Plan(arms, references, config.ladder.values(), config.ladder.choices(), controls, s)
+    counts = config.finetune.counts or ()
+    s = max(counts, default=s)
+    return Plan(arms, references, config.ladder.values(), config.ladder.choices(), controls, s, counts)
 
 
 def run_seeds(config: SweepConfig, count: int) -> range:

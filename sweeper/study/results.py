@@ -1,6 +1,6 @@
 """The results table: one immutable Parquet part a fine-tune, readable while it grows.
 
-A run is (arm, n, seed): one pre-training, fine-tuned `repeats` times. Rows with `split` "test" are observations;
+A run is (arm, n, s, seed): one pre-training, fine-tuned `repeats` times. Rows with `split` "test" are observations;
 rows with "validation" are recipe values that were tried on folds of the real training images.
 """
 
@@ -88,10 +88,18 @@ class Observation:
     @property
     def file_name(self) -> str:
         """Name of its part: the same fine-tune always has the same."""
+        return self._name("")
+
+    @property
+    def file_name_with_s(self) -> str:
+        """The same in a sweep of several s."""
+        return self._name(f"_s{self.s}")
+
+    def _name(self, s: str) -> str:
         arm = self.arm.replace("/", "~")
         tried = hashlib.sha256(self.tuned.encode()).hexdigest()[:12]
         kind = f"t{tried}" if self.split == "validation" else f"r{self.repeat}"
-        return f"{arm}_n{self.n}_seed{self.seed}_{self.split}_{kind}_{self.study}.parquet"
+        return f"{arm}_n{self.n}{s}_seed{self.seed}_{self.split}_{kind}_{self.study}.parquet"
 
 
 _COLUMNS: dict[Any, pa.DataType] = {
@@ -131,10 +139,13 @@ class MeasuredRun:
         return float(np.exp(self.log_error))
 
 
-def write(folder: Path, observation: Observation) -> None:
-    """Add one part with a checksum, atomically; writing it again changes nothing."""
+def write(folder: Path, observation: Observation, *, several_s: bool = False) -> None:
+    """Add one part with a checksum, atomically; writing it again changes nothing.
+
+    several_s: whether rows of the folder differ in s, so that their names say it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / observation.file_name
+    target = folder / (observation.file_name_with_s if several_s else observation.file_name)
     part = target.with_name(f".{target.name}.{os.getpid()}")
     table = pa.Table.from_pylist([asdict(observation)], SCHEMA)
     # The checksum is of the row as it is read back: an integer among floats has become one.
@@ -149,7 +160,7 @@ def write(folder: Path, observation: Observation) -> None:
 
 
 def read(folder: Path, studies: Studies) -> list[Observation]:
-    """The rows that belong to these studies, ordered by arm, n, seed, split and repeat.
+    """The rows that belong to these studies, ordered by arm, n, s, seed, split and repeat.
 
     Others are left where they are and left out; `left_out` says how many.
     """
@@ -160,7 +171,7 @@ def read(folder: Path, studies: Studies) -> list[Observation]:
             log.warning("results part %s is damaged and left out; `sweeper run` measures it anew", part)
         elif studies.holds(row.run, row.study, row.checkpoint):
             rows[row.key] = row
-    return sorted(rows.values(), key=lambda o: (o.arm, o.n, o.seed, o.split, o.repeat, o.tuned))
+    return sorted(rows.values(), key=lambda o: (o.arm, o.n, o.s, o.seed, o.split, o.repeat, o.tuned))
 
 
 def left_out(folder: Path, studies: Studies) -> str | None:

@@ -34,9 +34,9 @@ class Table:
         """Take a row in; one of the same fine-tune takes the place of the earlier."""
         self._keys.add(row.key)
         if row.split == "validation":
-            self._tried[scope_of(self._tune, row.arm, row.n)][row.key] = row
+            self._tried[scope_of(self._tune, row.arm, row.n, row.s)][row.key] = row
             return
-        self._settled.setdefault(scope_of(self._tune, row.arm, row.n), row.tuned)
+        self._settled.setdefault(scope_of(self._tune, row.arm, row.n, row.s), row.tuned)
         self._tests[row.run][row.repeat] = row
         (run,) = runs(self._tests[row.run].values())
         if run.repeats >= self._repeats:

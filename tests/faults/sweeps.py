@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sweeper.config.schema import SimulatedArm
+from sweeper.config.simulated import SimulatedArm
 from sweeper.stages.simulated import simulated_error
 
 SIZES = (250, 500, 1000)

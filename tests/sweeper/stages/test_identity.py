@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from analysis.policy.runs import Run
+from sweeper.config.load import load_config
 from sweeper.config.schema import SweepConfig
 from sweeper.stages import identity as subject
-from sweeper.stages.identity import Identities, studies
+from sweeper.stages.identity import Identities, Trial, studies
 from sweeper.storage.artifacts import artifact_key
 from sweeper.study import results
-from sweeper.study.arms import Arm
+from sweeper.study.arms import Arm, make_plan
 from tests.sweeper.examples import real_sweep, row, simulated_sweep, sweep_of
 
 PLAIN = Arm("plain", "mulclass", "small_resnet", "sinclass")
@@ -142,3 +143,22 @@ def test_the_same_sweep_is_the_same_after_reading_it_back(tmp_path: Path, conten
     again = SweepConfig.model_validate(config.model_dump(mode="json"))
 
     assert studies(again) == studies(config)
+
+
+# Study, checkpoint and fine-tune of the arm, and the study of n = 0, at seed 1, the ladder's top and s = 1,000.
+RECORDED = {
+    "quickstart": ("e2c45f0b014bca6e", "4f2cec10af0a", "afd887146c3e", "380ad377dc3b801e"),
+    "evidence": ("9495dd289304ef37", "a49e9f88d273", "3ff6e646f414", "496dc2b9c542fabe"),
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_sweep_at_one_s_finds_what_was_made_before_there_were_several(name: str) -> None:
+    """Recorded before `finetune.counts`: where keys are meant to change, record again."""
+    config = load_config(Path("configs") / f"{name}.yaml", [f"finetune.dataset_sha256={'a' * 64}"])
+    own, plan = Identities(config), make_plan(config, 1000)
+    run = plan.run(plan.arms[0], plan.ladder[-1], config.seed + 1)
+
+    keys = (artifact_key(own.checkpoint(run)), artifact_key(own.finetune(Trial(run, 0, {}, "test", None))))
+
+    assert (own.study(plan.arms[0]), *(key[:12] for key in keys), own.study(plan.references[0])) == RECORDED[name]

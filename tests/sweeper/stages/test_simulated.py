@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sweeper.config.schema import SimulatedArm
+from sweeper.config.simulated import SimulatedArm
 from sweeper.stages.simulated import simulated_error
 
 LAW = SimulatedArm(alpha=0.5, C=0.1, D=4.0, sigma=0.05, zero_error=0.6)
