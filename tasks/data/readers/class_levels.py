@@ -90,7 +90,9 @@ def _layout(found: Sequence[str]) -> str:
     )
 
 
-def _check_wrapper(top: Path, of_class: Mapping[str, Sequence[str]], below: Mapping[str, list[tuple[str, ...]]]) -> None:
+def _check_wrapper(
+    top: Path, of_class: Mapping[str, Sequence[str]], below: Mapping[str, list[tuple[str, ...]]]
+) -> None:
     """TaskError where the only class is a folder around others, or the pictures of a YOLO folder."""
     if len(of_class) != 1:
         return

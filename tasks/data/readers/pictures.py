@@ -18,7 +18,16 @@ import numpy as np
 from PIL import Image
 
 from tasks.base import TaskError
-from tasks.data.readers.images import SIXTEEN_BITS, Colours, class_numbers, colours_of, is_whole_exif, orientation_of, reading, rgb
+from tasks.data.readers.images import (
+    SIXTEEN_BITS,
+    Colours,
+    class_numbers,
+    colours_of,
+    is_whole_exif,
+    orientation_of,
+    reading,
+    rgb,
+)
 
 # raised when other facts are kept
 _VERSION = "3"

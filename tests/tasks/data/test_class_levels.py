@@ -60,7 +60,9 @@ def test_folders_that_are_no_classes_are_refused_on_both_sides(
 )
 def test_folders_that_are_classes_stay_so(tmp_path: Path, places: tuple[str, ...]) -> None:
     folder = _folders(tmp_path, *places)
-    assert len(RealSet(f"imagefolder:{folder}", None, 32, cache_dir=tmp_path / "cache").load().training.class_names) == 2
+    assert (
+        len(RealSet(f"imagefolder:{folder}", None, 32, cache_dir=tmp_path / "cache").load().training.class_names) == 2
+    )
 
 
 def test_a_yolo_folder_is_said_to_be_one(tmp_path: Path) -> None:
@@ -83,7 +85,6 @@ def _of_renders(folder: Path) -> str:
 def test_a_picture_in_two_classes_is_told_on_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     folder = _folders(tmp_path, "cup", "fork")
-    assert "several classes" not in _overview(folder, tmp_path / "cache") + _of_renders(folder)
     (folder / "fork" / "x.png").write_bytes((folder / "cup" / "1.png").read_bytes())
     for said in (_overview(folder, tmp_path / "cache"), _of_renders(folder)):
         assert "1 pictures lie in several classes, byte by byte (cup/1.png is fork/x.png)" in said
