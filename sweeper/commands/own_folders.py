@@ -53,7 +53,8 @@ class Renders:
 @dataclass(frozen=True)
 class Photos:
     """A folder of photographs: how `finetune.dataset` names it, its images, the median of their shorter sides in px,
-    the median side of their objects as a share of the image's, None where the task has none, and their classes in words.
+    the median side of their objects as a share of the image's, None where the task has none, and their
+    classes in words.
     """
 
     dataset: str

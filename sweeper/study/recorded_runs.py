@@ -71,8 +71,36 @@ class _Columns:
 
 # how the last rows of a sheet begin
 _SUMMARIES = frozenset(
-    "mean average avg total sum median std stdev stddev sd var variance min max minimum maximum count mittelwert summe"
-    " mittel durchschnitt gesamt moyenne somme media promedio suma totale".split()
+    [
+        "mean",
+        "average",
+        "avg",
+        "total",
+        "sum",
+        "median",
+        "std",
+        "stdev",
+        "stddev",
+        "sd",
+        "var",
+        "variance",
+        "min",
+        "max",
+        "minimum",
+        "maximum",
+        "count",
+        "mittelwert",
+        "summe",
+        "mittel",
+        "durchschnitt",
+        "gesamt",
+        "moyenne",
+        "somme",
+        "media",
+        "promedio",
+        "suma",
+        "totale",
+    ]
 )
 
 
@@ -131,9 +159,9 @@ def _split(row: Mapping[str, Any]) -> str:
 
 
 def _row(where: str, row: Mapping[str, Any], columns: _Columns, reading: Reading, commas: bool) -> Row:
-    if (first := next(filter(None, map(_text, row.values())), "")).casefold().rstrip(":.") in _SUMMARIES:
-        if not _text(row["n"]) or _text(row["n"]) == first:
-            raise BadInput(f"{where}: {first!r} is no n; it looks like a spreadsheet's summary row: leave it out")
+    first = next(filter(None, map(_text, row.values())), "")
+    if first.casefold().rstrip(":.") in _SUMMARIES and _text(row["n"]) in ("", first):
+        raise BadInput(f"{where}: {first!r} is no n; it looks like a spreadsheet's summary row: leave it out")
     n = number(where, "n", row["n"], commas=commas, whole=True)
     error, tested = _error(where, row[columns.error], reading, commas), _text(row.get("test_size"))
     test_size = number(where, "test_size", tested, commas=commas, whole=True) if tested else None

@@ -252,7 +252,7 @@ def test_scores_are_set_beside_no_pretraining_neither(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", [("mean", "0.3"), ("Total:", "3.1"), ("Summe", "3.1")])
 def test_a_summary_row_is_called_so(tmp_path: Path, row: tuple[str, str]) -> None:
-    with pytest.raises(BadInput, match="line 10: .*looks like a spreadsheet's summary row"):
+    with pytest.raises(BadInput, match=r"line 10: .*looks like a spreadsheet's summary row"):
         fitted(table(tmp_path, "n,error", [*GOOD, row]))
     with pytest.raises(BadInput, match="looks like a spreadsheet's summary row"):
         fitted(table(tmp_path, "name,n,error", [*((f"r{n}", n, e) for n, e in GOOD), (row[0], "", row[1])]))

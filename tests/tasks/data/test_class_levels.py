@@ -85,7 +85,6 @@ def _of_renders(folder: Path) -> str:
 def test_a_picture_in_two_classes_is_told_on_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     folder = _folders(tmp_path, "cup", "fork")
-    assert "several classes" not in _overview(folder, tmp_path / "cache") + _of_renders(folder)
     (folder / "fork" / "x.png").write_bytes((folder / "cup" / "1.png").read_bytes())
     for said in (_overview(folder, tmp_path / "cache"), _of_renders(folder)):
         assert "1 pictures lie in several classes, byte by byte (cup/1.png is fork/x.png)" in said
