@@ -1,6 +1,8 @@
 """One sweep from config to report: check the input, open the run folder, start Ray, run the loop, report."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
 from sweeper.events.progress_file import telling
 from sweeper.events.reporter import Board, EventCallback, Reporter
-from sweeper.events.trackers import MLFLOW, TENSORBOARD, mlflow, ray_metrics, tensorboard
+from sweeper.events.trackers import MLFLOW, TENSORBOARD, WANDB, mlflow, ray_metrics, tensorboard, wandb
 from sweeper.search.experiment import run_experiment
 from sweeper.search.loop import Loop
 from sweeper.stages.identity import studies
@@ -71,7 +73,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
             else:
                 reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
             outcome = write_report(folder)
-        sync_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW)
+        sync_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW, WANDB)
     for name, said in outcome.effects.items():
         reporter.event("effects", f"{name}: {'; '.join(sentences(said))}", group=name, **asdict(said))
     where = redacted(joined_uri(config.place, "report.html")) if is_uri(config.place) else outcome.report
@@ -128,8 +130,12 @@ def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter, tol
     store = ArtifactStore(config.store, cache_gb=config.cache_gb)
     # Every node must reach it: a pre-training goes on from its last checkpoint wherever its workers are.
     scratch = joined_uri(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
-    with ticking(ledger), ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
-        reporter.set_callbacks(told, *_trackers(config, ledger))
+    with (
+        ticking(ledger),
+        ray_session(config, lambda text: reporter.event("waiting", text)) as watch,
+        _tracking(config, ledger) as trackers,
+    ):
+        reporter.set_callbacks(told, *trackers)
         slots = finetunes_at_a_time(config, nodes_now())
         ledger.go_side_by_side("pretrain", pretrainings_at_a_time(config, nodes_now()))
         # Beside the driver: another node may go, and would take the driver's view with it.
@@ -180,10 +186,15 @@ def _stopped(folder: Path, sweep: str, stop: Stop, rows: int) -> None:
     append_event(folder / STOPPED, {"sweep": sweep, "kind": stop.kind, "reason": stop.reason, "rows": rows})
 
 
-def _trackers(config: SweepConfig, ledger: Ledger) -> list[EventCallback]:
-    trackers = [ray_metrics(config.name, ledger)]
-    if config.log_to == "tensorboard":
-        trackers.append(tensorboard(config.run_folder, ledger))
-    if config.log_to == "mlflow":
-        trackers.append(mlflow(config.run_folder, config.name, ledger))
-    return trackers
+@contextmanager
+def _tracking(config: SweepConfig, ledger: Ledger) -> Iterator[list[EventCallback]]:
+    """What trackers hear of every event; ended, and what they hold written, with the search."""
+    with ExitStack() as ends:
+        trackers = [ray_metrics(config.name, ledger)]
+        if config.log_to == "tensorboard":
+            trackers.append(tensorboard(config.run_folder, ledger))
+        if config.log_to == "mlflow":
+            trackers.append(mlflow(config.run_folder, config.name, ledger))
+        if config.log_to == "wandb":
+            trackers.append(ends.enter_context(wandb(config.run_folder, config.name, ledger)))
+        yield trackers
