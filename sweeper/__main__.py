@@ -19,7 +19,7 @@ from sweeper.errors import BadInput, one_line
 # ruff: isort: off
 # The order of the groups in the help.
 from sweeper.cli.sweep import init, plan, render, run
-from sweeper.cli.found import collect, compare, complexity, export_model, report, status
+from sweeper.cli.found import collect, compare, complexity, export_model, report, status, watch
 from sweeper.cli.tables import effects, fit, replay, reproduce
 from sweeper.cli.project import bench, doctor
 # ruff: isort: on
@@ -43,6 +43,7 @@ __all__ = [
     "reproduce",
     "run",
     "status",
+    "watch",
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sweeper.cli.app import FOUND, ConfigFile, OneJson, Overrides, RunFolder, app, checked_run_folder, examples
+from sweeper.errors import BadInput
 
 
 @app.command(
@@ -19,6 +20,26 @@ def status(run: RunFolder) -> None:
     from sweeper.commands.status import describe
 
     print(describe(folder))
+
+
+@app.command(
+    rich_help_panel=FOUND, epilog=examples("sweeper watch runs/quickstart", "sweeper watch s3://bucket/runs/my --once")
+)
+def watch(
+    run: RunFolder,
+    once: Annotated[bool, typer.Option("--once", help="Show it one time.")] = False,
+    html: Annotated[bool, typer.Option("--html", help="Also renew report.html; a browser reads it anew.")] = False,
+) -> None:
+    """Follow a running sweep: stages with what is left, spend, the curves so far. Ctrl-C ends it, not the sweep."""
+    if html and "://" in run:
+        raise BadInput("--html writes report.html into the run folder, and this one is on storage; leave it out")
+    try:
+        checked_run_folder(run)
+        from sweeper.commands.watch import watch as follow
+
+        follow(lambda: checked_run_folder(run), once=once, html=html)
+    except KeyboardInterrupt:
+        print()
 
 
 @app.command(rich_help_panel=FOUND, epilog=examples("sweeper report runs/quickstart"))

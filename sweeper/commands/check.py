@@ -14,7 +14,7 @@ from sweeper.commands.weights import with_weights
 from sweeper.config.render import ImageSource
 from sweeper.config.schema import SIMULATED, SweepConfig
 from sweeper.errors import BadInput, bad_input, one_line
-from sweeper.events.trackers import check_mlflow
+from sweeper.events.trackers import check_tracker
 from sweeper.stages.image_sets import check_cache, setting_of
 from sweeper.stages.photographs import check_disk, photographs, settled
 from sweeper.storage.artifacts import ArtifactStore
@@ -33,8 +33,8 @@ def check(config: SweepConfig, found: Found | None = None) -> tuple[SweepConfig,
     """The config with its paths located and the hash of its real images filled in, and the number s of real training
     images. `found` gets what is to be told of the pictures. Raises BadInput.
     """
-    if config.log_to == "mlflow":
-        check_mlflow()
+    if config.log_to is not None:
+        check_tracker(config.log_to)
     for rendering in config.renderings:
         _check_rendering(config, rendering)
     config = located(config)

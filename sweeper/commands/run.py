@@ -1,6 +1,8 @@
 """One sweep from config to report: check the input, open the run folder, start Ray, run the loop, report."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,8 +25,9 @@ from sweeper.commands.steps import chosen_before, resolved
 from sweeper.config.load import load_run_config
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
+from sweeper.events.progress_file import telling
 from sweeper.events.reporter import Board, EventCallback, Reporter
-from sweeper.events.trackers import MLFLOW, TENSORBOARD, mlflow, ray_metrics, tensorboard
+from sweeper.events.trackers import MLFLOW, TENSORBOARD, WANDB, mlflow, ray_metrics, tensorboard, wandb
 from sweeper.search.experiment import run_experiment
 from sweeper.search.loop import Loop
 from sweeper.stages.identity import studies
@@ -47,11 +50,7 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     for line in looked.minds:
         reporter.event("mind", f"mind: {line}")
     if "RAY_ADDRESS" not in os.environ:
-        # Before anything is written; GPUs are counted by Ray itself.
-        short = shortage(needs(config), [{"CPU": float(cpu_count()), "GPU": float("inf")}])
-        if short is not None:
-            raise BadInput(short)
-        check_temporary_folder()
+        _check_machine(config)
     ArtifactStore(config.store).make_root()
     with exclusive_run_folder(config) as folder:
         config = resolved(config, folder)
@@ -60,19 +59,21 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
         left_out = results.left_out(folder / "results", studies(config))
         if left_out is not None:
             reporter.event("left_out", left_out)
-        if damaged or not already_stopped(config, folder):
-            write_config(config, folder)
-            reporter.with_money(lambda: spending(ledger, config))
-            ledger.start()
-            if not config.budget.caps():
-                reporter.event("mind", "mind: the budget has no cap; the sweep ends when its question is answered")
-            if not config.is_simulated:
-                keep(config, photographs(config).pinned(), ArtifactStore(config.store))
-            _search(config, s, ledger, reporter)
-        else:
-            reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
-        outcome = write_report(folder)
-        sync_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW)
+        # Until the report is written: `watch` writes the last page after this one.
+        with telling(folder) as told:
+            if damaged or not already_stopped(config, folder):
+                write_config(config, folder)
+                reporter.with_money(lambda: spending(ledger, config))
+                ledger.start()
+                if not config.budget.caps():
+                    reporter.event("mind", "mind: the budget has no cap; the sweep ends when its question is answered")
+                if not config.is_simulated:
+                    keep(config, photographs(config).pinned(), ArtifactStore(config.store))
+                _search(config, s, ledger, reporter, told)
+            else:
+                reporter.event("finished", "this sweep is finished: nothing to render, train or choose")
+            outcome = write_report(folder)
+        sync_all(folder, "report.html", "figures", "tables", TENSORBOARD, MLFLOW, WANDB)
     for name, said in outcome.effects.items():
         reporter.event("effects", f"{name}: {'; '.join(sentences(said))}", group=name, **asdict(said))
     for arm, each in outcome.exchange.items():
@@ -83,6 +84,15 @@ def run_sweep(config: SweepConfig, reporter: Reporter) -> Outcome:
     where = redacted(joined_uri(config.place, "report.html")) if is_uri(config.place) else outcome.report
     reporter.event("report", f"report: {where}", path=str(where))
     return outcome
+
+
+def _check_machine(config: SweepConfig) -> None:
+    """Raises BadInput, before anything is written, where this machine cannot run every stage."""
+    # GPUs are counted by Ray itself.
+    short = shortage(needs(config), [{"CPU": float(cpu_count()), "GPU": float("inf")}])
+    if short is not None:
+        raise BadInput(short)
+    check_temporary_folder()
 
 
 def already_stopped(config: SweepConfig, folder: Path) -> bool:
@@ -119,14 +129,18 @@ def write_config(config: SweepConfig, folder: Path) -> None:
     sync(folder / "config.yaml")
 
 
-def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter) -> None:
-    """Run the loop to its end, and write down why it stopped."""
+def _search(config: SweepConfig, s: int, ledger: Ledger, reporter: Reporter, told: EventCallback) -> None:
+    """Run the loop to its end, and write down why it stopped. `told` hears what the trackers hear."""
     folder = config.run_folder
     store = ArtifactStore(config.store, cache_gb=config.cache_gb)
     # Every node must reach it: a pre-training goes on from its last checkpoint wherever its workers are.
     scratch = joined_uri(config.place, SCRATCH) if is_uri(config.place) else str((folder / SCRATCH).absolute())
-    with ticking(ledger), ray_session(config, lambda text: reporter.event("waiting", text)) as watch:
-        reporter.set_callbacks(*_trackers(config, ledger))
+    with (
+        ticking(ledger),
+        ray_session(config, lambda text: reporter.event("waiting", text)) as watch,
+        _tracking(config, ledger) as trackers,
+    ):
+        reporter.set_callbacks(told, *trackers)
         slots = finetunes_at_a_time(config, nodes_now())
         ledger.go_side_by_side("pretrain", pretrainings_at_a_time(config, nodes_now()))
         # Beside the driver: another node may go, and would take the driver's view with it.
@@ -177,10 +191,15 @@ def _stopped(folder: Path, sweep: str, stop: Stop, rows: int) -> None:
     append_event(folder / STOPPED, {"sweep": sweep, "kind": stop.kind, "reason": stop.reason, "rows": rows})
 
 
-def _trackers(config: SweepConfig, ledger: Ledger) -> list[EventCallback]:
-    trackers = [ray_metrics(config.name, ledger)]
-    if config.log_to == "tensorboard":
-        trackers.append(tensorboard(config.run_folder, ledger))
-    if config.log_to == "mlflow":
-        trackers.append(mlflow(config.run_folder, config.name, ledger))
-    return trackers
+@contextmanager
+def _tracking(config: SweepConfig, ledger: Ledger) -> Iterator[list[EventCallback]]:
+    """What trackers hear of every event; ended, and what they hold written, with the search."""
+    with ExitStack() as ends:
+        trackers = [ray_metrics(config.name, ledger)]
+        if config.log_to == "tensorboard":
+            trackers.append(tensorboard(config.run_folder, ledger))
+        if config.log_to == "mlflow":
+            trackers.append(mlflow(config.run_folder, config.name, ledger))
+        if config.log_to == "wandb":
+            trackers.append(ends.enter_context(wandb(config.run_folder, config.name, ledger)))
+        yield trackers

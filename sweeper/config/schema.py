@@ -162,7 +162,7 @@ class SweepConfig(Model):
     `output`, the run folder, and `store`, the artifacts, are paths or URIs (s3://, gs://); `cache_gb` bounds what each
     node keeps of a remote store, and as much again of rendered images decoded for training, of which the largest size
     must fit in. `log_to`: "tensorboard" also writes each run's error and the spend as TensorBoard's files into the run
-    folder, "mlflow" to MLFLOW_TRACKING_URI or there.
+    folder, "mlflow" to MLFLOW_TRACKING_URI or there, "wandb" to the account of WANDB_API_KEY or there.
     `fit`: how photographs and images of labelled folders become squares, letterbox, crop or stretch
     (docs/reference/datasets.md); finetune.fit and a source's own fit go before it.
     `objective`: what the adaptive policy spends money to learn: "verdict" (what to do about every arm: it ends with the
@@ -178,7 +178,7 @@ class SweepConfig(Model):
     output: str | None = None
     store: str = "runs/artifacts"
     cache_gb: Positive = 50.0
-    log_to: Literal["tensorboard", "mlflow"] | None = None
+    log_to: Literal["tensorboard", "mlflow", "wandb"] | None = None
     data_root: str | None = None
     fit: Fit | None = None
     renderings: Annotated[dict[Name, Rendering], Field(min_length=1)]

@@ -51,6 +51,11 @@ class Rates:
         self._seen.pop(key, None)
 
 
+def pace(done: float, total: float, rate: float, unit: str) -> str:
+    """How far a stage is and how fast: 40/100 images, 3.2 images/s."""
+    return f"{done:.0f}/{total:.0f} {unit}, {rate:{'.0f' if rate >= 10 else '.2g'}} {unit}/s"
+
+
 def in_words(seconds: float) -> str:
     """40 s, 12 min, 3.5 h."""
     if seconds < 90:

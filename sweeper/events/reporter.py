@@ -12,7 +12,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from sweeper.events.eta import Rates
+from sweeper.events.eta import Rates, pace
 from sweeper.storage.strict_json import dumps
 
 Mode = Literal["auto", "json"]
@@ -69,7 +69,7 @@ class Reporter:
     def progress(self, stage: str, what: str, done: float, total: float, rate: float, unit: str) -> None:
         """Report how far a stage is: `done` of `total` units, `rate` units a second. What is left is added."""
         key = f"{stage} {what}"
-        speed = f"{done:.0f}/{total:.0f} {unit}, {rate:{'.0f' if rate >= 10 else '.2g'}} {unit}/s"
+        speed = pace(done, total, rate, unit)
         fields: dict[str, Any] = {
             "stage": stage,
             "what": what,

@@ -1,15 +1,19 @@
-"""Experiment trackers, as callbacks of the reporter: Ray's metrics (for Prometheus), TensorBoard's files, MLflow."""
+"""Experiment trackers, as callbacks of the reporter: Ray's metrics (for Prometheus), TensorBoard's files, MLflow, W&B."""
 
 import importlib.util
 import logging
 import os
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from sweeper.budget.ledger import Ledger
+from sweeper.config.extras import install
 from sweeper.errors import BadInput, one_line
 from sweeper.events.reporter import EventCallback
 
@@ -17,8 +21,13 @@ log = logging.getLogger("sweeper")
 
 TENSORBOARD = "tensorboard"
 MLFLOW = "mlruns"
+WANDB = "wandb"
+# What each value of `log_to` needs on the driver.
+_MODULES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 # How long a tracking server may take to answer.
 _ANSWERS_S = 3.0
+# How long the start of W&B and the upload of its last data may take.
+_WANDB_S = 60.0
 
 
 def ray_metrics(sweep: str, ledger: Ledger) -> EventCallback:
@@ -67,10 +76,12 @@ def tensorboard(folder: Path, ledger: Ledger) -> EventCallback:
     return on_event
 
 
-def check_mlflow() -> None:
-    """Raises BadInput where MLflow is not installed; asked before anything is spent."""
-    if importlib.util.find_spec("mlflow") is None:
-        raise BadInput("log_to: mlflow is not installed; install mlflow-skinny on the driver, or leave it out")
+def check_tracker(name: str) -> None:
+    """Raises BadInput where what `log_to` names is not installed; asked before anything is spent."""
+    found = importlib.util.find_spec(_MODULES[name])
+    # W&B leaves folders called wandb; without an __init__.py they have no origin.
+    if found is None or found.origin is None:
+        raise BadInput(f"log_to: {name} is not installed on the driver; {install('trackers')}; or leave it out")
 
 
 def _no_answer(uri: str) -> str:
@@ -135,3 +146,59 @@ def mlflow(folder: Path, sweep: str, ledger: Ledger) -> EventCallback:
             )
 
     return on_event
+
+
+@contextmanager
+def wandb(folder: Path, sweep: str, ledger: Ledger) -> Iterator[EventCallback]:
+    """A run of the W&B project `sweep`: each run's error over n, by arm, and the dollars spent by then.
+
+    It goes to the account of WANDB_API_KEY, or where WANDB_MODE says; without both, into files in the run folder's
+    `wandb`, which `wandb sync` sends.
+    """
+    # Offline, W&B asks for no account and reaches nobody.
+    mode = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    failed = False
+
+    def given_up(what: str, error: object) -> None:
+        # The results are in the table: a tracker must not end a sweep. So every exception of W&B's is caught.
+        nonlocal failed
+        failed = True
+        log.warning("wandb: %s; nothing more is logged there, the results are in the run folder", f"{what}: {error}")
+
+    try:
+        run = _wandb_run(folder, sweep, mode)
+    except Exception as error:
+        given_up("it does not start", one_line(error))
+
+    def on_event(event: str, fields: dict[str, Any]) -> None:
+        if event != "observed" or failed:
+            return
+        found = {"n": fields["n"], f"error/{fields['arm']}": fields["error"], "seed": fields["seed"]}
+        try:
+            run.log(found | {"spent_usd": ledger.spent().usd})
+        except Exception as error:
+            given_up(f"run of {fields['arm']} n={fields['n']} not logged", one_line(error))
+
+    try:
+        yield on_event
+    finally:
+        if not failed:
+            # A thread, since it waits for a server for as long as that is away.
+            ending = threading.Thread(target=run.finish, daemon=True)
+            ending.start()
+            ending.join(_WANDB_S)
+            if ending.is_alive():
+                log.warning("wandb: not everything was sent in %.0f s; wandb sync sends the rest", _WANDB_S)
+
+
+def _wandb_run(folder: Path, sweep: str, mode: str) -> Any:
+    """A new run, with errors drawn over n; code, git and what is printed are not sent."""
+    import wandb
+
+    quiet = {"silent": True, "console": "off", "disable_git": True, "disable_code": True, "init_timeout": _WANDB_S}
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = wandb.Settings(**quiet)
+    run = wandb.init(project=sweep, name=sweep, dir=str(folder.absolute()), mode=mode, settings=settings)
+    run.define_metric("error/*", step_metric="n")
+    return run

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +16,7 @@ from sweeper.commands.check import check
 from sweeper.config.schema import Budget
 from sweeper.errors import BadInput
 from sweeper.events.reporter import Reporter
-from sweeper.events.trackers import mlflow, tensorboard
+from sweeper.events.trackers import mlflow, tensorboard, wandb
 from tests.sweeper.examples import simulated_sweep, sweep_of
 
 
@@ -105,12 +107,71 @@ def test_a_server_that_accepts_and_never_answers_is_given_up_after_one_run(
     assert ours[0].startswith("mlflow: run of plain/simulated n=1000 not logged, and none after it: ")
 
 
-def test_logging_to_what_is_not_installed_is_refused_before_anything_is_spent(
+def test_wandb_without_an_account_has_each_run_in_a_file_that_is_whole_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(BadInput, match="log_to: mlflow is not installed"):
-        check(sweep_of(tmp_path, simulated_sweep(log_to="mlflow")))
+    pytest.importorskip("wandb", reason="no W&B: pip install wandb")
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    reporter, ledger = Reporter("json"), Ledger(tmp_path / "ledger.jsonl", Budget())
+
+    with wandb(tmp_path, "toy", ledger) as told:
+        reporter.set_callbacks(told)
+        for n, error in ((1000, 0.25), (2000, 0.2)):
+            reporter.event("observed", "a run", arm="plain/simulated", n=n, seed=0, error=error)
+        reporter.event("decided", "nothing that has an error", arm="plain/simulated", n=4000)
+
+    (file,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    content = file.read_bytes()
+    assert content.count(b"error/plain/simulated") >= 2
+    assert b"0.25" in content
+    assert b"spent_usd" in content
+
+
+def test_a_wandb_that_does_not_start_does_not_end_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given a W&B that refuses
+    def refuse(*_: object) -> None:
+        raise RuntimeError("no room\nat all")
+
+    monkeypatch.setattr("sweeper.events.trackers._wandb_run", refuse)
+
+    # when runs are observed
+    with wandb(tmp_path, "toy", Ledger(tmp_path / "ledger.jsonl", Budget())) as told:
+        told("observed", {"arm": "plain/simulated", "n": 1000, "seed": 0, "error": 0.25})
+
+    # then one line says so
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.startswith("wandb: it does not start: no room")
+    assert "\n" not in line
+
+
+def test_what_wandb_still_has_to_send_is_waited_for_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given a server that does not take the last data
+    never = threading.Event()
+    monkeypatch.setattr("sweeper.events.trackers._wandb_run", lambda *_: SimpleNamespace(finish=never.wait))
+    monkeypatch.setattr("sweeper.events.trackers._WANDB_S", 0.05)
+
+    # when the search ends
+    with wandb(tmp_path, "toy", Ledger(tmp_path / "ledger.jsonl", Budget())):
+        pass
+
+    # then the driver goes on, and says how to send the rest
+    never.set()
+    assert ["wandb sync sends the rest" in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "mlflow", "wandb"])
+@pytest.mark.parametrize("found", [None, SimpleNamespace(origin=None)], ids=["nothing", "a folder of that name"])
+def test_logging_to_what_is_not_installed_is_refused_before_anything_is_spent(
+    name: str, found: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
+    with pytest.raises(BadInput, match=rf"log_to: {name} is not installed.*\[trackers\]"):
+        check(sweep_of(tmp_path, simulated_sweep(log_to=name)))
 
 
 def test_who_is_no_longer_told_hears_nothing(capsys: pytest.CaptureFixture[str]) -> None:
