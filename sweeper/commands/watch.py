@@ -42,7 +42,7 @@ Curves = dict[str, dict[int, float]]
 
 @dataclass(frozen=True)
 class Seen:
-    """A sweep at one moment. `arms`: how many the design has; `silent_s`: since it said something, None: it never did."""
+    """A sweep at one moment. `arms`: how many the design has; `silent_s`: since it said something, None if never."""
 
     config: SweepConfig
     ledger: Ledger
@@ -150,10 +150,8 @@ def _as_text(seen: Seen, console: Console) -> str:
 
 def _head(seen: Seen) -> Iterator[str]:
     simulated = " (simulated task: errors are drawn from known laws)" if seen.config.is_simulated else ""
-    if seen.running:
-        state = "running"
-    else:
-        state = seen.stop_reason or "not running, not finished; run it again to go on"
+    at_rest = seen.stop_reason or "not running, not finished; run it again to go on"
+    state = "running" if seen.running else at_rest
     yield f"{seen.config.name}{simulated}: {state}"
     spent, caps = seen.ledger.spent(), seen.config.budget.caps()
     yield f"spent: {spent.wall_s / 60:.1f} min alive, {spent.device_s / 3600:.3f} device-hours, ${spent.usd:.3f}"
@@ -186,7 +184,7 @@ def _arms(seen: Seen, hidden: int) -> Iterator[str]:
 
 @lru_cache(maxsize=1)
 def _curves(folder: Path, config_text: str, parts: tuple[str, ...]) -> tuple[Curves, int]:
-    """The mean error over seeds of each arm at each n, and how many arms there are. Read anew where there are new parts."""
+    """The mean error over seeds of each arm at each n, and how many arms there are. Read anew with new parts."""
     config = load_run_config(folder)
     observations = results.read(folder / "results", studies(config))
     plan = make_plan(config, observations[0].s if observations else 0)

@@ -65,8 +65,8 @@ def telling(folder: Path) -> Iterator[EventCallback]:
 
 
 def read_progress(folder: Path) -> dict[str, Any] | None:
-    """What the sweep last said: `at` (seconds of the epoch), `ended`, `stages` (fields of `Reporter.progress`, and their
-    own `at`); None where it never said anything that can be read.
+    """What the sweep last said: `at` (seconds of the epoch), `ended`, `stages` (fields of `Reporter.progress`, and
+    their own `at`); None where it never said anything that can be read.
     """
     try:
         told = json.loads((folder / PROGRESS).read_text())

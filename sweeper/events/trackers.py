@@ -1,4 +1,4 @@
-"""Experiment trackers, as callbacks of the reporter: Ray's metrics (for Prometheus), TensorBoard's files, MLflow, W&B."""
+"""Experiment trackers, callbacks of the reporter: Ray's metrics (for Prometheus), TensorBoard's files, MLflow, W&B."""
 
 import importlib.util
 import logging

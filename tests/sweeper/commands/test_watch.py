@@ -138,5 +138,5 @@ def test_a_sweep_that_was_killed_or_says_nothing_is_not_waited_for(
 def test_a_folder_of_no_sweep_and_a_page_on_storage_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not a run folder"):
         commands.watch(str(tmp_path))
-    with pytest.raises(BadInput, match="--html writes report.html into the run folder"):
+    with pytest.raises(BadInput, match=r"--html writes report\.html into the run folder"):
         commands.watch("s3://bucket/run", html=True)
