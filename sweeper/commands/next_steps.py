@@ -67,7 +67,7 @@ def next_steps(here: Situation) -> list[NextStep]:
         left = ", ".join(f"{value:,.3g} {name.replace('_', '-')}" for name, value in here.ledger.left().items())
         budget = f"At most what is left of the budget: {left}." if left else "The budget has no cap."
         return [NextStep("Let the sweep go on: the same command takes it up where it stands.", _run(here), budget)]
-    steps = list(_good_enough(here)) or list(_render_more(here)) or list(_change(here))
+    steps = list(_good_enough(here)) or list(_label_more(here)) or list(_render_more(here)) or list(_change(here))
     steps += _undecided(here)
     return steps or [NextStep("Nothing: the sweep has answered its question.")]
 
@@ -93,6 +93,21 @@ def _render_more(here: Situation) -> Iterator[NextStep]:
         cost = "" if price is None else f"About {money((size - n) * price, '$')} of rendering, at this sweep's price."
         why = "which the law says the target takes" if target else "the next doubling"
         yield NextStep(f"Render more of {said.arm}: {size:,} images, {why}.", _render(here, said.arm, size), cost)
+
+
+def _label_more(here: Situation) -> Iterator[NextStep]:
+    for said in here.of("label more")[:1]:
+        counts = sorted(here.config.finetune.counts or ())
+        price = here.config.prices.label_usd
+        if not counts:
+            continue
+        more = 2 * counts[-1]
+        cost = (
+            "" if price is None else f"{money((more - counts[-1]) * price, '$')} of labels, at the price in the file."
+        )
+        what = f"Label more photographs: for {said.arm} the next dollar brings more there than in renders."
+        with_more = f"finetune.counts=[{','.join(map(str, [*counts, more]))}]"
+        yield NextStep(f"{what} With {more:,} of them at hand, this goes on.", _run(here, with_more), cost)
 
 
 def _change(here: Situation) -> Iterator[NextStep]:

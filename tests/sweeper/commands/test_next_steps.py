@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from math import log
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,24 @@ def test_renders_that_no_longer_help_are_to_be_changed(tmp_path: Path) -> None:
     assert steps[0].what.startswith("Change the rendering of fixed/")
     assert steps[0].command.splitlines() == [f"cp {tmp_path / 'config.yaml'} changed.yaml", "sweeper plan changed.yaml"]
     assert "An arm of this sweep took 30 minutes and $0.8" in steps[0].cost
+
+
+def test_labels_that_bring_more_than_renders_are_bought_at_their_price(tmp_path: Path) -> None:
+    # given a sweep over several s that found labels the better buy
+    both = {
+        "finetune": {"tasks": ["sinclass"], "counts": [100, 200]},
+        "objective": "exchange",
+        "prices": {"label_usd": 0.4},
+    }
+    here = situation(tmp_path, "verdicts", **both)
+    best = min(here.knowledge.fits, key=lambda arm: here.knowledge.fits[arm].C.median)
+    said = dict(here.knowledge.verdicts) | {best: replace(here.knowledge.verdicts[best], label="label more")}
+
+    step = next_steps(replace(here, knowledge=replace(here.knowledge, verdicts=said)))[0]
+
+    assert step.what.startswith("Label more photographs")
+    assert "finetune.counts=[100,200,400]" in step.command
+    assert step.cost.startswith("$80")
 
 
 def test_a_budget_that_was_too_small_is_raised_by_what_runs_have_cost(tmp_path: Path) -> None:
