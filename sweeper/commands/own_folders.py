@@ -15,6 +15,7 @@ from sweeper.errors import BadInput, one_line
 from sweeper.stages.training_labels import labels_for
 from tasks.base import ArraySet, TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
+from tasks.data.readers.coco_list import is_list
 from tasks.data.readers.files import PHOTOGRAPHS, map_files, photographs_among, walk
 from tasks.data.readers.images import class_numbers, colours_of, size_of
 from tasks.label_forms import LabelKind
@@ -90,6 +91,9 @@ def look_at_renders(given: str) -> Renders:
             training, held_out = folder_size(source)
         except (ValueError, OSError) as error:
             refused.append(f"{kind}: {one_line(error)}")
+            # a folder of pictures beside a bad list would be taken for a class
+            if kind == "coco" and isinstance(error, TaskError) and _has_list(folder):
+                break
             continue
         return Renders(called, folder.absolute(), kind, training, held_out, classes)
     raise BadInput(
@@ -117,6 +121,11 @@ def look_at_photographs(path: str, task: str) -> Photos:
     raise BadInput(
         f"--photos {path}: no layout that is known fits ({'; '.join(refused)}); see docs/reference/datasets.md"
     )
+
+
+def _has_list(folder: Path) -> bool:
+    """Whether some file near the top is a list of COCO's."""
+    return any(is_list(folder / file) for file in walk(folder) if file.endswith(".json") and file.count("/") < 3)
 
 
 def _name(text: str) -> str:
