@@ -148,8 +148,11 @@ def _check_outlines(listed: CocoList, beside: np.ndarray, count: int) -> None:
 
 
 def _beside(boxes: np.ndarray, sizes: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """Which objects have an outline that leaves their box, bool (N,): less than all of a box may be seen."""
-    ours, theirs = _ends(boxes), _ends(bounds)
+    """Which objects have an outline that leaves their box, bool (N,): less than all of a box may be seen.
+
+    What of an outline is not in the image is in no box that was cut to it.
+    """
+    ours, theirs = _ends(boxes), _ends(bounds).clip(0, np.tile(sizes, 2))
     low, high = ours[:, :2] - theirs[:, :2], theirs[:, 2:] - ours[:, 2:]
     return np.asarray((np.maximum(low, high) > _slack_of(sizes)).any(axis=1))
 
