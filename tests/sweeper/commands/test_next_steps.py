@@ -89,7 +89,7 @@ def test_renders_that_no_longer_help_are_to_be_changed(tmp_path: Path) -> None:
 
 def test_labels_that_bring_more_than_renders_are_bought_at_their_price(tmp_path: Path) -> None:
     # given a sweep over several s that found labels the better buy
-    both = {
+    both: dict[str, Any] = {
         "finetune": {"tasks": ["sinclass"], "counts": [100, 200]},
         "objective": "exchange",
         "prices": {"label_usd": 0.4},
