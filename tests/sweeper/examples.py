@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from sweeper.budget.costs import Cost
 from sweeper.config.load import load_config
 from sweeper.config.schema import SweepConfig
 from sweeper.stages.identity import studies
+from sweeper.study import results
 from sweeper.study.results import Observation
 
 ARM = "plain/mulclass/small_resnet/sinclass"
+SIMULATED_ARM = "plain/simulated/small_resnet/simulated"
 
 
 def real_sweep(**changes: Any) -> dict[str, Any]:
@@ -79,6 +82,25 @@ def row(**changes: Any) -> Observation:
     }
     values |= changes
     return Observation(**{"study": STUDIES.current[values["arm"]]} | values)
+
+
+def simulated_run(folder: Path, points: Sequence[tuple[int, int, float]], **changes: Any) -> Path:
+    """A new run folder of a simulated sweep of one fine-tune a run, with these runs in it: n, seed and error."""
+    folder.mkdir()
+    once = {"tasks": ["simulated"], "repeats": 1}
+    config = sweep_of(folder, simulated_sweep(output=str(folder), finetune=once, **changes))
+    (folder / "config.yaml").write_text(config.to_yaml())
+    of_arm = replace(
+        row(),
+        arm=SIMULATED_ARM,
+        study=studies(config).current[SIMULATED_ARM],
+        pretrain_task="simulated",
+        finetune_task="simulated",
+        s=0,
+    )
+    for n, seed, error in points:
+        results.write(folder / "results", replace(of_arm, n=n, seed=seed, error=error))
+    return folder
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +10,14 @@ import pytest
 
 from sweeper import __main__ as commands
 from sweeper.errors import BadInput
-from sweeper.stages.identity import studies
-from sweeper.study import results
-from tests.sweeper.examples import row, simulated_sweep, sweep_of
-
-ARM = "plain/simulated/small_resnet/simulated"
-ONCE = {"tasks": ["simulated"], "repeats": 1}
+from tests.sweeper.examples import SIMULATED_ARM as ARM
+from tests.sweeper.examples import simulated_run
 
 
 def finished(folder: Path, scale: float, **changes: Any) -> str:
     """A run folder with six runs whose errors fall with n."""
-    folder.mkdir()
-    config = sweep_of(folder, simulated_sweep(output=str(folder), finetune=ONCE, **changes))
-    (folder / "config.yaml").write_text(config.to_yaml())
-    names: dict[str, Any] = {
-        "arm": ARM,
-        "pretrain_task": "simulated",
-        "backbone": "small_resnet",
-        "finetune_task": "simulated",
-    }
-    for n, error in ((1000, 0.3), (2000, 0.26), (4000, 0.23), (8000, 0.21), (16000, 0.195), (32000, 0.187)):
-        found = replace(row(), study=studies(config).current[ARM], n=n, s=0, error=error * scale, **names)
-        results.write(folder / "results", found)
-    return str(folder)
+    falling = ((1000, 0.3), (2000, 0.26), (4000, 0.23), (8000, 0.21), (16000, 0.195), (32000, 0.187))
+    return str(simulated_run(folder, [(n, 0, error * scale) for n, error in falling], **changes))
 
 
 def test_what_differs_and_every_verdict_and_cost_stand_side_by_side(

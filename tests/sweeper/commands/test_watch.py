@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,29 +16,15 @@ from sweeper.errors import BadInput
 from sweeper.events.progress_file import PROGRESS, read_progress, telling
 from sweeper.events.reporter import Reporter
 from sweeper.stages.identity import studies
-from sweeper.study import results
-from tests.sweeper.examples import row, simulated_sweep, sweep_of
+from tests.sweeper.examples import SIMULATED_ARM as ARM
+from tests.sweeper.examples import simulated_run
 
-ARM = "plain/simulated/small_resnet/simulated"
 REFRESH = 'http-equiv="refresh"'
 
 
 def begun(folder: Path) -> Path:
     """A run folder with a budget and two seeds of one size, and one of another."""
-    folder.mkdir()
-    once = {"tasks": ["simulated"], "repeats": 1}
-    config = sweep_of(folder, simulated_sweep(output=str(folder), finetune=once, budget={"minutes": 30}))
-    (folder / "config.yaml").write_text(config.to_yaml())
-    names: dict[str, Any] = {
-        "arm": ARM,
-        "pretrain_task": "simulated",
-        "backbone": "small_resnet",
-        "finetune_task": "simulated",
-    }
-    for n, seed, error in ((1000, 0, 0.32), (1000, 1, 0.28), (2000, 0, 0.26)):
-        found = replace(row(), study=studies(config).current[ARM], n=n, s=0, seed=seed, error=error, **names)
-        results.write(folder / "results", found)
-    return folder
+    return simulated_run(folder, [(1000, 0, 0.32), (1000, 1, 0.28), (2000, 0, 0.26)], budget={"minutes": 30})
 
 
 def sweep_id(folder: Path) -> str:

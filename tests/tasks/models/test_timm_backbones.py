@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save_file
 
 from tasks.base import TaskError, task, task_facts, task_names
-from tasks.data.drawn import shapes
 from tasks.models.backbone_facts import check_pair
 from tasks.models.backbones import build_backbone
 from tasks.models.given_weights import given_state
 from tasks.models.transfer import backbone_state, load_backbone, seeded_model
+from tests.tasks.models.steps import one_step
 
 PYRAMIDS = ("objdet", "insseg", "keypoint")
 
@@ -46,20 +46,10 @@ class TestWithTimm:
         self, backbone: str, name: str
     ) -> None:
         """Given images of 64 px, a step reaches every parameter, and the state moves to another model whole."""
-        learnt, data = task(name), shapes(4, 64, seed=0, kind=task(name).label_kind)
-        check_pair(f"timm:{backbone}", learnt.facts, 64)
-        sizes = len(data.class_names), 0, len(data.keypoint_names)
-        model = seeded_model(f"timm:{backbone}", learnt, *sizes)
-        images, labels = torch.from_numpy(data.images).permute(0, 3, 1, 2) / 127.5 - 1, torch.from_numpy(data.labels)
+        check_pair(f"timm:{backbone}", task(name).facts, 64)
 
-        loss = learnt.loss(model.train()(images, labels), labels)
-        loss.backward()
+        model = one_step(f"timm:{backbone}", name)
 
-        assert torch.isfinite(loss)
-        assert [n for n, p in model.named_parameters() if p.grad is None] == []
-        with torch.inference_mode():
-            score = learnt.metric([learnt.evidence(model.eval()(images).float(), labels)])
-        assert 0 <= score <= 1
         other = seeded_model(f"timm:{backbone}", task("sinclass"), 3, 1)
         load_backbone(other, backbone_state(model))
         assert all(torch.equal(each, backbone_state(model)[n]) for n, each in backbone_state(other).items())
