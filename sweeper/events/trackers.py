@@ -192,7 +192,7 @@ def wandb(folder: Path, sweep: str, ledger: Ledger) -> Iterator[EventCallback]:
                 log.warning("wandb: not everything was sent in %.0f s; wandb sync sends the rest", _WANDB_S)
 
 
-def _wandb_run(folder: Path, sweep: str, mode: str) -> Any:
+def _wandb_run(folder: Path, sweep: str, mode: Any) -> Any:
     """A new run, with errors drawn over n; code, git and what is printed are not sent."""
     import wandb
 
