@@ -89,6 +89,8 @@ def _text(table: Path) -> tuple[str, list[str]]:
     data = table.read_bytes()
     if data[:4] == b"PK\3\4" or data[:4] == b"\xd0\xcf\x11\xe0":
         raise BadInput(f"{table} is a spreadsheet program's own file; save the sheet as CSV")
+    if data[:512].lstrip(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"["):
+        raise BadInput(f"{table} is JSON; give a CSV or Parquet file with one row a run")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16"), []
     try:

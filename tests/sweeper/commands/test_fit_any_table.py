@@ -16,7 +16,7 @@ from analysis.laws import law_error
 from analysis.verdict.verdict import _apart
 from sweeper.commands.fit import Answers, Asked, answer, as_json, as_text, write_page
 from sweeper.errors import BadInput
-from sweeper.study.recorded_runs import Reading
+from sweeper.study.recorded_runs import Reading, read_runs
 
 N = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000]
 ERROR = [float(law_error(n, 0.5, 0.2, 8.0)) for n in N]
@@ -256,6 +256,8 @@ def test_a_summary_row_is_called_so(tmp_path: Path, row: tuple[str, str]) -> Non
         fitted(table(tmp_path, "n,error", [*GOOD, row]))
     with pytest.raises(BadInput, match="looks like a spreadsheet's summary row"):
         fitted(table(tmp_path, "name,n,error", [*((f"r{n}", n, e) for n, e in GOOD), (row[0], "", row[1])]))
+    with pytest.raises(BadInput, match="leave it out, or call it otherwise where it is an arm"):
+        fitted(table(tmp_path, "arm,n,error", [*(("a", n, e) for n, e in GOOD), (row[0], 4267, "0.3")]))
 
 
 @pytest.mark.parametrize(
@@ -266,3 +268,17 @@ def test_a_probability_that_falls_short_is_told_from_what_is_asked_for(
     probability: float, level: float, said: str
 ) -> None:
     assert _apart(probability, level) == said
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'[{"n": 125, "error": 0.5}]', "is JSON; give a CSV or Parquet file with one row a run"),
+        (b'\xef\xbb\xbf\n{"n": 125, "error": 0.5}\n', "is JSON; give a CSV or Parquet file with one row a run"),
+        (b"PK\x03\x04 a workbook", "is a spreadsheet program's own file; save the sheet as CSV"),
+    ],
+)
+def test_a_file_of_another_format_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "runs").write_bytes(content)
+    with pytest.raises(BadInput, match=said):
+        read_runs(tmp_path / "runs")
