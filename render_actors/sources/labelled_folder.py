@@ -21,12 +21,14 @@ from render_actors.labels import MOST_NUMBERS, RenderedImage
 from render_actors.setting.digests import file_digest
 from render_actors.setting.source import Kind, Source
 from render_actors.sources.function import Picture, labelled
-from tasks.data.readers import coco_folder, yolo_folder
+from tasks.data.readers.layouts import yolo_folder
+from tasks.data.readers.layouts.others import check_layout
+from tasks.data.readers import coco_folder
 from tasks.data.readers.boxes import check_boxes
 from tasks.data.readers.class_levels import check_levels
 from tasks.data.readers.coco_list import CocoImage, CocoList, check_outline
 from tasks.data.readers.coco_masks import box_mask, mask_of
-from tasks.data.readers.files import class_files, map_files
+from tasks.data.readers.files import class_files, map_files, walk
 from tasks.data.readers.images import class_numbers, colours_of, size_of
 from tasks.data.readers.squares import Placement, label_map, photograph, placement
 
@@ -215,8 +217,11 @@ def _read(kind: Kind, folder: Path, stamp: tuple[tuple[str, int], ...]) -> Conte
 
 def _class_folders(folder: Path) -> Contents:
     of_split, lines = class_files(folder)
+    check_layout(folder, walk(folder))
     lines += check_levels(folder, of_split)
     names = tuple(sorted({name for of_class in of_split.values() for name in of_class}))
+    if len(names) == 1:
+        raise ValueError(f"{folder}: has one folder of pictures, {names[0]}; of one class alone nothing is learnt")
     entries = {
         file: Entry(file, None, names.index(name))
         for of_class in of_split.values()

@@ -68,7 +68,7 @@ def write_sweep(wishes: Wishes, ask: Callable[[str], str] | None = None) -> tupl
         raise BadInput(f"--out {out}: cannot be written ({error.strerror}); give another place") from None
     finally:
         part.unlink(missing_ok=True)
-    return out, _found(renders, photos)
+    return out, _found(task, renders, photos)
 
 
 def _answered(wishes: Wishes, ask: Callable[[str], str] | None) -> Wishes:
@@ -88,7 +88,7 @@ def _answered(wishes: Wishes, ask: Callable[[str], str] | None) -> Wishes:
     )
 
 
-def _found(renders: Sequence[Renders], photos: Photos) -> list[str]:
+def _found(task: str, renders: Sequence[Renders], photos: Photos) -> list[str]:
     lines = [
         f"{each.name}: {each.training + each.held_out:,} labelled renders ({each.kind}), {each.held_out:,} held out"
         + (f"; {each.counted}" if each.counted else "")
@@ -96,6 +96,10 @@ def _found(renders: Sequence[Renders], photos: Photos) -> list[str]:
     ]
     counted = f"; {photos.counted} to learn from" if photos.counted else ""
     lines.append(f"photographs: {photos.training:,} to learn from, {photos.testing:,} to be tested on{counted}")
+    learnt = pretraining_for(task, [each.kind for each in renders])
+    if learnt != task and task not in ("sinclass", "mulclass"):
+        whose = ", ".join(each.name for each in renders if each.kind == "imagefolder")
+        lines.append(f"mind: class folders ({whose}) have no labels for {task}; pre-training learns {learnt}")
     side, why = square_for(photos, bool(gpus_here()))
     return [*lines, f"mind: squares are {side} px: {why}"] if _too_small(photos, side) else lines
 

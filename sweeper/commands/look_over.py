@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +23,7 @@ from tasks.data.readers.sizes import Sizes, compared, sizes_in_words
 from tasks.data.readers.squares import Fit
 
 log = logging.getLogger("sweeper")
+_NAMES_SHOWN = 5
 
 
 @dataclass
@@ -57,6 +60,7 @@ def look_over(config: SweepConfig, real: RealData) -> Found:
         what = f"renders {name}"
         _add(found, sizes_in_words(what, sizes, config.render.resolution, source.fit))
         found.sizes += classes_in_words(what, classes_of_renders(source))
+        found.sizes += shared_in_words(what, source.class_names, real.training.class_names)
         _add(found, _beside(what, source, config.render.resolution, sizes, photographs, side, fit))
     return found
 
@@ -69,6 +73,30 @@ def photographs_classes(real: RealData) -> str:
 def classes_in_words(what: str, counted: str) -> list[str]:
     """A line on the classes of one side, where it has such."""
     return [f"{what}: {counted}"] if counted else []
+
+
+def shared_in_words(what: str, renders: Sequence[str], photographs: Sequence[str]) -> list[str]:
+    """A line on the classes that both sides have, by names without case and signs, and on those that one side lacks."""
+    ours, theirs = ({_bare(name): name for name in names} for names in (renders, photographs))
+    if not ours or not theirs:
+        return []
+    lacking = [
+        f"only {side}: {_first(names[bare] for bare in names if bare not in others)}"
+        for side, names, others in (("the renders", ours, theirs), ("the photographs", theirs, ours))
+        if set(names) - set(others)
+    ]
+    beside = f" ({'; '.join(lacking)})" if lacking else ""
+    shared = f"{len(set(ours) & set(theirs)):,} of their {len(renders):,} are of the photographs' {len(photographs):,}"
+    return [f"{what}: classes: {shared}{beside}"]
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def _first(names: Iterable[str]) -> str:
+    shown = list(names)
+    return ", ".join(shown[:_NAMES_SHOWN]) + (f" and {len(shown) - _NAMES_SHOWN:,} more" * (len(shown) > _NAMES_SHOWN))
 
 
 def _repeats(config: SweepConfig, name: str, setting: RenderSetting) -> list[str]:

@@ -17,6 +17,7 @@ from sweeper.errors import BadInput, one_line
 from sweeper.stages.training_labels import labels_for
 from tasks.base import ArraySet, TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
+from tasks.data.readers.layouts.others import check_layout
 from tasks.data.readers.files import MAP_SUFFIX, PHOTOGRAPHS, map_files, photographs_among, suffix_of, walk
 from tasks.data.readers.images import class_numbers, colours_of, size_of
 from tasks.label_forms import LabelKind
@@ -100,6 +101,7 @@ def look_at_renders(given: str) -> Renders:
             continue
         counted = classes_of_renders(source)
         return Renders(called, folder.absolute(), kind, training, held_out, classes, counted)
+    _check_known("--renders", folder)
     raise BadInput(f"--renders {folder}: {_why(clear, refused)}; see docs/howto/write-a-renderer.md")
 
 
@@ -121,7 +123,16 @@ def look_at_photographs(path: str, task: str) -> Photos:
             continue
         counted = photographs_classes(real)
         return Photos(dataset, len(real.training), len(real.testing), _median_side(folder), share, counted)
+    _check_known("--photos", folder)
     raise BadInput(f"--photos {path}: {_why(clear_layout(folder), refused)}; see docs/reference/datasets.md")
+
+
+def _check_known(flag: str, folder: Path) -> None:
+    """BadInput where a folder that cannot be read is of a layout that is known not to be."""
+    try:
+        check_layout(folder, walk(folder))
+    except TaskError as error:
+        raise BadInput(f"{flag} {error}") from None
 
 
 def _why(clear: str, refused: dict[str, str]) -> str:

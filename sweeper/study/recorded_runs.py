@@ -161,8 +161,8 @@ def _split(row: Mapping[str, Any]) -> str:
 def _row(where: str, row: Mapping[str, Any], columns: _Columns, reading: Reading, commas: bool) -> Row:
     first = next(filter(None, map(_text, row.values())), "")
     if first.casefold().rstrip(":.") in _SUMMARIES:
-        told = f"{first!r} looks like a spreadsheet's summary row, no run"
-        raise BadInput(f"{where}: {told}: leave it out, or call it otherwise where it is an arm")
+        what = f"{first!r} looks like a spreadsheet's summary row, no run"
+        raise BadInput(f"{where}: {what}: leave it out, or call it otherwise where it is an arm")
     n = number(where, "n", row["n"], commas=commas, whole=True)
     error, tested = _error(where, row[columns.error], reading, commas), _text(row.get("test_size"))
     test_size = number(where, "test_size", tested, commas=commas, whole=True) if tested else None

@@ -1,6 +1,7 @@
 """Are the folders of a set its classes? Those of modalities, of batches and of a second copy are not."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +31,7 @@ def check_levels(root: Path, of_split: OfSplit) -> list[str]:
     Raises TaskError where they are modalities, a level above the classes, or a set of the classes once more.
     """
     lines: list[str] = []
+    _check_numbers(root, of_split)
     for split, of_class in of_split.items():
         top = root if split is None else _folder(root, of_class)
         lines += _check_modalities(top, of_class)
@@ -88,6 +90,18 @@ def _layout(found: Sequence[str]) -> str:
         f"; for the layout of masks call {images}/ images/ and {maps}/ masks/, with a map of class numbers of the name"
         " of each picture (docs/reference/datasets.md)"
     )
+
+
+def _check_numbers(root: Path, of_split: OfSplit) -> None:
+    """TaskError where every class has one picture, as where a folder is a picture's with all that belongs to it."""
+    counts = Counter[str]()
+    for of_class in of_split.values():
+        counts.update({name: len(files) for name, files in of_class.items()})
+    if len(counts) > 1 and set(counts.values()) == {1}:
+        names = _shown(sorted(counts))
+        raise TaskError(
+            f"{root}: each of its {len(counts):,} class folders ({names}) holds one picture; are they classes?"
+        )
 
 
 def _check_wrapper(

@@ -101,21 +101,34 @@ def class_files(root: Path) -> tuple[dict[SplitName | None, dict[str, list[str]]
     known = [name for name in tops if splits[name]]
     found: dict[SplitName | None, dict[str, list[str]]] = {}
     lines: list[str] = []
+    every: list[str] = []
     for top in known or ["."]:
         where = root if top == "." else root / top
         if known and (others := [name for name in tops if name not in known]):
+            _check_class_called_split(root, top, others)
             lines += [f"{root}: {', '.join(others)} lie beside the splits and are left out"] if top == known[0] else []
         of_class = found.setdefault(splits.get(top), {})
         for name in folders_in(where):
             below = name if top == "." else f"{top}/{name}"
             files = walk(root / below)
-            lines += left_out(str(root / below), files)
+            every += files
             shown = [f"{below}/{file}" for file in photographs_among(files)]
             if shown:
                 of_class.setdefault(name, []).extend(shown)
             else:
                 lines.append(f"{root / below} holds no image; it is no class")
-    return found, lines
+    return found, lines + left_out(str(root), every)
+
+
+def _check_class_called_split(root: Path, top: str, others: Sequence[str]) -> None:
+    """TaskError where a folder that is called as a split may be a class beside others: bus, car, train."""
+    if any("/" in file for file in photographs_among(walk(root / top))):
+        return
+    if beside := [name for name in others if photographs_among(walk(root / name))]:
+        raise TaskError(
+            f"{root}: {top}/ is taken for a split by its name, and {', '.join(beside[:3])} lie beside it; where {top}"
+            f" is a class, put all classes into {root / 'train'}/CLASS/FILE"
+        )
 
 
 def map_files(root: Path, maps: Sequence[str]) -> tuple[dict[SplitName | None, list[tuple[str, str]]], list[str]]:

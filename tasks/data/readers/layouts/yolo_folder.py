@@ -2,8 +2,8 @@
 
 `class x y width height` with the box's middle, or `class x y x y x y ...` of an outline. The text of images/**/NAME.jpg
 is labels/**/NAME.txt, or NAME.txt beside it. Names are those of data.yaml, another YAML file with `names`, classes.txt
-or obj.names, in the folder. With a `kpt_shape` in the YAML file keypoints follow the box, which are not read. An image
-without a text has no object.
+or obj.names, in the folder. Splits are those that data.yaml or obj.data declares, else those of folders. With a
+`kpt_shape` in the YAML file keypoints follow the box, which are not read. An image without a text has no object.
 """
 
 import math
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from tasks.base import TaskError
+from tasks.data.readers.layouts.yolo_splits import declared_splits, read_yaml
 from tasks.data.readers.coco_folder import CocoFolder
 from tasks.data.readers.coco_list import CocoImage, CocoList, Listed, classes_of
 from tasks.data.readers.files import SplitName, photographs_among, split_of, suffix_of, walk
@@ -45,15 +44,17 @@ def read_folder(root: Path) -> CocoFolder:
         raise FileNotFoundError(f"{root} is not a folder; a YOLO folder holds images/ and labels/")
     files = walk(root)
     there, (names, shape) = set(files), _names(root, files)
+    declared, said = declared_splits(root, files)
     number_of, classes, lines = classes_of(root, names)
     told = _Told(number_of, shape)
+    lines += said
     if shape:
         lines.append(f"{root}: the keypoints of its labels (kpt_shape {list(shape)}) are not read; their boxes are")
     of_split: dict[SplitName | None, list[CocoImage]] = {}
     without = set[str]()
     for file in photographs_among(files):
         text = next((name for name in _texts_of(file) if name in there), None)
-        split = next((found for part in PurePosixPath(file).parts[:-1] if (found := split_of(part))), None)
+        split = declared.get(file) if declared else _split_by_folder(file)
         size = size_of(root / file)
         objects = () if text is None else _objects(root / text, size, told)
         without |= {file} if text is None else set()
@@ -64,7 +65,7 @@ def read_folder(root: Path) -> CocoFolder:
             f"{root} has no image with a text of its labels; add labels/NAME.txt for images/NAME.jpg"
         )
     if len(of_split) > 1 and None in of_split:
-        lines.append(f"{root}: {len(of_split.pop(None)):,} images lie in no split's folder and are left out")
+        lines.append(f"{root}: {len(of_split.pop(None)):,} images are of no split and are left out")
     _check_poses(root, [image for images in of_split.values() for image in images])
     categories = tuple({"id": number, "name": name} for number, name in enumerate(classes))
     lists = {}
@@ -73,6 +74,10 @@ def read_folder(root: Path) -> CocoFolder:
         lines += said + _unlabelled_in_words(root, split, kept, without)
         lists[split] = CocoList(root, categories, tuple(kept), convention="yolo")
     return CocoFolder(lists, tuple(lines))
+
+
+def _split_by_folder(file: str) -> SplitName | None:
+    return next((found for part in PurePosixPath(file).parts[:-1] if (found := split_of(part))), None)
 
 
 def _without_copies(
@@ -134,12 +139,7 @@ def _names(root: Path, files: list[str]) -> tuple[dict[int, str], tuple[int, ...
         file = root / name
         if not file.is_file():
             continue
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-            is_yaml = file.suffix in (".yaml", ".yml")
-            content = yaml.safe_load(text) if is_yaml else {"names": text.split("\n")}
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise TaskError(f"{file} cannot be read ({' '.join(str(error).split())}); mend it") from error
+        content = read_yaml(file) if suffix_of(name) in (".yaml", ".yml") else {"names": _text(file).split("\n")}
         if not isinstance(content, dict):
             continue
         shape = shape or _shape(file, content.get("kpt_shape"))
@@ -147,6 +147,13 @@ def _names(root: Path, files: list[str]) -> tuple[dict[int, str], tuple[int, ...
         if names:
             return names, shape
     raise FileNotFoundError(f"{root} names no classes; add a data.yaml with names, or a classes.txt with a name a line")
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise TaskError(f"{file} cannot be read ({error}); mend it") from error
 
 
 def _by_id(file: Path, told: Any) -> dict[int, str]:
@@ -173,11 +180,7 @@ def _shape(file: Path, told: Any) -> tuple[int, ...]:
 
 def _objects(file: Path, size: tuple[int, int], told: _Told) -> tuple[Listed, ...]:
     found = []
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise TaskError(f"{file} cannot be read ({error}); mend it") from error
-    for number, line in enumerate(filter(str.strip, lines), start=1):
+    for number, line in enumerate(filter(str.strip, _text(file).splitlines()), start=1):
         try:
             first, *rest = line.split()
             shares, kind = [float(each) for each in rest], int(first)
