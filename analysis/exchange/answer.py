@@ -73,7 +73,12 @@ class ExchangeAnswer:
     @property
     def sentences(self) -> tuple[str, ...]:
         """The answer in words, a line each."""
-        return (*_of_worth(self), *_of_money(self), *_of_way(self), *self.refused)
+        return (*_of_worth(self), *self.to_buy, *self.refused)
+
+    @property
+    def to_buy(self) -> tuple[str, ...]:
+        """What of it says what to buy; none without prices."""
+        return (*_of_money(self), *_of_way(self))
 
 
 def answer(
