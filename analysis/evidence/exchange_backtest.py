@@ -5,12 +5,12 @@ Nothing of the laws or their priors was chosen on what is scored here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evidence.exchange_truths import LABELS, SIZES, Table, Truth, drawn, scale_of_truths
+from analysis.evidence.exchange_truths import LABELS, SIZES, Table, Truth, drawn, known_fit
 from analysis.exchange.fit import ExchangeFit, fit_exchange
 from analysis.exchange.worth import label_equivalents, labels_a_render
 from analysis.laws import Floats
@@ -76,7 +76,7 @@ def coverage(kind: str, i: int) -> Covered:
     truth, table = _simulated(kind, i)
     hidden = (table.s == LABELS[-1]) | (table.n == SIZES[-1])
     fit = _fit(table.only(~hidden), kind)
-    known = replace(fit, scale=scale_of_truths(), z=((truth.theta - fit.law.mean) / fit.law.sd)[None])
+    known = known_fit(fit, truth)
     since = 0.0 if fit.law.holds_at_zero else float(SIZES[0])
     worth, true_worth = (label_equivalents(each, _AT_N, _AT_S, since=since) for each in (fit, known))
     rate, true_rate = (labels_a_render(each, _AT_N, _AT_S) for each in (fit, known))

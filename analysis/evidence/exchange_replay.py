@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.evidence.exchange_truths import LABELS, SIZES, drawn, known_fit
 from analysis.exchange.fit import ExchangeFit, fit_exchange
 from analysis.exchange.worth import labels_a_render
 from analysis.laws import Floats
@@ -38,14 +39,21 @@ class Grid:
         """Of these cells, from nothing."""
         return sum(_cost(cell, cells[:i]) for i, cell in enumerate(cells))
 
-    def fit(self, cells: Sequence[Cell]) -> ExchangeFit:
-        """The posterior from these cells."""
+    def fit(self, cells: Sequence[Cell], random: int = 0) -> ExchangeFit:
+        """The posterior from these cells; `random`: seed of its draws."""
         return fit_exchange(
             [cell.n for cell in cells],
             [cell.s for cell in cells],
             [self.error[cell] for cell in cells],
             seed=[cell.seed for cell in cells],
+            random=random,
         )
+
+    def places(self) -> tuple[Floats, Floats]:
+        """Every n > 0 with every s of the grid; two of (places,)."""
+        sizes, labels = sorted({cell.n for cell in self.error} - {0}), sorted({cell.s for cell in self.error})
+        n, s = np.meshgrid(np.array(sizes, float), np.array(labels, float), indexing="ij")
+        return n.reshape(-1), s.reshape(-1)
 
 
 def _cost(cell: Cell, there: Sequence[Cell]) -> float:
@@ -102,16 +110,17 @@ def fixed(grid: Grid, budgets: Sequence[float]) -> Iterator[list[Cell]]:
         yield bought
 
 
-def log_width(fit: ExchangeFit, n: float, s: float) -> float:
-    """Of the rate's 95 % interval, in log."""
-    low, high = np.quantile(log_rate(fit, n, s), [0.025, 0.975])
+def log_width(grid: Grid, cells: Sequence[Cell], n: float, s: float, draws_of: int = 3) -> float:
+    """Of the rate's 95 % interval from these cells, in log; of so many samplings together, since one is uncertain."""
+    rates = np.concatenate([log_rate(grid.fit(cells, random), n, s) for random in range(draws_of)])
+    low, high = np.quantile(rates, [0.025, 0.975])
     return float(high - low)
 
 
 def regret(fit: ExchangeFit, oracle: ExchangeFit, n: Floats, s: Floats) -> float:
     """Mean share of what the next dollar could bring that is lost by buying what `fit` says, over places and prices.
 
-    The oracle is the posterior median of the whole grid.
+    The oracle's median counts as known: that of the whole grid, or a simulated truth.
     """
     known, said = (np.median(labels_a_render(each, n, s), axis=0) for each in (oracle, fit))
     lost = []
@@ -120,3 +129,31 @@ def regret(fit: ExchangeFit, oracle: ExchangeFit, n: Floats, s: Floats) -> float
         worse = np.minimum(ratio, 1 / ratio)
         lost.append(np.where((said * price > 1) == (ratio > 1), 0.0, 1 - worse))
     return float(np.mean(lost))
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A simulated grid at half of its cost: log width of the rate's interval over the whole grid's, and the regret."""
+
+    adaptive_width: float
+    fixed_width: float
+    adaptive_regret: float
+    fixed_regret: float
+
+
+def simulated_replay(i: int) -> Replayed:
+    """Truth i of the kind whose law the rate is read from, on a grid like the recorded one; the oracle is the truth."""
+    truth = drawn("labels", i)
+    table = truth.table(np.concatenate([[0.0], SIZES]), LABELS, 1, np.random.default_rng([8, i]))
+    cells = [Cell(int(n), int(s), 0) for n, s in zip(table.n, table.s, strict=True)]
+    grid = Grid(dict(zip(cells, table.error.tolist(), strict=True)))
+    at = float(SIZES[len(SIZES) // 2]), float(LABELS[len(LABELS) // 2])
+    whole = log_width(grid, cells, *at, draws_of=1)
+    found = []
+    for buyer in (adaptive(grid, [grid.cost / 2], *at), fixed(grid, [grid.cost / 2])):
+        (bought,) = buyer
+        fit = grid.fit(bought)
+        lost = regret(fit, known_fit(fit, truth), *grid.places())
+        found.append((log_width(grid, bought, *at, draws_of=1) / whole, lost))
+    (ours, our_regret), (theirs, their_regret) = found
+    return Replayed(ours, theirs, our_regret, their_regret)

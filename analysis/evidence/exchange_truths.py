@@ -7,11 +7,12 @@ and by that of its checkpoint (shared by all s of a seed).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.exchange.fit import ExchangeFit
 from analysis.exchange.laws import LAWS, JointLaw, Scale
 from analysis.laws import Floats
 
@@ -114,6 +115,6 @@ def _of_relaxed(rng: np.random.Generator) -> Floats:
 _SHAPES = {"labels": _of_labels, "paper": _of_paper, "relaxed": _of_relaxed}
 
 
-def scale_of_truths() -> Scale:
-    """What the parameters of a truth are relative to."""
-    return _SCALE
+def known_fit(fit: ExchangeFit, truth: Truth) -> ExchangeFit:
+    """What a fit would be that knew the truth, of the fit's own law: its one draw."""
+    return replace(fit, scale=_SCALE, z=((truth.theta - fit.law.mean) / fit.law.sd)[None])

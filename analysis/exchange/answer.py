@@ -73,7 +73,12 @@ class ExchangeAnswer:
     @property
     def sentences(self) -> tuple[str, ...]:
         """The answer in words, a line each."""
-        return (*_of_worth(self), *_of_money(self), *_of_way(self), *self.refused)
+        return (*_of_worth(self), *self.to_buy, *self.refused)
+
+    @property
+    def to_buy(self) -> tuple[str, ...]:
+        """What of it says what to buy; none without prices."""
+        return (*_of_money(self), *_of_way(self))
 
 
 def answer(
@@ -140,6 +145,8 @@ def _of_worth(said: ExchangeAnswer) -> tuple[str, ...]:
         first = f"{what} are not shown to be worth any label {at}: T is {said.worth.text()} labels"
     else:
         first = f"{what} are worth {said.worth.text()} labels {at}"
+    if said.since > 0:
+        first += "; without runs of n = 0 nothing is said of what any pre-training is worth"
     if said.saved.high < _MATTERS and said.since == 0:
         most = f"it takes at most {100 * said.saved.high:.1f} % of the error away"
         return first, f"pre-training no longer matters {at}: s is far above T, {most}"
@@ -181,7 +188,7 @@ def _of_way(said: ExchangeAnswer) -> tuple[str, ...]:
 
 def _rounded(value: float, digits: int = 3) -> str:
     if not np.isfinite(value):
-        return "none"
+        return "no end"
     if value == 0:
         return "0"
     places = digits - 1 - int(np.floor(np.log10(abs(value))))

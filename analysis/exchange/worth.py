@@ -108,10 +108,14 @@ def why_not(fit: ExchangeFit, n: float, s: float) -> str | None:
         return f"n = {n:,.0f} is more than twice the largest n that was run, {runs.n.max():,.0f}: not extrapolated"
     least, most = float(runs.s.min()), float(runs.s.max())
     there = s + float(np.median(_gained(fit, np.array([n]), np.array([s]))))
-    if s < least / BEYOND or there < covered.labels[0]:
+    if s < least / BEYOND:
         return f"s = {s:,.0f} is less than half the smallest s that was run, {least:,.0f}: not extrapolated"
-    if s > most * BEYOND or there > covered.labels[1]:
+    if s > most * BEYOND:
         return f"s = {s:,.0f} is more than twice the largest s that was run, {most:,.0f}: not extrapolated"
+    if not covered.labels[0] <= there <= covered.labels[1]:
+        least, most = (edge * factor for edge, factor in zip(covered.labels, (BEYOND, 1 / BEYOND), strict=True))
+        reached = f"{there:,.3g} labels in all, renders among them; the runs reach {least:,.3g} to {most:,.3g}"
+        return f"n = {n:,.0f} at s = {s:,.0f} is worth {reached}: not extrapolated"
     return None
 
 

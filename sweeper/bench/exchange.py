@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from analysis.evidence.exchange_backtest import HIDES, Covered, Hidden, coverage, score, simulated
-from analysis.evidence.exchange_replay import Grid, adaptive, fixed, log_width, regret
+from analysis.evidence.exchange_replay import Grid, adaptive, fixed, log_width, regret, simulated_replay
 from analysis.evidence.exchange_truths import KINDS, Table
 from analysis.exchange.fit import ExchangeFit
 from analysis.exchange.laws import DEFAULT, LAWS
-from analysis.laws import Floats
 from analysis.paper.recorded import JointCurve
 from analysis.policy.exchange import Cell
 from sweeper.bench.figures import Figure
@@ -44,7 +43,7 @@ def measure(truths: int | None = None, data_root: Path | None = None) -> dict[st
     if data_root or os.environ.get("SWEEPER_DATA_ROOT"):
         grid = paper_grid(data_root)
         recorded = _backtest(grid) | _replay(grid)
-    return recorded | _simulated(truths or _TRUTHS)
+    return recorded | _simulated(truths or _TRUTHS) | _simulated_replays(truths or _TRUTHS)
 
 
 def _backtest(grid: JointCurve) -> dict[str, Figure]:
@@ -107,31 +106,46 @@ def _replay(recorded: JointCurve) -> dict[str, Figure]:
     cells = [Cell(int(n), int(s), 0) for n, s in zip(recorded.n, recorded.s, strict=True)]
     grid = Grid(dict(zip(cells, recorded.error.tolist(), strict=True)))
     whole = grid.fit(cells)
-    places = [(n, s) for n in np.unique(recorded.n[recorded.n > 0]) for s in np.unique(recorded.s)]
-    n, s = (np.array(each) for each in zip(*places, strict=True))
     at = float(np.unique(recorded.n)[4]), float(np.unique(recorded.s)[3])
     budgets = [share * grid.cost for share in SHARES]
     figures = dict[str, Figure]()
     bought = list(adaptive(grid, budgets, *at)), list(fixed(grid, budgets))
-    rows = [_judged(grid, cells, whole, at, n, s) for cells in bought[0]]
-    rivals = [_judged(grid, cells, whole, at, n, s) for cells in bought[1]]
-    width = log_width(whole, *at)
+    rows, rivals = ([_regret(grid, paid, whole) for paid in each] for each in bought)
+    width = _width(grid, cells, at)
     unit = f"log width of the 95 % interval of T at n = {at[0]:,.0f}, s = {at[1]:,.0f}; reference: the whole grid's"
-    figures["rate_interval_at_half_cost"] = Figure(rows[_HALF][0], width, unit)
-    figures["rate_interval_at_half_cost_fixed_grid"] = Figure(rivals[_HALF][0], width, unit)
+    for name, paid in zip(("", "_fixed_grid"), bought, strict=True):
+        figures[f"rate_interval_at_half_cost{name}"] = Figure(_width(grid, paid[_HALF], at), width, unit)
     lost = "mean share of the next dollar's gain lost; reference: the fixed grid at equal cost"
-    figures["next_dollar_regret"] = Figure(rows[_HALF][1], rivals[_HALF][1], f"{lost}, half of its cost")
+    figures["next_dollar_regret"] = Figure(rows[_HALF], rivals[_HALF], f"{lost}, half of its cost")
     for share, row, rival in zip(SHARES, rows, rivals, strict=True):
-        figures[f"next_dollar_regret_at_{share:.0%}".rstrip("%")] = Figure(row[1], rival[1], lost)
+        figures[f"next_dollar_regret_at_{share:.0%}".rstrip("%")] = Figure(row, rival, lost)
     return figures
 
 
-def _judged(
-    grid: Grid, cells: Sequence[Cell], whole: ExchangeFit, at: tuple[float, float], n: Floats, s: Floats
-) -> tuple[float, float]:
-    """Log width of the rate's interval, and the regret of the next dollar; of a budget that pays too few, nan."""
+def _regret(grid: Grid, cells: Sequence[Cell], whole: ExchangeFit) -> float:
+    """Of the next dollar; of a budget that pays too few, nan."""
     try:
-        fit = grid.fit(cells)
+        return regret(grid.fit(cells), whole, *grid.places())
     except ValueError:
-        return float("nan"), float("nan")
-    return log_width(fit, *at), regret(fit, whole, n, s)
+        return float("nan")
+
+
+def _width(grid: Grid, cells: Sequence[Cell], at: tuple[float, float]) -> float:
+    """Log width of the rate's interval; of a budget that pays too few, nan."""
+    try:
+        return log_width(grid, cells, *at)
+    except ValueError:
+        return float("nan")
+
+
+def _simulated_replays(truths: int) -> dict[str, Figure]:
+    """The same at half of the cost on simulated grids, whose truth is the oracle."""
+    found = in_parallel(simulated_replay, [(i,) for i in range(truths)], "bench exchange, replays")
+    of = f"{truths} simulated grids, half of the cost"
+    ours = [float(np.median([each.adaptive_width for each in found])), np.mean([e.adaptive_regret for e in found])]
+    theirs = [float(np.median([each.fixed_width for each in found])), np.mean([e.fixed_regret for e in found])]
+    width = f"median log width of T's interval over the whole grid's, {of}; reference: the fixed grid at equal cost"
+    return {
+        "simulated_rate_interval_at_half_cost": Figure(ours[0], theirs[0], width),
+        "simulated_next_dollar_regret": Figure(float(ours[1]), float(theirs[1]), f"mean, {of}; reference: likewise"),
+    }

@@ -44,6 +44,11 @@ class Question:
     label_usd: float | None = None
     render_usd: float | None = None
 
+    def __post_init__(self) -> None:
+        for option, value in (("--at-n", self.n), ("--at-s", self.s)):
+            if value is not None and not 0 < value < float("inf"):
+                raise BadInput(f"{option} is {value:g}; give a number of images, above 0")
+
     @property
     def asked(self) -> bool:
         """Whether anything was asked for."""

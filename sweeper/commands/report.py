@@ -153,7 +153,7 @@ def _report_data(record: Record, refresh_s: int | None) -> ReportData:
         tuning=list(tuning_table(config, record.observations, record.ledger.device("finetune"))),
         tuned_on=tuned_on(config, record.observations),
         effects={name: group.said for name, group in knowledge.effects.items()},
-        exchange={arm: _exchange(each) for arm, each in knowledge.exchange.items()},
+        exchange={arm: _exchange(each, knowledge.verdicts.get(arm)) for arm, each in knowledge.exchange.items()},
         steps=list(_steps(record)),
         steps_reason="" if (choice := chosen_before(config, record.folder)) is None else choice.reason,
         next_steps=next_steps(Situation(record.folder, config, knowledge, record.ledger, record.stop_kind)),
@@ -167,9 +167,10 @@ def _report_data(record: Record, refresh_s: int | None) -> ReportData:
     )
 
 
-def _exchange(state: ArmExchange) -> Exchange:
+def _exchange(state: ArmExchange, verdict: Verdict | None) -> Exchange:
+    """What the section says; what the verdict's card says stands there alone."""
     runs = tuple(ExchangeRun(each.run.n, each.run.s, each.run.seed, each.error) for each in state.runs)
-    return Exchange(state.sentences, runs, state.fit, state.said)
+    return Exchange(state.sentences_beside(verdict), runs, state.fit, state.said)
 
 
 def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:

@@ -92,8 +92,7 @@ def _exchange(record: Record) -> Iterator[str]:
 def exchange_lines(found: Mapping[str, ArmExchange], verdicts: Mapping[str, Verdict]) -> Iterator[str]:
     """What is said of renders and labels, a line a sentence, less what the verdicts say already."""
     for arm, each in found.items():
-        told = verdicts[arm].sentence.lower() if arm in verdicts else ""
-        yield from (f"{arm}: {sentence}." for sentence in each.sentences if sentence.lower() not in told)
+        yield from (f"{arm}: {sentence}." for sentence in each.sentences_beside(verdicts.get(arm)))
 
 
 def _next(record: Record) -> Iterator[str]:

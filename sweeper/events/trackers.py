@@ -53,7 +53,7 @@ def ray_metrics(sweep: str, ledger: Ledger) -> EventCallback:
 
 
 def tensorboard(folder: Path, ledger: Ledger) -> EventCallback:
-    """The error of each run at step n, by arm, and the dollars spent by then, in the run folder's `tensorboard`."""
+    """The error of each run at step n, by arm (and s where it varies), and the dollars spent by then, in the run folder's `tensorboard`."""
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.summary import scalar
@@ -68,12 +68,17 @@ def tensorboard(folder: Path, ledger: Ledger) -> EventCallback:
         if event != "observed":
             return
         runs += 1
-        found = ((f"error/{fields['arm']}", fields["error"], fields["n"]), ("spent/usd", ledger.spent().usd, runs))
+        found = ((f"error/{_curve(fields)}", fields["error"], fields["n"]), ("spent/usd", ledger.spent().usd, runs))
         for tag, value, step in found:
             writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(tag, value)))
         writer.flush()
 
     return on_event
+
+
+def _curve(fields: dict[str, Any]) -> str:
+    """What an observed run's error is a point of, over n: its arm, and its s where the sweep has several."""
+    return f"{fields['arm']}/s={fields['s']}" if "s" in fields else str(fields["arm"])
 
 
 def check_tracker(name: str) -> None:
@@ -121,9 +126,11 @@ def mlflow(folder: Path, sweep: str, ledger: Ledger) -> EventCallback:
     def log_run(fields: dict[str, Any]) -> None:
         known = client.get_experiment_by_name(sweep)
         experiment = known.experiment_id if known else client.create_experiment(sweep)
-        name = f"{fields['arm']} n={fields['n']} seed={fields['seed']}"
+        name = f"{_curve(fields)} n={fields['n']} seed={fields['seed']}"
         run = client.create_run(experiment, run_name=name).info.run_id
-        for key in ("arm", "n", "seed"):
+        for key in ("arm", "n", "s", "seed"):
+            if key not in fields:
+                continue
             client.log_param(run, key, fields[key])
         client.log_metric(run, "error", fields["error"], step=fields["n"])
         client.log_metric(run, "spent_usd", ledger.spent().usd)
@@ -174,7 +181,8 @@ def wandb(folder: Path, sweep: str, ledger: Ledger) -> Iterator[EventCallback]:
     def on_event(event: str, fields: dict[str, Any]) -> None:
         if event != "observed" or failed:
             return
-        found = {"n": fields["n"], f"error/{fields['arm']}": fields["error"], "seed": fields["seed"]}
+        found = {"n": fields["n"], f"error/{_curve(fields)}": fields["error"], "seed": fields["seed"]}
+        found |= {"s": fields["s"]} if "s" in fields else {}
         try:
             run.log(found | {"spent_usd": ledger.spent().usd})
         except Exception as error:

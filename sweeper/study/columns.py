@@ -14,6 +14,8 @@ COLUMNS = {
     "trajectory": "the training that a point is of, where one training gives points at several n",
     "block": "what runs have in common, such as a seed or a choice of photographs",
 }
+# What tables call a column too, where they have none of its own name.
+OTHER_NAMES = {"shots": "s", "trial": "seed", "accuracy": "score", "acc": "score"}
 ARM_COLUMNS = ("rendering", "pretrain_task", "backbone", "finetune_task", "dataset")
 
 HELP = (
@@ -21,6 +23,7 @@ HELP = (
     "TABLE is CSV (commas, semicolons or tabs) or Parquet, a row a run. It needs n and error. Capitals and spaces in"
     " the names of columns do not matter. Columns it knows:\n\n\b\n"
     + "\n".join(f"{name}: {what}" for name, what in COLUMNS.items())
+    + "\n\nA table without s, seed or score may call them shots, trial and accuracy."
     + "\n\nColumns that are not used and rows that are left out are named on stderr, with counts."
 )
 

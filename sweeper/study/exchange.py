@@ -44,6 +44,11 @@ class ArmExchange:
         """What is said, in lines."""
         return (*(self.said.sentences if self.said is not None else ()), *((self.refused,) if self.refused else ()))
 
+    def sentences_beside(self, verdict: Verdict | None) -> tuple[str, ...]:
+        """What is said that the arm's verdict does not say already."""
+        told = "" if verdict is None else verdict.sentence.lower()
+        return tuple(sentence for sentence in self.sentences if sentence.lower() not in told)
+
     def why_settled(self, wanted: float | None) -> str:
         """Why no further run is asked for, in words; empty while there is reason to go on. `wanted`: the factor."""
         if self.said is not None and self.said.verdict not in (None, OPEN):
@@ -115,5 +120,5 @@ def _with_next_dollar(verdict: Verdict, said: ExchangeAnswer | None) -> Verdict:
         label=cast(Label, said.verdict),
         leaning=likelier if said.verdict == OPEN else None,
         probability=max(said.renders_win, 1 - said.renders_win),
-        sentence=f"{'. '.join(line[0].upper() + line[1:] for line in said.sentences)}.",
+        sentence=f"{'. '.join(line[0].upper() + line[1:] for line in said.to_buy)}.",
     )

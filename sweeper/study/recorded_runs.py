@@ -6,14 +6,14 @@ aside: they are outside the law. Rows that differ in `repeat` alone are fine-tun
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from analysis.estimator.observations import LEAST_ERROR, SIZES, counted_error
 from sweeper.errors import BadInput
-from sweeper.study.columns import ARM_COLUMNS, COLUMNS, column_name
+from sweeper.study.columns import ARM_COLUMNS, COLUMNS, OTHER_NAMES, column_name
 from sweeper.study.spreadsheet import Cells, number, read_cells
 
 _GROUP_COLUMNS = ("finetune_task", "backbone", "dataset", "s")
@@ -106,7 +106,7 @@ _SUMMARIES = frozenset(
 
 def read_runs(table: Path, reading: Reading = Reading()) -> Recorded:
     """The runs of a CSV or Parquet table; BadInput, in one line, names the first row that cannot be used."""
-    cells = read_cells(table)
+    cells = _by_own_names(table, read_cells(table), reading)
     if not cells.rows:
         raise BadInput(f"{table} has no rows; give one row a run")
     columns = _columns(table, cells, reading)
@@ -130,6 +130,18 @@ def read_runs(table: Path, reading: Reading = Reading()) -> Recorded:
     unused = _unused(cells, columns)
     notes = (*cells.notes, *_notes(table, unused, left_out), *_questions(table, rows, references))
     return Recorded(rows, references, unused, left_out, notes)
+
+
+def _by_own_names(table: Path, cells: Cells, reading: Reading) -> Cells:
+    """The cells with columns of other names under their own, and a note of each; one that makes arms stays."""
+    arms = {column_name(name) for name in reading.arms}
+    for other, name in OTHER_NAMES.items():
+        if other in cells.titles and name not in cells.titles and other not in arms:
+            titles = {name if key == other else key: title for key, title in cells.titles.items()}
+            rows = [(where, {name if k == other else k: cell for k, cell in row.items()}) for where, row in cells.rows]
+            note = f"{table}: column {cells.titles[other]} is read as {name}"
+            cells = replace(cells, titles=titles, rows=rows, notes=(*cells.notes, note))
+    return cells
 
 
 def _columns(table: Path, cells: Cells, reading: Reading) -> _Columns:

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.errors import BadInput, one_line
-from sweeper.study.columns import column_name
+from sweeper.study.columns import OTHER_NAMES, column_name
 
 # Longest first where several would do: a decimal comma is in no header.
 _DELIMITERS = (";", "\t", "|", ",")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+\s*%?")
 _SPACED = re.compile("(?<=\\d)[ \u00a0\u2009\u202f'\u2019](?=\\d{3}(?!\\d))")
 _GROUPS = {sign: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:{re.escape(sign)}\d{{3}})+") for sign in ",."}
+
+
+# Columns whose decimal commas say that all numbers of the table have them.
+_FRACTIONS = ("error", "score", *(other for other, name in OTHER_NAMES.items() if name == "score"))
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def _csv(table: Path) -> Cells:
     titles = _titles(table, header)
     rows = [(f"{table}, line {number}", _row(table, number, header, cells, delimiter)) for number, cells in filled[1:]]
     empty = sum(1 for number, cells in places if number > filled[0][0] and cells and not any(cells))
-    decimal = any(_DECIMAL_COMMA.fullmatch(row.get(key, "")) for _, row in rows for key in ("error", "score"))
+    decimal = any(_DECIMAL_COMMA.fullmatch(row.get(key, "")) for _, row in rows for key in _FRACTIONS)
     # In a file with commas between its cells, a quoted "1,000" is a thousand.
     commas = decimal and delimiter != ","
     if delimiter != ",":

@@ -89,7 +89,7 @@ def _panel(axes: Axes, fit: ExchangeFit, said: ExchangeAnswer | None, target: fl
     runs = fit.runs
     least = float(runs.n[runs.n > 0].min())
     n = np.concatenate([[0.0], np.geomspace(least / 4, BEYOND * runs.n.max(), 40)])
-    s = np.geomspace(runs.s.min(), BEYOND * runs.s.max(), 40)
+    s = np.geomspace(runs.s.min() / BEYOND, BEYOND * runs.s.max(), 40)
     cells = np.meshgrid(n, s)
     error = np.exp(fit.log_error(cells[0].reshape(-1), cells[1].reshape(-1)))
     median = np.median(error, axis=0).reshape(cells[0].shape)

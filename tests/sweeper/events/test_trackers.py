@@ -181,3 +181,37 @@ def test_who_is_no_longer_told_hears_nothing(capsys: pytest.CaptureFixture[str])
     reporter.set_callbacks()
     reporter.event("observed", "a run")
     assert heard == ["progress"]
+
+
+def test_runs_of_several_s_are_curves_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a sweep over renders and labels, whose runs say their s
+    reporter, ledger = Reporter("json"), Ledger(tmp_path / "ledger.jsonl", Budget())
+    kept: list[dict[str, object]] = []
+    fake = SimpleNamespace(log=kept.append, finish=lambda: None)
+    monkeypatch.setattr("sweeper.events.trackers._wandb_run", lambda *_: fake)
+
+    # when two runs of one n are observed
+    with wandb(tmp_path, "toy", ledger) as told:
+        reporter.set_callbacks(tensorboard(tmp_path, ledger), told)
+        for s, error in ((100, 0.5), (400, 0.25)):
+            reporter.event("observed", "a run", arm="plain/simulated", n=1000, s=s, seed=0, error=error)
+
+    # then no two points of a curve lie at one step
+    curves = {(tag, step) for tag, step, _ in scalars(tmp_path / "tensorboard") if tag.startswith("error/")}
+    assert curves == {("error/plain/simulated/s=100", 1000), ("error/plain/simulated/s=400", 1000)}
+    assert [each.get("error/plain/simulated/s=400") for each in kept] == [None, 0.25]
+    assert [each["s"] for each in kept] == [100, 400]
+
+
+def test_mlflow_keeps_the_s_of_a_run_where_it_varies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracking = pytest.importorskip("mlflow.tracking", reason="no MLflow: pip install mlflow-skinny")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    told = mlflow(tmp_path, "toy", Ledger(tmp_path / "ledger.jsonl", Budget()))
+
+    told("observed", {"arm": "plain/simulated", "n": 1000, "s": 400, "seed": 0, "error": 0.25})
+
+    client = tracking.MlflowClient((tmp_path / "mlruns").as_uri())
+    (run,) = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
+    assert run.data.params["s"] == "400"
+    assert run.info.run_name == "plain/simulated/s=400 n=1000 seed=0"
