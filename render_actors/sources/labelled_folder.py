@@ -21,8 +21,6 @@ from render_actors.labels import MOST_NUMBERS, RenderedImage
 from render_actors.setting.digests import file_digest
 from render_actors.setting.source import Kind, Source
 from render_actors.sources.function import Picture, labelled
-from tasks.data.readers.layouts import yolo_folder
-from tasks.data.readers.layouts.others import check_layout
 from tasks.data.readers import coco_folder
 from tasks.data.readers.boxes import check_boxes
 from tasks.data.readers.class_levels import check_levels
@@ -30,6 +28,8 @@ from tasks.data.readers.coco_list import CocoImage, CocoList, check_outline
 from tasks.data.readers.coco_masks import box_mask, mask_of
 from tasks.data.readers.files import class_files, map_files, walk
 from tasks.data.readers.images import class_numbers, colours_of, size_of
+from tasks.data.readers.layouts import yolo_folder
+from tasks.data.readers.layouts.others import check_layout
 from tasks.data.readers.squares import Placement, label_map, photograph, placement
 
 if TYPE_CHECKING:

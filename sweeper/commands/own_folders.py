@@ -17,9 +17,9 @@ from sweeper.errors import BadInput, one_line
 from sweeper.stages.training_labels import labels_for
 from tasks.base import ArraySet, TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
-from tasks.data.readers.layouts.others import check_layout
 from tasks.data.readers.files import MAP_SUFFIX, PHOTOGRAPHS, map_files, photographs_among, suffix_of, walk
 from tasks.data.readers.images import class_numbers, colours_of, size_of
+from tasks.data.readers.layouts.others import check_layout
 from tasks.label_forms import LabelKind
 
 # How a folder of renders may be laid out, the most telling first: any folder of folders could be one a class.

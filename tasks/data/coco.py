@@ -15,12 +15,12 @@ from tasks.base import TaskError
 from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader
 from tasks.data.keypoint_labels import padding, rows_of
-from tasks.data.readers.layouts import yolo_folder
 from tasks.data.readers import coco_folder
 from tasks.data.readers.boxes import check_boxes
 from tasks.data.readers.coco_list import CocoImage, CocoList, Listed
 from tasks.data.readers.coco_masks import are_numbers, fault_of, mask_of
 from tasks.data.readers.files import SplitName
+from tasks.data.readers.layouts import yolo_folder
 from tasks.data.readers.splitting import Parting, two_parts
 from tasks.data.readers.squares import Fit, Placement, label_map, photograph, placement
 from tasks.label_forms import CROWD, FORMS, NO_BOX, LabelKind

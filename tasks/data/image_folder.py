@@ -9,10 +9,10 @@ from PIL import Image
 from tasks.base import TaskError
 from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader
-from tasks.data.readers.layouts.others import check_layout
 from tasks.data.readers.class_levels import check_levels
 from tasks.data.readers.files import SplitName, class_files, walk
 from tasks.data.readers.images import reading, upright
+from tasks.data.readers.layouts.others import check_layout
 from tasks.data.readers.splitting import Parting, two_parts
 from tasks.data.readers.squares import Fit, placement, squared
 

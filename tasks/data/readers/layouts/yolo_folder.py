@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasks.base import TaskError
-from tasks.data.readers.layouts.yolo_splits import declared_splits, read_yaml
 from tasks.data.readers.coco_folder import CocoFolder
 from tasks.data.readers.coco_list import CocoImage, CocoList, Listed, classes_of
 from tasks.data.readers.files import SplitName, photographs_among, split_of, suffix_of, walk
 from tasks.data.readers.images import size_of
+from tasks.data.readers.layouts.yolo_splits import declared_splits, read_yaml
 from tasks.data.readers.pictures import same_bytes
 
 _NAME_FILES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names", "data/obj.names")
