@@ -31,15 +31,15 @@ def declared_splits(root: Path, files: Sequence[str]) -> tuple[dict[str, SplitNa
     """
     for file in [file for file in files if suffix_of(file) in (".yaml", ".yml", ".data")]:
         told = _told(root / file)
-        if "train" not in told.values():
+        if not any(split == "train" for split, _ in told):
             continue
         of_split: dict[SplitName, set[str]] = {}
         lines: list[str] = []
-        for key, split in told.items():
-            found = _pictures(root, files, key)
+        for split, place in told:
+            found = _pictures(root, files, place)
             of_split.setdefault(split, set()).update(found)
             if not found:
-                lines.append(f"{root / file}: {split} is {key}, where no picture of the folder lies")
+                lines.append(f"{root / file}: {split} is {place}, where no picture of the folder lies")
         return _apart(root / file, of_split, lines)
     return {}, []
 
@@ -56,21 +56,19 @@ def _apart(
     return {name: split for split, names in of_split.items() for name in names}, lines
 
 
-def _told(file: Path) -> dict[str, SplitName]:
-    """The places that a file names, with their splits."""
+def _told(file: Path) -> list[tuple[SplitName, str]]:
+    """The places that a file names for each split."""
     if suffix_of(file.name) == ".data":
         pairs = [line.split("=", 1) for line in _lines(file) if "=" in line]
         content: Any = {key.strip(): value.strip() for key, value in pairs}
     else:
         content = read_yaml(file)
     if not isinstance(content, dict):
-        return {}
-    places = {split: content.get(key) for key, split in _KEYS.items() if content.get(key)}
-    return {
-        str(place): split
-        for split, given in places.items()
-        for place in (given if isinstance(given, list) else [given])
-    }
+        return []
+    given = [(split, content[key]) for key, split in _KEYS.items() if content.get(key)]
+    return [
+        (split, str(place)) for split, places in given for place in (places if isinstance(places, list) else [places])
+    ]
 
 
 def _lines(file: Path) -> list[str]:
