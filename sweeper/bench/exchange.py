@@ -142,10 +142,13 @@ def _simulated_replays(truths: int) -> dict[str, Figure]:
     """The same at half of the cost on simulated grids, whose truth is the oracle."""
     found = in_parallel(simulated_replay, [(i,) for i in range(truths)], "bench exchange, replays")
     of = f"{truths} simulated grids, half of the cost"
-    ours = [float(np.median([each.adaptive_width for each in found])), np.mean([e.adaptive_regret for e in found])]
-    theirs = [float(np.median([each.fixed_width for each in found])), np.mean([e.fixed_regret for e in found])]
+    ours = [
+        float(np.median([each.adaptive_width for each in found])),
+        float(np.mean([e.adaptive_regret for e in found])),
+    ]
+    theirs = [float(np.median([each.fixed_width for each in found])), float(np.mean([e.fixed_regret for e in found]))]
     width = f"median log width of T's interval over the whole grid's, {of}; reference: the fixed grid at equal cost"
     return {
         "simulated_rate_interval_at_half_cost": Figure(ours[0], theirs[0], width),
-        "simulated_next_dollar_regret": Figure(float(ours[1]), float(theirs[1]), f"mean, {of}; reference: likewise"),
+        "simulated_next_dollar_regret": Figure(ours[1], theirs[1], f"mean, {of}; reference: likewise"),
     }

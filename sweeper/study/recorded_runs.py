@@ -14,7 +14,7 @@ from typing import Any
 from analysis.estimator.observations import LEAST_ERROR, SIZES, counted_error
 from sweeper.errors import BadInput
 from sweeper.study.columns import ARM_COLUMNS, COLUMNS, OTHER_NAMES, column_name
-from sweeper.study.spreadsheet import Cells, number, read_cells
+from sweeper.study.spreadsheet import Cells, check_no_summary, number, read_cells
 
 _GROUP_COLUMNS = ("finetune_task", "backbone", "dataset", "s")
 _RUN_COLUMNS = ("s", "seed", "repeat")
@@ -69,41 +69,6 @@ class _Columns:
     several_s: bool
 
 
-# how the last rows of a sheet begin
-_SUMMARIES = frozenset(
-    [
-        "mean",
-        "average",
-        "avg",
-        "total",
-        "sum",
-        "median",
-        "std",
-        "stdev",
-        "stddev",
-        "sd",
-        "var",
-        "variance",
-        "min",
-        "max",
-        "minimum",
-        "maximum",
-        "count",
-        "mittelwert",
-        "summe",
-        "mittel",
-        "durchschnitt",
-        "gesamt",
-        "moyenne",
-        "somme",
-        "media",
-        "promedio",
-        "suma",
-        "totale",
-    ]
-)
-
-
 def read_runs(table: Path, reading: Reading = Reading()) -> Recorded:
     """The runs of a CSV or Parquet table; BadInput, in one line, names the first row that cannot be used."""
     cells = _by_own_names(table, read_cells(table), reading)
@@ -111,6 +76,7 @@ def read_runs(table: Path, reading: Reading = Reading()) -> Recorded:
         raise BadInput(f"{table} has no rows; give one row a run")
     columns = _columns(table, cells, reading)
     tested = [(where, row) for where, row in cells.rows if _split(row) == "test"]
+    check_no_summary(tested, columns.arms)
     rows, references, seen = list[Row](), list[Row](), dict[tuple[str, ...], str]()
     for where, row in tested:
         checked = _row(where, row, columns, reading, cells.commas)
@@ -128,7 +94,12 @@ def read_runs(table: Path, reading: Reading = Reading()) -> Recorded:
         found = f" (it has {_counted(left_out)})" if left_out else ""
         raise BadInput(f"{table} has no row with split 'test'{found}; give finished runs")
     unused = _unused(cells, columns)
-    notes = (*cells.notes, *_notes(table, unused, left_out), *_questions(table, rows, references))
+    notes = (
+        *cells.notes,
+        *_notes(table, unused, left_out),
+        *_questions(table, rows, references),
+        *_units(table, rows, reading),
+    )
     return Recorded(rows, references, unused, left_out, notes)
 
 
@@ -161,7 +132,7 @@ def _columns(table: Path, cells: Cells, reading: Reading) -> _Columns:
         if name in ("n", error):
             raise BadInput(f"--arm {title}: that is what the law is of, and no arm; name another column")
     of_arms = asked or ("arm", *ARM_COLUMNS)
-    used = frozenset({*COLUMNS, *_GROUP_COLUMNS} - {"arm", "error"} | {*of_arms, error})
+    used = frozenset({*COLUMNS, *(() if asked else _GROUP_COLUMNS)} - {"arm", "error"} | {*of_arms, error})
     sizes = {_text(row.get("s")) for _, row in cells.rows if _split(row) == "test"}
     return _Columns(asked, error, used, len(sizes) > 1 and "s" not in asked)
 
@@ -171,10 +142,6 @@ def _split(row: Mapping[str, Any]) -> str:
 
 
 def _row(where: str, row: Mapping[str, Any], columns: _Columns, reading: Reading, commas: bool) -> Row:
-    first = next(filter(None, map(_text, row.values())), "")
-    if first.casefold().rstrip(":.") in _SUMMARIES:
-        what = f"{first!r} looks like a spreadsheet's summary row, no run"
-        raise BadInput(f"{where}: {what}: leave it out, or call it otherwise where it is an arm")
     n = number(where, "n", row["n"], commas=commas, whole=True)
     error, tested = _error(where, row[columns.error], reading, commas), _text(row.get("test_size"))
     test_size = number(where, "test_size", tested, commas=commas, whole=True) if tested else None
@@ -224,6 +191,10 @@ def _check_error(where: str, error: float, reading: Reading) -> None:
         "--score reads scores": not reading.score,
     }
     hint = " and ".join(words for words, helps in hints.items() if helps)
+    if reading.score:
+        given, unit = (100 - 100 * error, " per cent") if reading.percent else (1 - error, "")
+        limits = "[0, 100)" if reading.percent else "[0, 1)"
+        raise BadInput(f"{where}: the score is {given:g}{unit}; scores lie in {limits}; leave --score out of errors")
     raise BadInput(f"{where}: error is {error:g}; {_LIMITS}{f' ({hint})' if hint else ''}")
 
 
@@ -270,6 +241,12 @@ def _questions(table: Path, rows: Sequence[Row], references: Sequence[Row]) -> I
     for name in (name for name, count in names.items() if count > 1):
         alike = sorted({row.arm for row in rows if " ".join(row.arm.casefold().split()) == name})
         yield f"{table}: arms that differ in capitals or spaces alone are kept apart: {', '.join(map(repr, alike))}"
+
+
+def _units(table: Path, rows: Sequence[Row], reading: Reading) -> Iterator[str]:
+    lost = max((1 - row.error if reading.score else row.error for row in rows), default=1)
+    if reading.percent and lost < 0.01:
+        yield f"{table}: no number is above 1 per cent; are they fractions? Leave --percent out where they are"
 
 
 def _falls(rows: Sequence[Row]) -> tuple[Row, Row] | None:

@@ -5,7 +5,7 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,15 @@ _GROUPS = {sign: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:{re.escape(sign)}\d{{3}})+"
 
 # Columns whose decimal commas say that all numbers of the table have them.
 _FRACTIONS = ("error", "score", *(other for other, name in OTHER_NAMES.items() if name == "score"))
+
+
+# words that the rows begin with which sum up others
+_SUMMARIES = re.compile(
+    "mean|average|avg|total|sum|median|std(ev|dev)?|sd|var(iance)?|min(imum)?|max(imum)?|count"
+    "|mittel(wert)?|summe|durchschnitt|gesamt|moyenne|somme|media|promedio|suma|totale"
+)
+# A word that stands in more of a column's cells than this is a setting, such as a pooling, and no row of sums.
+_SELDOM = 0.25
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,14 @@ def _csv(table: Path) -> Cells:
     places = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader][1 if told else 0 :]
     # A line that is quite empty is no row of the table; one of empty cells is what a spreadsheet leaves.
     filled = [(number, cells) for number, cells in places if any(cells)]
+    remarks = [number for number, cells in filled if next(filter(None, cells)).startswith("#")]
+    filled = [(number, cells) for number, cells in filled if number not in remarks]
     if not filled:
         raise BadInput(f"{table} has no rows; give one row a run")
+    if remarks:
+        notes.append(f"{table}: lines left out that begin with #: {len(remarks)}")
     header = filled[0][1]
+    _check_header(table, header, [cells for _, cells in filled[1:2]])
     titles = _titles(table, header)
     rows = [(f"{table}, line {number}", _row(table, number, header, cells, delimiter)) for number, cells in filled[1:]]
     empty = sum(1 for number, cells in places if number > filled[0][0] and cells and not any(cells))
@@ -97,11 +111,11 @@ def _text(table: Path) -> tuple[str, list[str]]:
         raise BadInput(f"{table} is JSON; give a CSV or Parquet file with one row a run")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16"), []
+    if b"\0" in data:
+        raise BadInput(f"{table} holds zero bytes, which no text has; save it as CSV in UTF-8")
     try:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError:
-        if b"\0" in data:
-            raise
         return data.decode("cp1252"), [f"{table}: it is not UTF-8; read as Windows-1252"]
 
 
@@ -111,6 +125,15 @@ def _delimiter(text: str) -> str:
     known = {each: {column_name(name) for name in header.split(each)} for each in _DELIMITERS}
     fitting = [each for each in _DELIMITERS if {"n"} < {name.strip('"') for name in known[each]}]
     return fitting[0] if fitting else max(reversed(_DELIMITERS), key=header.count)
+
+
+def _check_header(table: Path, header: Sequence[str], below: Sequence[Sequence[str]]) -> None:
+    """BadInput where the first line is a title, or holds all names in one cell."""
+    told = [name for name in header if name]
+    if len(told) == 1 and "n" in (column_name(name) for name in told[0].split()):
+        raise BadInput(f"{table}: its cells are apart by spaces; put commas, semicolons or tabs between them")
+    if len(told) == 1 and any(sum(map(bool, cells)) > 1 for cells in below):
+        raise BadInput(f"{table}: its first line, {told[0]!r}, names no columns; begin with the line that does")
 
 
 def _titles(table: Path, header: Sequence[str]) -> dict[str, str]:
@@ -138,6 +161,26 @@ def _stripped(cell: Any) -> Any:
     if cell is None:
         return ""
     return cell.strip() if isinstance(cell, str) else cell
+
+
+def check_no_summary(rows: Sequence[tuple[str, Mapping[str, Any]]], arms: Sequence[str]) -> None:
+    """Raise BadInput naming the first row that sums up others, by a word in its first cell or in a seldom place.
+
+    rows: each with its place and its cells by column. arms: columns that the user calls arms, where such words may be.
+    """
+    counts = Counter((name, _word(cell)) for _, row in rows for name, cell in row.items())
+    for where, row in rows:
+        first = next((name for name, cell in row.items() if _word(cell)), None)
+        for name, cell in row.items():
+            word = _word(cell)
+            seldom = name not in arms and counts[name, word] <= _SELDOM * len(rows)
+            if _SUMMARIES.fullmatch(word) and (name == first or seldom):
+                what = f"{str(cell).strip()!r} looks like a spreadsheet's summary row, no run"
+                raise BadInput(f"{where}: {what}: leave it out, or call it otherwise where it is an arm")
+
+
+def _word(cell: Any) -> str:
+    return str(cell).strip().casefold().rstrip(":.") if isinstance(cell, str) else "" if cell is None else "."
 
 
 def number(where: str, name: str, cell: Any, *, commas: bool, whole: bool = False) -> float:

@@ -101,7 +101,7 @@ def _facts(root: Path, files: Iterable[str]) -> list[tuple[int, int, int]]:
         try:
             found = os.stat(f"{root}/{file}")
         except FileNotFoundError:
-            raise TaskError(f"image {root / file} is not there; add it, or take it out of its list") from None
+            raise TaskError(f"image {root / file} is not there; add it, or take out its line or link") from None
         # a copy or a renamed file can bring any modification time
         facts.append((found.st_size, found.st_mtime_ns, found.st_ctime_ns))
     return facts

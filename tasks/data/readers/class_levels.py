@@ -39,6 +39,7 @@ def check_levels(root: Path, of_split: OfSplit) -> list[str]:
         _check_wrapper(top, of_class, below)
         _check_copies(top, below)
         _check_level(top, below)
+        lines += _deeper_in_words(top, below)
     return list(dict.fromkeys(lines))
 
 
@@ -151,6 +152,18 @@ def _check_level(top: Path, below: Mapping[str, list[tuple[str, ...]]]) -> None:
             " those are the classes or splits, put them first, as SPLIT/CLASS/FILE; else put all pictures right into"
             " the folder of their class"
         )
+
+
+def _deeper_in_words(top: Path, below: Mapping[str, list[tuple[str, ...]]]) -> list[str]:
+    """A line where every class has several named folders and no picture beside them: those may be the classes."""
+    deep = {name: _told(name, inner) for name, inner in below.items() if inner and all(inner)}
+    if len(below) < 2 or len(deep) < len(below) or any(len(names) < 2 for names in deep.values()):
+        return []
+    inner = sorted({part for names in deep.values() for part in names})
+    return [
+        f"{top}: its classes are {_shown(sorted(below))}, by the upper folders; where those below ({_shown(inner)})"
+        " are the classes, move them up"
+    ]
 
 
 def _told(name: str, inner: Iterable[tuple[str, ...]]) -> set[str]:

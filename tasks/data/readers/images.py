@@ -49,7 +49,7 @@ def reading(file: Path) -> Iterator[None]:
     except (TaskError, MemoryError):
         raise
     except FileNotFoundError:
-        raise TaskError(f"image {file} is not there; add it, or take it out of its list") from None
+        raise TaskError(f"image {file} is not there; add it, or take out its line or link") from None
     # Pillow says that a PNG is broken by a SyntaxError, and raises what else its plugins do: struct.error, IndexError
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

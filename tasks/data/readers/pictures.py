@@ -194,7 +194,7 @@ def _state(file: Path, colours: Colours | None, *, numbers: bool) -> str:
     try:
         facts = file.stat()
     except FileNotFoundError:
-        raise TaskError(f"image {file} is not there; add it, or take it out of its list") from None
+        raise TaskError(f"image {file} is not there; add it, or take out its line or link") from None
     own = [] if colours is None else [colours.numbers]
     return json.dumps([_VERSION, numbers, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, *own])
 

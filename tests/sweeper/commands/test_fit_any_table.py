@@ -282,3 +282,57 @@ def test_a_file_of_another_format_is_named(tmp_path: Path, content: bytes, said:
     (tmp_path / "runs").write_bytes(content)
     with pytest.raises(BadInput, match=said):
         read_runs(tmp_path / "runs")
+
+
+def test_a_word_for_sums_in_the_last_column_is_a_summary_row_and_a_setting_is_none(tmp_path: Path) -> None:
+    noted = table(tmp_path, "n,error,note", [*((n, e, "") for n, e in GOOD), (4267, "0.3", "mean")])
+    with pytest.raises(BadInput, match="line 10: 'mean' looks like a spreadsheet's summary row"):
+        read_runs(noted)
+    pooled = table(tmp_path, "n,error,pooling", [(n, e, "max" if k % 2 else "mean") for k, (n, e) in enumerate(GOOD)])
+    assert read_runs(pooled, Reading(arms=("pooling",))).rows[0].arm == "mean"
+    assert len(read_runs(pooled).rows) == len(GOOD)
+
+
+def test_columns_that_arms_leave_out_are_named(tmp_path: Path) -> None:
+    """Given runs of two backbones and --arm rendering, it is said that backbones are not told apart."""
+    rows = [(n, e, "drawn", backbone) for n, e in GOOD for backbone in ("a", "b")]
+    recorded = read_runs(
+        table(
+            tmp_path,
+            "n,error,rendering,backbone",
+            [(n, f"{float(e) + (b == 'b') / 50:.4f}", r, b) for n, e, r, b in rows],
+        ),
+        Reading(arms=("rendering",)),
+    )
+    assert "columns that are not used: backbone (2 values)" in "\n".join(recorded.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Results of March\nn,error\n125,0.5\n", "its first line, 'Results of March', names no columns"),
+        ("n error\n125 0.5\n250 0.4\n", "its cells are apart by spaces"),
+        ("n,error\n125,0.5\0\n", "holds zero bytes"),
+    ],
+)
+def test_what_is_no_table_is_said_for_what_it_is(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "runs.csv").write_text(text)
+    with pytest.raises(BadInput, match=said):
+        read_runs(tmp_path / "runs.csv")
+
+
+def test_remarks_above_the_table_are_left_out_with_a_count(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text("# of March, by hand\nn,error\n" + "".join(f"{n},{e}\n" for n, e in GOOD))
+    recorded = read_runs(tmp_path / "runs.csv")
+    assert len(recorded.rows) == len(GOOD)
+    assert "lines left out that begin with #: 1" in "\n".join(recorded.notes)
+
+
+def test_fractions_read_as_per_cent_are_asked_about(tmp_path: Path) -> None:
+    recorded = read_runs(table(tmp_path, "n,error", GOOD), Reading(percent=True))
+    assert "no number is above 1 per cent; are they fractions?" in "\n".join(recorded.notes)
+
+
+def test_a_score_beyond_its_range_is_called_a_score(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"the score is 100 per cent; scores lie in \[0, 100\)"):
+        read_runs(table(tmp_path, "n,score", [(125, "60"), (250, "100")]), Reading(score=True, percent=True))

@@ -107,3 +107,12 @@ def test_upper_bits_that_are_empty_are_told_or_refused(
             assert f"which is {said}, and are scaled from 16: they become dark" in told()
         else:
             assert "16 bits" not in told()
+
+
+def test_upper_folders_as_classes_are_asked_about(tmp_path: Path) -> None:
+    """Given two levels of class folders with names of their own, the upper ones are classes, and it is said."""
+    folder = _folders(tmp_path, "animals/cat", "animals/dog", "tools/hammer", "tools/saw")
+    lines, _ = RealSet(f"imagefolder:{folder}", None, 32, cache_dir=tmp_path / "cache").load().overview(print)
+    assert "its classes are animals, tools, by the upper folders; where those below (cat, dog, hammer, saw)" in str(
+        lines
+    )

@@ -180,7 +180,7 @@ def test_what_other_programs_leave_in_class_folders_counts_nowhere_and_other_fil
     assert real.train.class_names == ("cat", "dog")
     assert np.bincount(real.train.labels).tolist() == [5, 4]
     said = told(real)
-    assert "train/cat: 1 files are left out, which are no images by their endings: 1 .txt" in said
+    assert "set: 1 files are left out, which are no images by their endings: 1 .txt" in said
     assert "train/empty holds no image; it is no class" in said
     # and the same as renders
     assert folder_classes("imagefolder", folder / "train") == ("cat", "dog")
