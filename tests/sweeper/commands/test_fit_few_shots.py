@@ -1,4 +1,4 @@
-"""`sweeper fit` on tables of other people's few-shot transfer: sizes by shots, several data sets, trials, near chance."""
+"""`sweeper fit` on tables of few-shot transfer as others have them: sizes by shots, data sets, trials, near chance."""
 
 from __future__ import annotations
 
@@ -120,7 +120,9 @@ def test_far_above_t_pretraining_no_longer_matters(tmp_path: Path) -> None:
 
 def test_errors_that_stay_at_chance_are_worth_no_label(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    rows = [(n, s, round(min(0.99 * np.exp(0.003 * rng.standard_normal()), 1.0), 4)) for n in (0, *SIZES) for s in SHOTS]
+    rows = [
+        (n, s, round(min(0.99 * np.exp(0.003 * rng.standard_normal()), 1.0), 4)) for n in (0, *SIZES) for s in SHOTS
+    ]
 
     result = fitted(written(tmp_path, "n,shots,error", rows), "--json")
 
@@ -148,9 +150,7 @@ def test_what_is_not_covered_ends_the_command_with_one_line(
 
     assert done.returncode == 2
     assert done.stdout == ""
-    assert [each for each in done.stderr.splitlines() if each.startswith("sweeper: ")] == [
-        done.stderr.splitlines()[-1]
-    ]
+    assert [each for each in done.stderr.splitlines() if each.startswith("sweeper: ")] == [done.stderr.splitlines()[-1]]
     assert line in done.stderr.splitlines()[-1]
 
 
