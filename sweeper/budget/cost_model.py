@@ -36,12 +36,16 @@ FINETUNE_START_S = 4.0
 
 @dataclass(frozen=True)
 class Work:
-    """What one run would still need: images to render, whether to pre-train, fine-tunes, trials of a tuning."""
+    """What one run would still need: images to render, whether to pre-train, fine-tunes, trials of a tuning.
+
+    `length`: how many times the steps of a fine-tune each of them has.
+    """
 
     images: int
     pretrain: bool
     finetunes: int
     tuning_trials: int = 0
+    length: float = 1.0
 
 
 # What was measured of a stage on a type of device (None: the latest): (units, cost) of each piece of work.
@@ -73,7 +77,7 @@ class CostModel:
 
     def units(self, work: Work) -> dict[str, float]:
         """Work by stage: images, pre-trainings, fine-tunes (tuning trials counted once a fold)."""
-        finetunes = work.finetunes + work.tuning_trials * self._config.finetunes_per_trial
+        finetunes = work.length * (work.finetunes + work.tuning_trials * self._config.finetunes_per_trial)
         return {"render": float(work.images), "pretrain": float(work.pretrain), "finetune": float(finetunes)}
 
     def _guess(self, stage: str, backbone: str, device: str | None) -> Guess:

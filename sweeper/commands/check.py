@@ -10,6 +10,7 @@ import numpy as np
 
 from render_actors.shards import keypoints
 from sweeper.commands.look_over import Found, look_over, not_uploaded
+from sweeper.commands.mixed import check_mix
 from sweeper.commands.weights import with_weights
 from sweeper.config.render import ImageSource
 from sweeper.config.schema import SIMULATED, SweepConfig
@@ -47,6 +48,7 @@ def check(config: SweepConfig, found: Found | None = None) -> tuple[SweepConfig,
     for stage, tasks in (("pretrain", config.pretrain.tasks), ("finetune", config.finetune.tasks)):
         for name in tasks:
             _check_parts(stage, name, config)
+    check_mix(config)
     check_cache(config)
     config = with_weights(config)
     sha256, classes, s = _real_images(config, found or Found())

@@ -122,7 +122,7 @@ def _rows(folder: Path) -> Iterator[Kept]:
 
 def _kept(config: SweepConfig, row: results.Observation, store: ArtifactStore, identities: Identities) -> Kept:
     settings = json.loads(row.tuned)
-    pretraining = store.find(identities.checkpoint(row.run)) if row.n else None
+    pretraining = store.find(identities.checkpoint(row.run)) if row.n and not Arm.named(row.arm).is_mixed else None
     finetune = _finetune(row, settings, pretraining, store, identities)
     learnt = pretraining.metrics if pretraining else {}
     scores = None if finetune is None else scores_of_test_images(store, finetune)

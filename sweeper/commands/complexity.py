@@ -36,7 +36,7 @@ def measure(config: SweepConfig, folder: Path, images: int, checkpoint: Path | N
     """
     store = ArtifactStore(config.store)
     plan, inventory, results = make_plan(config), Inventory(config, store), {}
-    for arm in plan.arms:
+    for arm in (arm for arm in plan.arms if not arm.is_mixed):
         path, n = (checkpoint, None) if checkpoint is not None else _largest(config, plan, arm, inventory, store)
         with bad_input(f"{arm.name}: "):
             measured = complexity(_activations(_images(config, arm.rendering, images, store), arm, config, path))

@@ -21,6 +21,7 @@ from sweeper.stages.identity import Trial
 from sweeper.stages.inventory import Inventory
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.uris import redacted
+from sweeper.study.arms import Arm
 from sweeper.study.results import Observation
 from tasks.base import TaskError
 from tasks.data.catalogue import default_fit
@@ -86,8 +87,9 @@ def _best(record: Record, arm: str | None) -> tuple[Observation, list[Observatio
 
 
 def _trial(record: Record, row: Observation, store: ArtifactStore) -> Trial:
-    checkpoint = Inventory(record.config, store).checkpoint(row.run)
-    if checkpoint is None:
+    mixed = Arm.named(row.arm).is_mixed
+    checkpoint = None if mixed else Inventory(record.config, store).checkpoint(row.run)
+    if checkpoint is None and not mixed:
         raise BadInput(
             f"{row.arm}: its checkpoint of n = {row.n:,} is not in {redacted(store.uri)}; run the sweep again"
         )

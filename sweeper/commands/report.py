@@ -23,6 +23,7 @@ from analysis.verdict.shuffled_labels import Control
 from analysis.verdict.verdict import Verdict
 from sweeper.budget.ledger import Ledger
 from sweeper.commands.complexity import read_complexity
+from sweeper.commands.mixed import mixed_lines
 from sweeper.commands.next_steps import Situation, next_steps
 from sweeper.commands.pictures import dataset_name, photograph_sheet, render_sheets
 from sweeper.commands.steps import chosen_before
@@ -214,7 +215,7 @@ def _controls(record: Record) -> Iterator[Control]:
         return tuple(r.error for r in _at_s(record) if (r.arm, r.n, r.split) == (arm, n, "test"))
 
     n, plan = record.config.controls.shuffled_labels, record.plan
-    for arm in plan.arms:
+    for arm in (arm for arm in plan.arms if not arm.is_mixed):
         shuffled = errors(arm.control.name, n) if n is not None else ()
         if n is not None and shuffled:
             yield Control(arm.name, n, shuffled, errors(arm.name, n), errors(plan.reference(arm).name, 0))
@@ -309,6 +310,7 @@ def _notes(record: Record) -> list[str]:
             " full, and what it made is not counted."
         )
     notes += [f"{line}." for line in less_than_one_pass(record.config, record.plan.choices)]
+    notes += [f"{line}." for line in mixed_lines(record.config, record.plan, record.knowledge.runs)]
     for arm in () if record.config.is_adaptive else record.plan.arms:
         if arm.name not in record.knowledge.fits:
             sizes = len({row.n for row in record.observations if row.arm == arm.name})

@@ -11,6 +11,16 @@ from sweeper.config.types import Count, DeviceChoice, Model, Names, Number, Posi
 from sweeper.storage.uris import expanded
 
 
+class Mix(Model):
+    """Arms that learn from renders and photographs in one training, beside those that pre-train and then fine-tune.
+
+    `share`: of each batch that are renders, with the pre-training task's labels and a head of their own. The training
+    has the fine-tune's recipe, and as many steps as pre-training and fine-tune have together.
+    """
+
+    share: Annotated[Number, Field(gt=0, lt=1)] = 0.5
+
+
 class Finetune(Model):
     """The real task. `fraction` of the training images, or `count`, gives s; all of them where neither is given.
 
@@ -38,6 +48,8 @@ class Finetune(Model):
     `device`: cpu, gpu, or auto, a GPU where this machine has one; `gpus` says how much of one a fine-tune takes, 1
     where it is left out. Without `device`, `gpus` above 0 asks for a GPU.
 
+    `mix`: adds to every arm one that is trained on renders and photographs together.
+
     `init`: a file of weights that fine-tunes without pre-training (n = 0) begin with, as `pretrain.init`; without it
     they begin with random ones. `init_sha256` is filled in by `run`.
 
@@ -62,6 +74,7 @@ class Finetune(Model):
     fit: Fit | None = None
     test_fraction: Annotated[Number, Field(gt=0, lt=1)] | None = None
     recipe: dict[str, Any] = {}
+    mix: Mix | None = None
     init: str | None = None
     init_sha256: Sha256 | None = None
     repeats: Annotated[Count, Field(le=1000)] = 3

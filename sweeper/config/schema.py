@@ -242,6 +242,7 @@ class SweepConfig(Model):
         if self.objective in ("predict", "best") and self.n_target is None:
             raise ValueError(f"objective: {self.objective} asks for the error at n_target images: add n_target")
         self._both_sizes()
+        self._mixed()
         for key, value in self.stop:
             wants = {"prediction_sd": "predict", "best_within": "best", "rate_factor": EXCHANGE}.get(key, "law")
             if value is not None and self.objective != wants:
@@ -285,6 +286,19 @@ class SweepConfig(Model):
             raise ValueError(
                 "simulated: with finetune.counts each law needs beta and at_s, how errors fall with labels"
             )
+
+    def _mixed(self) -> None:
+        """ValueError where what is said does not go with training on renders and photographs together."""
+        if self.finetune.mix is None:
+            return
+        against = {
+            "simulated errors know no training": self.is_simulated,
+            "renderings.design: adaptive compares renderings alone": self.is_adaptive,
+            "pretrain.init is of a pre-training, and a mixed training begins with random weights": self.pretrain.init,
+            "tune.iterations are chosen for fine-tunes alone; give finetune.recipe.iterations": self.tune.iterations,
+        }
+        if said := [why for why, is_so in against.items() if is_so]:
+            raise ValueError(f"finetune.mix: {said[0]}; leave one out")
 
     @property
     def is_adaptive(self) -> bool:

@@ -53,7 +53,7 @@ def ray_metrics(sweep: str, ledger: Ledger) -> EventCallback:
 
 
 def tensorboard(folder: Path, ledger: Ledger) -> EventCallback:
-    """The error of each run at step n, by arm (and s where it varies), and the dollars spent, in its `tensorboard`."""
+    """The error of each run at step n, by arm (and s, of several), and the dollars spent, in `tensorboard`."""
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.summary import scalar

@@ -186,7 +186,7 @@ class Loop:
             lr=float(recipe_value(self.config, trial.run.arm, "lr") if lr is None else lr),
             cost=seconds * (settings.gpus or settings.cpus),
             seconds=seconds,
-            checkpoint=trial.checkpoint.key if trial.checkpoint else "",
+            checkpoint=trial.checkpoint.key if trial.checkpoint else self.studies.checkpoint_of(trial.run) or "",
             study=self.studies.current[trial.run.arm],
             versions=results.versions(),
             tuned=spelled(trial.settings),
@@ -199,7 +199,8 @@ class Loop:
     def _complete(self, active: ActiveRun) -> None:
         run = active.run
         del self.active[run]
-        self.pricing.settle_finetunes(active.reserved, active.seconds, active.processes, active.finetunes)
+        done = active.finetunes * self.inventory.length(run)
+        self.pricing.settle_finetunes(active.reserved, active.seconds, active.processes, done)
         measured = self.table[run]
         apart = measured.error * ((measured.variance or 0.0) * measured.repeats) ** 0.5
         spread = f" (sd of its {measured.repeats} fine-tunes {apart:.2%})" if measured.repeats > 1 else ""

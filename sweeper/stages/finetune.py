@@ -19,7 +19,7 @@ from sweeper.cluster.watchdog import watchdog
 from sweeper.config.finetune import Finetune
 from sweeper.config.schema import SweepConfig
 from sweeper.config.simulated import SimulatedArm
-from sweeper.stages.identity import Identities, Trial, recipe_of
+from sweeper.stages.identity import Identities, Trial
 from sweeper.stages.seeds import training_seed
 from sweeper.storage.artifacts import MODEL_FILE, ArtifactStore
 from sweeper.storage.tested import row_of_test_images, write_test_images
@@ -36,6 +36,7 @@ class Finetuning:
 
     `resolution`: of the real images, in px. `seed`: the sweep's. `folds`: of a trial of the tuning. `simulated`: the
     laws that errors are drawn from, by rendering; empty where they are measured. `weights`: files by their names.
+    `cache_gb`: what a node keeps of decoded renders, which a mixed training reads.
     """
 
     settings: Finetune
@@ -47,6 +48,7 @@ class Finetuning:
     folds: int
     simulated: dict[str, SimulatedArm]
     weights: dict[str, str] = field(default_factory=dict)
+    cache_gb: float = 50.0
 
     def start_of(self, backbone: str) -> str | None:
         """The file of weights that a fine-tune without pre-training begins with; None where they are drawn."""
@@ -66,6 +68,7 @@ def finetuning_of(config: SweepConfig, store: ArtifactStore) -> Finetuning:
         folds=config.tune.folds,
         simulated=config.simulated,
         weights=config.pretrain.weights,
+        cache_gb=config.cache_gb,
     )
 
 
@@ -144,7 +147,7 @@ def tested_model(job: Finetuning, trial: Trial) -> Tested:
     from tasks.training.evaluation import on_test_images
 
     own, real, chosen = _photographs(job, trial)
-    recipe, learnt = recipe_of(job.settings.recipe, trial.arm, trial.settings), task(trial.arm.finetune_task)
+    recipe, learnt = job.identities.recipe(trial), task(trial.arm.finetune_task)
     # The last iterate counts, so nothing is looked at before it.
     training = real.training.take(chosen)
     model, _ = _trained(job, trial, training, recipe)
@@ -165,16 +168,16 @@ def _measured(job: Finetuning, trial: Trial, on_the_way: Callable[[float, int], 
         write_test_images(folder, tested)
         return {"error": 1.0 - tested.metric}
     _, real, chosen = _photographs(job, trial)
-    recipe = recipe_of(job.settings.recipe, trial.arm, trial.settings)
+    recipe = job.identities.recipe(trial)
     parts = folds(chosen, real.training.labels, job.folds, job.seed)
     looks = Looks(recipe.iterations, len(parts), on_the_way)
     watched = dataclasses.replace(recipe, eval_every=looks.every)
     try:
         for rest, part in parts:
             held_out, learnt_from = real.training.take(part), real.training.take(rest)
-            _, result = _trained(job, trial, learnt_from, watched, validation=held_out, on_validation=looks)
-            assert result.metric is not None
-            looks.take(1.0 - result.metric)
+            _, metric = _trained(job, trial, learnt_from, watched, validation=held_out, on_validation=looks)
+            assert metric is not None
+            looks.take(1.0 - metric)
     except FloatingPointError:
         # Values at which the training diverges are no failure of the sweep: they are the worst there are.
         return {"error": 1.0, "folds": [1.0] * len(parts)}
@@ -207,14 +210,17 @@ def _device(job: Finetuning) -> str:
     return "cuda" if job.settings.gpus else "cpu"
 
 
-def _trained(job: Finetuning, trial: Trial, training: Any, recipe: Recipe, **validation: Any) -> tuple[Any, Any]:
-    """A model that begins at the trial's checkpoint, trained on these images, and what came of the training."""
+def _trained(
+    job: Finetuning, trial: Trial, training: Any, recipe: Recipe, **validation: Any
+) -> tuple[Any, float | None]:
+    """A model that begins at the trial's checkpoint, trained on these images, and its last metric on held-out ones."""
     import torch
 
     from tasks.base import task
     from tasks.models.given_weights import given_state
     from tasks.models.transfer import load_backbone, seeded_model
     from tasks.training.loop import train
+    from tasks.training.mixed import train_mixed
 
     torch.set_num_threads(max(1, int(job.settings.cpus)))
     learnt, seed = task(trial.arm.finetune_task), training_seed(job.identities.finetune(trial))
@@ -225,7 +231,26 @@ def _trained(job: Finetuning, trial: Trial, training: Any, recipe: Recipe, **val
         load_backbone(model, torch.load(path, map_location="cpu", weights_only=True))
     elif (start := job.start_of(trial.arm.backbone)) is not None:
         load_backbone(model, given_state(Path(start), model.backbone))
-    return model, train(model, learnt, training, recipe, seed=seed, device=_device(job), **validation)
+    if trial.arm.is_mixed:
+        how: dict[str, Any] = {"seed": seed, "device": _device(job)} | validation
+        return model, train_mixed(model, learnt, training, _renders(job, trial), recipe, **how)
+    return model, train(model, learnt, training, recipe, seed=seed, device=_device(job), **validation).metric
+
+
+def _renders(job: Finetuning, trial: Trial) -> Any:
+    """The renders that a mixed training has in each batch, from the store that they were rendered into."""
+    from sweeper.stages.inventory import found
+    from sweeper.stages.pretrain_worker import Shards, rendered_set
+    from tasks.base import task
+    from tasks.training.mixed import Renders
+
+    images, learnt, mix = job.identities.images(trial.run), trial.arm.learnt, job.settings.mix
+    shards = found(images, job.store)
+    if mix is None or len(shards) < len(images.shards):
+        raise RuntimeError(f"{trial.run.what}: {len(images.shards) - len(shards)} shards of its renders are missing")
+    manifests = tuple(shards[index] for index in images.shards)
+    data = rendered_set(Shards(images, manifests), learnt, job.store, job.cache_gb)
+    return Renders(task(learnt), data, mix.share)
 
 
 class Looks:

@@ -16,7 +16,7 @@ from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
 from sweeper.config.simulated import SimulatedArm
 from sweeper.errors import bad_input
-from sweeper.stages.image_sets import FIRST_VALIDATION_SHARD, ImageSet, setting_of
+from sweeper.stages.image_sets import FIRST_VALIDATION_SHARD, ImageSet, run_images, setting_of
 from sweeper.stages.seeds import seed_of
 from sweeper.storage.artifacts import Manifest, artifact_key
 from sweeper.study.arms import Arm, Plan, make_plan
@@ -105,8 +105,24 @@ class Identities:
 
     def checkpoint_of(self, run: Run) -> str | None:
         """The key of the only checkpoint that a run may be measured on, where its images are a folder's; else None."""
-        rendering = Arm.named(run.arm).rendering
-        return artifact_key(self.checkpoint(run)) if run.n and self._is_of_folder(rendering) else None
+        arm = Arm.named(run.arm)
+        if not run.n or not self._is_of_folder(arm.rendering):
+            return None
+        # A mixed training has no checkpoint: its images alone tell it.
+        return artifact_key(self._mixed_images(run) if arm.is_mixed else self.checkpoint(run))
+
+    def images(self, run: Run) -> ImageSet:
+        """The synthetic images that a run learns from."""
+        return run_images(self._config, Arm.named(run.arm).rendering, run.n, run.seed)
+
+    def recipe(self, trial: Trial) -> Recipe:
+        """What a fine-tune is trained by, with the tuned values in it."""
+        if trial.arm.is_mixed:
+            return mixed_recipe(self._config, trial.arm, trial.settings)
+        return recipe_of(self._config.finetune.recipe, trial.arm, trial.settings)
+
+    def _mixed_images(self, run: Run) -> Part:
+        return {"n": run.n} | self.folder_images(Arm.named(run.arm).rendering, run.n)
 
     def _is_of_folder(self, rendering: str) -> bool:
         choice = self._config.renderings.get(rendering)
@@ -125,6 +141,8 @@ class Identities:
             own |= {"n": trial.run.n, "arm": trial.run.arm, "settings": as_plain(trial.settings)}
         else:
             own |= {"folds": self._config.tune.folds if trial.split == "validation" else None}
+        if trial.arm.is_mixed:
+            own |= {"renders": self._mixed_images(trial.run)}
         return self._finetuning(trial.arm, trial.settings, trial.run.s) | own
 
     def _photographs_of(self, trial: Trial) -> Part:
@@ -148,7 +166,7 @@ class Identities:
         if self._config.finetune.subset != "shared":
             parts["subset"] = self._config.finetune.subset
         if not self._config.is_simulated:
-            parts["pretrain"] = None if arm.is_reference else self._pretraining(arm)
+            parts["pretrain"] = None if arm.is_reference or arm.is_mixed else self._pretraining(arm)
         elif arm.is_reference:
             # Its error is that of the laws' common start.
             parts["simulated"] = {name: _law(law) for name, law in self._config.simulated.items()}
@@ -182,6 +200,14 @@ class Identities:
             if pretrain.subset != "first":
                 self._pretrainings[arm]["subset"] = pretrain.subset
         return self._pretrainings[arm]
+
+    def _mixed(self, arm: Arm) -> Part:
+        """What a training on renders and photographs depends on besides the fine-tune."""
+        pretrain, mix = self._config.pretrain, self._config.finetune.mix
+        recipe = resolve_recipe("pretrain", arm.learnt, pretrain.recipe, arm.backbone)
+        own: Part = {"task": arm.learnt, "images": self._shards(arm.rendering), "steps": recipe.iterations}
+        own |= {"share": mix.share if mix else None}
+        return own if pretrain.subset == "first" else own | {"subset": pretrain.subset}
 
     def _weights(self, name: str) -> Part:
         return {"weights": self._config.pretrain.weights_sha256.get(name)}
@@ -217,6 +243,8 @@ class Identities:
             part["init"] = finetune.init_sha256
         if (name := weights_of(arm.backbone)) is not None:
             part |= self._weights(name)
+        if arm.is_mixed:
+            part["mixed"] = self._mixed(arm)
         if finetune.balanced is not None:
             part["balanced"] = finetune.balanced
         if config.finetune_fit is not None:
@@ -238,6 +266,13 @@ def _law(law: SimulatedArm) -> Part:
 def recipe_of(recipe: dict[str, Any], arm: Arm, settings: dict[str, Any]) -> Recipe:
     """The fine-tuning recipe of `finetune.recipe` with the tuned values in it."""
     return resolve_recipe("finetune", arm.finetune_task, recipe | settings, arm.backbone)
+
+
+def mixed_recipe(config: SweepConfig, arm: Arm, settings: dict[str, Any]) -> Recipe:
+    """That of the fine-tune, with the steps of the pre-training on top."""
+    recipe = recipe_of(config.finetune.recipe, arm, settings)
+    before = resolve_recipe("pretrain", arm.learnt, config.pretrain.recipe, arm.backbone)
+    return dataclasses.replace(recipe, iterations=before.iterations + recipe.iterations)
 
 
 def studies(config: SweepConfig, plan: Plan | None = None) -> Studies:

@@ -7,7 +7,7 @@ from typing import Any
 from analysis.policy.runs import Run
 from sweeper.budget.cost_model import Work
 from sweeper.config.schema import SweepConfig
-from sweeper.stages.identity import Identities, Trial
+from sweeper.stages.identity import Identities, Trial, mixed_recipe, recipe_of
 from sweeper.stages.image_sets import ImageSet, render_seed, run_images, validation_images
 from sweeper.storage.artifacts import ArtifactStore, CorruptArtifactError, Manifest, artifact_key
 from sweeper.storage.tested import row_of_test_images
@@ -32,9 +32,10 @@ class Inventory:
     def work(self, run: Run, alongside: Sequence[Run] = (), tuning_trials: int = 0) -> Work:
         """What a run still needs once the runs alongside it are done."""
         finetunes = self._config.finetune.repeats
-        if not self.needs_checkpoint(run) or self.checkpoint(run) is not None:
-            return Work(0, False, finetunes, tuning_trials)
-        if any(
+        pretrains, length = self.needs_checkpoint(run), self.length(run)
+        if not self.needs_images(run) or (pretrains and self.checkpoint(run) is not None):
+            return Work(0, False, finetunes, tuning_trials, length)
+        if pretrains and any(
             (other.arm, other.n, other.seed) == (run.arm, run.n, run.seed) and other.s != run.s for other in alongside
         ):
             # At another s, on the same checkpoint.
@@ -46,16 +47,29 @@ class Inventory:
             for index in range(brought.get(row, row.first_shard), end)
             if not self._has(row, index)
         )
-        return Work(images, True, finetunes, tuning_trials)
+        return Work(images, pretrains, finetunes, tuning_trials, length)
 
     def whole_work(self, run: Run, tuning_trials: int) -> Work:
         """What a run needs where the store has nothing."""
         images = sum(len(each.shards) * each.images_a_shard for each in self.image_sets(run))
-        return Work(images, self.needs_checkpoint(run), self._config.finetune.repeats, tuning_trials)
+        finetunes, length = self._config.finetune.repeats, self.length(run)
+        return Work(images, self.needs_checkpoint(run), finetunes, tuning_trials, length)
 
     def needs_checkpoint(self, run: Run) -> bool:
-        """Whether a run is pre-trained at all: a reference is not, and a simulated one neither."""
+        """Whether a run is pre-trained at all: a reference, a mixed training and a simulated one are not."""
+        return self.needs_images(run) and not Arm.named(run.arm).is_mixed
+
+    def needs_images(self, run: Run) -> bool:
+        """Whether a run learns from renders at all: a reference does not, and a simulated one neither."""
         return not (Arm.named(run.arm).is_reference or self._config.is_simulated)
+
+    def length(self, run: Run) -> float:
+        """How many fine-tunes' steps one of the run has: a mixed training has those of the pre-training on top."""
+        arm = Arm.named(run.arm)
+        if not arm.is_mixed:
+            return 1.0
+        whole, alone = mixed_recipe(self._config, arm, {}), recipe_of(self._config.finetune.recipe, arm, {})
+        return whole.iterations / alone.iterations
 
     def checkpoint(self, run: Run) -> Manifest | None:
         """The checkpoint of a run, if it exists and its bytes are sound."""
@@ -78,14 +92,15 @@ class Inventory:
 
     def image_sets(self, run: Run) -> tuple[ImageSet, ...]:
         """The training and the validation images of a run that reads any."""
-        if not self.needs_checkpoint(run):
+        if not self.needs_images(run):
             return ()
         config, rendering = self._config, Arm.named(run.arm).rendering
         key = rendering, run.n, render_seed(config, run.n, run.seed)
         if key not in self._sets:
             training = run_images(config, rendering, run.n, run.seed)
             self._sets[key] = training, validation_images(config, rendering)
-        return self._sets[key]
+        # A mixed training looks at no synthetic validation images.
+        return self._sets[key] if self.needs_checkpoint(run) else self._sets[key][:1]
 
     def changed(self) -> None:
         """Shards were added or withdrawn: the store is listed again when it is next asked."""

@@ -83,10 +83,14 @@ class Stages:
 
     def prepare(self, run: Run, reserved: Reservation) -> Manifest | None:
         """Render and pre-train what a run lacks; its checkpoint, or None for one that needs none."""
-        if not self._inventory.needs_checkpoint(run):
+        if not self._inventory.needs_images(run):
             return None
         with self._admission.turn() as turn:
             self._require_open()
+            if not self._inventory.needs_checkpoint(run):
+                self._render(run, reserved, turn)
+                reserved.refund("render", "pretrain")
+                return None
             checkpoint = self._inventory.checkpoint(run)
             if checkpoint is None:
                 try:

@@ -96,7 +96,9 @@ def work(job: Pretraining, worker: Worker) -> str | None:
     settings, recipe = job.settings, job.recipe
     torch.set_num_threads(max(1, int(settings.cpus_per_worker)))
     started = time.monotonic()
-    training, validation = _arrays(job, job.training), _arrays(job, job.validation)
+    training, validation = (
+        rendered_set(each, job.arm.learnt, job.store, job.cache_gb) for each in (job.training, job.validation)
+    )
     if job.arm.is_control:
         training, validation = (with_shuffled_labels(data, job.seed) for data in (training, validation))
     learnt = task(job.arm.learnt)
@@ -162,20 +164,20 @@ def pretrain_alone(job: Pretraining, name: str, place: RetryingFileSystem) -> st
     return work(job, Worker("cpu", True, restore, lambda step, file: place.upload(file, kept)))
 
 
-def _arrays(job: Pretraining, shards: Shards) -> Any:
-    """The first n images decoded once a node into a memory map shared by its workers."""
+def rendered_set(shards: Shards, task: str, store: ArtifactStore, cache_gb: float) -> Any:
+    """The first n images with the task's labels, decoded once a node into a memory map shared by its workers."""
     from tasks.base import task_facts
     from tasks.data.readers.pictures import cache_root
     from tasks.label_forms import FORMS
 
     images, manifests, root = shards.images, shards.manifests, cache_root() / "rendered"
-    kind = task_facts(job.arm.learnt).label_kind
+    kind = task_facts(task).label_kind
     key = artifact_key({"shards": [manifest.files[SHARD_FILE]["sha256"] for manifest in manifests], "n": images.n})
     labels = arrays_for(kind)
     needed = decoded_bytes(images.n, images.setting.resolution, labels)
-    make_room(root, arrays_folder(root, key, images.n, labels), needed, limit=int(job.cache_gb * 1e9))
+    make_room(root, arrays_folder(root, key, images.n, labels), needed, limit=int(cache_gb * 1e9))
     # One shard at a time: a cache need not hold them all at once.
-    paths = (job.store.path(manifest, SHARD_FILE) for manifest in manifests)
+    paths = (store.path(manifest, SHARD_FILE) for manifest in manifests)
     arrays = load_arrays(paths, images.n, root, cache_key=key, labels=labels)
     points = class_keypoints(images.setting) if FORMS[kind].keypoints else None
     return labelled_set(kind, arrays, class_names(images.setting), points)

@@ -10,13 +10,16 @@ from sweeper.config.schema import NO_PRETRAINING, SweepConfig
 
 # What the pre-training task of a control is called after.
 SHUFFLED = "-shuffled"
+# And that of an arm that learns from renders and photographs in one training.
+MIXED = "-mixed"
 
 
 @dataclass(frozen=True, order=True)
 class Arm:
     """One combination under study; the reference without pre-training has rendering and task "none".
 
-    The control of an arm is pre-trained on the same images with shuffled labels, which its task's name says.
+    The control of an arm is pre-trained on the same images with shuffled labels, a mixed arm learns from renders and
+    photographs in one training: their task's name says so.
     """
 
     rendering: str
@@ -47,7 +50,22 @@ class Arm:
     @property
     def learnt(self) -> str:
         """Name of the pre-training task, whatever its labels."""
-        return self.pretrain_task.removesuffix(SHUFFLED)
+        return self.pretrain_task.removesuffix(SHUFFLED).removesuffix(MIXED)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether renders and photographs are learnt from in one training, without a pre-training of its own."""
+        return self.pretrain_task.endswith(MIXED)
+
+    @property
+    def mixed(self) -> Arm:
+        """The same images and photographs in one training."""
+        return dataclasses.replace(self, pretrain_task=f"{self.learnt}{MIXED}")
+
+    @property
+    def transferred(self) -> Arm:
+        """The same images and photographs, one after the other."""
+        return dataclasses.replace(self, pretrain_task=self.learnt)
 
     @property
     def reference(self) -> Arm:
@@ -99,6 +117,8 @@ def make_plan(config: SweepConfig, s: int = 0) -> Plan:
     )
     references = tuple(dict.fromkeys(arm.reference for arm in arms))
     controls = tuple(arm.control for arm in arms) if config.controls.shuffled_labels else ()
+    if config.finetune.mix is not None:
+        arms += tuple(arm.mixed for arm in arms)
     counts = config.finetune.counts or ()
     s = max(counts, default=s)
     return Plan(arms, references, config.ladder.values(), config.ladder.choices(), controls, s, counts)

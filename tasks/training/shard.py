@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tasks.base import TaskError
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -28,3 +30,14 @@ class Shard:
 def _even(start: int, end: int, count: int) -> list[int]:
     """Bounds (count + 1,) that cut start..end into `count` nearly equal pieces."""
     return [start + (end - start) * piece // count for piece in range(count + 1)]
+
+
+def rendered_part(batch_size: int, share: float) -> int:
+    """How many images of a batch are renders; TaskError where either kind has none."""
+    renders = round(share * batch_size)
+    if not 0 < renders < batch_size:
+        raise TaskError(
+            f"a share of {share:g} of {batch_size} images a batch leaves none of one kind; raise batch_size, or"
+            " choose a share nearer to a half"
+        )
+    return renders

@@ -1,4 +1,4 @@
-"""`sweeper fit` on tables of others' few-shot transfer: sizes by shots, several data sets, trials, near chance."""
+"""`sweeper fit` on tables of few-shot transfer as others have them: sizes by shots, data sets, trials, near chance."""
 
 from __future__ import annotations
 
