@@ -9,6 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from analysis.amounts import money
+from analysis.effects.curves import CurveEffect
+from analysis.effects.curves import in_words as curve_in_words
 from analysis.effects.fit import EffectsFit
 from analysis.effects.search import next_setting, recommended
 from analysis.estimator.law_fit import shortest_interval
@@ -75,7 +77,8 @@ class Change:
 
 @dataclass(frozen=True)
 class Effects:
-    """All that is said of one group of settings. `n`: images of the errors, None where they are not known."""
+    """All that is said of one group of settings. `n`: images of the errors, None where they are not known. `curves`:
+    effects on the share of the gap and on the rate, where laws of three settings or more say something of them."""
 
     n: float | None
     settings: int
@@ -86,10 +89,11 @@ class Effects:
     best_measured: Setting
     next: Setting | None
     shares: dict[str, float]
+    curves: tuple[CurveEffect, ...] = ()
 
 
-def answers(fit: EffectsFit, n: float | None = None) -> Effects:
-    """The answers of a fit; `n`: the number of images whose errors were fitted."""
+def answers(fit: EffectsFit, n: float | None = None, curves: tuple[CurveEffect, ...] = ()) -> Effects:
+    """The answers of a fit; `n`: the number of images whose errors were fitted; `curves`: of the settings' laws."""
     next_place = next_setting(fit) if fit.unmeasured.any() else None
     seen = fit.measured.place
     lowest = int(seen[fit.error[:, seen].mean(axis=0).argmin()])
@@ -103,6 +107,7 @@ def answers(fit: EffectsFit, n: float | None = None) -> Effects:
         best_measured=setting(fit, lowest),
         next=None if next_place is None else setting(fit, next_place),
         shares=variance_shares(fit),
+        curves=curves,
     )
 
 
@@ -182,6 +187,9 @@ def sentences(said: Effects, prices: Mapping[str, float] | None = None, unit: st
     lines = [_of_effect(each, at) for each in said.effects]
     if said.pairs and said.pairs[0].interval[0] > 0:
         lines += [_of_pair(said.pairs[0])]
+    lines += [curve_in_words(each) for each in said.curves if each.shown]
+    if said.curves and not any(each.shown for each in said.curves):
+        lines.append("no attribute is shown to change the share of the gap or the rate")
     best = said.best
     many = f"the best of the {said.settings} settings is most likely {in_words(best.levels)}"
     told = "" if best.runs else ", never rendered"

@@ -16,8 +16,8 @@ from analysis.laws import Floats
 
 # Draws of coefficients and residuals of each particle.
 _DRAWS_EACH = 8
-# Below it a setting's error is not told from 0.
-_LEAST_ERROR = 1e-6
+# Below exp(-13.8) a setting's error is not told from 0.
+LOG_ERRORS = (float(np.log(1e-6)), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +95,7 @@ def fit_effects(
     *,
     others: Floats | None = None,
     prior: EffectsPrior | None = None,
+    within: tuple[float, float] = LOG_ERRORS,
     seed: int = 0,
 ) -> EffectsFit:
     """Posterior of the errors of all combinations.
@@ -105,16 +106,17 @@ def fit_effects(
         others: log errors of all combinations on other tasks, (tasks, combinations): what is good there tends to be
             good here, as far as these tables agree among each other and with the runs.
         prior: of the scales; None: the default.
+        within: the values that there can be; log errors lie within LOG_ERRORS.
         seed: decides the draws; the same seed gives the same fit.
     """
     rng = np.random.default_rng(seed)
     other = taught(factors, others, prior or EffectsPrior())
     problem = Problem(factors, measured, other.tables, other.expected, other.prior)
     scales = problem.scales(sample_scales(problem, rng))
-    return _drawn(problem, scales, rng)
+    return _drawn(problem, scales, within, rng)
 
 
-def _drawn(problem: Problem, scales: Scales, rng: np.random.Generator) -> EffectsFit:
+def _drawn(problem: Problem, scales: Scales, within: tuple[float, float], rng: np.random.Generator) -> EffectsFit:
     """Draws of coefficients and residuals given the scales."""
     solved = solve(problem, scales, full=True)
     assert solved.inverse is not None
@@ -131,5 +133,5 @@ def _drawn(problem: Problem, scales: Scales, rng: np.random.Generator) -> Effect
     share = residual[:, None] ** 2 / (residual[:, None] ** 2 + of_mean)
     left = rng.standard_normal((len(smooth), seen.place.size)) * np.sqrt(share * of_mean)
     own[:, seen.place] = share * (seen.mean - smooth[:, seen.place]) + left
-    level = np.clip(smooth + own, np.log(_LEAST_ERROR), 0.0)
+    level = np.clip(smooth + own, *within)
     return EffectsFit(problem.factors, seen, level, smooth, residual, noise)

@@ -47,6 +47,12 @@ BENCHES: Mapping[str, Bench] = {
     "factors": Bench(
         "the best of all settings in 17, 33 runs", "a factorial fraction", "factors:measure", ("data_root",)
     ),
+    "factors-calibration": Bench(
+        "coverage of effects, settings never run",
+        "what they say",
+        "factors_calibration:measure",
+        ("simulations", "strata", "data_root", "out"),
+    ),
     "calibration": Bench(
         "coverage and verdicts of simulated sweeps",
         "what they say",

@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis import fit_laws
+from analysis import LawFit, fit_laws
 from analysis.effects.answers import Effects, answers, in_words, sentences
+from analysis.effects.curves import curve_effects, curve_fits
 from analysis.effects.factors import Factors, factors_of
 from analysis.effects.fit import EffectsFit, fit_effects, measured_of
 from analysis.effects.model import Measured
+from analysis.effects.seeds import SeedNoise, seed_noise
+from analysis.effects.seeds import in_words as noise_in_words
 from analysis.estimator.observations import LEAST_ERROR, counted_error
 from sweeper.errors import BadInput, bad_input
 from sweeper.storage.strict_json import dumps
@@ -45,12 +48,23 @@ class SettingRun:
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """A group's log errors by setting at one n (None where the table says none), and laws by the setting's place."""
+
+    measured: Measured
+    n: float | None
+    laws: Mapping[int, LawFit]
+
+
+@dataclass(frozen=True, eq=False)
 class GroupAnswer:
-    """What is said of one group; `taught_by`: complete groups whose tables it was fitted with."""
+    """What is said of one group; `taught_by`: complete groups whose tables it was fitted with. `noise`: of a run and of
+    a difference, where settings were run under several seeds."""
 
     said: Effects
     fit: EffectsFit
     taught_by: tuple[str, ...]
+    noise: SeedNoise | None = None
 
 
 def effects_of_table(table: Path, names: Sequence[str] = (), at: float | None = None) -> dict[str, GroupAnswer]:
@@ -64,18 +78,23 @@ def effects_of_table(table: Path, names: Sequence[str] = (), at: float | None = 
     for run in runs:
         groups[run.group].append(run)
     seen = {group: _measured(table, group, own, factors, at) for group, own in groups.items()}
-    complete = {
-        group: measured.mean
-        for group, (measured, _) in seen.items()
-        if measured.place.size == len(factors.combinations)
-    }
+    whole = len(factors.combinations)
+    complete = {group: own.measured.mean for group, own in seen.items() if own.measured.place.size == whole}
     found = {}
-    for group, (measured, n) in seen.items():
+    for group, own in seen.items():
         teachers = () if group in complete else tuple(complete)
         others = np.array([complete[each] for each in teachers]) if teachers else None
-        fit = fit_effects(factors, measured, others=others)
-        found[group] = GroupAnswer(answers(fit, n), fit, teachers)
+        fit = fit_effects(factors, own.measured, others=others)
+        shapes = {} if own.n is None else curve_fits(factors, own.laws, own.n)
+        noise = _noise([run for run in groups[group] if run.n == own.n], factors)
+        found[group] = GroupAnswer(answers(fit, own.n, curve_effects(shapes)), fit, teachers, noise)
     return found
+
+
+def _noise(runs: Sequence[SettingRun], factors: Factors) -> SeedNoise | None:
+    """What seeds say of the noise, of runs at one size."""
+    places = [factors.place(dict(run.levels)) for run in runs]
+    return seed_noise(places, [run.seed for run in runs], np.log([run.error for run in runs]))
 
 
 def read_runs(table: Path, names: Sequence[str] = ()) -> tuple[list[SettingRun], tuple[str, ...]]:
@@ -125,12 +144,17 @@ def as_text(found: Mapping[str, GroupAnswer]) -> str:
         lowest = said.best_measured
         lines.append(f"  lowest of those measured: {in_words(lowest.levels)}: {lowest.error:.1%}")
         lines.append(f"  variance between settings: {shares}")
+        if answer.noise is not None:
+            lines.append(f"  {noise_in_words(answer.noise)}")
     return "\n".join(lines)
 
 
 def as_json(found: Mapping[str, GroupAnswer]) -> str:
     """One object; a group's answer by its name."""
-    groups = {group: {**asdict(each.said), "taught_by": list(each.taught_by)} for group, each in found.items()}
+    groups = {
+        group: {**asdict(each.said), "taught_by": list(each.taught_by), "noise": each.noise and asdict(each.noise)}
+        for group, each in found.items()
+    }
     return dumps({"groups": groups})
 
 
@@ -178,16 +202,15 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     return "" if value is None or value != value else str(value).strip()
 
 
-def _measured(
-    table: Path, group: str, runs: Sequence[SettingRun], factors: Factors, at: float | None
-) -> tuple[Measured, float | None]:
-    """A group's log errors by setting at one n, and that n."""
+def _measured(table: Path, group: str, runs: Sequence[SettingRun], factors: Factors, at: float | None) -> Seen:
+    """What the runs of a group say of its settings."""
     place = {run: factors.place(dict(run.levels)) for run in runs}
     sizes = {run.n for run in runs}
     if len(sizes) == 1:
         if at is not None and at not in sizes:
             raise BadInput(f"--at is {at:g}; {table} has no other n than {next(iter(sizes))}: leave --at out")
-        return measured_of(list(place.values()), [float(np.log(run.error)) for run in runs]), next(iter(sizes))
+        errors = [float(np.log(run.error)) for run in runs]
+        return Seen(measured_of(list(place.values()), errors), next(iter(sizes)), {})
     if None in sizes:
         raise BadInput(f"{table}: n is missing in some rows of {group or 'the table'}; give it in all or in none")
     by_place: dict[int, list[SettingRun]] = defaultdict(list)
@@ -212,7 +235,8 @@ def _measured(
             f"{table}: no setting of {group or 'the table'} has a run at n = {n:g}; choose another with --at"
         )
     values = [*(float(each.mean()) for each in draws.values()), *(float(np.log(run.error)) for _, run in direct)]
-    return measured_of(places, values, [*(float(each.var()) for each in draws.values()), *(0.0 for _ in direct)]), n
+    known = [*(float(each.var()) for each in draws.values()), *(0.0 for _ in direct)]
+    return Seen(measured_of(places, values, known), n, {int(i): fit for i, fit in fits.items()})
 
 
 def _common_size(by_place: Mapping[int, Sequence[SettingRun]]) -> float:

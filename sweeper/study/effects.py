@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis import LawFit
 from analysis.effects.answers import Change, Effects, answers, change_in_words, likeliest_change
+from analysis.effects.curves import curve_effects, curve_fits
 from analysis.effects.fit import EffectsFit, fit_effects, measured_of
 from analysis.verdict.verdict import Verdict
 from sweeper.config.schema import SweepConfig
@@ -86,7 +87,8 @@ def _of_group(
     values = [*(float(draws.mean()) for draws in laws.values()), *(float(np.log(each.error)) for each in direct)]
     known = [*(float(draws.var()) for draws in laws.values()), *(0.0 for _ in direct)]
     fit = fit_effects(found.factors, measured_of(places, values, known), seed=config.seed)
-    return GroupEffects(n, fit, answers(fit, n), arms)
+    shapes = curve_fits(found.factors, {place[name]: fits[name] for name in laws}, n, config.seed)
+    return GroupEffects(n, fit, answers(fit, n, curve_effects(shapes)), arms)
 
 
 def _common_size(runs: Iterable[MeasuredRun]) -> int | None:
