@@ -86,9 +86,8 @@ _Shared: Any = _keys("render")
 class Rendering(_OfEach):
     """One rendering setting: the attributes in which renderings differ, or a source of images of the user's own.
 
-    What each key says and may be stands at `render_actors.setting.setting.RenderSetting`. `factors`: the level that the
-    setting has of factors that no attribute says, as what a folder of one's own shows
-    (docs/howto/find-the-attribute.md).
+    What each key says: docs/reference/renderings.md. `factors`: the level that the setting has of factors that no
+    attribute says, as what a folder of one's own shows (docs/howto/find-the-attribute.md).
     """
 
     source: ImageSource | None = None
@@ -98,8 +97,8 @@ class Rendering(_OfEach):
 class Render(_Shared):
     """What all rendering settings share, and how the rendering is spread over actors.
 
-    What each shared key says and may be stands at `render_actors.setting.setting.RenderSetting`, and where it is None
-    its default. `device`: beside those, gpu, and auto, a GPU where this machine has one.
+    What each shared key says: docs/reference/renderings.md; what is left out has the default that stands there.
+    `device`: cpu, cuda, optix, gpu, or auto, a GPU where this machine has one.
     """
 
     device: Literal["auto", "cpu", "gpu", "cuda", "optix"] | None = None
