@@ -15,22 +15,45 @@ _HALVINGS = 50
 # Renders and labels that the cheapest purchase is looked for on: 12 sizes a decade.
 _A_DECADE = 12
 _STEP = 1e-3
+# Labels are looked for within this factor of s, on so many numbers of them.
+_SPAN, _STEPS = 30.0, 41
 
 
 def label_equivalents(fit: ExchangeFit, n: ArrayLike, s: ArrayLike, *, since: float = 0.0) -> Floats:
     """Labels that fine-tuning would need beside s, from a pre-training on `since` renders, for the error at (n, s).
 
-    (draws, cells). Below 0 where pre-training on n is worse; inf where no number of labels reaches the error, which a
-    law that says nothing of n = 0 is asked for with `since` above 0.
+    (draws, cells). Of the errors that are expected, with all by which the law is not quite right: a law alone leaves to
+    its misfit what the runs show. Below 0 where pre-training on n is worse; inf where no number of labels up to 30 s
+    reaches the error. ValueError where a law that says nothing of n = 0 is asked for `since` 0.
     """
     sizes, labels = _cells(n, s)
-    if since == 0 and fit.law.holds_at_zero:
+    _check_since(fit, since)
+    return np.stack([_equivalents(fit, *cell, since) for cell in zip(sizes, labels, strict=True)], axis=1)
+
+
+def _equivalents(fit: ExchangeFit, n: float, s: float, since: float) -> Floats:
+    """At one cell: where the errors of more and more labels meet the error at (n, s); (draws,)."""
+    more = s * np.geomspace(1 / _SPAN, _SPAN, _STEPS)
+    expected = fit.predict(np.append(np.full(_STEPS, since), n), np.append(more, s), luck=False)
+    goal, falling = -expected[:, -1], -np.minimum.accumulate(expected[:, :-1], axis=1)
+    met = [np.interp(at, curve, np.log(more), right=np.inf) for at, curve in zip(goal, falling, strict=True)]
+    return np.exp(np.array(met)) - s
+
+
+def by_the_law(fit: ExchangeFit, n: ArrayLike, s: ArrayLike, *, since: float = 0.0) -> Floats:
+    """The same of the law alone, without its misfit; (draws, cells). What a known law's label equivalents are."""
+    sizes, labels = _cells(n, s)
+    _check_since(fit, since)
+    if since == 0:
         ratio = transfer(fit.theta, sizes, labels, fit.scale)[0]
         return np.exp(log_labels(ratio, labels)) - labels
-    if since == 0:
-        raise ValueError(f"law {fit.law.name} says nothing of n = 0; ask since a size above 0")
     goal = fit.log_error(sizes, labels)
     return labels_needed(fit, np.full_like(sizes, since), goal, labels) - labels
+
+
+def _check_since(fit: ExchangeFit, since: float) -> None:
+    if since == 0 and not fit.law.holds_at_zero:
+        raise ValueError(f"law {fit.law.name} says nothing of n = 0; ask since a size above 0")
 
 
 def labels_needed(fit: ExchangeFit, n: Floats, goal: Floats, near: Floats) -> Floats:
@@ -98,7 +121,7 @@ class Covered:
 
 
 def _gained(fit: ExchangeFit, n: Floats, s: Floats) -> Floats:
-    return label_equivalents(fit, n, s) if fit.law.holds_at_zero else np.zeros((1, n.size))
+    return by_the_law(fit, n, s) if fit.law.holds_at_zero else np.zeros((1, n.size))
 
 
 def why_not(fit: ExchangeFit, n: float, s: float) -> str | None:
