@@ -173,7 +173,7 @@ def _alone(preview: Preview) -> list[str]:
 def _arms_and_sizes(config: SweepConfig, plan: Plan, tested: str) -> list[str]:
     return [
         f"{config.name}: {len(plan.arms)} arms, s = {_labels(plan)} real training images, error on {tested}",
-        *(f"  {arm.name}" for arm in plan.arms),
+        *(f"  {arm.name}{': one training on renders and photographs' * arm.is_mixed}" for arm in plan.arms),
         *(f"  {arm.name}: control at n = {config.controls.shuffled_labels}, in no fit" for arm in plan.controls),
         f"ladder: n = {', '.join(str(n) for n in plan.ladder)}; n = 0 as the reference",
         *_more_sizes(plan),

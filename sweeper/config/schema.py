@@ -294,7 +294,8 @@ class SweepConfig(Model):
         against = {
             "simulated errors know no training": self.is_simulated,
             "renderings.design: adaptive compares renderings alone": self.is_adaptive,
-            "pretrain.init is of a pre-training, and a mixed training begins with random weights": self.pretrain.init,
+            "init is for one of two trainings, and a mixed training begins with random weights": self.pretrain.init
+            or self.finetune.init,
             "tune.iterations are chosen for fine-tunes alone; give finetune.recipe.iterations": self.tune.iterations,
         }
         if said := [why for why, is_so in against.items() if is_so]:

@@ -107,6 +107,7 @@ def test_what_cannot_be_mixed_is_refused_in_a_line(tmp_path: Path, overrides: li
         (simulated_sweep(), MIX, "simulated errors know no training"),
         (real_sweep(), "tune.iterations=[100, 200]", "tune.iterations are chosen for fine-tunes alone"),
         (real_sweep(), "pretrain.init=weights.pt", "a mixed training begins with random weights"),
+        (real_sweep(), "finetune.init=weights.pt", "a mixed training begins with random weights"),
         (real_sweep(), "finetune.mix={share: 1}", "finetune.mix.share"),
     ],
 )
