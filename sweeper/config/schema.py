@@ -165,7 +165,7 @@ class SweepConfig(Model):
     folder, "mlflow" to MLFLOW_TRACKING_URI or there, "wandb" to the account of WANDB_API_KEY or there.
     `fit`: how photographs and images of labelled folders become squares, letterbox, crop or stretch
     (docs/reference/datasets.md); finetune.fit and a source's own fit go before it.
-    `objective`: what the adaptive policy spends its budget to learn: "verdict" (what to do about every arm: it ends with the
+    `objective`: what the adaptive policy pays to learn: "verdict" (what to do about every arm: it ends with the
     question that it was started for), "law" (alpha and C of every arm, as precisely as `stop` says), "predict" (the
     error at `n_target`), "target" (whether target.error is reached), "best" (which arm has the lowest error at
     `n_target`) or "exchange" (what renders are worth in labels: with finetune.counts, and only then).
