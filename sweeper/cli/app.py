@@ -26,7 +26,7 @@ OneJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Render more, or change how you render? Finds out for the least money.",
+    help="Render more, or change how you render? Finds out for the least cost.",
     epilog="Exit codes: 0 done, 2 bad input, 3 stopped by the budget before a verdict, 1 anything else.",
 )
 
@@ -56,7 +56,7 @@ def _all_commands(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Render more, or change how you render? Finds out for the least money."""
+    """Render more, or change how you render? Finds out for the least cost."""
 
 
 @contextmanager

@@ -25,7 +25,7 @@ _POLY_POWER = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One training run's settings; a wrong value raises TaskError naming the field.
+    """One training run's settings; a wrong value is refused in one line that names it (TaskError).
 
     iterations: optimiser steps. batch_size: images a step over all workers together. lr: peak learning rate.
     momentum, nesterov: of SGD (AdamW ignores them). warmup_images: images over which lr rises linearly from 0.
