@@ -4,7 +4,7 @@ Costs are those of `analysis.replay.pools`: 1 for a pre-training, 0.15 for a fin
 are not rendered yet. A checkpoint is fine-tuned at every s without a new pre-training; n = 0 has none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,9 @@ _FINETUNE = 0.15
 _AT_ONCE = 3
 # What a label costs, in renders: where the next dollar's answer turns over on a grid such as the paper's.
 _LABEL_IN_RENDERS = (1.0, 10.0, 100.0)
+
+
+Buyer = Callable[["Grid", Sequence[float]], Iterator[list[Cell]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +118,22 @@ def log_width(grid: Grid, cells: Sequence[Cell], n: float, s: float, draws_of: i
     rates = np.concatenate([log_rate(grid.fit(cells, random), n, s) for random in range(draws_of)])
     low, high = np.quantile(rates, [0.025, 0.975])
     return float(high - low)
+
+
+def share_of_cost(grid: Grid, n: float, s: float, buy: Buyer, within: float = 1.1) -> float:
+    """The least share of the grid's cost at which its rate is known as well: log width `within` that of the whole.
+
+    Looked for at every twentieth of the cost from a fifth on; 1 where only the whole grid does. buy: cells by budgets.
+    """
+    wanted = within * log_width(grid, list(grid.error), n, s)
+    shares = np.arange(0.2, 1.0, 0.05)
+    for share, cells in zip(shares, buy(grid, [share * grid.cost for share in shares]), strict=True):
+        try:
+            if log_width(grid, cells, n, s) <= wanted:
+                return float(share)
+        except ValueError:
+            continue  # too few cells yet
+    return 1.0
 
 
 def regret(fit: ExchangeFit, oracle: ExchangeFit, n: Floats, s: Floats) -> float:

@@ -4,6 +4,7 @@ On the paper's recorded grid of n and s, where `data_root` (or SWEEPER_DATA_ROOT
 truths of the kind of each law.
 """
 
+import csv
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.evidence.exchange_backtest import HIDES, Covered, Hidden, coverage, score, simulated
-from analysis.evidence.exchange_replay import Grid, adaptive, fixed, log_width, regret, simulated_replay
+from analysis.evidence.exchange_replay import Grid, adaptive, fixed, log_width, regret, share_of_cost, simulated_replay
 from analysis.evidence.exchange_truths import KINDS, Table
 from analysis.exchange.fit import ExchangeFit
 from analysis.exchange.laws import DEFAULT, LAWS
@@ -21,6 +22,8 @@ from sweeper.bench.figures import Figure
 from sweeper.bench.recorded import paper_grid
 from sweeper.cluster.parallel import in_parallel
 
+# The runs of configs/exchange.yaml and, at the largest s, those that were left for afterwards.
+TABLE, _REAL_MOST = Path(__file__).parents[2] / "docs" / "measured" / "exchange.csv", 800
 _TRUTHS = 20
 _PAPER = "paper"
 _NOMINAL = 0.95
@@ -43,7 +46,7 @@ def measure(truths: int | None = None, data_root: Path | None = None) -> dict[st
     if data_root or os.environ.get("SWEEPER_DATA_ROOT"):
         grid = paper_grid(data_root)
         recorded = _backtest(grid) | _replay(grid)
-    return recorded | _simulated(truths or _TRUTHS) | _simulated_replays(truths or _TRUTHS)
+    return recorded | _real() | _simulated(truths or _TRUTHS) | _simulated_replays(truths or _TRUTHS)
 
 
 def _backtest(grid: JointCurve) -> dict[str, Figure]:
@@ -120,6 +123,17 @@ def _replay(recorded: JointCurve) -> dict[str, Figure]:
     for share, row, rival in zip(SHARES, rows, rivals, strict=True):
         figures[f"next_dollar_regret_at_{share:.0%}".rstrip("%")] = Figure(row, rival, lost)
     return figures
+
+
+def _real() -> dict[str, Figure]:
+    """What the rate costs on the real runs of configs/exchange.yaml, by the policy and by the fixed grid."""
+    runs = [row for row in csv.DictReader(TABLE.read_text().splitlines()) if int(row["s"]) <= _REAL_MOST]
+    cells = {Cell(int(row["n"]), int(row["s"]), int(row["seed"])): float(row["error"]) for row in runs}
+    grid, at = Grid(cells), (max(cell.n for cell in cells), max(cell.s for cell in cells))
+    ours = share_of_cost(grid, *at, lambda grid, budgets: adaptive(grid, budgets, *at))
+    theirs = share_of_cost(grid, *at, fixed)
+    unit = f"share of the cost of {len(cells)} real runs until T at n = {at[0]:,}, s = {at[1]:,} is known as well (1.1)"
+    return {"real_cost_to_the_same_interval": Figure(ours, theirs, f"{unit}; reference: the fixed grid's order")}
 
 
 def _regret(grid: Grid, cells: Sequence[Cell], whole: ExchangeFit) -> float:
