@@ -21,6 +21,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from sweeper.__main__ import app
 from sweeper.config.factors import FactorDesign
+from sweeper.config.finetune import Mix
 from sweeper.config.render import ImageSource, Rendering
 from sweeper.config.schema import SweepConfig
 from sweeper.config.simulated import SimulatedArm
@@ -61,6 +62,7 @@ NESTED: Mapping[str, tuple[tuple[str, type[Any]], ...]] = {
         ("renderings.NAME.source", ImageSource),
         ("renderings.factors", FactorDesign),
     ),
+    "finetune": (("finetune.mix", Mix),),
     "tune": (("tune.space.KEY", Space),),
     "simulated": (("simulated.NAME", SimulatedArm),),
 }
