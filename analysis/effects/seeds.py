@@ -47,7 +47,11 @@ def seed_noise(settings: Sequence[int], seeds: Sequence[Hashable], log_errors: F
     of_means = float(table.mean(axis=1).var(ddof=1))
     shared = max(of_means - own_variance / len(common), 0.0)
     return SeedNoise(
-        len(common), len(kept), float(np.sqrt(shared + own_variance)), float(np.sqrt(shared)), float(np.sqrt(own_variance))
+        len(common),
+        len(kept),
+        float(np.sqrt(shared + own_variance)),
+        float(np.sqrt(shared)),
+        float(np.sqrt(own_variance)),
     )
 
 

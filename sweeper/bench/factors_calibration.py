@@ -89,6 +89,4 @@ def _fits(name: str, first: int, count: int, table: FactorTable | None) -> list[
     if table is None:
         return [world(name, number) for number in numbers]
     alone = name == "recorded_alone"
-    return [
-        held_out(table, first, runs, alone=alone, seed=seed) for runs in _HELD_OUT_RUNS for seed in range(_DRAWS)
-    ]
+    return [held_out(table, first, runs, alone=alone, seed=seed) for runs in _HELD_OUT_RUNS for seed in range(_DRAWS)]

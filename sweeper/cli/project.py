@@ -43,14 +43,19 @@ def bench(
         list[int] | None, typer.Option(min=4, help="calibration-cells: doublings of n in a curve; may be repeated.")
     ] = None,
     simulations: Annotated[
-        int | None, typer.Option(min=1, help="calibration-cells: curves in a cell; else 25. factors-calibration: worlds; else 200.")
+        int | None,
+        typer.Option(
+            min=1, help="calibration-cells: curves in a cell; else 25. factors-calibration: worlds; else 200."
+        ),
     ] = None,
     truths: Annotated[
         int | None,
         typer.Option(min=1, help="calibration-cells: of the prior, not cells. target: else 200."),
     ] = None,
     sweeps: Annotated[int | None, typer.Option(min=1, help="calibration: sweeps in a stratum; else 400.")] = None,
-    strata: Annotated[list[str] | None, typer.Option(help="calibration, factors-calibration: else all; may be repeated.")] = None,
+    strata: Annotated[
+        list[str] | None, typer.Option(help="calibration, factors-calibration: else all; may be repeated.")
+    ] = None,
     backbones: Annotated[list[str] | None, typer.Option(help="tasks: else all; may be repeated.")] = None,
     tasks: Annotated[list[str] | None, typer.Option(help="tasks: else all; may be repeated.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="tasks: of 8 images; else the whole recipe.")] = None,
