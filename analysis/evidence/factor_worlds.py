@@ -1,4 +1,4 @@
-"""Do the intervals of the model of effects hold the truth? Simulated settings of known error, and recorded ones held out.
+"""Do the intervals of effects hold the truth? Simulated settings of known error, and recorded ones held out.
 
 A world is a table of every combination's log error and the noise of a run about it. Sizes are drawn evenly in log from
 ranges that are written here and that the priors of `analysis.effects.model` were not fitted to: settings differ by 2 to
