@@ -1,4 +1,4 @@
-"""How far a run is off, and how far a difference between two settings of one seed is: settings of a seed share scenes."""
+"""How far a run is off, and a difference between two settings of one seed, which share scenes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def seed_noise(settings: Sequence[int], seeds: Sequence[Hashable], log_errors: F
 def in_words(noise: SeedNoise) -> str:
     """What a run and a difference are off by, in a sentence."""
     return (
-        f"{noise.settings} settings were run under {noise.seeds} seeds: a run is off by {noise.level:.1%} of the error (sd),"
-        f" {noise.shared:.1%} of it common to the settings of a seed; a difference between two settings is off by"
+        f"{noise.settings} settings were run under {noise.seeds} seeds: a run is off by {noise.level:.1%} of the error"
+        f" (sd), {noise.shared:.1%} of it common to the settings of a seed; a difference between two settings is off by"
         f" {noise.own * np.sqrt(2):.1%} within a seed, {noise.level * np.sqrt(2):.1%} across seeds"
     )

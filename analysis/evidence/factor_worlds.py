@@ -1,4 +1,4 @@
-"""Do the intervals of the model of effects hold the truth? Simulated settings of known error, and recorded ones held out.
+"""Do the intervals of effects hold the truth? Simulated settings of known error, and recorded ones held out.
 
 A world is a table of every combination's log error and the noise of a run about it. Sizes are drawn evenly in log from
 ranges that are written here and that the priors of `analysis.effects.model` were not fitted to: settings differ by 2 to
@@ -74,7 +74,7 @@ def held_out(table: FactorTable, task: int, runs: int, *, alone: bool, seed: int
 def curve_world(number: int) -> dict[Quantity, Coverage]:
     """A world of laws with known shares of gap and rates: half of its settings are run at every one of CURVE_SIZES.
 
-    Half of the worlds have a part of each setting's own in share and rate. A quantity that too few arms tell is not there.
+    Half of the worlds have a part of each setting's own in share and rate. What too few arms tell is not there.
     """
     rng = np.random.default_rng([number, 7])
     factors = _CURVE_FACTORS
@@ -157,7 +157,7 @@ def _sparse(factors: Factors, rng: np.random.Generator) -> Floats:
 
 
 def _heavy(factors: Factors, rng: np.random.Generator) -> Floats:
-    """Main effects, and of each setting an own part with the tails of Student's t; half the variance of main effects."""
+    """Main effects, and of each setting an own part with Student's tails; half the variance of main effects."""
     own: Floats = rng.standard_t(3, len(factors.combinations)) * np.sqrt(0.5 / 3)
     return _mains(factors, rng) + own
 

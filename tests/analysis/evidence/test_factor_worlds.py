@@ -1,0 +1,37 @@
+"""Intervals of effects in worlds of known truth: the measurement itself finds what holds and what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.evidence import factor_worlds
+from analysis.evidence.factor_worlds import WORLDS, curve_world, world
+
+
+def test_intervals_hold_where_main_effects_are_all_there_is() -> None:
+    found = [world("additive", number) for number in range(10)]
+    assert np.mean([each.effects for each in found]) >= 0.85
+    assert np.mean([each.unrendered for each in found]) >= 0.9
+
+
+def test_intervals_that_are_too_narrow_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given intervals of half of the draws, the measurement says that they hold less than what is nominal."""
+    monkeypatch.setattr(factor_worlds, "LEVEL", 0.3)
+    found = [world("pairs", number) for number in range(6)]
+    assert np.mean([each.unrendered for each in found]) < 0.7
+
+
+@pytest.mark.parametrize("kind", WORLDS)
+def test_a_world_is_settings_of_about_the_same_scale(kind: str) -> None:
+    factors = factor_worlds._FACTORS[0]
+    level = WORLDS[kind](factors, np.random.default_rng(0))
+    assert level.shape == (len(factors.combinations),)
+    assert level.std() < 3
+
+
+def test_the_effects_on_a_curve_are_those_that_its_laws_were_drawn_with() -> None:
+    """Given eight laws at little noise, the effects on the share of the gap and on the rate are told."""
+    found = curve_world(8)
+    assert set(found) == {"share of gap", "rate"}
+    assert all(each.effects >= 0.5 for each in found.values())
