@@ -79,8 +79,8 @@ def _compared(arm: Arm, runs: Sequence[MeasuredRun]) -> str:
     errors = {(each.run.arm, each.run.n, each.run.s, each.run.seed): each.error for each in runs}
     other = arm.transferred.name
     pairs = [
-        (error, errors[other, *key]) for (name, *key), error in errors.items()
-        if name == arm.name and (other, *key) in errors
+        (error, errors[other, n, s, seed]) for (name, n, s, seed), error in errors.items()
+        if name == arm.name and (other, n, s, seed) in errors
     ]  # fmt: skip
     if not pairs:
         return f"{arm.name}: no run of it has n, s and seed of one of {other} yet"

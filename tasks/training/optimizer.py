@@ -5,14 +5,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from tasks.models.transfer import TransferModel
 from tasks.recipes.recipe import Recipe
 
 _NORMALISATIONS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 _AUXILIARY = "head.auxiliary."
 
 
-def optimizer_of(model: TransferModel, recipe: Recipe) -> torch.optim.Optimizer:
+def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """An optimiser of all parameters, in groups of one `rate`, by which lr is multiplied, and one weight decay.
 
     Those of an auxiliary head learn `auxiliary_rate` times as fast (appendix A of the paper); without `decay_norms`
