@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.evidence.factor_tables import (
+from analysis.evidence.factors.tables import (
     FactorTable,
     at_random,
     factorial,

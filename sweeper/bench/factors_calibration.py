@@ -1,6 +1,6 @@
 """`sweeper bench factors-calibration`: do 95 % intervals of effects, and of settings never run, hold the truth?
 
-Simulated worlds by kind (`analysis.evidence.factor_worlds`), the additive model true or false; and the stratum
+Simulated worlds by kind (`analysis.evidence.factors.worlds`), the additive model true or false; and the stratum
 "recorded": settings of the recorded table held out, each task by itself ("recorded_alone") and with the others' tables
 known ("recorded"). "curve_share" and "curve_rate" are effects on the share of the gap and on alpha, of simulated laws.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from analysis.effects.curves import Quantity
-from analysis.evidence.factor_tables import FactorTable
-from analysis.evidence.factor_worlds import RUNS, WORLDS, Coverage, curve_world, held_out, world
+from analysis.evidence.factors.tables import FactorTable
+from analysis.evidence.factors.worlds import RUNS, WORLDS, Coverage, curve_world, held_out, world
 from sweeper.bench.figures import Figure
 from sweeper.bench.lines import check_writable, write
 from sweeper.bench.recorded import factor_table

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from analysis.evidence.factor_tables import FactorTable, read_factor_table
+from analysis.evidence.factors.tables import FactorTable, read_factor_table
 from analysis.paper.recorded import Curve, JointCurve, Setting, read_few_shot, read_paper, read_paper_grid
 from sweeper.errors import BadInput, bad_input
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.evidence import factor_worlds
-from analysis.evidence.factor_worlds import WORLDS, curve_world, world
+from analysis.evidence.factors import worlds as factor_worlds
+from analysis.evidence.factors.worlds import WORLDS, curve_world, world
 
 
 def test_intervals_hold_where_main_effects_are_all_there_is() -> None:

@@ -19,7 +19,7 @@ from analysis.effects.fit import EffectsFit, fit_effects, measured_of
 from analysis.effects.search import search
 from analysis.estimator.fit import fit_laws
 from analysis.estimator.law_fit import shortest_interval
-from analysis.evidence.factor_tables import FactorTable
+from analysis.evidence.factors.tables import FactorTable
 from analysis.laws import Floats
 
 RUNS = 16
