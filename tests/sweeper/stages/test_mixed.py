@@ -37,8 +37,8 @@ def test_every_arm_has_one_of_its_own_and_the_others_stay_what_they_were(tmp_pat
     plan = make_plan(after)
 
     assert [arm.name for arm in plan.arms if arm.is_mixed] == [
-        "plain/mulclass-mixed/small_resnet/sinclass",
         "fixed/mulclass-mixed/small_resnet/sinclass",
+        "plain/mulclass-mixed/small_resnet/sinclass",
     ]
     assert [arm for arm in plan.arms if not arm.is_mixed] == list(make_plan(before).arms)
     assert PLAIN.mixed.transferred == PLAIN
@@ -125,7 +125,7 @@ def test_the_report_says_how_they_differ_and_by_how_much(tmp_path: Path) -> None
         for seed, error in enumerate(errors)
     ]
 
-    how, compared, alone = mixed_lines(config, plan, runs)
+    how, alone, compared = mixed_lines(config, plan, runs)
 
     assert "400 steps (300 of the pre-training and 100 of the fine-tune) by the fine-tune's recipe" in how
     assert compared.startswith(f"{PLAIN.mixed.name}: its error is -1.5 points (95 %: -7.9 to +4.9) from that of")
