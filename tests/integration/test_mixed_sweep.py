@@ -25,7 +25,7 @@ def test_mixed_arms_run_beside_the_others_and_the_report_compares_them(tmp_path:
         "name": "mixed",
         "renderings": {"renders": {"source": {"kind": "imagefolder", "path": str(tmp_path / "renders")}}},
         "render": {"resolution": 32, "poses_per_scene": 4, "scenes_per_shard": 4, "actors": 1},
-        "pretrain": {"tasks": ["sinclass"], "workers": 1, "validation_images": 8, "recipe": steps | {"eval_every": 10}},
+        "pretrain": {"tasks": ["mulclass"], "workers": 1, "validation_images": 8, "recipe": steps | {"eval_every": 10}},
         "finetune": {
             "dataset": f"imagefolder:{tmp_path / 'photos'}",
             "repeats": 1,
@@ -49,7 +49,7 @@ def test_mixed_arms_run_beside_the_others_and_the_report_compares_them(tmp_path:
     # then both arms have a row at every size, the mixed one without a pre-training
     folder = tmp_path / "runs" / "mixed"
     found = {(row["pretrain_task"], row["n"]) for row in rows(folder)}
-    assert found == {("none", 0), *((task, n) for task in ("sinclass", "sinclass-mixed") for n in SIZES)}
+    assert found == {("none", 0), *((task, n) for task in ("mulclass", "mulclass-mixed") for n in SIZES)}
     assert sum(event["event"] == "pretrained" for event in done.events) == len(SIZES)
     assert not [event for event in again.events if event["event"] in ("pretrained", "observed", "rendered")]
 
