@@ -22,7 +22,7 @@ from render_actors.setting.digests import file_digest
 from render_actors.setting.source import Kind, Source
 from render_actors.sources.function import Picture, labelled
 from tasks.data.readers import coco_folder
-from tasks.data.readers.boxes import check_boxes
+from tasks.data.readers.boxes import check_boxes, lies_in
 from tasks.data.readers.class_levels import check_levels
 from tasks.data.readers.coco_list import CocoImage, CocoList, check_outline
 from tasks.data.readers.coco_masks import box_mask, mask_of
@@ -251,17 +251,19 @@ def _yolo(folder: Path) -> Contents:
 def _of_lists(folder: Path, found: coco_folder.CocoFolder) -> Contents:
     """All images of all lists, whatever their split; crowds are no objects of one class and are left out."""
     first = found.lists.get("train") or next(iter(found.lists.values()))
-    lines, entries, crowds, without = list(found.lines), dict[str, Entry](), 0, 0
+    lines, entries, crowds, without, nowhere = list(found.lines), dict[str, Entry](), 0, 0, 0
     for listed in found.lists.values():
         lines += check_boxes(folder, listed)
         for image in listed.numbered_as(first).images:
             _check_outlines(listed, image)
             crowds += len(image.crowds)
-            without += sum(not each.get("segmentation") for _, each in image.objects)
-            kept = [
-                (number, {key: each.get(key) for key in ("bbox", "segmentation")}) for number, each in image.objects
-            ]
+            objects = [one for one in image.objects if lies_in(one[1]["bbox"], image.size)]
+            nowhere += len(image.objects) - len(objects)
+            without += sum(not each.get("segmentation") for _, each in objects)
+            kept = [(number, {key: each.get(key) for key in ("bbox", "segmentation")}) for number, each in objects]
             entries[image.file] = Entry(image.file, image.size, tuple(kept))
+    if nowhere:
+        lines.append(f"{folder}: {nowhere:,} objects have no extent in their image and are left out")
     if without:
         lines.append(f"{folder}: {without:,} objects have no outline; all of their box is taken for them")
     return Contents(entries, first.names, tuple(lines), crowds)

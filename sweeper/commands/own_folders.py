@@ -35,6 +35,8 @@ _PHOTOGRAPHS: dict[LabelKind, tuple[str, ...]] = {
 # Photographs that are looked at, to see how large they and their objects are.
 _LOOKED_AT = 32
 _LOOK_PX = 128
+# a number of masks that counts neither way
+_VOID = 255
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,8 @@ def _mask_classes(folder: Path) -> tuple[str, ...]:
         return ()
     of_split, _ = map_files(folder, MAP_FOLDERS)
     masks = [folder / mask for pairs in of_split.values() for _, mask in pairs]
-    highest = max((int(np.asarray(class_numbers(mask)).max()) for mask in masks), default=0)
+    shown = [np.asarray(class_numbers(mask)) for mask in masks]
+    highest = max((int(numbers[numbers != _VOID].max(initial=0)) for numbers in shown), default=0)
     if not highest:
         raise ValueError("no mask has a class above 0")
     return tuple(f"class{number}" for number in range(1, highest + 1))

@@ -16,7 +16,7 @@ from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader
 from tasks.data.keypoint_labels import padding, rows_of
 from tasks.data.readers import coco_folder
-from tasks.data.readers.boxes import check_boxes
+from tasks.data.readers.boxes import check_boxes, lies_in
 from tasks.data.readers.coco_list import CocoImage, CocoList, Listed
 from tasks.data.readers.coco_masks import are_numbers, fault_of, mask_of
 from tasks.data.readers.files import SplitName
@@ -142,7 +142,7 @@ def _objects_in_words(split: str, listed: CocoList, shown: Sequence[_Photograph]
     kinds = {
         "are crowds (iscrowd: 1), which are not learnt from and count neither way in the test; run lengths of single"
         " objects have iscrowd: 0": crowds,
-        "have no extent, or none that the square shows, and are left out": gone,
+        "have no extent in their image, or none that the square shows, and are left out": gone,
         "are marked as hidden or occluded, and count": hidden,
     }
     return [f"{split}: {count:,} of {objects + crowds:,} objects {what}" for what, count in kinds.items() if count]
@@ -228,7 +228,7 @@ def _photograph(image: CocoImage, place: Placement) -> _Photograph:
 
 def _has_extent(annotation: dict[str, Any], place: Placement) -> bool:
     box = annotation["bbox"]
-    return min(box[2:]) > 0 and bool((np.diff(place.corners(box).reshape(2, 2), axis=0) > 0).all())
+    return lies_in(box, place.size) and bool((np.diff(place.corners(box).reshape(2, 2), axis=0) > 0).all())
 
 
 def _keypoint_names(listed: CocoList) -> tuple[str, ...]:

@@ -78,6 +78,12 @@ def check_boxes(root: Path, listed: CocoList) -> list[str]:
     return lines
 
 
+def lies_in(box: Sequence[float], size: tuple[int, int]) -> bool:
+    """Whether a box x, y, width, height has an extent, and any of it in an image of this width and height."""
+    x, y, width, height = box
+    return min(width, height) > 0 and x < size[0] and y < size[1] and x + width > 0 and y + height > 0
+
+
 def _fits_of(
     convention: Convention, boxes: np.ndarray, sizes: np.ndarray, bounds: np.ndarray, areas: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -174,12 +180,12 @@ def _how(inside: np.ndarray, tiny: np.ndarray) -> str:
 
 
 def _outlines(annotations: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """The bounds of each object's polygons (N, 4), and the areas (N,) of those without an outline; NaN: not told."""
+    """The bounds of each object's outline (N, 4), and the areas (N,) of those without one; NaN: not told."""
     bounds, areas = np.full((len(annotations), 4), np.nan), np.full(len(annotations), np.nan)
     for row, each in enumerate(annotations):
         outline, area = each.get("segmentation"), each.get("area")
-        if isinstance(outline, list) and outline and not fault_of(outline):
-            bounds[row] = bounds_of(outline)
+        if outline and not fault_of(outline):
+            bounds[row] = bounds_of(outline) or np.nan
         elif not outline and isinstance(area, int | float):
             areas[row] = area
     return bounds, areas

@@ -56,11 +56,16 @@ def bounds_of(outline: Any) -> Box | None:
             return None
         points = np.concatenate([np.reshape(each, (-1, 2)) for each in outline])
         return _box(points.min(axis=0), points.max(axis=0))
-    (height, _), runs = outline["size"], runs_of(outline)
-    columns, rows = np.divmod(np.flatnonzero(np.repeat(np.arange(len(runs)) % 2 == 1, runs)), max(height, 1))
-    if not len(rows):
+    height, ends = outline["size"][0], np.cumsum(runs_of(outline))
+    first, last = ends[0:-1:2], ends[1::2] - 1
+    first, last = first[last >= first], last[last >= first]
+    if not len(first):
         return None
-    return _box((columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1))
+    columns, rows = (first // height, last // height), (first % height, last % height)
+    # a run that goes on in the next column reaches the bottom of one and the top of the other
+    over = bool((columns[0] < columns[1]).any())
+    top, bottom = (0, height) if over else (rows[0].min(), rows[1].max() + 1)
+    return _box((columns[0].min(), top), (columns[1].max() + 1, bottom))
 
 
 def runs_of(outline: dict[str, Any]) -> np.ndarray:

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from render_actors.actor import drawing_of
 from render_actors.setting.source import Source
 from tasks.data.catalogue import RealSet
-from tasks.data.readers.coco_masks import box_mask, mask_of
+from tasks.data.readers.coco_masks import bounds_of, box_mask, mask_of
 from tests.render_actors.sources.test_sources import NOWHERE, setting_of
 
 HEIGHT, WIDTH = 48, 64
@@ -79,3 +80,21 @@ def test_photographs_and_images_of_a_labelled_folder_show_the_same_pixels_of_an_
     middle = [mask[:, 8:-8] for mask in wanted]
     for image in shown:
         assert any(np.array_equal(image.instances == 1, mask) for mask in middle)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bounds_of_run_lengths_are_those_of_their_mask(seed: int) -> None:
+    """Given any mask, its run lengths tell the box of its pixels without drawing it."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 9, 2)
+    mask = rng.random((height, width)) < rng.random()
+    flat = mask.T.ravel()
+    changes = np.flatnonzero(np.diff(np.concatenate([[False], flat, [not flat[-1]]])))
+    runs = np.diff(np.concatenate([[0], changes])).tolist()
+    outline = {"size": [int(height), int(width)], "counts": [int(run) for run in runs]}
+    rows, columns = np.nonzero(mask)
+    wanted = None
+    if len(rows):
+        x, y = columns.min(), rows.min()
+        wanted = (x, y, columns.max() + 1 - x, rows.max() + 1 - y)
+    assert bounds_of(outline) == wanted

@@ -178,3 +178,42 @@ def test_an_outline_of_yolos_is_one_on_both_sides(tmp_path: Path) -> None:
 
     assert int((real.train.labels[0, ..., 0] > 0).sum()) == 100
     assert json.loads(json.dumps(entry.labels))[0][1]["bbox"] == [10.0, 5.0, 20.0, 20.0]
+
+
+def _sized(folder: Path, boxes_of: list[tuple[float, ...]], segmentations: list[object]) -> Path:
+    names = [f"{k}.png" for k in range(len(boxes_of))]
+    content = listing(names)
+    for annotation, box, outline in zip(content["annotations"], boxes_of, segmentations, strict=True):
+        annotation |= {"bbox": list(box), "segmentation": outline, "area": box[2] * box[3]}
+    for k, name in enumerate(names):
+        save(picture(20 + k), folder / "images" / name)
+    write(folder / "annotations.json", content)
+    return folder
+
+
+def test_objects_outside_of_their_picture_are_left_out_on_both_sides_with_a_count(tmp_path: Path) -> None:
+    """Given 12 pictures of 80 x 40 px, one object of which lies right of its picture, no label of it is kept."""
+    inside = (10.0, 5.0, 20.0, 20.0)
+    boxes_told = [inside] * 11 + [(210.0, 5.0, 20.0, 20.0)]
+    folder = _sized(tmp_path / "set", boxes_told, [own_folders.polygon(box) for box in boxes_told])
+
+    source = renders(folder, "coco")
+    real = photographs(folder, "coco", tmp_path / "cache")
+
+    found = contents(source)
+    assert sum(len(entry.labels) for entry in found.entries.values()) == 11
+    assert "1 objects have no extent in their image and are left out" in "\n".join(found.lines)
+    assert sum(len(boxes(part)) > 0 for part in (real.train, real.test)) == 2
+    assert "have no extent in their image" in "\n".join(real.overview(print)[0])
+
+
+def test_run_lengths_that_lie_elsewhere_than_their_boxes_are_refused(tmp_path: Path) -> None:
+    """Given masks written along rows, as no COCO tool does, their pixels are not in their boxes."""
+    mask = np.zeros((40, 80), int)
+    mask[5:25, 50:70] = 1
+    runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[-1], mask.ravel(), [-1]])))).tolist()
+    outline = {"size": [40, 80], "counts": [int(each) for each in runs]}
+    folder = _sized(tmp_path / "set", [(50.0, 5.0, 20.0, 20.0)] * 12, [outline] * 12)
+
+    with pytest.raises(ValueError, match=r"outlines \(segmentation\) leave their boxes|not where their outlines"):
+        contents(renders(folder, "coco"))
