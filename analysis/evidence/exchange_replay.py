@@ -173,6 +173,8 @@ def simulated_replay(i: int) -> Replayed:
         (bought,) = buyer
         fit = grid.fit(bought)
         lost = regret(fit, known_fit(fit, truth), *grid.places())
-        found.append((log_width(grid, bought, *at, draws_of=1) / whole, lost))
+        width = log_width(grid, bought, *at, draws_of=1)
+        # where all draws say that renders are worth nothing, no width is left
+        found.append((width / whole if whole else 1.0 + width, lost))
     (ours, our_regret), (theirs, their_regret) = found
     return Replayed(ours, theirs, our_regret, their_regret)

@@ -32,12 +32,23 @@ def label_equivalents(fit: ExchangeFit, n: ArrayLike, s: ArrayLike, *, since: fl
 
 
 def _equivalents(fit: ExchangeFit, n: float, s: float, since: float) -> Floats:
-    """At one cell: where the errors of more and more labels meet the error at (n, s); (draws,)."""
+    """At one cell; (draws,)."""
+    return equivalents_with(fit, n, s, np.zeros(0), np.zeros(0), since=since)[0]
+
+
+def equivalents_with(
+    fit: ExchangeFit, n: float, s: float, cells_n: ArrayLike, cells_s: ArrayLike, *, since: float = 0.0
+) -> tuple[Floats, Floats]:
+    """Label equivalents at (n, s), (draws,), and of the same draws the log errors expected at cells; (draws, cells).
+
+    They are where the errors of more and more labels meet the error at (n, s).
+    """
     more = s * np.geomspace(1 / _SPAN, _SPAN, _STEPS)
-    expected = fit.predict(np.append(np.full(_STEPS, since), n), np.append(more, s), luck=False)
-    goal, falling = -expected[:, -1], -np.minimum.accumulate(expected[:, :-1], axis=1)
+    sizes = np.concatenate([np.full(_STEPS, since), [n], np.asarray(cells_n, float)])
+    expected = fit.predict(sizes, np.concatenate([more, [s], np.asarray(cells_s, float)]), luck=False)
+    goal, falling = -expected[:, _STEPS], -np.minimum.accumulate(expected[:, :_STEPS], axis=1)
     met = [np.interp(at, curve, np.log(more), right=np.inf) for at, curve in zip(goal, falling, strict=True)]
-    return np.exp(np.array(met)) - s
+    return np.exp(np.array(met)) - s, expected[:, _STEPS + 1 :]
 
 
 def by_the_law(fit: ExchangeFit, n: ArrayLike, s: ArrayLike, *, since: float = 0.0) -> Floats:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.exchange.fit import ExchangeFit
-from analysis.exchange.worth import label_equivalents
+from analysis.exchange.worth import equivalents_with
 from analysis.laws import Floats
 
 # Label equivalents below this share of s are as good as none: the log rate falls no lower.
@@ -39,9 +39,14 @@ class Choice:
 
 def log_rate(fit: ExchangeFit, n: float, s: float) -> Floats:
     """Draws (draws,) of the log of the labels that n renders are worth at s."""
+    return _rate_and_errors(fit, n, s, ())[0]
+
+
+def _rate_and_errors(fit: ExchangeFit, n: float, s: float, cells: Sequence[Cell]) -> tuple[Floats, Floats]:
+    """The log rate, (draws,), and of the same draws the log errors expected at cells; (draws, cells)."""
     least = 0.0 if fit.law.holds_at_zero else float(fit.runs.n.min())
-    worth = label_equivalents(fit, n, s, since=least)[:, 0]
-    return np.log(np.clip(worth / s, LEAST_SHARE, 1 / LEAST_SHARE**2))
+    worth, errors = equivalents_with(fit, n, s, [cell.n for cell in cells], [cell.s for cell in cells], since=least)
+    return np.log(np.clip(worth / s, LEAST_SHARE, 1 / LEAST_SHARE**2)), errors
 
 
 def rate_factor(fit: ExchangeFit, n: float, s: float) -> float:
@@ -73,7 +78,8 @@ def choose(
         left: what may be spent.
     """
     cells = [*pending, *candidates]
-    covariance = _covariance(fit, cells, log_rate(fit, n, s))
+    rate, errors = _rate_and_errors(fit, n, s, cells)
+    covariance = np.cov(np.column_stack([rate, errors]).T)
     noise = _noise(fit)
     for i in range(len(pending)):
         covariance = _conditioned(covariance, 1 + i, noise)
@@ -96,16 +102,10 @@ def choose(
     return chosen
 
 
-def _covariance(fit: ExchangeFit, cells: Sequence[Cell], rate: Floats) -> Floats:
-    """Of the log rate and of the law's log error at each cell; (1 + cells, 1 + cells)."""
-    logs = fit.log_error([cell.n for cell in cells], [cell.s for cell in cells])
-    return np.cov(np.column_stack([rate, logs]).T)
-
-
 def _noise(fit: ExchangeFit) -> float:
-    """Variance of a run's log error around the law: its own noise and luck."""
+    """Variance of a run's log error around the expected one: its own noise and luck."""
     sigma2, chosen = fit.noise
-    shared = np.array([1 + sum(choice.ratios) for choice in fit.likelihood.choices])
+    shared = np.array([1 + sum(choice.ratios[:2]) for choice in fit.likelihood.choices])
     return float(np.median(sigma2 * shared[chosen]))
 
 

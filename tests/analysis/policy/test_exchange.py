@@ -26,7 +26,7 @@ def test_a_run_of_equal_worth_is_chosen_where_it_is_cheaper(fit: ExchangeFit) ->
     (chosen,) = choose(fit, twins, lambda cell, _: float(cell.seed), n=8_000, s=400)
 
     assert chosen.cell == twins[0]
-    assert chosen.sd_then < chosen.sd_now == pytest.approx(float(log_rate(fit, 8_000, 400).std()), rel=0.01)
+    assert chosen.sd_then < chosen.sd_now == pytest.approx(float(log_rate(fit, 8_000, 400).std()), rel=0.1)
 
 
 def test_a_run_under_way_lowers_the_worth_of_its_twin(fit: ExchangeFit) -> None:
