@@ -75,7 +75,21 @@ def check_boxes(root: Path, listed: CocoList) -> list[str]:
         lines.append(
             f"{listed.file}: about {int(beside.sum()) * step:,} of {len(objects):,} outlines leave their boxes"
         )
-    return lines
+    return lines + _repeats_in_words(listed)
+
+
+def _repeats_in_words(listed: CocoList) -> list[str]:
+    """A line on objects of one class and box in one picture, as of a list that was joined with itself."""
+    objects = repeated = 0
+    for image in listed.images:
+        told = [(number, *each["bbox"]) for number, each in image.objects]
+        objects, repeated = objects + len(told), repeated + len(told) - len(set(told))
+    if not repeated:
+        return []
+    return [
+        f"{listed.file}: {repeated:,} of {objects:,} objects have the class and box of another of their picture; they"
+        " count twice"
+    ]
 
 
 def lies_in(box: Sequence[float], size: tuple[int, int]) -> bool:

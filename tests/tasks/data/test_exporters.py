@@ -217,3 +217,14 @@ def test_run_lengths_that_lie_elsewhere_than_their_boxes_are_refused(tmp_path: P
 
     with pytest.raises(ValueError, match=r"outlines \(segmentation\) leave their boxes|not where their outlines"):
         contents(renders(folder, "coco"))
+
+
+def test_objects_that_are_listed_twice_are_told_with_a_count(tmp_path: Path) -> None:
+    folder = _sized(tmp_path / "set", [(10.0, 5.0, 20.0, 20.0)] * 12, [own_folders.polygon()] * 12)
+    content = json.loads((folder / "annotations.json").read_text())
+    content["annotations"] += [each | {"id": 100 + each["id"]} for each in content["annotations"][:3]]
+    write(folder / "annotations.json", content)
+
+    assert "3 of 15 objects have the class and box of another of their picture" in "\n".join(
+        contents(renders(folder, "coco")).lines
+    )
