@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -180,7 +180,7 @@ def test_an_outline_of_yolos_is_one_on_both_sides(tmp_path: Path) -> None:
     assert json.loads(json.dumps(entry.labels))[0][1]["bbox"] == [10.0, 5.0, 20.0, 20.0]
 
 
-def _sized(folder: Path, boxes_of: list[tuple[float, ...]], segmentations: list[object]) -> Path:
+def _sized(folder: Path, boxes_of: list[tuple[float, float, float, float]], segmentations: Sequence[object]) -> Path:
     names = [f"{k}.png" for k in range(len(boxes_of))]
     content = listing(names)
     for annotation, box, outline in zip(content["annotations"], boxes_of, segmentations, strict=True):
