@@ -88,6 +88,9 @@ def _one_line(error: ValidationError) -> str:
     given = first["input"]
     if first["type"] == "string_type" and not isinstance(given, dict | list):
         message = f"a text is needed, and YAML reads this as {_yaml_kind(given)}: quote it"
+    if first["type"] == "value_error" and isinstance(given, dict):
+        # the message says which of a section's keys it is about
+        return f"{where}: {message}"
     return f"{where}: {message} (got {(redacted(given) if isinstance(given, str) else given)!r})"
 
 

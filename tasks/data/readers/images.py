@@ -1,6 +1,7 @@
 """What is in an image file: which way up it is, its colours, class numbers; a file that is no use is named."""
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ import numpy as np
 from PIL import Image
 
 from tasks.base import TaskError
+
+# Pillow's warnings name no file; malformed EXIF is told with it (is_whole_exif)
+warnings.filterwarnings("ignore", "Corrupt EXIF data|Truncated File Read|Invalid EXIF", UserWarning)
 
 _ORIENTATION = 0x0112
 # how a block of EXIF begins, and the TIFF in it
