@@ -15,7 +15,7 @@ from analysis.verdict.no_pretraining import Comparison, compare
 from analysis.verdict.purchases import QUANTILES, next_size
 
 Label = Literal["render more", "change the rendering", "label more", "good enough", "not identified yet"]
-_MORE_RUNS = "More runs are needed before money is spent on either."
+_MORE_RUNS = "More runs are needed before either is bought."
 # Purchases that the first is made for.
 ROUNDS = len(QUANTILES)
 # Where all errors are at least this, nothing was learnt, and the runs say nothing of the renders.

@@ -52,7 +52,9 @@ def shortage(needed: Sequence[Need], nodes: Sequence[Mapping[str, float]]) -> st
         if room < need.count:
             asked, have = need.each * need.count, sum(amounts)
             on = "" if asked > have else f" ({max(amounts):g} on its largest node)"
-            return f"{need.key} asks for {asked:g} {need.kind}s, but Ray has {have:g}{on}: lower {need.key}"
+            none = need.kind == "GPU" and have == 0
+            do = f"say {need.stage}.device: cpu or auto" if none else f"lower {need.key}"
+            return f"{need.key} asks for {asked:g} {need.kind}s, but Ray has {have:g}{on}: {do}"
     return None
 
 

@@ -14,6 +14,7 @@ from sweeper.commands.own_folders import (
     look_at_photographs,
     look_at_renders,
     pretraining_for,
+    sweep_name,
     task_of,
 )
 from sweeper.config.budget import Prices
@@ -150,7 +151,7 @@ def sweep_text(name: str, task: str, renders: Sequence[Renders], photos: Photos,
         f"# Written by `sweeper init`: do more of these renders help {task} on these photographs?",
         f"#   sweeper plan {name}.yaml     what it does and costs; spends nothing",
         f"#   sweeper run {name}.yaml      run it, or go on with it",
-        f"name: {name}",
+        f'name: "{sweep_name(name)}"',
         "",
         "# A rendering setting each; two or more are compared.",
         "renderings:",

@@ -117,7 +117,7 @@ def _change(here: Situation) -> Iterator[NextStep]:
         if change is None:
             yield NextStep(
                 f"Change the rendering of {said.arm}, its pre-training task or its model: copy the sweep, change"
-                " `renderings` and `name` in the copy, and see what it would cost.",
+                " renderings and name in the copy, and see what it would cost.",
                 f"cp {shlex.quote(str(here.folder / 'config.yaml'))} changed.yaml\nsweeper plan changed.yaml",
                 cost,
             )

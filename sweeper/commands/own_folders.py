@@ -86,11 +86,13 @@ def pretraining_for(task: str, kinds: Sequence[Kind]) -> str:
 
 def look_at_renders(given: str) -> Renders:
     """A folder, or NAME=FOLDER; BadInput where its images are laid out in no way that is known."""
-    name, sign, path = given.rpartition("=")
+    # a folder may have = in its own name
+    name, sign, path = ("", "", given) if Path(given).expanduser().is_dir() else given.partition("=")
+    path = path if sign or not name else name
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise BadInput(f"--renders {path}: is not a folder; give one of labelled images")
-    called = _name(name if sign else folder.resolve().name)
+    called = sweep_name(name if sign else folder.resolve().name)
     refused, clear = dict[str, str](), clear_layout(folder)
     # another layout that fits as well would read other labels
     for kind in [kind for kind in _RENDERS if clear in ("", "imagefolder", kind)]:
@@ -187,7 +189,7 @@ def _is_yolo(file: Path) -> bool:
     return any(_YOLO_LINE.fullmatch(line) for line in lines)
 
 
-def _name(text: str) -> str:
+def sweep_name(text: str) -> str:
     """A name that a sweep file takes."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-._")[:40] or "own"
 

@@ -44,6 +44,8 @@ def _pretrain(config: SweepConfig, device: str | None) -> object:
     own = config.pretrain
     if device == "cpu" and own.gpu and own.device == "cpu":
         raise ValueError("pretrain.device: cpu and pretrain.gpu: true disagree; leave one out")
+    if own.device == "gpu" and "gpu" in own.model_fields_set and not own.gpu:
+        raise ValueError("pretrain.device: gpu and pretrain.gpu: false disagree; leave one out")
     return own if device is None else own.model_copy(update={"device": device, "gpu": device == "gpu"})
 
 
@@ -51,6 +53,8 @@ def _finetune(config: SweepConfig, device: str | None) -> object:
     own = config.finetune
     if device == "cpu" and own.gpus and own.device == "cpu":
         raise ValueError(f"finetune.device: cpu and finetune.gpus: {own.gpus:g} disagree; leave one out")
+    if own.device == "gpu" and "gpus" in own.model_fields_set and not own.gpus:
+        raise ValueError("finetune.device: gpu and finetune.gpus: 0 disagree; leave one out")
     if device is None:
         return own
     # A share of a GPU holds for `auto` too: it says how much, where there is one.

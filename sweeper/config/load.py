@@ -22,6 +22,8 @@ from sweeper.storage.uris import redacted
 def load_run_config(folder: Path) -> SweepConfig:
     """The resolved config of a run folder; raises BadInput where it is none."""
     if not (folder / "config.yaml").is_file():
+        if not folder.is_dir():
+            raise BadInput(f"{folder} is not there; runs/ holds the folders of `sweeper run`")
         raise BadInput(f"{folder}: not a run folder (no config.yaml in it); runs/ holds those of `sweeper run`")
     return load_config(folder / "config.yaml")
 

@@ -84,7 +84,9 @@ def read_runs(table: Path, reading: Reading = Reading()) -> Recorded:
             references.append(checked)
             continue
         if checked.key in seen:
-            raise BadInput(f"{where}: repeats {seen[checked.key]}; keep one, or tell them apart by `seed`")
+            raise BadInput(
+                f"{where}: repeats {seen[checked.key]}; keep one, or tell them apart by `seed` or --arm COLUMN"
+            )
         seen[checked.key] = where
         rows.append(checked)
     left_out = _left_out(cells)

@@ -50,6 +50,8 @@ class Cells:
 
 def read_cells(table: Path) -> Cells:
     """The cells of a CSV or Parquet file; BadInput in one line where it cannot be read."""
+    if not table.exists():
+        raise BadInput(f"{table} is not there; give a CSV or Parquet file")
     try:
         return _parquet(table) if table.suffix.lower() == ".parquet" else _csv(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

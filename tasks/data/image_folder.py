@@ -38,7 +38,7 @@ def reader(side: int, fit: Fit, parting: Parting, *, every: bool = False) -> Rea
 
 def _find(root: Path, *, parting: Parting, every: bool) -> FoundSet:
     if not root.is_dir():
-        raise FileNotFoundError(f"{root} has no train/ folder; images belong at {root}/train/CLASS/FILE")
+        raise FileNotFoundError(f"{root} is not there; give a folder of CLASS/FILE, or of train/CLASS/FILE and test/")
     of_split, lines = class_files(root)
     if not any(of_split.values()):
         raise FileNotFoundError(f"{root} holds no images; they belong at {root}/train/CLASS/FILE")

@@ -48,6 +48,8 @@ def given_state(file: Path, backbone: Backbone) -> State:
             f"{file} is of another network: {len(wrong)} of {len(own)} tensors are missing, unknown or of another"
             f" shape, the first is {wrong[0]!r}; give a torchvision or timm state dict of it, or a backbone of ours"
         )
+    if bad := [name for name, tensor in state.items() if not bool(tensor.isfinite().all())]:
+        raise TaskError(f"{file}: {len(bad)} tensors have numbers that are not finite, the first is {bad[0]!r}")
     return {name: tensor.to(own[name].dtype) for name, tensor in state.items()}
 
 

@@ -164,3 +164,19 @@ def test_a_folder_of_a_clear_layout_is_refused_by_its_own_reason_alone(tmp_path:
         assert "no layout that is known fits" not in str(refused.value)
         for other in {"imagefolder", "coco", "yolo", "masks"} - {clear_layout(folder)}:
             assert f"{other}:" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("2024.yaml", "2024"), ("no.yaml", "no"), ("my sweep #2.yaml", "my-sweep-2")]
+)
+def test_any_file_name_makes_a_name_of_a_sweep(tmp_path: Path, file: str, name: str) -> None:
+    renders, photos = folders(tmp_path, "sinclass")
+    path, _ = write_sweep(Wishes((str(renders),), str(photos), "sinclass", tmp_path / file))
+    assert load_config(path).name == name
+
+
+def test_a_folder_may_have_an_equals_sign_in_its_name(tmp_path: Path) -> None:
+    renders, photos = folders(tmp_path, "sinclass")
+    moved = renders.rename(tmp_path / "set=a")
+    path, _ = write_sweep(Wishes((str(moved),), str(photos), "sinclass", tmp_path / "mine.yaml"))
+    assert list(load_config(path).renderings) == ["set-a"]

@@ -34,7 +34,7 @@ def test_a_word_means_the_same_in_every_stage(word: str, here: int, on_gpu: int)
 
 def test_what_the_machine_lacks_is_named() -> None:
     said = shortage(needs(decided(0, **everywhere("gpu"))), [{"CPU": 8.0, "GPU": 0.0}])
-    assert said == "pretrain.gpu asks for 2 GPUs, but Ray has 0: lower pretrain.gpu"
+    assert said == "pretrain.gpu asks for 2 GPUs, but Ray has 0: say pretrain.device: cpu or auto"
 
 
 def test_shares_of_a_gpu_hold_where_there_is_one() -> None:
@@ -52,6 +52,8 @@ def test_shares_of_a_gpu_hold_where_there_is_one() -> None:
     [
         ({"pretrain": {"device": "cpu", "gpu": True}}, "pretrain.device: cpu and pretrain.gpu: true disagree"),
         ({"finetune": {"device": "cpu", "gpus": 0.5}}, "finetune.device: cpu and finetune.gpus: 0.5 disagree"),
+        ({"pretrain": {"device": "gpu", "gpu": False}}, "pretrain.device: gpu and pretrain.gpu: false disagree"),
+        ({"finetune": {"device": "gpu", "gpus": 0}}, "finetune.device: gpu and finetune.gpus: 0 disagree"),
         ({"pretrain": {"workers": 2, "gpus_per_worker": 0.5}}, "workers that train together cannot share a GPU"),
         ({"pretrain": {"device": "tpu"}}, "pretrain.device: Input should be 'auto', 'cpu' or 'gpu'"),
     ],

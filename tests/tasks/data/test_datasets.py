@@ -208,7 +208,7 @@ def test_a_truncated_photograph_is_named(tmp_path: Path) -> None:
     ("name", "root", "message"),
     [
         ("fashion-mnist", "nowhere", "data_root .*nowhere is not a folder"),
-        ("imagefolder:nowhere", "", r"nowhere has no train/ folder; images belong at .*nowhere/train/CLASS/FILE"),
+        ("imagefolder:nowhere", "", r"nowhere is not there; give a folder of CLASS/FILE"),
     ],
 )
 def test_a_missing_folder_says_what_was_looked_for(tmp_path: Path, name: str, root: str, message: str) -> None:
