@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.evidence.exchange_truths import LABELS, SIZES, Table, Truth, drawn, known_fit
 from analysis.exchange.fit import ExchangeFit, fit_exchange
-from analysis.exchange.worth import by_the_law, label_equivalents, labels_a_render
+from analysis.exchange.worth import a_render_by_the_law, by_the_law, label_equivalents, labels_a_render
 from analysis.laws import Floats
 
 HIDES = ("s", "n", "both")
@@ -79,7 +79,7 @@ def coverage(kind: str, i: int) -> Covered:
     known = known_fit(fit, truth)
     since = 0.0 if fit.law.holds_at_zero else float(SIZES[0])
     worth, true_worth = label_equivalents(fit, _AT_N, _AT_S, since=since), by_the_law(known, _AT_N, _AT_S, since=since)
-    rate, true_rate = (labels_a_render(each, _AT_N, _AT_S) for each in (fit, known))
+    rate, true_rate = labels_a_render(fit, _AT_N, _AT_S), a_render_by_the_law(known, _AT_N, _AT_S)
     asked = hidden & (table.n > 0)
     predicted = fit.predict(table.n[asked], table.s[asked], luck=False)
     low, high = np.quantile(worth, [0.025, 0.975], axis=0)

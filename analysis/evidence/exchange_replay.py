@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.evidence.exchange_truths import LABELS, SIZES, drawn, known_fit
 from analysis.exchange.fit import ExchangeFit, fit_exchange
-from analysis.exchange.worth import labels_a_render
+from analysis.exchange.worth import a_render_by_the_law, labels_a_render
 from analysis.laws import Floats
 from analysis.policy.exchange import Cell, choose, log_rate
 from analysis.replay.pools import STANDARD_PRICES
@@ -136,12 +136,12 @@ def share_of_cost(grid: Grid, n: float, s: float, buy: Buyer, within: float = 1.
     return 1.0
 
 
-def regret(fit: ExchangeFit, oracle: ExchangeFit, n: Floats, s: Floats) -> float:
+def regret(fit: ExchangeFit, known: Floats, n: Floats, s: Floats) -> float:
     """Mean share of what the next dollar could bring that is lost by buying what `fit` says, over places and prices.
 
-    The oracle's median counts as known: that of the whole grid, or a simulated truth.
+    known: labels that a render is worth at each place, (places,): the whole grid's median, or a simulated truth.
     """
-    known, said = (np.median(labels_a_render(each, n, s), axis=0) for each in (oracle, fit))
+    said = np.median(labels_a_render(fit, n, s), axis=0)
     lost = []
     for price in _LABEL_IN_RENDERS:
         ratio = np.maximum(known * price, 1e-9)
@@ -172,7 +172,8 @@ def simulated_replay(i: int) -> Replayed:
     for buyer in (adaptive(grid, [grid.cost / 2], *at), fixed(grid, [grid.cost / 2])):
         (bought,) = buyer
         fit = grid.fit(bought)
-        lost = regret(fit, known_fit(fit, truth), *grid.places())
+        known = a_render_by_the_law(known_fit(fit, truth), *grid.places())[0]
+        lost = regret(fit, known, *grid.places())
         width = log_width(grid, bought, *at, draws_of=1)
         # where all draws say that renders are worth nothing, no width is left
         found.append((width / whole if whole else 1.0 + width, lost))

@@ -14,6 +14,8 @@ RENDER, LABEL, OPEN = "render more", "label more", "not identified yet"
 LEVEL = 0.95
 # Below this share of the error pre-training no longer matters: what a doubling must bring to pay (target.min_gain).
 _MATTERS = 0.01
+# s is far above T from so many times T on
+_FAR = 3.0
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,10 @@ def _of_worth(said: ExchangeAnswer) -> tuple[str, ...]:
         first = f"{what} are worth {said.worth.text()} labels {at}"
     if said.since > 0:
         first += "; without runs of n = 0 nothing is said of what any pre-training is worth"
-    if said.saved.high < _MATTERS and said.since == 0:
-        most = f"it takes at most {100 * said.saved.high:.1f} % of the error away"
-        return first, f"pre-training no longer matters {at}: s is far above T, {most}"
+    if said.worth.high > 0 and said.saved.high < _MATTERS and said.since == 0:
+        far = "s is far above T, " if said.worth.high * _FAR < said.s else ""
+        most = f"{far}it takes at most {100 * said.saved.high:.1f} % of the error away"
+        return first, f"pre-training no longer matters {at}: {most}"
     return first, f"the next 1,000 renders are worth {said.a_thousand.text()} labels"
 
 

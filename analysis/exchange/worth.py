@@ -14,7 +14,7 @@ from analysis.laws import Floats
 _HALVINGS = 50
 # Renders and labels that the cheapest purchase is looked for on: 12 sizes a decade.
 _A_DECADE = 12
-_STEP = 1e-3
+_STEP, _WIDE = 1e-3, 1.1
 # Labels are looked for within this factor of s, on so many numbers of them.
 _SPAN, _STEPS = 30.0, 41
 
@@ -96,11 +96,27 @@ def _diagonal(fit: ExchangeFit, theta: Floats, n: Floats, s: Floats) -> Floats:
 
 
 def labels_a_render(fit: ExchangeFit, n: ArrayLike, s: ArrayLike) -> Floats:
-    """How many labels the next render is worth at (n, s), n > 0: the ratio of the error's slopes; (draws, cells)."""
+    """How many labels the next render is worth at (n, s), n > 0: the ratio of the error's slopes; (draws, cells).
+
+    The slope in n is that of the errors that are expected, and may be 0 or more where renders bring nothing or harm.
+    """
+    sizes, labels = _cells(n, s)
+    both = fit.predict(np.concatenate([sizes * _WIDE, sizes / _WIDE]), np.tile(labels, 2), luck=False)
+    by_n = (both[:, : sizes.size] - both[:, sizes.size :]) / (2 * np.log(_WIDE))
+    return np.asarray(by_n / _slope_in_s(fit, sizes, labels)) * (labels / sizes)
+
+
+def a_render_by_the_law(fit: ExchangeFit, n: ArrayLike, s: ArrayLike) -> Floats:
+    """The same of the law alone, without its misfit; (draws, cells)."""
     sizes, labels = _cells(n, s)
     by_n = fit.log_error(sizes * (1 + _STEP), labels) - fit.log_error(sizes * (1 - _STEP), labels)
-    by_s = fit.log_error(sizes, labels * (1 + _STEP)) - fit.log_error(sizes, labels * (1 - _STEP))
-    return np.asarray(by_n / np.minimum(by_s, -1e-30)) * (labels / sizes)
+    return np.asarray(by_n / (2 * _STEP) / _slope_in_s(fit, sizes, labels)) * (labels / sizes)
+
+
+def _slope_in_s(fit: ExchangeFit, n: Floats, s: Floats) -> Floats:
+    """Of the law's log error in log s, below 0; (draws, cells)."""
+    rise = fit.log_error(n, s * (1 + _STEP)) - fit.log_error(n, s * (1 - _STEP))
+    return np.minimum(rise, -1e-30) / (2 * _STEP)
 
 
 @dataclass(frozen=True)
@@ -171,7 +187,8 @@ def cheapest(fit: ExchangeFit, error: float, prices: Prices) -> Purchase:
         sizes = np.concatenate([[0.0], sizes])
     goal = np.full((fit.z.shape[0], sizes.size), np.log(error))
     s = labels_needed(fit, sizes, goal, np.full(sizes.size, fit.scale.s))
-    s = np.where((s > runs.s.max() * BEYOND) | (s < runs.s.min() / BEYOND), np.inf, s)
+    # fewer labels than half the least are not asked about: those reach the error, too
+    s = np.maximum(np.where(s > runs.s.max() * BEYOND, np.inf, s), runs.s.min() / BEYOND)
     usd = sizes * prices.render_usd + s * prices.label_usd
     best, draws = usd.argmin(axis=1), np.arange(usd.shape[0])
     reached = np.isfinite(usd[draws, best])

@@ -16,6 +16,7 @@ from analysis.evidence.exchange_replay import Grid, adaptive, fixed, log_width, 
 from analysis.evidence.exchange_truths import KINDS, Table
 from analysis.exchange.fit import ExchangeFit
 from analysis.exchange.laws import DEFAULT, LAWS
+from analysis.exchange.worth import labels_a_render
 from analysis.paper.recorded import JointCurve
 from analysis.policy.exchange import Cell
 from sweeper.bench.figures import Figure
@@ -139,7 +140,8 @@ def _real() -> dict[str, Figure]:
 def _regret(grid: Grid, cells: Sequence[Cell], whole: ExchangeFit) -> float:
     """Of the next dollar; of a budget that pays too few, nan."""
     try:
-        return regret(grid.fit(cells), whole, *grid.places())
+        known = np.median(labels_a_render(whole, *grid.places()), axis=0)
+        return regret(grid.fit(cells), known, *grid.places())
     except ValueError:
         return float("nan")
 
