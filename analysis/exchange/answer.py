@@ -104,6 +104,11 @@ def answer(
     if refused is not None:
         raise ValueError(refused)
     since = 0.0 if fit.law.holds_at_zero and (runs.n == 0).any() else float(runs.n[runs.n > 0].min())
+    if 0 < since >= n:
+        raise ValueError(
+            f"n = {n:,.0f} is not above the smallest n that was run, {since:,.0f}, from which renders are counted where"
+            " there are no runs of n = 0"
+        )
     worth = label_equivalents(fit, n, s, since=since)[:, 0]
     a_thousand = 1_000 * labels_a_render(fit, n, s)[:, 0]
     saved = 1 - np.exp(fit.log_error(n, s) - fit.log_error(since, s))[:, 0]

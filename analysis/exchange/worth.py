@@ -156,6 +156,9 @@ def why_not(fit: ExchangeFit, n: float, s: float) -> str | None:
     runs, covered = fit.runs, Covered.by(fit)
     if n > covered.n:
         return f"n = {n:,.0f} is more than twice the largest n that was run, {runs.n.max():,.0f}: not extrapolated"
+    fewest = float(runs.n[runs.n > 0].min())
+    if n < fewest / BEYOND:
+        return f"n = {n:,.0f} is less than half the smallest n that was run, {fewest:,.0f}: not extrapolated"
     least, most = float(runs.s.min()), float(runs.s.max())
     there = s + float(np.median(_gained(fit, np.array([n]), np.array([s]))))
     if s < least / BEYOND:

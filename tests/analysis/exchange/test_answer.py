@@ -156,3 +156,10 @@ def test_the_same_runs_give_the_same_draws(useful: ExchangeFit) -> None:
 def test_runs_that_say_nothing_of_both_sizes_are_refused(n: Any, s: Any, error: Any, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         fit_exchange(n, s, error)
+
+
+def test_fewer_renders_than_were_run_are_not_extrapolated() -> None:
+    with_none = _fit(lambda n, s: 100 * n / (2_000 + n))
+    least = float(with_none.runs.n[with_none.runs.n > 0].min())
+    with pytest.raises(ValueError, match="is less than half the smallest n that was run"):
+        answer(with_none, n=least / 4)
