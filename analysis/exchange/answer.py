@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.exchange.fit import BEYOND, ExchangeFit
-from analysis.exchange.worth import Covered, Prices, cheapest, dollar_ratio, label_equivalents, labels_a_render, why_not
+from analysis.exchange.worth import Covered, Prices, cheapest, dollar_ratio, label_equivalents, labels_of_more, why_not
 from analysis.laws import Floats
 
 RENDER, LABEL, OPEN = "render more", "label more", "not identified yet"
@@ -110,8 +110,9 @@ def answer(
             " there are no runs of n = 0"
         )
     worth = label_equivalents(fit, n, s, since=since)[:, 0]
-    a_thousand = 1_000 * labels_a_render(fit, n, s)[:, 0]
-    saved = 1 - np.exp(fit.log_error(n, s) - fit.log_error(since, s))[:, 0]
+    a_thousand = labels_of_more(fit, n, s, 1_000)
+    errors = fit.predict([n, since], s, luck=False)
+    saved = 1 - np.exp(errors[:, 0] - errors[:, 1])
     way, why = (None, ()) if target_error is None or prices is None else _way(fit, target_error, prices)
     found = ExchangeAnswer(
         n, s, since, Interval.of(worth), Interval.of(a_thousand), Interval.of(saved), float((worth <= 0).mean()),

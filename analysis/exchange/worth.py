@@ -15,6 +15,8 @@ _HALVINGS = 50
 # Renders and labels that the cheapest purchase is looked for on: 12 sizes a decade.
 _A_DECADE = 12
 _STEP, _WIDE = 1e-3, 1.1
+# e to this is more labels than anybody has
+_MOST_LOG = 20.0
 # Labels are looked for within this factor of s, on so many numbers of them.
 _SPAN, _STEPS = 30.0, 41
 
@@ -104,6 +106,14 @@ def labels_a_render(fit: ExchangeFit, n: ArrayLike, s: ArrayLike) -> Floats:
     both = fit.predict(np.concatenate([sizes * _WIDE, sizes / _WIDE]), np.tile(labels, 2), luck=False)
     by_n = (both[:, : sizes.size] - both[:, sizes.size :]) / (2 * np.log(_WIDE))
     return np.asarray(by_n / _slope_in_s(fit, sizes, labels)) * (labels / sizes)
+
+
+def labels_of_more(fit: ExchangeFit, n: float, s: float, more: float) -> Floats:
+    """How many labels `more` further renders are worth at (n, s), by the fall of the expected errors; (draws,)."""
+    sizes, labels = _cells([n, n + more], s)
+    errors = fit.predict(sizes, labels, luck=False)
+    slope = _slope_in_s(fit, sizes[:1], labels[:1])[:, 0]
+    return np.asarray(s * np.expm1(np.minimum((errors[:, 1] - errors[:, 0]) / slope, _MOST_LOG)))
 
 
 def a_render_by_the_law(fit: ExchangeFit, n: ArrayLike, s: ArrayLike) -> Floats:

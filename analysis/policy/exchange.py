@@ -50,9 +50,9 @@ def _rate_and_errors(fit: ExchangeFit, n: float, s: float, cells: Sequence[Cell]
 
 
 def rate_factor(fit: ExchangeFit, n: float, s: float) -> float:
-    """The rate's upper limit over its lower one, of its 95 % interval."""
+    """The rate's upper limit over its lower one, of its 95 % interval; inf where renders may be worth nothing."""
     low, high = np.quantile(log_rate(fit, n, s), [0.025, 0.975])
-    return float(np.exp(high - low))
+    return float(np.exp(high - low)) if low > np.log(LEAST_SHARE) else float("inf")
 
 
 def choose(
