@@ -48,7 +48,7 @@ BENCHES: Mapping[str, Bench] = {
         "the best of all settings in 17, 33 runs", "a factorial fraction", "factors:measure", ("data_root",)
     ),
     "factors-calibration": Bench(
-        "coverage of effects, settings never run",
+        "coverage of effects, new settings",
         "what they say",
         "factors_calibration:measure",
         ("simulations", "strata", "data_root", "out"),

@@ -59,7 +59,7 @@ def check_boxes(root: Path, listed: CocoList) -> list[str]:
         return []
     boxes = np.array([each["bbox"] for _, each in looked], float)
     sizes = np.array([size for size, _ in looked], float)
-    bounds, areas = _outlines([each for _, each in looked])
+    bounds, areas = _outlines(looked)
     fits = _fits_of(listed.convention, boxes, sizes, bounds, areas)
     inside = _inside(boxes, sizes)
     if (~inside).mean() > _HALF and _inside(boxes, sizes[:, ::-1]).mean() > _HALF:
@@ -193,12 +193,12 @@ def _how(inside: np.ndarray, tiny: np.ndarray) -> str:
     return "leave their image" if (~inside).mean() > _HALF else "are not where their outlines or areas say"
 
 
-def _outlines(annotations: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+def _outlines(looked: Sequence[tuple[tuple[int, int], dict[str, Any]]]) -> tuple[np.ndarray, np.ndarray]:
     """The bounds of each object's outline (N, 4), and the areas (N,) of those without one; NaN: not told."""
-    bounds, areas = np.full((len(annotations), 4), np.nan), np.full(len(annotations), np.nan)
-    for row, each in enumerate(annotations):
+    bounds, areas = np.full((len(looked), 4), np.nan), np.full(len(looked), np.nan)
+    for row, (size, each) in enumerate(looked):
         outline, area = each.get("segmentation"), each.get("area")
-        if outline and not fault_of(outline):
+        if outline and not fault_of(outline, size):
             bounds[row] = bounds_of(outline) or np.nan
         elif not outline and isinstance(area, int | float):
             areas[row] = area
