@@ -149,7 +149,7 @@ def test_parquet_with_two_columns_of_one_name_is_refused_in_one_line(tmp_path: P
 
 
 def test_a_table_that_is_not_there_and_a_target_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="is not there; give a CSV or Parquet file"):
         fit_table(tmp_path / "none.csv", None)
     with pytest.raises(BadInput, match=r"--target is 15; give an error in \(0, 1\]"):
         fit_table(_table(tmp_path, GOOD), 15)
