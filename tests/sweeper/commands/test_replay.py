@@ -101,7 +101,7 @@ def test_tables_that_leave_nothing_to_choose_are_one_line(tmp_path: Path) -> Non
         replay_policies(_table(tmp_path, 2), None, _wanted())
     with pytest.raises(BadInput, match="give either a TABLE"):
         replay_policies(_table(tmp_path, 4), LAW, _wanted())
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="is not there"):
         replay_policies(tmp_path / "none.csv", None, _wanted())
     halves = tmp_path / "halves.csv"
     halves.write_text("n,error\n1000.5,0.5\n2000,0.4\n4000,0.3\n")
