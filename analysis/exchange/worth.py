@@ -30,12 +30,9 @@ def label_equivalents(fit: ExchangeFit, n: ArrayLike, s: ArrayLike, *, since: fl
     """
     sizes, labels = _cells(n, s)
     _check_since(fit, since)
-    return np.stack([_equivalents(fit, *cell, since) for cell in zip(sizes, labels, strict=True)], axis=1)
-
-
-def _equivalents(fit: ExchangeFit, n: float, s: float, since: float) -> Floats:
-    """At one cell; (draws,)."""
-    return equivalents_with(fit, n, s, np.zeros(0), np.zeros(0), since=since)[0]
+    return np.stack(
+        [equivalents_with(fit, *cell, [], [], since=since)[0] for cell in zip(sizes, labels, strict=True)], axis=1
+    )
 
 
 def equivalents_with(

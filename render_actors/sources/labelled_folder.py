@@ -26,7 +26,7 @@ from tasks.data.readers.boxes import check_boxes, lies_in
 from tasks.data.readers.class_levels import check_levels
 from tasks.data.readers.coco_list import CocoImage, CocoList, check_outline
 from tasks.data.readers.coco_masks import box_mask, mask_of
-from tasks.data.readers.files import class_files, map_files, walk
+from tasks.data.readers.files import class_files, map_files
 from tasks.data.readers.images import class_numbers, colours_of, size_of
 from tasks.data.readers.layouts import yolo_folder
 from tasks.data.readers.layouts.others import check_layout
@@ -217,7 +217,7 @@ def _read(kind: Kind, folder: Path, stamp: tuple[tuple[str, int], ...]) -> Conte
 
 def _class_folders(folder: Path) -> Contents:
     of_split, lines = class_files(folder)
-    check_layout(folder, walk(folder))
+    check_layout(folder)
     lines += check_levels(folder, of_split)
     names = tuple(sorted({name for of_class in of_split.values() for name in of_class}))
     if len(names) == 1:

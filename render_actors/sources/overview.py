@@ -8,12 +8,11 @@ import numpy as np
 from render_actors.labels import MOST_NUMBERS
 from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import contents, folder_size
-from tasks.data.readers.class_levels import counts_in_words
+from tasks.data.readers.class_levels import counts_in_words, first_of
 from tasks.data.readers.pictures import Picture, Tell, bits_in_words, cache_root, look_at, twins_in_words
 from tasks.data.readers.sizes import Sizes, views_in_words
 
 _VOID = 255
-_NAMES_SHOWN = 5
 
 
 def overview(source: Source, tell: Tell) -> tuple[list[str], Sizes]:
@@ -107,5 +106,4 @@ def _classes_in_words(source: Source) -> list[str]:
         return []
     there = {number for entry in contents(source).entries.values() for number, _ in entry.labels}
     absent = [name for number, name in enumerate(source.class_names) if number not in there]
-    few = ", ".join(absent[:_NAMES_SHOWN]) + (", ..." if len(absent) > _NAMES_SHOWN else "")
-    return [f"{source.where}: {len(absent):,} classes have no object: {few}"] if absent else []
+    return [f"{source.where}: {len(absent):,} classes have no object: {first_of(absent)}"] if absent else []

@@ -14,9 +14,9 @@ import numpy as np
 from analysis.evidence.exchange_backtest import HIDES, Covered, Hidden, coverage, score, simulated
 from analysis.evidence.exchange_replay import Grid, adaptive, fixed, log_width, regret, share_of_cost, simulated_replay
 from analysis.evidence.exchange_truths import KINDS, Table
-from analysis.exchange.fit import ExchangeFit
 from analysis.exchange.laws import DEFAULT, LAWS
 from analysis.exchange.worth import labels_a_render
+from analysis.laws import Floats
 from analysis.paper.recorded import JointCurve
 from analysis.policy.exchange import Cell
 from sweeper.bench.figures import Figure
@@ -109,12 +109,12 @@ def _coverage(kind: str, held: Sequence[Covered]) -> dict[str, Figure]:
 def _replay(recorded: JointCurve) -> dict[str, Figure]:
     cells = [Cell(int(n), int(s), 0) for n, s in zip(recorded.n, recorded.s, strict=True)]
     grid = Grid(dict(zip(cells, recorded.error.tolist(), strict=True)))
-    whole = grid.fit(cells)
+    known = np.median(labels_a_render(grid.fit(cells), *grid.places()), axis=0)
     at = float(np.unique(recorded.n)[4]), float(np.unique(recorded.s)[3])
     budgets = [share * grid.cost for share in SHARES]
     figures = dict[str, Figure]()
     bought = list(adaptive(grid, budgets, *at)), list(fixed(grid, budgets))
-    rows, rivals = ([_regret(grid, paid, whole) for paid in each] for each in bought)
+    rows, rivals = ([_regret(grid, paid, known) for paid in each] for each in bought)
     width = _width(grid, cells, at)
     unit = f"log width of the 95 % interval of T at n = {at[0]:,.0f}, s = {at[1]:,.0f}; reference: the whole grid's"
     for name, paid in zip(("", "_fixed_grid"), bought, strict=True):
@@ -137,10 +137,9 @@ def _real() -> dict[str, Figure]:
     return {"real_cost_to_the_same_interval": Figure(ours, theirs, f"{unit}; reference: the fixed grid's order")}
 
 
-def _regret(grid: Grid, cells: Sequence[Cell], whole: ExchangeFit) -> float:
+def _regret(grid: Grid, cells: Sequence[Cell], known: Floats) -> float:
     """Of the next dollar; of a budget that pays too few, nan."""
     try:
-        known = np.median(labels_a_render(whole, *grid.places()), axis=0)
         return regret(grid.fit(cells), known, *grid.places())
     except ValueError:
         return float("nan")

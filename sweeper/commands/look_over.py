@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,11 +19,11 @@ from sweeper.stages.image_sets import setting_of
 from tasks.data.cache.overview import classes_counted
 from tasks.data.cache.split import Split
 from tasks.data.catalogue import RealData, default_fit
+from tasks.data.readers.class_levels import first_of
 from tasks.data.readers.sizes import Sizes, compared, sizes_in_words
 from tasks.data.readers.squares import Fit
 
 log = logging.getLogger("sweeper")
-_NAMES_SHOWN = 5
 
 
 @dataclass
@@ -81,7 +81,7 @@ def shared_in_words(what: str, renders: Sequence[str], photographs: Sequence[str
     if not ours or not theirs:
         return []
     lacking = [
-        f"only {side}: {_first(names[bare] for bare in names if bare not in others)}"
+        f"only {side}: {first_of([names[bare] for bare in names if bare not in others])}"
         for side, names, others in (("the renders", ours, theirs), ("the photographs", theirs, ours))
         if set(names) - set(others)
     ]
@@ -92,11 +92,6 @@ def shared_in_words(what: str, renders: Sequence[str], photographs: Sequence[str
 
 def _bare(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.casefold())
-
-
-def _first(names: Iterable[str]) -> str:
-    shown = list(names)
-    return ", ".join(shown[:_NAMES_SHOWN]) + (f" and {len(shown) - _NAMES_SHOWN:,} more" * (len(shown) > _NAMES_SHOWN))
 
 
 def _repeats(config: SweepConfig, name: str, setting: RenderSetting) -> list[str]:

@@ -18,7 +18,7 @@ from sweeper.stages.training_labels import labels_for
 from tasks.base import ArraySet, TaskError, task_facts
 from tasks.data.catalogue import RealData, RealSet
 from tasks.data.readers.files import MAP_SUFFIX, PHOTOGRAPHS, map_files, photographs_among, suffix_of, walk
-from tasks.data.readers.images import class_numbers, colours_of, size_of
+from tasks.data.readers.images import VOID, class_numbers, colours_of, size_of
 from tasks.data.readers.layouts.others import check_layout
 from tasks.label_forms import LabelKind
 
@@ -35,8 +35,6 @@ _PHOTOGRAPHS: dict[LabelKind, tuple[str, ...]] = {
 # Photographs that are looked at, to see how large they and their objects are.
 _LOOKED_AT = 32
 _LOOK_PX = 128
-# a number of masks that counts neither way
-_VOID = 255
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def look_at_photographs(path: str, task: str) -> Photos:
 def _check_known(flag: str, folder: Path) -> None:
     """BadInput where a folder that cannot be read is of a layout that is known not to be."""
     try:
-        check_layout(folder, walk(folder))
+        check_layout(folder)
     except TaskError as error:
         raise BadInput(f"{flag} {error}") from None
 
@@ -201,7 +199,7 @@ def _mask_classes(folder: Path) -> tuple[str, ...]:
     of_split, _ = map_files(folder, MAP_FOLDERS)
     masks = [folder / mask for pairs in of_split.values() for _, mask in pairs]
     shown = [np.asarray(class_numbers(mask)) for mask in masks]
-    highest = max((int(numbers[numbers != _VOID].max(initial=0)) for numbers in shown), default=0)
+    highest = max((int(numbers[numbers != VOID].max(initial=0)) for numbers in shown), default=0)
     if not highest:
         raise ValueError("no mask has a class above 0")
     return tuple(f"class{number}" for number in range(1, highest + 1))

@@ -10,7 +10,7 @@ from tasks.base import TaskError
 from tasks.data.cache.listing import Found, FoundSet
 from tasks.data.cache.split import Decoded, Reader
 from tasks.data.readers.class_levels import check_levels
-from tasks.data.readers.files import SplitName, class_files, walk
+from tasks.data.readers.files import SplitName, class_files
 from tasks.data.readers.images import reading, upright
 from tasks.data.readers.layouts.others import check_layout
 from tasks.data.readers.splitting import Parting, two_parts
@@ -42,7 +42,7 @@ def _find(root: Path, *, parting: Parting, every: bool) -> FoundSet:
     of_split, lines = class_files(root)
     if not any(of_split.values()):
         raise FileNotFoundError(f"{root} holds no images; they belong at {root}/train/CLASS/FILE")
-    check_layout(root, walk(root))
+    check_layout(root)
     lines += check_levels(root, of_split)
     training = "train" if "train" in of_split else next(iter(of_split))
     classes = tuple(sorted(of_split[training]))

@@ -7,13 +7,12 @@ import numpy as np
 
 from tasks.base import TaskError
 from tasks.data.cache.split import Split
-from tasks.data.readers.class_levels import counts_in_words
+from tasks.data.readers.class_levels import counts_in_words, first_of
 from tasks.data.readers.images import turned_size
 from tasks.data.readers.pictures import Picture, Tell, bits_in_words, look_at, twins_in_words
 from tasks.data.readers.sizes import Sizes, views_in_words
 from tasks.label_forms import FORMS, IGNORED
 
-_NAMES_SHOWN = 5
 # of a larger split so many pictures are opened, evenly spread: it takes minutes as it is
 _MOST_OPENED = 200_000
 _TEST = {"train": "training", "test": "test"}
@@ -104,8 +103,7 @@ def _classes_in_words(names: Sequence[str], shown: dict[str, np.ndarray | None])
             continue
         only = [name for name, a, b in zip(names, here, there, strict=False) if a and not b]
         if only:
-            few = ", ".join(only[:_NAMES_SHOWN]) + (", ..." if len(only) > _NAMES_SHOWN else "")
-            lines.append(f"{len(only):,} of {len(names):,} classes are in no {_TEST[other]} picture: {few}")
+            lines.append(f"{len(only):,} of {len(names):,} classes are in no {_TEST[other]} picture: {first_of(only)}")
     return lines
 
 

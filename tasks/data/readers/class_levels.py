@@ -75,7 +75,7 @@ def _check_modalities(top: Path, of_class: Mapping[str, Sequence[str]]) -> list[
         others = len(of_class) > 1
         return [f"{top}: the folder {found[0]} is a class by its place; is it an output of a renderer?"] * others
     raise TaskError(
-        f"{top}: the folders {_shown(found)} are outputs of a renderer by their names, and no classes{_layout(found)}"
+        f"{top}: the folders {first_of(found)} are outputs of a renderer by their names, and no classes{_layout(found)}"
     )
 
 
@@ -99,7 +99,7 @@ def _check_numbers(root: Path, of_split: OfSplit) -> None:
     for of_class in of_split.values():
         counts.update({name: len(files) for name, files in of_class.items()})
     if len(counts) > 1 and set(counts.values()) == {1}:
-        names = _shown(sorted(counts))
+        names = first_of(sorted(counts))
         raise TaskError(
             f"{root}: each of its {len(counts):,} class folders ({names}) holds one picture; are they classes?"
         )
@@ -119,7 +119,7 @@ def _check_wrapper(
     names = sorted({parts[0] for parts in inner if parts})
     if len(names) > 1 and all(inner) and not all(each.isdigit() for each in names):
         raise TaskError(
-            f"{top} has one folder, {name}, around others ({_shown(names)}); where those are the classes, give"
+            f"{top} has one folder, {name}, around others ({first_of(names)}); where those are the classes, give"
             f" {top / name}"
         )
 
@@ -131,8 +131,8 @@ def _check_copies(top: Path, below: Mapping[str, list[tuple[str, ...]]]) -> None
         if inner and all(any(part.casefold() in others for part in parts) for parts in inner):
             names = sorted({part for parts in inner for part in parts if part.casefold() in others})
             raise TaskError(
-                f"{top}: all pictures of {name} lie in folders called as other classes ({_shown(names)}); is it the set"
-                " once more? Move it away, or its pictures into the folders of their classes"
+                f"{top}: all pictures of {name} lie in folders called as other classes ({first_of(names)}); is it the"
+                " set once more? Move it away, or its pictures into the folders of their classes"
             )
 
 
@@ -148,8 +148,8 @@ def _check_level(top: Path, below: Mapping[str, list[tuple[str, ...]]]) -> None:
     if len(alike) > 1 and 2 * len(alike) >= len(below):
         shared = set.intersection(*(deep[name] for name in alike)) or deep[alike[0]]
         raise TaskError(
-            f"{top}: the folders {_shown(alike)} have sub-folders of the same names ({_shown(sorted(shared))}); where"
-            " those are the classes or splits, put them first, as SPLIT/CLASS/FILE; else put all pictures right into"
+            f"{top}: the folders {first_of(alike)} have sub-folders of the same names ({first_of(sorted(shared))});"
+            " where those are the classes or splits, put them first, as SPLIT/CLASS/FILE; else put all pictures right into"
             " the folder of their class"
         )
 
@@ -161,7 +161,7 @@ def _deeper_in_words(top: Path, below: Mapping[str, list[tuple[str, ...]]]) -> l
         return []
     inner = sorted({part for names in deep.values() for part in names})
     return [
-        f"{top}: its classes are {_shown(sorted(below))}, by the upper folders; where those below ({_shown(inner)})"
+        f"{top}: its classes are {first_of(sorted(below))}, by the upper folders; where those below ({first_of(inner)})"
         " are the classes, move them up"
     ]
 
@@ -172,5 +172,6 @@ def _told(name: str, inner: Iterable[tuple[str, ...]]) -> set[str]:
     return names if name[-1:].isdigit() else {each for each in names if not each.isdigit()}
 
 
-def _shown(names: Sequence[str]) -> str:
+def first_of(names: Sequence[str]) -> str:
+    """The first of these names, in words."""
     return ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,68 +15,33 @@ from tests.tasks.data.own_folders import picture, save, write
 LINE = "0 0.25 0.375 0.25 0.5\n"
 
 
-def _solo(root: Path) -> None:
+# By the name of a layout: its files, of each k a picture where there is no text.
+LAYOUTS: dict[str, dict[str, str | None]] = {
+    r"Unity Perception \(SOLO\)": {"sequence.{k}/step0.camera.png": None, "sequence.{k}/step0.frame_data.json": "{}"},
+    "KITTI": {"image_2/{k}.png": None, "label_2/{k}.txt": "Car 0.0 0 -1.5 10 5 30 25 1.5 1.6 4 1 1 8 -1.6\n"},
+    "Kubric": {
+        "{k}/rgba_00000.png": None,
+        "{k}/rgba_00001.png": None,
+        "{k}/segmentation_00000.png": None,
+        "{k}/metadata.json": "{}",
+    },
+    "Pascal VOC": {"JPEGImages/{k}.jpg": None, "Annotations/{k}.xml": "<annotation><object/></annotation>"},
+    "Omniverse Replicator": {"Camera/rgb_{k}.png": None, "Camera/bounding_box_2d_tight_labels_{k}.json": "{}"},
+    "Datumaro": {"images/default/{k}.png": None, "annotations/default.json": '{"categories": {}, "items": []}'},
+    "LabelMe": {"shots/{k}.png": None, "shots/{k}.json": '{"shapes": [], "imagePath": "0.png"}'},
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layout_that_is_not_read_is_named_and_taken_for_no_classes(tmp_path: Path, name: str) -> None:
     for k in range(3):
-        save(picture(k), root / f"sequence.{k}/step0.camera.png")
-        write(root / f"sequence.{k}/step0.frame_data.json", "{}")
+        for file, text in LAYOUTS[name].items():
+            place = tmp_path / "set" / file.format(k=k)
+            save(picture(k), place) if text is None else write(place, text)
 
-
-def _kitti(root: Path) -> None:
-    for k in range(3):
-        save(picture(k), root / f"image_2/{k:06}.png")
-        write(root / f"label_2/{k:06}.txt", "Car 0.0 0 -1.5 10 5 30 25 1.5 1.6 4 1 1 8 -1.6\n")
-
-
-def _kubric(root: Path) -> None:
-    for scene in range(3):
-        for name in ("rgba_00000.png", "rgba_00001.png", "segmentation_00000.png"):
-            save(picture(scene), root / str(scene) / name)
-        write(root / str(scene) / "metadata.json", "{}")
-
-
-def _voc(root: Path) -> None:
-    for k in range(3):
-        save(picture(k), root / f"JPEGImages/{k}.jpg")
-        write(root / f"Annotations/{k}.xml", "<annotation><object><name>cup</name></object></annotation>")
-
-
-def _replicator(root: Path) -> None:
-    for k in range(3):
-        save(picture(k), root / f"Camera/rgb_{k:04}.png")
-        write(root / f"Camera/bounding_box_2d_tight_labels_{k:04}.json", "{}")
-
-
-def _datumaro(root: Path) -> None:
-    for k in range(3):
-        save(picture(k), root / f"images/default/{k}.png")
-    write(root / "annotations/default.json", {"info": {}, "categories": {"label": {"labels": []}}, "items": []})
-
-
-def _labelme(root: Path) -> None:
-    for k in range(3):
-        save(picture(k), root / f"shots/{k}.png")
-        write(root / f"shots/{k}.json", {"shapes": [], "imagePath": f"{k}.png"})
-
-
-@pytest.mark.parametrize(
-    ("layout", "name"),
-    [
-        (_solo, r"Unity Perception \(SOLO\)"),
-        (_kitti, "KITTI"),
-        (_kubric, "Kubric"),
-        (_voc, "Pascal VOC"),
-        (_replicator, "Omniverse Replicator"),
-        (_datumaro, "Datumaro"),
-        (_labelme, "LabelMe"),
-    ],
-)
-def test_a_layout_that_is_not_read_is_named_and_taken_for_no_classes(
-    tmp_path: Path, layout: Callable[[Path], None], name: str
-) -> None:
-    layout(tmp_path / "set")
     with pytest.raises(ValueError, match=rf"is laid out by {name}.*which is not read; .*(COCO|masks)"):
         folder_classes("imagefolder", tmp_path / "set")
-    with pytest.raises(TaskError, match=rf"is laid out by {name}"):
+    with pytest.raises(TaskError, match=f"is laid out by {name}"):
         RealSet(f"imagefolder:{tmp_path / 'set'}", None, 32, cache_dir=tmp_path / "cache").load()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tasks.base import TaskError
-from tasks.data.readers.files import photographs_among, split_of, suffix_of
+from tasks.data.readers.files import photographs_among, split_of, suffix_of, walk
 
 # of a list or a text as much as tells what it is
 _HEAD = 100_000
@@ -25,8 +25,9 @@ class _Layout:
     instead: str
 
 
-def check_layout(root: Path, files: Sequence[str]) -> None:
-    """Raise TaskError where the files below `root`, in order, are of a layout that is known and not read."""
+def check_layout(root: Path) -> None:
+    """Raise TaskError where the files below `root` are of a layout that is known and not read."""
+    files = walk(root)
     for layout in _LAYOUTS:
         if layout.is_it(root, files):
             raise TaskError(f"{root} is laid out by {layout.name}, which is not read; {layout.instead}")

@@ -17,7 +17,7 @@ from tasks.data.readers.coco_folder import CocoFolder
 from tasks.data.readers.coco_list import CocoImage, CocoList, Listed, classes_of
 from tasks.data.readers.files import SplitName, photographs_among, split_of, suffix_of, walk
 from tasks.data.readers.images import size_of
-from tasks.data.readers.layouts.yolo_splits import declared_splits, read_yaml
+from tasks.data.readers.layouts.yolo_splits import declared_splits, read_text, read_yaml
 from tasks.data.readers.pictures import same_bytes
 
 _NAME_FILES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names", "data/obj.names")
@@ -139,7 +139,7 @@ def _names(root: Path, files: list[str]) -> tuple[dict[int, str], tuple[int, ...
         file = root / name
         if not file.is_file():
             continue
-        content = read_yaml(file) if suffix_of(name) in (".yaml", ".yml") else {"names": _text(file).split("\n")}
+        content = read_yaml(file) if suffix_of(name) in (".yaml", ".yml") else {"names": read_text(file).split("\n")}
         if not isinstance(content, dict):
             continue
         shape = shape or _shape(file, content.get("kpt_shape"))
@@ -147,13 +147,6 @@ def _names(root: Path, files: list[str]) -> tuple[dict[int, str], tuple[int, ...
         if names:
             return names, shape
     raise FileNotFoundError(f"{root} names no classes; add a data.yaml with names, or a classes.txt with a name a line")
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise TaskError(f"{file} cannot be read ({error}); mend it") from error
 
 
 def _by_id(file: Path, told: Any) -> dict[int, str]:
@@ -180,7 +173,7 @@ def _shape(file: Path, told: Any) -> tuple[int, ...]:
 
 def _objects(file: Path, size: tuple[int, int], told: _Told) -> tuple[Listed, ...]:
     found = []
-    for number, line in enumerate(filter(str.strip, _text(file).splitlines()), start=1):
+    for number, line in enumerate(filter(str.strip, read_text(file).splitlines()), start=1):
         try:
             first, *rest = line.split()
             shares, kind = [float(each) for each in rest], int(first)

@@ -13,14 +13,23 @@ import yaml
 from tasks.base import TaskError
 from tasks.data.readers.files import SplitName, photographs_among, suffix_of
 
+_SAYS = (".yaml", ".yml", ".data")
 _KEYS: dict[str, SplitName] = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+
+
+def read_text(file: Path) -> str:
+    """What a text of the set holds; TaskError where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise TaskError(f"{file} cannot be read ({error}); mend it") from error
 
 
 def read_yaml(file: Path) -> Any:
     """What a YAML file holds; TaskError where it cannot be read."""
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        return yaml.safe_load(read_text(file))
+    except yaml.YAMLError as error:
         raise TaskError(f"{file} cannot be read ({' '.join(str(error).split())}); mend it") from error
 
 
@@ -29,14 +38,16 @@ def declared_splits(root: Path, files: Sequence[str]) -> tuple[dict[str, SplitNa
 
     files: those below `root`. Where training and testing name the same pictures nothing is declared, and it is told.
     """
-    for file in [file for file in files if suffix_of(file) in (".yaml", ".yml", ".data")]:
+    pictures = photographs_among(files)
+    # of the folder itself, or of data/ where CVAT's names may lie: deeper ones are other programs'
+    for file in [each for each in files if suffix_of(each) in _SAYS and each.removeprefix("data/").count("/") == 0]:
         told = _told(root / file)
         if not any(split == "train" for split, _ in told):
             continue
         of_split: dict[SplitName, set[str]] = {}
         lines: list[str] = []
         for split, place in told:
-            found = _pictures(root, files, place)
+            found = _named(root, pictures, place)
             of_split.setdefault(split, set()).update(found)
             if not found:
                 lines.append(f"{root / file}: {split} is {place}, where no picture of the folder lies")
@@ -72,24 +83,21 @@ def _told(file: Path) -> list[tuple[SplitName, str]]:
 
 
 def _lines(file: Path) -> list[str]:
-    try:
-        return [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise TaskError(f"{file} cannot be read ({error}); mend it") from error
+    return [line.strip() for line in read_text(file).splitlines() if line.strip()]
 
 
-def _pictures(root: Path, files: Sequence[str], place: str) -> set[str]:
-    """The pictures below `root` that a place names."""
+def _named(root: Path, pictures: Sequence[str], place: str) -> set[str]:
+    """Those of the pictures below `root` that a place names."""
     if suffix_of(place) == ".txt":
         listed = next((tail for tail in _tails(place) if (root / tail).is_file()), None)
-        there = set(photographs_among(files))
+        there = set(pictures)
         lines = [] if listed is None else _lines(root / listed)
         ends = (next((tail for tail in _tails(line) if tail in there), None) for line in lines)
         return {end for end in ends if end is not None}
     if not _parts(place):
-        return set(photographs_among(files))
+        return set(pictures)
     folder = next((tail for tail in _tails(place) if (root / tail).is_dir()), None)
-    return set() if folder is None else {file for file in photographs_among(files) if file.startswith(f"{folder}/")}
+    return set() if folder is None else {file for file in pictures if file.startswith(f"{folder}/")}
 
 
 def _parts(place: str) -> list[str]:
