@@ -149,8 +149,8 @@ def _check_level(top: Path, below: Mapping[str, list[tuple[str, ...]]]) -> None:
         shared = set.intersection(*(deep[name] for name in alike)) or deep[alike[0]]
         raise TaskError(
             f"{top}: the folders {first_of(alike)} have sub-folders of the same names ({first_of(sorted(shared))});"
-            " where those are the classes or splits, put them first, as SPLIT/CLASS/FILE; else put all pictures right into"
-            " the folder of their class"
+            " where those are the classes or splits, put them first, as SPLIT/CLASS/FILE; else put all pictures right"
+            " into the folder of their class"
         )
 
 
