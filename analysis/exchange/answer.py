@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from analysis.exchange.fit import BEYOND, ExchangeFit
 from analysis.exchange.worth import Covered, Prices, cheapest, dollar_ratio, label_equivalents, labels_of_more, why_not
 from analysis.laws import Floats
+from analysis.verdict.no_curve import doubt_of_labels
 
 RENDER, LABEL, OPEN = "render more", "label more", "not identified yet"
 LEVEL = 0.95
@@ -34,7 +36,14 @@ class Interval:
 
     def text(self, digits: int = 3) -> str:
         """Median with the interval behind it."""
-        return f"{_rounded(self.median, digits)} (95 %: {_rounded(self.low, digits)} to {_rounded(self.high, digits)})"
+        return self._with(lambda value: _rounded(value, digits))
+
+    def images(self) -> str:
+        """The same of a number of images."""
+        return self._with(_images)
+
+    def _with(self, written: Callable[[float], str]) -> str:
+        return f"{written(self.median)} (95 %: {written(self.low)} to {written(self.high)})"
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class ExchangeAnswer:
     `a_thousand`: labels that the next 1,000 renders are worth. `saved`: the share of the error that pre-training takes
     away. With prices, `renders_win`: the probability that the next dollar buys more in renders than in labels, `until`:
     the n up to which it does at this s, and `verdict`. `refused`: why a question was not answered, in one line each.
+    `doubt`: why the errors say nothing of labels, empty where they do; no more is said then.
     """
 
     n: float
@@ -71,15 +81,20 @@ class ExchangeAnswer:
     prices: Prices | None = None
     way: Way | None = None
     refused: tuple[str, ...] = ()
+    doubt: str = ""
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """The answer in words, a line each."""
+        if self.doubt:
+            return (f"what renders are worth in labels is not known: {self.doubt}",)
         return (*_of_worth(self), *self.to_buy, *self.refused)
 
     @property
     def to_buy(self) -> tuple[str, ...]:
         """What of it says what to buy; none without prices."""
+        if self.doubt:
+            return self.sentences
         return (*_of_money(self), *_of_way(self))
 
 
@@ -91,8 +106,11 @@ def answer(
     prices: Prices | None = None,
     target_error: float | None = None,
     level: float = LEVEL,
+    classes: int | None = None,
 ) -> ExchangeAnswer:
     """The answer at n renders (None: the most that were run) and s labels (None: the most).
+
+    `classes`: of the real task, where chance level matters.
 
     Raises:
         ValueError: in one line, where the runs do not cover that n and s.
@@ -113,15 +131,16 @@ def answer(
     a_thousand = labels_of_more(fit, n, s, 1_000)
     errors = fit.predict([n, since], s, luck=False)
     saved = 1 - np.exp(errors[:, 0] - errors[:, 1])
-    way, why = (None, ()) if target_error is None or prices is None else _way(fit, target_error, prices)
+    doubt = doubt_of_labels(runs.n, runs.s, np.exp(runs.log_error), classes)
+    way, why = (None, ()) if target_error is None or prices is None or doubt else _way(fit, target_error, prices)
     found = ExchangeAnswer(
         n, s, since, Interval.of(worth), Interval.of(a_thousand), Interval.of(saved), float((worth <= 0).mean()),
-        prices=prices, way=way, refused=why,
+        prices=prices, way=way, refused=why, doubt=doubt,
     )  # fmt: skip
     if prices is None:
         return found
     wins = float((dollar_ratio(fit, n, s, prices) > 1).mean())
-    verdict = RENDER if wins >= level else LABEL if wins <= 1 - level else OPEN
+    verdict = OPEN if doubt else RENDER if wins >= level else LABEL if wins <= 1 - level else OPEN
     return ExchangeAnswer(**found.__dict__ | {"renders_win": wins, "verdict": verdict, "until": _until(fit, s, prices)})
 
 
@@ -148,18 +167,18 @@ def _of_worth(said: ExchangeAnswer) -> tuple[str, ...]:
     what = f"{said.n:,.0f} renders" if said.since == 0 else f"{said.n:,.0f} renders in place of {said.since:,.0f}"
     at = f"at your {said.s:,.0f}"
     if said.worth.high <= 0:
-        first = f"{what} are worth nothing {at}: T is {said.worth.text()} labels, so pre-training on them does harm"
+        first = f"{what} are worth nothing {at}: T is {said.worth.images()} labels, so pre-training on them does harm"
     elif said.worth.low <= 0:
-        first = f"{what} are not shown to be worth any label {at}: T is {said.worth.text()} labels"
+        first = f"{what} are not shown to be worth any label {at}: T is {said.worth.images()} labels"
     else:
-        first = f"{what} are worth {said.worth.text()} labels {at}"
+        first = f"{what} are worth {said.worth.images()} labels {at}"
     if said.since > 0:
         first += "; without runs of n = 0 nothing is said of what any pre-training is worth"
     if said.worth.high > 0 and said.saved.high < _MATTERS and said.since == 0:
         far = "s is far above T, " if said.worth.high * _FAR < said.s else ""
         most = f"{far}it takes at most {100 * said.saved.high:.1f} % of the error away"
         return first, f"pre-training no longer matters {at}: {most}"
-    return first, f"the next 1,000 renders are worth {said.a_thousand.text()} labels"
+    return first, f"the next 1,000 renders are worth {said.a_thousand.images()} labels"
 
 
 def _of_money(said: ExchangeAnswer) -> tuple[str, ...]:
@@ -167,20 +186,26 @@ def _of_money(said: ExchangeAnswer) -> tuple[str, ...]:
         return ()
     costs = f"a render costs ${said.prices.render_usd:.3g}, a label ${said.prices.label_usd:.3g}"
     until = said.until
-    if until.median == 0:
+    if until.high == 0:
         wins = "labels win at every n that was run"
-    elif np.isinf(until.median):
+    elif np.isinf(until.low):
         wins = "renders win at every n that the runs cover"
+    elif until.median == 0:
+        most = "at every n" if np.isinf(until.high) else f"up to {_images(until.high)} images"
+        wins = f"labels are likelier to win at every n that was run (95 %: renders {most} at best)"
+    elif np.isinf(until.median):
+        least = "at no n" if until.low == 0 else f"up to {_images(until.low)} images"
+        wins = f"renders are likelier to win at every n that the runs cover (95 %: {least} at worst)"
     else:
-        wins = f"renders win up to {_rounded(until.median)} images{_to(until)}, labels after"
+        wins = f"renders win up to {_images(until.median)} images{_to(until)}, labels after"
     chance = max(said.renders_win, 1 - said.renders_win)
     likelier = "" if said.verdict != OPEN else f"; {RENDER if said.renders_win > 0.5 else LABEL} is likelier"
     return f"{costs}: {wins}", f"the next dollar: {said.verdict}{likelier} (probability {chance:.2f})"
 
 
 def _to(until: Interval) -> str:
-    low = "never" if until.low == 0 else _rounded(until.low)
-    high = "beyond all runs" if np.isinf(until.high) else _rounded(until.high)
+    low = "never" if until.low == 0 else _images(until.low)
+    high = "beyond all runs" if np.isinf(until.high) else _images(until.high)
     return f" (95 %: {low} to {high})"
 
 
@@ -190,7 +215,7 @@ def _of_way(said: ExchangeAnswer) -> tuple[str, ...]:
     way = said.way
     sure = "" if way.reached >= LEVEL else f"; with probability {1 - way.reached:.2f} not within what the runs cover"
     return (
-        f"the cheapest way to an error of {way.error:g}: n = {way.n.text()}, s = {way.s.text()},"
+        f"the cheapest way to an error of {way.error:g}: n = {way.n.images()}, s = {way.s.images()},"
         f" ${way.usd.text()} in all{sure}",
     )
 
@@ -202,3 +227,9 @@ def _rounded(value: float, digits: int = 3) -> str:
         return "0"
     places = digits - 1 - int(np.floor(np.log10(abs(value))))
     return f"{round(value, places):,.{max(0, places)}f}"
+
+
+def _images(value: float) -> str:
+    """Three digits, and none behind the point from ten images on."""
+    whole = value == 0 or 9.5 <= abs(value) < 100
+    return _rounded(value) if not abs(value) < 100 else f"{value:.{0 if whole else 1}f}"

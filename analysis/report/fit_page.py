@@ -12,7 +12,7 @@ from analysis.report.write import draw_figures, filled, for_page, write_figures
 from analysis.verdict.verdict import Verdict
 
 # The tables of a whole sweep's report that a recorded table has.
-_TABLES = ("observations", "fits", "verdicts")
+_TABLES = ("observations", "fits", "verdicts", "exchange", "exchange_runs")
 
 _PAGE = """{% from "head" import head %}{% from "grid" import grid %}{% from "drawn" import drawn %}
 {% from "answers" import ranked, card, facts %}{{ head(data.title, style) }}
@@ -54,8 +54,7 @@ at each n; bands: 90% for the mean error.</figcaption></figure>
 @dataclass(frozen=True, eq=False)
 class FittedTable:
     """What the page shows. All by arm; `references`: errors without pre-training; `notes`: what was left out;
-    `tasks`: fine-tuning tasks, within which arms are compared; `exchange`: what renders are worth in labels, in
-    sentences."""
+    `tasks`: fine-tuning tasks, within which arms are compared; `exchange`: what renders are worth in labels."""
 
     title: str
     fits: Mapping[str, LawFit]
@@ -66,14 +65,14 @@ class FittedTable:
     target_error: float | None = None
     classes: int | None = None
     tasks: Mapping[str, str] = field(default_factory=dict)
-    exchange: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    exchange: Mapping[str, Exchange] = field(default_factory=dict)
 
 
 def write_fit_page(folder: Path, fitted: FittedTable) -> Path:
     """Write report.html, figures/*.png and tables/*.csv into `folder`, made where it is missing; returns the page."""
     data = _as_report(fitted)
-    shown = for_page(data)
-    figures, tables = draw_figures(shown), {name: report_tables(data)[name] for name in _TABLES}
+    shown, tables = for_page(data), report_tables(data)
+    figures, tables = draw_figures(shown), {name: tables[name] for name in _TABLES if name in tables}
     write_figures(folder, figures)
     write_csv(folder / "tables", tables, simulated=False)
     page = folder / "report.html"
@@ -102,7 +101,7 @@ def _as_report(fitted: FittedTable) -> ReportData:
         classes=fitted.classes,
         notes=fitted.notes,
         tasks=fitted.tasks,
-        exchange={arm: Exchange(sentences) for arm, sentences in fitted.exchange.items()},
+        exchange=fitted.exchange,
     )
 
 

@@ -160,9 +160,9 @@ class NextStep:
 class ExchangeRun:
     """A run over renders and labels: n (0: no pre-training), s, seed and its error."""
 
-    n: int
-    s: int
-    seed: int
+    n: float
+    s: float
+    seed: int | str
     error: float
 
 

@@ -1,7 +1,7 @@
 """Are these errors a curve? Scores taken for errors rise with n, and errors at chance level say nothing of it."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr
 
 from analysis.laws import Floats
@@ -35,6 +35,31 @@ def doubt(n: ArrayLike, error: ArrayLike, classes: int | None = None) -> str:
     return ""
 
 
+def doubt_of_labels(n: ArrayLike, s: ArrayLike, error: ArrayLike, classes: int | None = None) -> str:
+    """Why runs over renders and labels may say nothing of labels, in a clause; empty where errors fall with labels.
+
+    n >= 0, s > 0, error in (0, 1]: shape (runs,). classes: as for `doubt`. A fall is a slope of the errors against
+    log s, within equal n, that is below 0 by a t test, which two degrees of freedom or more are needed for.
+    """
+    sizes, labels, errors = (np.asarray(each, dtype=np.float64) for each in (n, s, error))
+    if classes is not None and (guessed := at_chance(sizes, errors, classes)):
+        return guessed
+    row = np.unique(sizes, return_inverse=True)[1].reshape(-1)
+    if errors.size - row.max() - 2 < 2:
+        return ""
+    rise = _chance_of_slope(_within(row, np.log(labels)), _within(row, errors), errors.size - int(row.max()) - 2)
+    if rise <= 1 - _FALLS:
+        return ""
+    first, last = (float(errors[labels == end].mean()) for end in (labels.min(), labels.max()))
+    ends = f"from {first:.1%} at s = {labels.min():,.0f} to {last:.1%} at {labels.max():,.0f}"
+    told = (
+        f"the errors rise with s, {ends}, as scores would"
+        if rise > _RISES
+        else f"the errors do not fall with s, {ends}"
+    )
+    return f"{told}: nothing says what a label is worth"
+
+
 def chance_error(classes: int) -> float:
     """The error of guessing among so many classes of equal parts."""
     return 1 - 1 / classes
@@ -62,11 +87,20 @@ def at_chance(n: Floats, error: Floats, classes: int | None) -> str:
 
 def _chance_of_rise(n: Floats, error: Floats) -> float:
     """P(slope > 0) of the errors against log n under a flat prior: Student's t with runs - 2 degrees of freedom."""
-    x = np.log(n) - np.log(n).mean()
-    slope = float(x @ error / (x @ x))
-    left = error - error.mean() - slope * x
-    scatter = float(np.sqrt(left @ left / (error.size - 2) / (x @ x)))
+    return _chance_of_slope(np.log(n) - np.log(n).mean(), error - error.mean(), error.size - 2)
+
+
+def _chance_of_slope(x: Floats, y: Floats, dof: int) -> float:
+    """P(slope > 0) of y against x, both about their means; (runs,)."""
+    slope = float(x @ y / (x @ x))
+    left = y - slope * x
+    scatter = float(np.sqrt(left @ left / dof / (x @ x)))
     # Rounding alone is no scatter, and no slope either.
     if abs(slope) < 1e-12:
         return 0.5
-    return float(stdtr(error.size - 2, slope / max(scatter, 1e-12)))
+    return float(stdtr(dof, slope / max(scatter, 1e-12)))
+
+
+def _within(row: NDArray[np.int_], values: Floats) -> Floats:
+    """Values about the mean of their row; (runs,)."""
+    return np.asarray(values - (np.bincount(row, values) / np.bincount(row))[row])

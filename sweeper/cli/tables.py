@@ -32,8 +32,10 @@ def fit(
     min_gain: Annotated[float, typer.Option(help="Without a target: the fall for a doubling that pays.")] = 0.01,
     level: Annotated[float, typer.Option(help="The probability at which a verdict is given.")] = 0.95,
     robust: Annotated[bool, typer.Option("--robust", help="Some runs may be outliers; find which.")] = False,
-    at_n: Annotated[float | None, typer.Option(help="Several s: renders to ask the exchange rate at.")] = None,
-    at_s: Annotated[float | None, typer.Option(help="Several s: labels to ask it at; else the most.")] = None,
+    at_n: Annotated[
+        float | None, typer.Option(help="Several s: how many renders to price in labels; else the most.")
+    ] = None,
+    at_s: Annotated[float | None, typer.Option(help="Several s: labels to price them at; else the most.")] = None,
     label_usd: Annotated[float | None, typer.Option(help="Dollars of a photograph with its label.")] = None,
     render_usd: Annotated[float | None, typer.Option(help="Dollars of a render.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for a page with the curves, figures and CSV files.")] = None,

@@ -193,7 +193,7 @@ def _real_images(config: SweepConfig, found: Found) -> tuple[str, int | None, in
         if on_folds and fewest < config.tune.folds:
             raise BadInput(
                 f"tune.folds: {config.tune.folds} folds of {fewest} real training images; lower tune.folds, or "
-                "raise finetune.fraction or finetune.count"
+                f"raise finetune.{finetune.size_key}"
             )
         if on_folds:
             folds(chosen, real.training.labels, config.tune.folds, config.seed)

@@ -16,11 +16,10 @@ from typing import Any
 from analysis.exchange.answer import ExchangeAnswer, answer
 from analysis.exchange.fit import ExchangeFit, fit_exchange
 from analysis.exchange.worth import Prices
+from analysis.report.records import Exchange, ExchangeRun
 from sweeper.errors import BadInput
+from sweeper.study.columns import column_name
 from sweeper.study.recorded_runs import Reading, Recorded, Row
-
-# By arm.
-Answers = dict[str, tuple[ExchangeFit, ExchangeAnswer]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,19 @@ class JointRow:
     s: float
     seed: str
     error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Rate:
+    """What is said of one arm, and the runs that it is of."""
+
+    runs: tuple[JointRow, ...]
+    fit: ExchangeFit
+    said: ExchangeAnswer
+
+
+# By arm.
+Answers = dict[str, Rate]
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ def joint_rows(table: Path, recorded: Recorded, reading: Reading) -> list[JointR
     Says on stderr how many have no s above 0.
     """
     rows = [*recorded.rows, *recorded.references]
-    if "s" in reading.arms or len({_s_of(row) for row in rows}) < 2:
+    if "s" in map(column_name, reading.arms) or len({_s_of(row) for row in rows}) < 2:
         return []
     found, without, seen = list[JointRow](), 0, Counter[tuple[str, float, str]]()
     for row in rows:
@@ -103,8 +115,10 @@ def _number(text: str) -> float | None:
         return None
 
 
-def answers(table: Path, rows: Sequence[JointRow], question: Question, target: float | None, level: float) -> Answers:
-    """By arm, the law over both sizes and what is said.
+def answers(
+    table: Path, rows: Sequence[JointRow], question: Question, target: float | None, level: float, classes: int | None
+) -> Answers:
+    """By arm, the law over both sizes and what is said; `target`, `level`, `classes` as in `commands.fit.Asked`.
 
     Arms that cannot be fitted are named on stderr with the reason; BadInput where the user asked and none can be.
     """
@@ -121,7 +135,9 @@ def answers(table: Path, rows: Sequence[JointRow], question: Question, target: f
                 [row.error for row in own],
                 seed=[row.seed for row in own],
             )
-            found[arm] = fit, answer(fit, n=question.n, s=question.s, prices=prices, target_error=target, level=level)
+            at = {"n": question.n, "s": question.s}
+            said = answer(fit, **at, prices=prices, target_error=target, level=level, classes=classes)
+            found[arm] = Rate(tuple(own), fit, said)
         except ValueError as error:
             refusals.append(f"{table}: {name}: {error}")
     if question.asked and not found:
@@ -147,16 +163,30 @@ def _arms(rows: Sequence[JointRow]) -> dict[str, list[JointRow]]:
 def as_text(found: Answers) -> str:
     """A block an arm."""
     lines = []
-    for arm, (fit, said) in found.items():
-        lines.append(f"{arm or 'all runs'}: renders and labels ({fit.runs.n.size} runs over n and s)")
-        lines += [f"  {sentence}." for sentence in said.sentences]
+    for arm, rate in found.items():
+        lines.append(f"{arm or 'all runs'}: renders and labels ({rate.fit.runs.n.size} runs over n and s)")
+        lines += [f"  {sentence}." for sentence in rate.said.sentences]
     return "\n".join(lines)
 
 
 def as_json(found: Answers) -> dict[str, Any]:
     """By arm; null stands for endless."""
-    return {arm: _plain(fit, said) for arm, (fit, said) in found.items()}
+    return {arm: _plain(rate) for arm, rate in found.items()}
 
 
-def _plain(fit: ExchangeFit, said: ExchangeAnswer) -> dict[str, Any]:
+def _plain(rate: Rate) -> dict[str, Any]:
+    fit, said = rate.fit, rate.said
     return asdict(said) | {"law": fit.law.name, "runs": fit.runs.n.size, "sentences": list(said.sentences)}
+
+
+def for_page(found: Answers) -> dict[str, Exchange]:
+    """As the page of a table and its CSV files have them."""
+    return {
+        arm or "all runs": Exchange(
+            rate.said.sentences,
+            tuple(ExchangeRun(row.n, row.s, row.seed, row.error) for row in rate.runs),
+            rate.fit,
+            rate.said,
+        )
+        for arm, rate in found.items()
+    }

@@ -24,6 +24,7 @@ from analysis.verdict.verdict import Verdict, verdict
 from sweeper.commands import exchange
 from sweeper.errors import BadInput
 from sweeper.storage.strict_json import dumps
+from sweeper.study.columns import column_name
 from sweeper.study.recorded_runs import Reading, Recorded, Row, named, read_runs
 
 # From so many sizes, each run once, the points look like those of one training.
@@ -55,6 +56,8 @@ class Asked:
             raise BadInput(f"--min-gain is {self.min_gain:g}; give a share of the error between 0 and 1, such as 0.01")
         if not 0.5 < self.level < 1:
             raise BadInput(f"--level is {self.level:g}; give a probability between 0.5 and 1, such as 0.95")
+        if self.question.asked and "s" in map(column_name, self.reading.arms):
+            raise BadInput("--arm s makes each s an arm of its own, and labels are priced across s; leave --arm s out")
         if self.classes is not None and self.classes < 2:
             raise BadInput(f"--classes is {self.classes}; give the number of classes, 2 or more")
 
@@ -97,7 +100,7 @@ def answer(table: Path, asked: Asked) -> Answers:
         arms.setdefault(row.arm, []).append(row)
     single = {arm: own[0].n for arm, own in arms.items() if len({row.n for row in own}) < 2}
     joint = exchange.joint_rows(table, recorded, asked.reading)
-    rates = exchange.answers(table, joint, asked.question, asked.target, asked.level)
+    rates = exchange.answers(table, joint, asked.question, asked.target, asked.level, asked.classes)
     for arm, n in single.items():
         if not rates:
             raise BadInput(f"{table}: {named(arm)} has only n = {n:g}; a law needs runs at 2 sizes or more")
@@ -155,7 +158,7 @@ def write_page(answers: Answers, folder: Path, title: str) -> Path:
         answers.asked.target,
         answers.asked.classes,
         {names[arm]: _task(first) for arm, first in firsts.items()},
-        {arm or "all runs": said.sentences for arm, (_, said) in answers.rates.items()},
+        exchange.for_page(answers.rates),
     )
     try:
         return write_fit_page(folder, fitted)

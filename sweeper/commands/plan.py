@@ -313,8 +313,9 @@ def _steps(config: SweepConfig, chosen: StepsChoice | None, first: Sequence[Run]
 
 
 def _cached(inventory: Inventory, grid: Sequence[Run]) -> str:
-    wanted = [run for run in grid if run.n > 0]
-    there = sum(1 for run in wanted if not inventory.work(run).pretrain)
+    # Runs at several s share a checkpoint, and a mixed training has none.
+    wanted = {(run.arm, run.n, run.seed): run for run in grid if inventory.needs_checkpoint(run)}.values()
+    there = sum(1 for run in wanted if inventory.checkpoint(run) is not None)
     return f"{there} of {len(wanted)} checkpoints of the ladder, {inventory.images_there(grid)} of its images"
 
 

@@ -121,19 +121,28 @@ class Finetune(Model):
                     f"subset: {self.subset} is of one s; with counts each seed draws its own: leave it out"
                 )
         if self.subset != "shared" and self.whole == 1.0:
-            raise ValueError(f"subset: {self.subset} draws a part of the photographs: give count, or fraction below 1")
+            raise ValueError(
+                f"subset: {self.subset} draws a part of the photographs: give count, counts or a fraction below 1"
+            )
         if self.subset != "shared" and self.test == "rest" and self.pool in (None, self.most):
             raise ValueError(f"subset: {self.subset} draws s photographs of the pool: give a pool of more than s")
         if self.pool is not None and self.test != "rest":
             raise ValueError("pool: what is outside of it is tested on with test: rest; add that, or leave pool out")
         if self.pool is not None and self.most is not None and self.pool < self.most:
-            raise ValueError(f"pool: {self.pool} are fewer than the {self.most} photographs of count; raise it")
+            raise ValueError(
+                f"pool: {self.pool} are fewer than the {self.most} photographs of {self.size_key}; raise it"
+            )
         return self
 
     @property
     def whole(self) -> float | None:
         """`fraction` as the data sets take it: all training images where no number of them is given."""
         return 1.0 if self.fraction is None and self.most is None else self.fraction
+
+    @property
+    def size_key(self) -> str:
+        """The key that says how many photographs there are to learn from."""
+        return next((key for key in ("counts", "count") if getattr(self, key) is not None), "fraction")
 
     @property
     def most(self) -> int | None:

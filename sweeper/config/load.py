@@ -90,6 +90,8 @@ def _one_line(error: ValidationError) -> str:
     given = first["input"]
     if first["type"] == "string_type" and not isinstance(given, dict | list):
         message = f"a text is needed, and YAML reads this as {_yaml_kind(given)}: quote it"
+    if first["type"] == "too_short":
+        message = f"give {first['ctx']['min_length']} or more"
     if first["type"] == "value_error" and isinstance(given, dict):
         # the message says which of a section's keys it is about
         return f"{where}: {message}"

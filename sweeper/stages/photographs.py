@@ -87,7 +87,7 @@ class Photographs:
         if self.settings.test == "rest" and not len(outside) + len(real.testing):
             raise TaskError(
                 f"test: rest leaves nothing of {len(real.training):,} photographs outside the pool that s is drawn"
-                " from; lower finetune.count or finetune.pool"
+                f" from; lower finetune.{self.settings.size_key} or finetune.pool"
             )
         return outside
 
@@ -220,7 +220,8 @@ def _not_used(began_with: RealData, real: RealData, wanted: int) -> tuple[str, .
     added, there = _count(real) - _count(began_with), len(began_with.training)
     line = (
         f"finetune.dataset: {added:,} photographs were added; the {wanted:,} of this sweep are drawn from the {there:,}"
-        " that it began with, so what was measured stays: raise finetune.count to learn from more"
+        " that it began with, so what was measured stays: raise finetune.count, or add to finetune.counts, to learn"
+        " from more"
     )
     return (line,) if added else ()
 

@@ -55,7 +55,7 @@ def exchange_table(found: Mapping[str, Exchange]) -> Table:
         *_interval("renders win up to", "until", lambda said: said.until),
         *_interval("cheapest way: n", "way_n", lambda said: None if said.way is None else said.way.n),
         *_interval("s", "way_s", lambda said: None if said.way is None else said.way.s),
-        *_interval("$", "way_usd", lambda said: None if said.way is None else said.way.usd),
+        *_interval("$", "way_usd", lambda said: None if said.way is None else said.way.usd, usd=True),
     )
     return Table([(arm, each, each.said) for arm, each in found.items() if each.said is not None], columns)
 
@@ -115,15 +115,16 @@ def _panel(axes: Axes, fit: ExchangeFit, said: ExchangeAnswer | None, target: fl
         axis.set_minor_formatter(NullFormatter())
 
 
-def _interval(title: str, name: str, of: Any) -> tuple[Column, ...]:
-    """Median and 95 % interval; the page shows them as one, `of` gives the interval of an answer or None."""
+def _interval(title: str, name: str, of: Any, *, usd: bool = False) -> tuple[Column, ...]:
+    """Median and 95 % interval of images or dollars; the page shows them as one, `of` gives the interval of an answer
+    or None."""
 
     def part(which: str) -> Any:
         return lambda row: None if of(row[2]) is None else getattr(of(row[2]), which)
 
     def shown(row: Any) -> str:
         found: Interval | None = of(row[2])
-        return "-" if found is None else found.text()
+        return "-" if found is None else found.text() if usd else found.images()
 
     return (
         Column(title, name, part("median"), shown, numeric=True),

@@ -103,3 +103,59 @@ def test_a_table_with_one_s_has_no_rate_and_says_so_where_it_is_asked(tmp_path: 
     asked = _fit(table, "--at-s", 100)
     assert isinstance(asked.exception, BadInput)
     assert "two values" in str(asked.exception)
+
+
+def test_the_page_draws_lines_of_equal_error_and_keeps_the_answer_and_its_runs(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "fitted"
+
+    result = _fit(table, "--label-usd", 10, "--render-usd", 0.001, "--target", 0.3, "--out", out)
+
+    assert result.exit_code == 0, result.output
+    assert (out / "figures" / "exchange.png").stat().st_size > 1_000
+    answers = (out / "tables" / "exchange.csv").read_text().splitlines()
+    runs = (out / "tables" / "exchange_runs.csv").read_text().splitlines()
+    assert (len(answers), len(runs)) == (1 + 1, 1 + len(N) * len(S))
+    assert "worth_low95" in answers[0]
+
+
+def test_errors_that_do_not_fall_with_labels_price_nothing(tmp_path: Path) -> None:
+    """Given errors that labels do not lower, what a label is worth is not known and nothing firm is said."""
+    rng = [1, -1, 1, -1, 1, -1, -1, 1, -1, 1, 1, -1]
+    rows = [(n, s, 0.4 * (1 + 0.01 * up)) for (n, s), up in zip([(n, s) for n in N for s in S], rng, strict=True)]
+
+    result = _fit(_table(tmp_path, rows), "--label-usd", 1, "--render-usd", 0.001)
+
+    assert "is not known: the errors do not fall with s" in result.stdout
+    assert "labels at your" not in result.stdout
+    assert "the next dollar" not in result.stdout
+
+
+def test_errors_at_chance_price_nothing(tmp_path: Path) -> None:
+    rows = [(n, s, 0.91 - 0.001 * i) for n in N for i, s in enumerate(S)]
+
+    result = _fit(_table(tmp_path, rows), "--classes", 10)
+
+    assert "is not known: every error is about 90.0% or above, the chance level of 10 classes" in result.stdout
+
+
+def test_s_as_an_arm_and_prices_of_labels_exclude_each_other(table: Path) -> None:
+    result = _fit(table, "--arm", "S", "--label-usd", 1, "--render-usd", 0.001)
+
+    assert isinstance(result.exception, BadInput)
+    assert "leave --arm s out" in str(result.exception)
+
+
+def test_an_undecided_next_dollar_is_not_told_as_won(tmp_path: Path) -> None:
+    """Given noisy runs at a price where the next dollar is open, no side wins flatly."""
+    rows = [
+        (n, s, k, round(_error(n, s) * (1 + 0.06 * (((7 * i + 3 * k) % 5) - 2)), 5))
+        for i, (n, s) in enumerate((n, s) for n in N for s in S)
+        for k in range(2)
+    ]
+
+    prices = ("--label-usd", 1, "--render-usd", 0.05)
+    said = json.loads(_fit(_table(tmp_path, rows, "n,s,seed,error"), *prices, "--json").stdout)["exchange"]
+
+    (arm,) = said.values()
+    assert arm["verdict"] == "not identified yet"
+    assert not any(sentence.endswith("win at every n that the runs cover") for sentence in arm["sentences"])
