@@ -10,7 +10,6 @@ import numpy as np
 from analysis.exchange.fit import BEYOND, ExchangeFit
 from analysis.exchange.worth import Covered, Prices, cheapest, dollar_ratio, label_equivalents, labels_of_more, why_not
 from analysis.laws import Floats
-from analysis.verdict.no_curve import doubt_of_labels
 
 RENDER, LABEL, OPEN = "render more", "label more", "not identified yet"
 LEVEL = 0.95
@@ -106,11 +105,11 @@ def answer(
     prices: Prices | None = None,
     target_error: float | None = None,
     level: float = LEVEL,
-    classes: int | None = None,
+    doubt: str = "",
 ) -> ExchangeAnswer:
     """The answer at n renders (None: the most that were run) and s labels (None: the most).
 
-    `classes`: of the real task, where chance level matters.
+    `doubt`: why the errors may say nothing of labels (`verdict.no_curve`), empty where they do.
 
     Raises:
         ValueError: in one line, where the runs do not cover that n and s.
@@ -131,7 +130,6 @@ def answer(
     a_thousand = labels_of_more(fit, n, s, 1_000)
     errors = fit.predict([n, since], s, luck=False)
     saved = 1 - np.exp(errors[:, 0] - errors[:, 1])
-    doubt = doubt_of_labels(runs.n, runs.s, np.exp(runs.log_error), classes)
     way, why = (None, ()) if target_error is None or prices is None or doubt else _way(fit, target_error, prices)
     found = ExchangeAnswer(
         n, s, since, Interval.of(worth), Interval.of(a_thousand), Interval.of(saved), float((worth <= 0).mean()),

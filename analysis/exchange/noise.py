@@ -36,6 +36,11 @@ class JointRuns:
     log_error: Floats
     seed: NDArray[np.int_]
 
+    @property
+    def error(self) -> Floats:
+        """In (0, 1]; (runs,)."""
+        return np.asarray(np.exp(self.log_error))
+
     def only(self, keep: NDArray[np.bool_]) -> JointRuns:
         """The runs to keep."""
         return JointRuns(self.n[keep], self.s[keep], self.log_error[keep], self.seed[keep])

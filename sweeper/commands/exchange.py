@@ -17,6 +17,7 @@ from analysis.exchange.answer import ExchangeAnswer, answer
 from analysis.exchange.fit import ExchangeFit, fit_exchange
 from analysis.exchange.worth import Prices
 from analysis.report.records import Exchange, ExchangeRun
+from analysis.verdict.no_curve import doubt_of_labels
 from sweeper.errors import BadInput
 from sweeper.study.columns import column_name
 from sweeper.study.recorded_runs import Reading, Recorded, Row
@@ -136,7 +137,8 @@ def answers(
                 seed=[row.seed for row in own],
             )
             at = {"n": question.n, "s": question.s}
-            said = answer(fit, **at, prices=prices, target_error=target, level=level, classes=classes)
+            doubt = doubt_of_labels(fit.runs.n, fit.runs.s, fit.runs.error, classes)
+            said = answer(fit, **at, prices=prices, target_error=target, level=level, doubt=doubt)
             found[arm] = Rate(tuple(own), fit, said)
         except ValueError as error:
             refusals.append(f"{table}: {name}: {error}")

@@ -9,6 +9,7 @@ from analysis.exchange.answer import OPEN, ExchangeAnswer, answer
 from analysis.exchange.fit import ExchangeFit, fit_exchange
 from analysis.exchange.worth import Prices
 from analysis.policy.exchange import log_rate, rate_factor
+from analysis.verdict.no_curve import doubt_of_labels
 from analysis.verdict.verdict import Label, Verdict
 from sweeper.config.schema import SweepConfig
 from sweeper.study.arms import Plan
@@ -98,8 +99,11 @@ def _of_arm(config: SweepConfig, plan: Plan, runs: tuple[MeasuredRun, ...], usd_
     prices = None if label_usd is None or not render_usd else Prices(label_usd, render_usd)
     refused = "what a render costs is not known: this sweep made none; give prices.render_usd"
     refused = refused if label_usd is not None and prices is None else ""
+    doubt = doubt_of_labels(fit.runs.n, fit.runs.s, fit.runs.error)
     try:
-        said = answer(fit, n=n, s=s, prices=prices, target_error=config.target.error, level=config.target.level)
+        said = answer(
+            fit, n=n, s=s, prices=prices, target_error=config.target.error, level=config.target.level, doubt=doubt
+        )
     except ValueError as error:
         return replace(known, fit=fit, refused=str(error))
     return replace(known, fit=fit, said=said, refused=refused)
