@@ -43,11 +43,18 @@ def curve_figure(
     axes.axhline(gap, color=colour, linewidth=0.9)
     axes.axhspan(float(low), float(high), color=colour, alpha=0.07, linewidth=0)
     draw_runs(axes, fit, observations, colour)
-    drawn = [*heights(observations), gap, *_without(axes, [reference] if reference else []), *_target(axes, target)]
+    drawn = [
+        *heights(observations),
+        gap,
+        *_without(axes, [reference] if reference else []),
+        *_target(axes, target, gap),
+    ]
     axes.set_ylim(*_limits(drawn))
     _chance(axes, classes)
     ends = f"{100 * low:.1f} to {high:.1%}"
-    _line_label(axes, gap, f"transfer gap C = {gap:.1%} ({ends})", colour, below=True)
+    # On the left, where the curve is far above C.
+    below = target is None or target >= gap
+    _line_label(axes, gap, f"C = {gap:.1%} ({ends})", colour, side=0.0, below=below)
     _not_run(axes, float(fit.n.max()), sizes)
     _size_axis(axes, sizes, width)
     axes.set_title(arm, loc="left", fontsize=11, fontweight="bold")
@@ -198,12 +205,13 @@ def _without(axes: Axes, references: Iterable[Reference]) -> list[float]:
     return errors
 
 
-def _target(axes: Axes, target: float | None) -> list[float]:
-    """The error that is needed as a line, where there is one; returns the heights to make room for."""
+def _target(axes: Axes, target: float | None, gap: float = 0.0) -> list[float]:
+    """The error that is needed as a line, where there is one; returns the heights to make room for. Below a transfer
+    gap its label is under it, since that of the gap is above."""
     if target is None:
         return []
     axes.axhline(target, color=WANTED, linestyle="-.", linewidth=1.5)
-    _line_label(axes, target, f"needed: {target:.1%}", WANTED, side=0.0)
+    _line_label(axes, target, f"needed: {target:.1%}", WANTED, side=0.0, below=target < gap)
     return [target]
 
 

@@ -89,6 +89,7 @@ pre { font:13px/1.5 ui-monospace,Menlo,Consolas,monospace; margin:0; white-space
   table, .note, .answer .levels, pre, figcaption, .chip, .facts dt { font-size:10px; }
   td:not(.num) { min-width:5em; } td, th { padding:4px 5px; }
   .card, figure, .facts div { padding:9px 11px; } .pair { grid-template-columns:1fr 1fr; }
+  .pair > :only-child { grid-column:1 / -1; }
   figure, .answer, .steps li, tr { break-inside:avoid; } h2, h3, .headline { break-after:avoid; } }
 """
 

@@ -291,7 +291,7 @@ def _change(asked: _Question) -> str:
     if asked.target is None:
         return (
             f"More images will hardly help: the next doubling, to {2 * asked.n_now:,.0f} images, lowers the"
-            f" error only {_fall(asked)}, below the {asked.min_gain:.1%} that pays; the transfer gap dominates."
+            f" error {_fall(asked)}, below the {asked.min_gain:.1%} that pays; the transfer gap dominates."
             " Change the rendering."
         )
     if asked.n_limit is None or float((asked.target <= asked.C).mean()) >= asked.level:
@@ -307,8 +307,9 @@ def _change(asked: _Question) -> str:
 
 
 def _fall(asked: _Question) -> str:
-    now, then = np.median(asked.now), np.median(asked.now * (1 - asked.doubling))
-    return f"from {now:.1%} to {then:.1%}, by {_percent(asked.doubling, asked.level)} of it"
+    now, share = f"{np.median(asked.now):.1%}", _percent(asked.doubling, asked.level)
+    then = f"{np.median(asked.now) * (1 - np.median(asked.doubling)):.1%}"
+    return f"of {now} by {share} of it" if now == then else f"from {now} to {then}, by {share} of it"
 
 
 def _percent(draws: Floats, level: float) -> str:

@@ -89,7 +89,7 @@ def render(
     export: Annotated[Literal["coco", "bop"] | None, typer.Option(help="Write the images in this format too.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Only render."""
+    """Render some images of each setting and end, for a look at them or for other tools."""
     from sweeper.commands.render import render_only
     from sweeper.config.load import load_config
 

@@ -102,7 +102,10 @@ def replay(
 
 @app.command(rich_help_panel=TABLES, epilog=examples("sweeper reproduce results_finetune.csv --out runs/reproduce"))
 def reproduce(
-    table: Annotated[Path, typer.Argument(metavar="CSV", help="The paper's published results_finetune.csv.")],
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="CSV", help="results/results_finetune.csv of github.com/pfnet-research/cg-transfer."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the page and the tables.")] = Path("runs/reproduce"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object with every table.")] = False,
 ) -> None:

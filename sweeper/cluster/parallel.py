@@ -15,10 +15,11 @@ Submit = Callable[..., Callable[[], Any]]
 
 
 def in_parallel(function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], what: str) -> list[Result]:
-    """`function(*job)` for every job, in order; every tenth part done prints a line on stderr that names `what`.
+    """`function(*job)` for every job, in order; its start and every tenth part done are said on stderr.
 
     Runs on the cluster that this process was submitted to (RAY_ADDRESS), or on this machine's cores.
     """
+    print(f"{what}: starting {len(jobs)} jobs", file=sys.stderr, flush=True)
     with (_ray if find_spec("ray") else _processes)(function) as submit:
         waiting = [submit(*job) for job in jobs]
         results: list[Result] = []

@@ -7,7 +7,7 @@ probably are get named. No verdict is given on what may be no curve of errors (`
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -211,25 +211,30 @@ def _alone(table: Path, recorded: Recorded) -> list[str]:
 
 
 def as_text(answers: Mapping[str, ArmAnswer], target: float | None) -> str:
-    """Per arm: the law, whether it is identified, the verdict, and with a target what it takes."""
+    """Per arm: the verdict, with a target what it takes, and the law with whether it is identified."""
     lines = []
     for arm, answer in answers.items():
         fit, said = answer.fit, answer.verdict
-        lines += [arm or "all runs", f"  {fit}", f"  {said.sentence}"]
-        if answer.doubt:
-            continue
-        if target is not None:
-            lines.append(f"  P(C > {target:g}) = {answer.gap_above_target:.3f}; {_needed(fit, target)}")
+        lines += [arm or "all runs", f"  {said.sentence}"]
+        if not answer.doubt:
+            lines += _beside(answer, target)
+        lines.append(f"  {fit}")
+    return "\n".join(lines)
+
+
+def _beside(answer: ArmAnswer, target: float | None) -> Iterator[str]:
+    """What the verdict does not say: the target, another doubling, outliers."""
+    fit, said = answer.fit, answer.verdict
+    if target is not None:
+        yield f"  P(C > {target:g}) = {answer.gap_above_target:.3f}; {_needed(fit, target)}"
+    if "next doubling" not in said.sentence:
         low, high = said.next_doubling_interval
-        lines.append(
+        yield (
             f"  Another doubling, to n = {2 * fit.n.max():,.0f}, lowers the error by {said.next_doubling:.1%} of it"
             f" ({said.level:.0%} interval {100 * low:.1f} to {high:.1%})."
         )
-        lines += [
-            f"  Probably an outlier ({fit.outlier[i]:.1%}): n = {fit.n[i]:,.0f} with error {fit.error[i]:g}"
-            for i in np.flatnonzero(fit.outlier > 0.5)
-        ]
-    return "\n".join(lines)
+    for i in np.flatnonzero(fit.outlier > 0.5):
+        yield f"  Probably an outlier ({fit.outlier[i]:.1%}): n = {fit.n[i]:,.0f} with error {fit.error[i]:g}"
 
 
 def as_json(

@@ -26,6 +26,8 @@ from tasks.recipes.registry import recipe_names
 
 # Sizes of the ladder, each twice the one before, and the fewest that a law needs.
 _RUNGS, _FEWEST = 6, 3
+# A ladder whose top is fewer times its foot hardly tells a rate from a gap.
+_SPAN = 16
 # Synthetic images that choose a checkpoint, and photographs that are learnt from, where there are more.
 _VALIDATION, _PHOTOGRAPHS = 200, 1000
 # Squares that are offered, and px that the median object should have.
@@ -101,6 +103,12 @@ def _found(task: str, renders: Sequence[Renders], photos: Photos) -> list[str]:
     if learnt != task and task not in ("sinclass", "mulclass"):
         whose = ", ".join(each.name for each in renders if each.kind == "imagefolder")
         lines.append(f"mind: class folders ({whose}) have no labels for {task}; pre-training learns {learnt}")
+    sizes = ladder_for(min(each.training for each in renders))
+    if sizes[-1] < _SPAN * sizes[0]:
+        lines.append(
+            f"mind: {sizes[0]:,} to {sizes[-1]:,} renders, less than {_SPAN} times as many, may be too short a ladder"
+            " for alpha and C; more renders lengthen it"
+        )
     side, why = square_for(photos, bool(gpus_here()))
     return [*lines, f"mind: squares are {side} px: {why}"] if _too_small(photos, side) else lines
 

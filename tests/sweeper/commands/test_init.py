@@ -61,6 +61,8 @@ def test_two_folders_become_a_sweep_that_is_accepted(tmp_path: Path, task: str, 
     assert found == [
         f"my-renders: 60 labelled renders ({kind}), 6 held out{renders_classes}",
         f"photographs: 20 to learn from, 20 to be tested on{photos_classes}",
+        "mind: 13 to 54 renders, less than 16 times as many, may be too short a ladder for alpha and C; more renders"
+        " lengthen it",
     ]
 
 
