@@ -84,8 +84,9 @@ def folder_size(source: Source) -> tuple[int, int]:
     count = len(contents(source).entries)
     if count < 2:
         raise ValueError(f"{source.where}: {count} labelled images of kind {source.kind}; two at least are needed")
-    held_out = len(range(_HELD_OUT, count, _HELD_OUT_OF))
-    return count - held_out, held_out
+    # Whatever the seed: it orders the images that are new, and does not count them.
+    training, held_out = _parts(source, 0)
+    return len(training), len(held_out)
 
 
 def scene_of_folder(setting: RenderSetting, seed: int, scene: int) -> list[RenderedImage]:
@@ -118,15 +119,16 @@ def images_digest(setting: RenderSetting, seed: int, numbers: Iterable[int]) -> 
 
 
 def extended(known: Sequence[str], files: Iterable[str], seed: int) -> Order:
-    """All of these files: those of `known` first and in that order, then the others by a hash of seed and name."""
-    there = set(files)
-    first = [file for file in known if file in there]
-    there.difference_update(first)
-    return (*first, *sorted(there, key=lambda file: hashlib.sha256(f"{seed}\0{file}".encode()).digest()))
+    """Those of `known` in that order, then the others of these files by a hash of seed and name.
+
+    A known file that is gone keeps its place, so that no other image moves into it.
+    """
+    new = set(files).difference(known)
+    return (*known, *sorted(new, key=lambda file: hashlib.sha256(f"{seed}\0{file}".encode()).digest()))
 
 
 def full_order(source: Source, seed: int) -> Order:
-    """The files of all images in the order in which they are taken."""
+    """The files of all images in the order in which they are taken; of those that are gone, too."""
     return extended(source.order, contents(source).entries, seed)
 
 
@@ -144,10 +146,12 @@ def _entry(setting: RenderSetting, seed: int, number: int) -> Entry:
 
 @cache
 def _parts(source: Source, seed: int) -> tuple[Order, Order]:
-    """The files to train on and those held out, each in its order."""
-    order = full_order(source, seed)
-    held_out = order[_HELD_OUT::_HELD_OUT_OF]
-    return tuple(file for k, file in enumerate(order) if k % _HELD_OUT_OF != _HELD_OUT), held_out
+    """The files to train on and those held out, each in its order, of the images that are there."""
+    there, parts = contents(source).entries, (list[str](), list[str]())
+    for place, file in enumerate(full_order(source, seed)):
+        if file in there:
+            parts[place % _HELD_OUT_OF == _HELD_OUT].append(file)
+    return tuple(parts[0]), tuple(parts[1])
 
 
 @cache

@@ -9,7 +9,15 @@ from render_actors.labels import MOST_NUMBERS
 from render_actors.setting.source import Source
 from render_actors.sources.labelled_folder import contents, folder_size
 from tasks.data.readers.class_levels import counts_in_words, first_of
-from tasks.data.readers.pictures import Picture, Tell, bits_in_words, cache_root, look_at, twins_in_words
+from tasks.data.readers.pictures import (
+    Picture,
+    Tell,
+    bits_in_words,
+    cache_root,
+    copies_in_words,
+    look_at,
+    twins_in_words,
+)
 from tasks.data.readers.sizes import Sizes, views_in_words
 
 _VOID = 255
@@ -27,6 +35,7 @@ def overview(source: Source, tell: Tell) -> tuple[list[str], Sizes]:
     facts = look_at(root, files, cache_root(), tell)
     pictures, lines = [facts[file] for file in files], list(found.lines)
     lines += bits_in_words(root, pictures)
+    lines += copies_in_words(str(root), files, [picture.content for picture in pictures])
     if source.kind == "imagefolder":
         lines += twins_in_words(root, files, pictures, [source.class_names[entry.labels] for entry in entries])
     labelled = [entry.size for entry in entries if entry.size is not None] or None

@@ -21,20 +21,26 @@ _STAGE, _FILE = "order", "order.json"
 
 @cache
 def kept_order(store: str, source: Source, seed: int) -> Order:
-    """Of the orders in the store for a folder of this name, that which has most of its images; empty: there is none."""
+    """Of the orders in the store, that of a folder of this name which has most of its images; else, where a folder was
+    renamed, the longest of which every image is here. Empty: there is none."""
     place, there = ArtifactStore(store, look_only=True), contents(source).entries
-    best: list[str] = []
+    own, others = list[Order](), list[Order]()
     for manifest in place.all_of(_STAGE):
-        if {key: part for key, part in manifest.identity.items() if key != "files"} != _identity(source, seed):
+        told, wanted = manifest.identity, _identity(source, seed)
+        if any(told.get(key) != wanted[key] for key in ("kind", "seed")):
             continue
         try:
-            order = json.loads(place.path(manifest, _FILE).read_text())
+            order = tuple(map(str, json.loads(place.path(manifest, _FILE).read_text())))
         except CorruptArtifactError:
             continue
-        known = [str(file) for file in order if file in there]
-        if len(known) > len(best):
-            best = known
-    return tuple(best)
+        if told.get("folder") == wanted["folder"]:
+            own.append(order)
+        elif there.keys() >= set(order):
+            others.append(order)
+    found = [order for order in own if not there.keys().isdisjoint(order)]
+    if found:
+        return max(found, key=lambda order: (len(there.keys() & set(order)), -len(order)))
+    return max(others, key=len, default=())
 
 
 def keep_order(setting: RenderSetting, seed: int, store: ArtifactStore) -> None:

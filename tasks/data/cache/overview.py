@@ -9,7 +9,7 @@ from tasks.base import TaskError
 from tasks.data.cache.split import Split
 from tasks.data.readers.class_levels import counts_in_words, first_of
 from tasks.data.readers.images import turned_size
-from tasks.data.readers.pictures import Picture, Tell, bits_in_words, look_at, twins_in_words
+from tasks.data.readers.pictures import Picture, Tell, bits_in_words, copies_in_words, look_at, twins_in_words
 from tasks.data.readers.sizes import Sizes, views_in_words
 from tasks.label_forms import FORMS, IGNORED
 
@@ -43,6 +43,7 @@ def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> tuple[list[st
         seen.add(split, places, pictures)
         lines += views_in_words(split.root, [each[0] for each in files], pictures, labelled)
         contents[name] = [picture.content for picture in pictures]
+        lines += copies_in_words(name, [each[0] for each in files], contents[name])
         shown[name] = split.classes_there()
         whole = labelled or [turned_size(picture.size, picture.orientation) for picture in pictures]
         sizes[name] = Sizes(np.array(whole, float).reshape(-1, 2), *split.boxes(places))

@@ -168,6 +168,21 @@ def twins_in_words(root: Path, files: Sequence[str], pictures: Sequence[Picture]
     ]
 
 
+def copies_in_words(what: str, files: Sequence[str], contents: Sequence[str]) -> list[str]:
+    """A line where pictures are copies of others by their bytes, which make n or s look larger than it is."""
+    first: dict[str, str] = {}
+    copies = [
+        (file, first[key]) for file, key in zip(files, contents, strict=True) if first.setdefault(key, file) != file
+    ]
+    if not copies:
+        return []
+    one, other = copies[0]
+    return [
+        f"{what}: {len(copies):,} of {len(files):,} pictures are copies of others, byte by byte ({one} is {other}), and"
+        " count as pictures of their own"
+    ]
+
+
 def _looked(file: Path, colours: Colours | None, *, numbers: bool) -> Picture:
     try:
         with reading(file):

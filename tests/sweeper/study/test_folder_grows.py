@@ -110,4 +110,41 @@ def test_an_order_keeps_what_it_had_and_takes_the_rest_by_a_hash() -> None:
     assert first != tuple(sorted(first))
     assert extended(first, files, seed=0)[:50] == first
     assert extended((), files[:50], seed=1) != first
-    assert extended(first, files[10:], seed=0)[:40] == tuple(file for file in first if file in files[10:])
+    # what is gone keeps its place
+    assert extended(first, files[10:], seed=0)[:50] == first
+
+
+def test_an_image_that_is_gone_changes_the_sizes_that_had_it(tmp_path: Path) -> None:
+    folder_of(tmp_path / "bought", 40)
+    config = sweep(tmp_path)
+    before = checkpoints(config)
+    rendered(config)
+    # when the 25th training image is taken away
+    gone = labelled_folder._parts(setting_of(config, "bought").source, config.seed)[0][24]
+    content = json.loads((tmp_path / "bought/annotations.json").read_text())
+    number = int(Path(gone).stem)
+    content["images"] = [each for each in content["images"] if not each["file_name"].endswith(Path(gone).name)]
+    content["annotations"] = [each for each in content["annotations"] if each["image_id"] != number]
+    write(tmp_path / "bought/annotations.json", content)
+    another_process()
+
+    after = checkpoints(sweep(tmp_path))
+
+    # then smaller sizes stay, those held out too
+    assert after[:2] == before[:2]
+    assert after[2] != before[2]
+
+
+def test_a_folder_that_grew_and_was_renamed_is_the_same(tmp_path: Path) -> None:
+    folder_of(tmp_path / "bought", 40)
+    config = sweep(tmp_path)
+    before = checkpoints(config)
+    rendered(config)
+    folder_of(tmp_path / "bought", 90)
+    (tmp_path / "bought").rename(tmp_path / "renders-of-spring")
+    another_process()
+
+    renamed = sweep(tmp_path).model_dump(mode="json", exclude_unset=True)
+    renamed["renderings"]["bought"]["source"]["path"] = str(tmp_path / "renders-of-spring")
+
+    assert checkpoints(sweep_of(tmp_path, renamed)) == before

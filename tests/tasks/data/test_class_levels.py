@@ -116,3 +116,11 @@ def test_upper_folders_as_classes_are_asked_about(tmp_path: Path) -> None:
     assert "its classes are animals, tools, by the upper folders; where those below (cat, dog, hammer, saw)" in str(
         lines
     )
+
+
+def test_copies_of_pictures_are_counted_on_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    folder = _folders(tmp_path, "cup", "fork")
+    (folder / "cup" / "copy.png").write_bytes((folder / "cup" / "1.png").read_bytes())
+    assert "pictures are copies of others, byte by byte" in _overview(folder, tmp_path / "cache")
+    assert "1 of 7 pictures are copies of others, byte by byte (cup/copy.png is" in _of_renders(folder)
