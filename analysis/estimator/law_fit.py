@@ -138,8 +138,10 @@ class LawFit:
         return shortest_interval(curves, level)
 
     def __str__(self) -> str:
-        parts = []
-        for name, value in (("alpha", self.alpha), ("C", self.C), ("D", self.D), ("sigma", self.sigma)):
+        parts, draws = list[str](), self.gap()
+        # C as verdicts have it: what any number of images would leave.
+        gap = self.C if self.method == "nls" else Estimate(float(draws.mean()), float(draws.std()), draws)
+        for name, value in (("alpha", self.alpha), ("C", gap), ("D", self.D), ("sigma", self.sigma)):
             low, high = value.interval(0.95)
             middle = value.mean if self.method == "nls" else value.median
             parts.append(f"{name} {middle:.4g} ({low:.4g} to {high:.4g})")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from analysis.estimator.law_fit import LawFit
 from analysis.report.columns import write_csv
+from analysis.report.page import QUESTION
 from analysis.report.records import Exchange, Observation, Reference, ReportData
 from analysis.report.tables import report_tables
 from analysis.report.write import draw_figures, filled, for_page, write_figures
@@ -19,7 +20,9 @@ _PAGE = """{% from "head" import head %}{% from "grid" import grid %}{% from "dr
 <body><main>
 <h1>{{ data.title }}</h1>
 <p class="lead">{{ data.question }}</p>
+{% include "exchange" %}
 <section id="answer">
+{% if data.exchange %}<h2>At each s</h2>{% endif %}
 {{ ranked(rankings) }}
 <div class="answers">
 {% for verdict in tables.verdicts.rows %}{{ card(verdict, colours[verdict.arm], {}) }}
@@ -28,7 +31,6 @@ _PAGE = """{% from "head" import head %}{% from "grid" import grid %}{% from "dr
 {{ facts((), tested) }}
 {% for note in data.notes %}<p class="note">{{ note }}</p>{% endfor %}
 </section>
-{% include "exchange" %}
 <section id="curves">
 <h2>The curves</h2>
 {% if figures.others.comparison is defined %}
@@ -84,7 +86,7 @@ def _as_report(fitted: FittedTable) -> ReportData:
     """The record that figures and tables are drawn from."""
     return ReportData(
         title=fitted.title,
-        question="Render more images, or change how they are rendered?",
+        question=QUESTION[bool(fitted.exchange)],
         arms=list(fitted.fits),
         observations=fitted.observations,
         fits=fitted.fits,

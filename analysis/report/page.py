@@ -1,5 +1,7 @@
 """The report's page as a Jinja template: answers first; no script, no request to anywhere."""
 
+# Of one s, and of several.
+QUESTION = ("Render more images, or change how they are rendered?", "Render more images, or label more photographs?")
 SLOPE_IS_PRIOR = "The slope drawn is mostly the prior's: the runs do not determine alpha."
 
 ANSWERS = """{% macro ranked(rankings) %}{% for task, found in rankings.items() %}

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import exp
 from typing import ClassVar
 
 from analysis.complexity import Complexity
 from analysis.effects.answers import Effects
 from analysis.estimator.law_fit import LawFit
-from analysis.estimator.observations import log_errors
+from analysis.estimator.observations import error_of_run
 from analysis.exchange.answer import ExchangeAnswer
 from analysis.exchange.fit import ExchangeFit
 from analysis.verdict.shuffled_labels import Control
@@ -29,11 +28,12 @@ class Observation:
     order: int
     cost: float
     seconds: float
+    test_size: int | None = None
 
     @property
     def error(self) -> float:
         """Geometric mean of the errors of the fine-tuning repeats, as fits and decisions have it."""
-        return exp(log_errors(self.errors).mean())
+        return error_of_run(self.errors, self.test_size)
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,13 @@ class Reference:
     errors: tuple[float, ...]
     learning_rate: float
     pretrained_learning_rate: float | None
+    test_size: int | None = None
     n: ClassVar[int] = 0
 
     @property
     def error(self) -> float:
         """Geometric mean of the errors of the fine-tuning repeats, as the comparison with the arm has it."""
-        return exp(log_errors(self.errors).mean())
+        return error_of_run(self.errors, self.test_size)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ body { margin:0; background:var(--page); color:var(--ink);
 main { max-width:1080px; margin:0 auto; padding:32px 20px 64px; }
 h1 { font-size:30px; line-height:1.2; margin:0 0 6px; letter-spacing:-.01em; overflow-wrap:anywhere; }
 h2 { font-size:21px; margin:44px 0 12px; }
-h3 { font-size:16px; margin:20px 0 8px; }
+h3 { font-size:16px; margin:20px 0 8px; overflow-wrap:anywhere; }
+.card + figure { margin-top:16px; } .card > :first-child { margin-top:0; }
 p, li, figcaption, dd, summary { overflow-wrap:anywhere; }
 .lead { color:var(--soft); margin:0 0 20px; font-size:17px; }
 .card { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:18px 20px; }

@@ -49,5 +49,8 @@ def resolution(fits: Iterable[LawFit]) -> Resolution | None:
         binomial = float(np.sqrt(max(error * (1 - error), 0.0) / size))
         return Resolution(size, error, _TWO_SIDED_95 * binomial, _TWO_SIDED_95 * binomial * float(np.sqrt(2)), False)
     own = float(np.mean(fit.images.own)) + fit.images.in_arm
-    alone = error * float(np.sqrt(own + fit.images.in_all))
-    return Resolution(size, error, _TWO_SIDED_95 * alone, _TWO_SIDED_95 * error * float(np.sqrt(2 * own)), True)
+    alone = _TWO_SIDED_95 * error * float(np.sqrt(own + fit.images.in_all))
+    # Nothing is finer than one image.
+    return Resolution(
+        size, error, max(alone, 1 / size), max(_TWO_SIDED_95 * error * float(np.sqrt(2 * own)), 1 / size), True
+    )

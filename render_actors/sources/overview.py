@@ -53,6 +53,13 @@ def overview(source: Source, tell: Tell) -> tuple[list[str], Sizes]:
     return lines + _classes_in_words(source), Sizes(images, boxes, of_image)
 
 
+def contents_of(source: Source, tell: Tell) -> dict[str, str]:
+    """The images of a folder by the hash of their bytes."""
+    files = list(contents(source).entries)
+    facts = look_at(Path(source.where), files, cache_root(), tell)
+    return {facts[file].content: file for file in files}
+
+
 def classes_counted(source: Source) -> str:
     """The classes of class folders by name with their images; empty of another kind."""
     if source.kind != "imagefolder":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -33,7 +34,7 @@ def init(
     path, found = write_sweep(Wishes(tuple(renders or ()), photos, task, out, minutes), asker())
     for line in found:
         print(line)
-    print(f"{path} is written; next: sweeper plan {path}")
+    print(f"{path} is written; next: sweeper plan {shlex.quote(str(path))}")
 
 
 @app.command(

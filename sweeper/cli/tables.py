@@ -54,7 +54,7 @@ def fit(
     else:
         print("\n".join(text for text in (as_text(answers.arms, target), exchange.as_text(answers.rates)) if text))
     if out is not None:
-        page = write_page(answers, out, table.stem)
+        page = write_page(answers, out, table)
         print(page, file=sys.stderr if json else sys.stdout)
 
 

@@ -11,8 +11,11 @@ from typing import Any
 from analysis.estimator.law_fit import LawFit
 from analysis.verdict.verdict import Verdict
 from sweeper.commands.report import Record, read_record
+from sweeper.config.schema import SweepConfig
 from sweeper.errors import BadInput
+from sweeper.stages.identity import as_plain
 from sweeper.storage.strict_json import dumps
+from sweeper.study.recipes import resolve_recipe
 
 # Where a sweep writes, which says nothing of what it measured.
 _WHERE = ("name", "output", "store")
@@ -53,7 +56,7 @@ def compared(folders: Mapping[str, Path]) -> Comparison:
     if len(folders) < 2:
         raise BadInput("compare needs two run folders that differ, such as `sweeper compare runs/a runs/b`")
     records = {name: read_record(folder) for name, folder in folders.items()}
-    flat = {name: _flat(record.config.model_dump(mode="json", by_alias=True)) for name, record in records.items()}
+    flat = {name: _flat(_as_used(record.config)) for name, record in records.items()}
     keys = dict.fromkeys(key for each in flat.values() for key in each if key not in _WHERE)
     beside = {key: {name: each.get(key) for name, each in flat.items()} for key in keys}
     differing = {key: values for key, values in beside.items() if len({dumps(v) for v in values.values()}) > 1}
@@ -87,6 +90,18 @@ def _sweep(record: Record) -> Sweep:
     answers = {arm: Answer(arm, runs, known.verdicts.get(arm), known.fits.get(arm)) for arm, runs in counts.items()}
     reason = record.stop_reason or "not finished; run it again to go on"
     return Sweep(answers, record.config.is_simulated, reason, spent.wall_s / 60, spent.device_s / 3600, spent.usd)
+
+
+def _as_used(config: SweepConfig) -> dict[str, Any]:
+    """The config with every value that its recipes have, whether the file or the base gives it."""
+    plain: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
+    if config.is_simulated:
+        return plain
+    stages = (("pretrain", config.pretrain), ("finetune", config.finetune))
+    for stage, section in stages:
+        on = {task: resolve_recipe(stage, task, section.recipe, config.pretrain.backbones[0]) for task in section.tasks}
+        plain[stage]["recipe"] = {task: as_plain(recipe) for task, recipe in on.items()}
+    return plain
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:

@@ -44,6 +44,7 @@ def examine() -> list[Check]:
         _blender,
         _gpus,
         _fashion_mnist,
+        _trackers,
         _browser,
     ]
     return [_looked(check) for check in checks]
@@ -139,6 +140,13 @@ def _fashion_mnist() -> Check:
     ok = PACKAGE_FOLDER.is_dir()
     remedy = "apt-get install dataset-fashion-mnist, or set data_root, or let torchvision download it"
     return Check("Fashion-MNIST", ok, str(PACKAGE_FOLDER), remedy, False)
+
+
+def _trackers() -> Check:
+    missing = [name for name in EXTRAS["trackers"] if find_spec(name) is None]
+    found = ", ".join(f"{name} {'absent' if name in missing else 'there'}" for name in EXTRAS["trackers"])
+    remedy = f"only needed for `tracking`: {install('trackers')}"
+    return Check("trackers", not missing, found, remedy, needed=False)
 
 
 def _browser() -> Check:

@@ -21,7 +21,6 @@ from sweeper.stages.identity import Trial
 from sweeper.stages.inventory import Inventory
 from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.uris import redacted
-from sweeper.study.arms import Arm
 from sweeper.study.results import Observation
 from tasks.base import TaskError
 from tasks.data.catalogue import default_fit
@@ -77,9 +76,10 @@ def _best(record: Record, arm: str | None) -> tuple[Observation, list[Observatio
     if arm is None and len(names) > 1:
         raise BadInput(f"--arm is missing; this sweep has {', '.join(names)}")
     wanted = names[0] if arm is None else arm
-    if wanted not in names:
-        raise BadInput(f"--arm {wanted}: is no arm of this sweep; it has {', '.join(names)}")
-    rows = [row for row in record.observations if row.arm == wanted and row.split == "test" and row.n > 0]
+    references = [each.name for each in record.plan.references]
+    if wanted not in (*names, *references):
+        raise BadInput(f"--arm {wanted}: is no arm of this sweep; it has {', '.join((*names, *references))}")
+    rows = [row for row in record.observations if row.arm == wanted and row.split == "test"]
     if not rows:
         raise BadInput(f"{wanted}: no fine-tune of it is finished; run the sweep first")
     best = min(rows, key=lambda row: (row.error, -row.n, row.seed, row.repeat))
@@ -87,9 +87,10 @@ def _best(record: Record, arm: str | None) -> tuple[Observation, list[Observatio
 
 
 def _trial(record: Record, row: Observation, store: ArtifactStore) -> Trial:
-    mixed = Arm.named(row.arm).is_mixed
-    checkpoint = None if mixed else Inventory(record.config, store).checkpoint(row.run)
-    if checkpoint is None and not mixed:
+    inventory = Inventory(record.config, store)
+    pretrained = inventory.needs_checkpoint(row.run)
+    checkpoint = inventory.checkpoint(row.run) if pretrained else None
+    if checkpoint is None and pretrained:
         raise BadInput(
             f"{row.arm}: its checkpoint of n = {row.n:,} is not in {redacted(store.uri)}; run the sweep again"
         )

@@ -140,8 +140,8 @@ def _answer(arm: str, fit: LawFit, reference: tuple[float, ...], asked: Asked) -
     return ArmAnswer(fit, said, None if target is None else float((target < fit.gap()).mean()))
 
 
-def write_page(answers: Answers, folder: Path, title: str) -> Path:
-    """A page with the curves, and figures and CSV files beside it; BadInput where the folder cannot be written."""
+def write_page(answers: Answers, folder: Path, table: Path) -> Path:
+    """A page on `table`, and figures and CSV files beside it; BadInput where the folder cannot be written."""
     from analysis.report.fit_page import FittedTable, write_fit_page
 
     rows, arms = answers.recorded.rows, answers.arms
@@ -149,12 +149,12 @@ def write_page(answers: Answers, folder: Path, title: str) -> Path:
     # A table without arms is one.
     names = {arm: arm or "all runs" for arm in arms}
     fitted = FittedTable(
-        title,
+        table.stem,
         {names[arm]: each.fit for arm, each in arms.items()},
         {names[arm]: replace(each.verdict, arm=names[arm]) for arm, each in arms.items()},
         [seen for arm in arms for seen in _seen(names[arm], [row for row in rows if row.arm == arm])],
         {names[arm]: _reference(first, answers.recorded.references) for arm, first in firsts.items()},
-        [f"{note}." for note in answers.notes],
+        [f"{note.removeprefix(f'{table}: ')}." for note in answers.notes],
         answers.asked.target,
         answers.asked.classes,
         {names[arm]: _task(first) for arm, first in firsts.items()},
@@ -283,10 +283,13 @@ def _needed(fit: LawFit, target: float) -> str:
         return "no number of images meets the target"
     if middle <= fit.n.min():
         return "the target is met at every size that was run"
-    upper = f"{high:,.0f}" if math.isfinite(high) else "never"
     if not math.isfinite(middle):
-        return f"likelier than not no number of images meets the target (95% interval: from n = {low:,.0f} to {upper})"
-    return f"the target is met at n = {middle:,.0f} (95% interval {low:,.0f} to {upper})"
+        return f"likelier than not no number of images meets the target (95% interval: from n = {_size(low)} on)"
+    return f"the target is met at n = {_size(middle)} (95% interval {_size(low)} to {_size(high)})"
+
+
+def _size(n: float) -> str:
+    return "never" if not math.isfinite(n) else f"{n:,.0f}" if n < 1e9 else "more than a billion"
 
 
 def _runs(rows: Sequence[Row]) -> list[list[Row]]:

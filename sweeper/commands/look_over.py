@@ -11,15 +11,16 @@ import numpy as np
 from render_actors.setting.setting import RenderSetting
 from render_actors.setting.source import Source
 from render_actors.sources.overview import classes_counted as classes_of_renders
-from render_actors.sources.overview import overview
+from render_actors.sources.overview import contents_of, overview
 from render_actors.sources.repeated import NotDrawnError, check_repeats
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import bad_input, one_line
 from sweeper.stages.image_sets import setting_of
-from tasks.data.cache.overview import classes_counted
+from tasks.data.cache.overview import classes_counted, files_by_content
 from tasks.data.cache.split import Split
 from tasks.data.catalogue import RealData, default_fit
 from tasks.data.readers.class_levels import first_of
+from tasks.data.readers.pictures import cache_root
 from tasks.data.readers.sizes import Sizes, compared, sizes_in_words
 from tasks.data.readers.squares import Fit
 
@@ -56,13 +57,29 @@ def look_over(config: SweepConfig, real: RealData) -> Found:
             continue
         with bad_input(f"renderings.{name}: "):
             lines, sizes = overview(source, log.warning)
-        found.minds += lines
+        found.minds += [*lines, *photographs_among(name, source, real)]
         what = f"renders {name}"
         _add(found, sizes_in_words(what, sizes, config.render.resolution, source.fit))
         found.sizes += classes_in_words(what, classes_of_renders(source))
         found.sizes += shared_in_words(what, source.class_names, real.training.class_names)
         _add(found, _beside(what, source, config.render.resolution, sizes, photographs, side, fit))
     return found
+
+
+def photographs_among(name: str, source: Source, real: RealData) -> list[str]:
+    """A line for each split of which pictures are among the renders, byte by byte."""
+    ours, lines = contents_of(source, log.warning), list[str]()
+    why = {"test": "what is tested on is learnt from, and errors are too low", "train": "these are no renders"}
+    for which, split in (("test", real.testing), ("train", real.training)):
+        theirs = files_by_content(split, cache_root(), log.warning) if isinstance(split, Split) else {}
+        shared = ours.keys() & theirs.keys()
+        if shared:
+            one = min(shared)
+            lines.append(
+                f"renderings.{name}: {len(shared):,} of its {len(ours):,} images are {which} photographs, byte by byte"
+                f" ({ours[one]} is {theirs[one]}): {why[which]}; take them out"
+            )
+    return lines
 
 
 def photographs_classes(real: RealData) -> str:

@@ -41,6 +41,14 @@ class Situation:
         return sum(each.run.n > 0 for each in self.knowledge.runs)
 
     @property
+    def more_runs(self) -> int:
+        """How many runs the command that goes on is offered for: of a grid that is run, two seeds of it."""
+        if self.config.policy.name != "grid" or self.stop_kind == "budget":
+            return MORE_RUNS
+        seeds = {each.run.seed for each in self.knowledge.runs if each.run.n > 0}
+        return ceil(2 * self.runs / max(1, len(seeds)))
+
+    @property
     def a_run(self) -> Cost | None:
         """What a run has cost on average, all that belongs to it counted; None before any."""
         return self.ledger.spent().scaled(1 / self.runs) if self.runs else None
@@ -138,7 +146,9 @@ def _undecided(here: Situation) -> Iterator[NextStep]:
     more, why = _what_was_short(here)
     each = here.a_run
     cost = (
-        "" if each is None else f"Each run took {_amount(each)}; {MORE_RUNS} more: {_amount(each.scaled(MORE_RUNS))}."
+        ""
+        if each is None
+        else f"Each run took {_amount(each)}; {here.more_runs} more: {_amount(each.scaled(here.more_runs))}."
     )
     yield NextStep(f"Decide {names}: {why}.", _run(here, *more, *_larger_budget(here)), cost)
 
@@ -156,11 +166,11 @@ def _what_was_short(here: Situation) -> tuple[list[str], str]:
 
 
 def _larger_budget(here: Situation) -> list[str]:
-    """Overrides that leave room for MORE_RUNS further runs under every cap that is given."""
+    """Overrides that leave room for these further runs under every cap that is given."""
     caps, left, each = here.config.budget.caps(), here.ledger.left(), here.a_run
     if each is None:
         return [f"budget.{name}={_rounded_up(2 * cap)}" for name, cap in caps.items()]
-    extra = each.scaled(MORE_RUNS).by_cap()
+    extra = each.scaled(here.more_runs).by_cap()
     needed = {name: cap - left[name] + extra[name] for name, cap in caps.items()}
     return [f"budget.{name}={_rounded_up(value)}" for name, value in needed.items() if value > caps[name]]
 

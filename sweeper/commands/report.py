@@ -2,12 +2,13 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from analysis.effects.answers import Effects
 from analysis.policy.runs import Run
+from analysis.report.page import QUESTION
 from analysis.report.records import (
     Decision,
     Exchange,
@@ -45,7 +46,6 @@ from sweeper.study.studies import Studies
 LEDGER = "ledger.jsonl"
 STOPPED = "stopped.jsonl"
 # Of a sweep at one s, and of one over several.
-QUESTION = ("Render more images, or change how they are rendered?", "Render more images, or label more photographs?")
 STAGE_UNITS = {"render": "images", "pretrain": "checkpoints", "finetune": "fine-tunes"}
 
 
@@ -182,7 +182,8 @@ def _observations(record: Record, events: list[dict]) -> Iterator[Observation]:
             measured[row.arm, row.n, row.seed].append(row)
     for run, rows in measured.items():
         errors, cost = tuple(row.error for row in rows), sum(row.cost for row in rows)
-        yield Observation(*run, errors, order.get(run, 0), cost, sum(row.seconds for row in rows))
+        seconds, tested = sum(row.seconds for row in rows), _test_size(rows)
+        yield Observation(*run, errors, order.get(run, 0), cost, seconds, tested)
 
 
 def _at_s(record: Record) -> list[results.Observation]:
@@ -204,8 +205,15 @@ def _references(record: Record) -> dict[str, Reference]:
         own = [row.lr for row in tests if row.arm == arm.name]
         if none:
             errors = tuple(row.error for row in none)
-            references[arm.name] = Reference(arm.name, errors, none[-1].lr, own[-1] if own else None)
+            rates = none[-1].lr, own[-1] if own else None
+            references[arm.name] = Reference(arm.name, errors, *rates, _test_size(none))
     return references
+
+
+def _test_size(rows: Sequence[results.Observation]) -> int | None:
+    """How many images these fine-tunes were tested on, where it is the same for all."""
+    sizes = {row.test_size for row in rows}
+    return sizes.pop() or None if len(sizes) == 1 else None
 
 
 def _controls(record: Record) -> Iterator[Control]:
@@ -249,9 +257,12 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     """What a reader asks first: on what task, with how many runs, for how much."""
     config, spent, runs = record.config, record.ledger.spent(), record.knowledge.runs
     tasks, n = ", ".join(config.finetune.tasks), sum(each.run.n > 0 for each in runs)
+    # Runs at several s are fine-tuned from one pre-training.
+    made = len({(each.run.arm, each.run.n, each.run.seed) for each in runs if each.run.n > 0})
     of = "" if config.is_simulated else f" on {dataset_name(config)}, from {record.plan.s:,} labelled photographs"
     none = f"{len(runs) - n} run{'s' * (len(runs) - n != 1)} without"
-    measured = f"{n} pre-trainings and {none}, {config.finetune.repeats} fine-tunes each"
+    with_it = f"{n} pre-trainings" if made == n else f"{n} runs of {made} pre-trainings"
+    measured = f"{with_it} and {none}, {config.finetune.repeats} fine-tunes each"
     cost = f"{spent.wall_s / 60:.1f} minutes, {spent.device_s / 3600:.2f} device-hours, ${spent.usd:,.3f}"
     return [("The real task", f"{tasks}{of}"), ("Measured", measured), ("What the sweep cost", cost)]
 

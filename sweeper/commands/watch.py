@@ -42,12 +42,14 @@ Curves = dict[str, dict[int, float]]
 
 @dataclass(frozen=True)
 class Seen:
-    """A sweep at one moment. `arms`: how many the design has; `silent_s`: since it said something, None if never."""
+    """A sweep at one moment. `arms`: how many the design has; `s`: of a sweep over several, that which the curves are
+    of; `silent_s`: since it said something, None if never."""
 
     config: SweepConfig
     ledger: Ledger
     curves: Curves
     arms: int
+    s: int | None
     stop_reason: str
     stages: tuple[dict[str, Any], ...]
     silent_s: float | None
@@ -66,7 +68,7 @@ def look(folder: Path) -> Seen:
     """Read a run folder without fitting anything, so that it costs the sweep beside it little."""
     config = load_run_config(folder)
     parts = tuple(sorted(path.name for path in (folder / "results").glob("*.parquet")))
-    curves, arms = _curves(folder, config.to_yaml(), parts)
+    curves, arms, s = _curves(folder, config.to_yaml(), parts)
     stops = [event for event in read_events(folder / STOPPED) if event.get("sweep") == studies(config).sweep]
     told = read_progress(folder)
     return Seen(
@@ -74,6 +76,7 @@ def look(folder: Path) -> Seen:
         Ledger(folder / LEDGER, config.budget),
         curves,
         arms,
+        s,
         stops[-1]["reason"] if stops else "",
         tuple(_as_left(stage, told["at"]) for stage in told["stages"]) if told else (),
         time.time() - told["at"] if told else None,
@@ -156,7 +159,8 @@ def _head(seen: Seen) -> Iterator[str]:
     spent, caps = seen.ledger.spent(), seen.config.budget.caps()
     yield f"spent: {spent.wall_s / 60:.1f} min alive, {spent.device_s / 3600:.3f} device-hours, ${spent.usd:.3f}"
     for name, left in seen.ledger.left().items():
-        yield f"left:  {max(0.0, left):.3g} of {caps[name]:g} {name.replace('_', '-')}"
+        unit = name.replace("_", "-")
+        yield f"left:  {max(0.0, left):.3g} of {caps[name]:g} {unit}, less what is set aside for runs under way"
 
 
 def _stages(seen: Seen) -> Iterator[str]:
@@ -164,13 +168,16 @@ def _stages(seen: Seen) -> Iterator[str]:
     if not seen.running:
         return
     for stage in seen.stages:
+        if stage["done"] >= stage["total"] > 0:
+            continue
         share = stage["done"] / stage["total"] if stage["total"] else 0.0
         text = f"{stage['stage']} {stage['what']}: {share:.0%}, {pace(**{key: stage[key] for key in PACE})}"
-        if stage["left"] is not None:
+        # A stage that should have ended says nothing of when.
+        if stage["left"] is not None and stage["left"].high > 0:
             text += f", {stage['left']}"
         yield text + (f" (no word for {in_words(stage['silent_s'])})" if stage["silent_s"] > QUIET_S else "")
     if not seen.stages:
-        yield "no stage reports progress at this moment"
+        yield "no stage has told of its progress yet"
 
 
 def _arms(seen: Seen, hidden: int) -> Iterator[str]:
@@ -179,21 +186,27 @@ def _arms(seen: Seen, hidden: int) -> Iterator[str]:
     rest = f", {hidden} rows more than fit here: sweeper status shows all" if hidden else ""
     yield f"arms with runs: {begun} of {seen.arms}{rest}"
     if seen.curves:
-        yield "error by n, the number of renders (0: no pre-training), the mean over seeds:"
+        at = f" at s = {seen.s:,}" if seen.s else ""
+        yield f"error by n, the number of renders (0: no pre-training){at}, the mean over seeds:"
 
 
 @lru_cache(maxsize=1)
-def _curves(folder: Path, config_text: str, parts: tuple[str, ...]) -> tuple[Curves, int]:
-    """The mean error over seeds of each arm at each n, and how many arms there are. Read anew with new parts."""
+def _curves(folder: Path, config_text: str, parts: tuple[str, ...]) -> tuple[Curves, int, int | None]:
+    """The mean error over seeds of each arm at each n, how many arms there are, and of several s the largest with runs.
+
+    Read anew with new parts.
+    """
     config = load_run_config(folder)
     observations = results.read(folder / "results", studies(config))
     plan = make_plan(config, observations[0].s if observations else 0)
     errors: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for run in results.runs(observations):
-        if run.repeats >= config.finetune.repeats:
+    runs = [run for run in results.runs(observations) if run.repeats >= config.finetune.repeats]
+    s = max((run.run.s for run in runs), default=0) if plan.counts else None
+    for run in runs:
+        if s is None or run.run.s == s:
             errors[run.run.arm][run.run.n].append(run.error)
     order = [arm.name for arm in (*plan.references, *plan.arms) if arm.name in errors]
-    return {arm: {n: fmean(found) for n, found in errors[arm].items()} for arm in order}, len(plan.arms)
+    return {arm: {n: fmean(found) for n, found in errors[arm].items()} for arm in order}, len(plan.arms), s
 
 
 def _as_left(stage: dict[str, Any], now: float) -> dict[str, Any]:

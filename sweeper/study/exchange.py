@@ -116,13 +116,20 @@ def with_exchange(verdicts: Mapping[str, Verdict], found: Mapping[str, ArmExchan
 
 
 def _with_next_dollar(verdict: Verdict, said: ExchangeAnswer | None) -> Verdict:
-    if said is None or said.verdict is None or said.renders_win is None or verdict.label == "good enough":
+    if said is None or said.doubt or verdict.label == "good enough":
         return verdict
+    worth = _sentence(said.sentences[0])
+    if said.verdict is None or said.renders_win is None:
+        return replace(verdict, sentence=f"{worth} {verdict.sentence}")
     likelier: Label = "render more" if said.renders_win > 0.5 else "label more"
     return replace(
         verdict,
         label=cast(Label, said.verdict),
         leaning=likelier if said.verdict == OPEN else None,
         probability=max(said.renders_win, 1 - said.renders_win),
-        sentence=f"{'. '.join(line[0].upper() + line[1:] for line in said.to_buy)}.",
+        sentence=" ".join((worth, *map(_sentence, said.to_buy))),
     )
+
+
+def _sentence(line: str) -> str:
+    return f"{line[0].upper()}{line[1:]}."

@@ -1,6 +1,7 @@
 """The report's part on renders and labels: a table of the answers, one of the runs, and lines of equal error."""
 
 from collections.abc import Mapping
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ EXCHANGE = """{% if data.exchange %}{% from "grid" import grid %}{% from "drawn"
 {% if figures.others.exchange is defined %}
 <figure>{{ drawn("Lines of equal error over renders and labels", figures.others.exchange) }}
 <figcaption>Lines: the same error, the median of the law error = f(s + T); points: runs; on the left, no
-renders. Where a line falls steeply in money, renders are the better purchase. {% if data.target_error is not none %}
+renders. Where a line falls steeply, renders are the better purchase, dollar for dollar.
+{% if data.target_error is not none %}
 Purple: the error that is wanted, dashed its 95% limits, and the cheapest way to it.{% endif %}</figcaption></figure>
 {% endif %}
 {% if tables.exchange.rows %}{{ grid(tables.exchange) }}{% endif %}
@@ -46,18 +48,25 @@ def exchange_table(found: Mapping[str, Exchange]) -> Table:
         Column("labels s", "s", lambda row: row[2].s, lambda row: f"{row[2].s:,.0f}", True),
         *_interval("worth, labels", "worth", lambda said: said.worth),
         *_interval("next 1,000 renders, labels", "next_1000", lambda said: said.a_thousand),
-        Column(
-            "a render", "render_usd", lambda row: _price(row[2], "render_usd"), lambda row: _usd(row[2], "render_usd")
-        ),
-        Column("a label", "label_usd", lambda row: _price(row[2], "label_usd"), lambda row: _usd(row[2], "label_usd")),
-        Column("next dollar", "verdict", lambda row: row[2].verdict, lambda row: row[2].verdict or "-"),
-        Column("P(renders win)", "renders_win", lambda row: row[2].renders_win, lambda row: _chance(row[2]), True),
-        *_interval("renders win up to", "until", lambda said: said.until),
-        *_interval("cheapest way: n", "way_n", lambda said: None if said.way is None else said.way.n),
-        *_interval("s", "way_s", lambda said: None if said.way is None else said.way.s),
-        *_interval("$", "way_usd", lambda said: None if said.way is None else said.way.usd, usd=True),
+        Column(name="render_usd", value=lambda row: _price(row[2], "render_usd")),
+        Column(name="label_usd", value=lambda row: _price(row[2], "label_usd")),
+        *(_of_the_next_dollar() if any(each.said is not None and each.said.prices for each in found.values()) else ()),
+        # The sentences say these.
+        *_interval(None, "way_n", lambda said: None if said.way is None else said.way.n),
+        *_interval(None, "way_s", lambda said: None if said.way is None else said.way.s),
+        *_interval(None, "way_usd", lambda said: None if said.way is None else said.way.usd),
     )
     return Table([(arm, each, each.said) for arm, each in found.items() if each.said is not None], columns)
+
+
+def _of_the_next_dollar() -> tuple[Column, ...]:
+    """Columns that need prices."""
+    return (
+        Column("next dollar", "verdict", lambda row: row[2].verdict, lambda row: row[2].verdict or "-"),
+        Column("P(renders win)", "renders_win", lambda row: row[2].renders_win, lambda row: _chance(row[2]), True),
+        # A sentence says it, and the page is no wider.
+        *_interval(None, "until", lambda said: said.until),
+    )
 
 
 def exchange_runs_table(found: Mapping[str, Exchange]) -> Table:
@@ -79,7 +88,8 @@ def exchange_figure(found: Mapping[str, Exchange], target: float | None, width: 
     figure, panels = canvases(width, 4.2 * -(-len(fits) // across), len(fits), across)
     for axes, (arm, fit, said) in zip(panels, fits, strict=True):
         _panel(axes, fit, said, target)
-        axes.set_title(arm, loc="left", fontsize=11, fontweight="bold")
+        if len(fits) > 1:
+            axes.set_title(arm, loc="left", fontsize=11, fontweight="bold")
     return figure
 
 
@@ -94,7 +104,10 @@ def _panel(axes: Axes, fit: ExchangeFit, said: ExchangeAnswer | None, target: fl
     error = np.exp(fit.log_error(cells[0].reshape(-1), cells[1].reshape(-1)))
     median = np.median(error, axis=0).reshape(cells[0].shape)
     x, y = a_render * cells[0], a_label * cells[1]
-    axes.set_xscale("symlog", linthresh=a_render * least / 2, linscale=0.5)
+    linear = a_render * least / 2
+    axes.set_xscale("symlog", linthresh=linear, linscale=0.5)
+    # Powers of ten, but those that would stand on the 0.
+    axes.set_xticks([0.0, *(10.0**k for k in range(ceil(log10(linear)), floor(log10(x.max())) + 1))])
     axes.set_yscale("log")
     levels = np.unique(np.round(np.geomspace(median.min(), median.max(), _LINES + 2)[1:-1], 3))
     lines = axes.contour(x, y, median, levels=levels, colors=PALE, linewidths=1.1)
@@ -115,16 +128,16 @@ def _panel(axes: Axes, fit: ExchangeFit, said: ExchangeAnswer | None, target: fl
         axis.set_minor_formatter(NullFormatter())
 
 
-def _interval(title: str, name: str, of: Any, *, usd: bool = False) -> tuple[Column, ...]:
-    """Median and 95 % interval of images or dollars; the page shows them as one, `of` gives the interval of an answer
-    or None."""
+def _interval(title: str | None, name: str, of: Any) -> tuple[Column, ...]:
+    """Median and 95 % interval of images; the page shows them as one where they have a title, `of` gives the interval
+    of an answer or None."""
 
     def part(which: str) -> Any:
         return lambda row: None if of(row[2]) is None else getattr(of(row[2]), which)
 
     def shown(row: Any) -> str:
         found: Interval | None = of(row[2])
-        return "-" if found is None else found.text() if usd else found.images()
+        return "-" if found is None else found.images()
 
     return (
         Column(title, name, part("median"), shown, numeric=True),
@@ -135,11 +148,6 @@ def _interval(title: str, name: str, of: Any, *, usd: bool = False) -> tuple[Col
 
 def _price(said: ExchangeAnswer, which: str) -> float | None:
     return None if said.prices is None else float(getattr(said.prices, which))
-
-
-def _usd(said: ExchangeAnswer, which: str) -> str:
-    price = _price(said, which)
-    return "-" if price is None else f"${price:.3g}"
 
 
 def _chance(said: ExchangeAnswer) -> str:

@@ -221,7 +221,7 @@ def test_the_page_has_the_curves_and_the_csv_files_can_be_fitted_again(tmp_path:
     rows: list[tuple[object, ...]] = [(*row, arm) for arm in ("plain", "<rich>") for row in [*GOOD, (0, 0.9)]]
     answers = fitted(table(tmp_path, "n,error,setting", rows), reading=Reading(("setting",)))
 
-    page = write_page(answers, tmp_path / "out" / "page", "runs")
+    page = write_page(answers, tmp_path / "out" / "page", tmp_path / "runs.csv")
 
     text = page.read_text()
     assert text.count('aria-label="Curve of ') == 2

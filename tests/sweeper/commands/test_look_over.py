@@ -181,3 +181,14 @@ def test_the_classes_of_the_real_task_are_known_to_the_verdict_where_its_error_i
 
     assert check(whole)[0].finetune.classes == 2
     assert check(sweep(tmp_path, source))[0].finetune.classes is None
+
+
+def test_photographs_among_the_renders_are_told(tmp_path: Path) -> None:
+    """Given test photographs copied into the folder of renders, errors would be too low; plan says which."""
+    source = folders(tmp_path)
+    copied = (tmp_path / "photos/images/val0.png").read_bytes()
+    (tmp_path / "bought2/images/default/0.jpg").write_bytes(copied)
+
+    said = describe(sweep(tmp_path, source))
+
+    assert "mind: renderings.bought: 1 of its 10 images are test photographs, byte by byte" in said
