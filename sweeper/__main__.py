@@ -46,12 +46,17 @@ __all__ = [
     "watch",
 ]
 
+# What typer makes of Ctrl-C.
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run a command; a user's mistake is one line on stderr and exit code 2."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         code = int(app(sys.argv[1:] or ["--help"], prog_name="sweeper", standalone_mode=False) or 0)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
     except typer.TyperException as error:
         message = getattr(error, "format_message", error.__str__)()
         print(f"sweeper: {one_line(message)} (python -m sweeper --help lists what there is)", file=sys.stderr)

@@ -44,7 +44,7 @@ class EffectsPrior:
 
     scale: tuple[float, float] = (0.05, 1.2)
     pairs: tuple[float, float] = (0.4, 0.8)
-    rest: tuple[float, float] = (0.2, 0.8)
+    rest: tuple[float, float] = (0.4, 1.2)
     noise: tuple[float, float] = (0.01, 0.8)
     others: tuple[float, float] = (3.0, 0.8)
     activity: float = 1.0

@@ -40,6 +40,8 @@ FIRST_HELD_OUT_SCENE = 10_000_000
 _HELD_OUT_OF, _HELD_OUT = 10, 1
 # what maps of class numbers may lie in, and the number that counts neither way in them
 MAP_FOLDERS, _VOID = ("masks", "annotations", "SegmentationClass"), 255
+# pictures of one size in px have one size in bytes, whatever they show
+_UNCOMPRESSED = (".bmp", ".ppm", ".pgm", ".tga", ".tif", ".tiff")
 # endings of files that say what is in a folder
 _LISTS = (".json", ".yaml", ".yml", ".txt", ".names")
 Order = tuple[str, ...]
@@ -156,11 +158,14 @@ def _parts(source: Source, seed: int) -> tuple[Order, Order]:
 
 @cache
 def _told(source: Source, file: str) -> str:
-    """All that tells an image from another: it counts by its name and size, its labels by their content."""
+    """All that tells an image from another: its labels to the letter, and its name and size, or where its format does
+    not compress its bytes."""
     folder, entry = Path(source.where), contents(source).entries[file]
     told = file_digest(folder / entry.labels) if source.kind == "masks" else json.dumps(entry.labels, sort_keys=True)
     if source.kind == "masks" and (colours := colours_of(folder)) is not None:
         told += json.dumps(colours.numbers)
+    if Path(entry.file).suffix.lower() in _UNCOMPRESSED:
+        told += file_digest(folder / entry.file)
     return f"{entry.file}\0{(folder / entry.file).stat().st_size}\0{entry.size}\0{told}\n"
 
 

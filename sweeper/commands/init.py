@@ -57,6 +57,9 @@ def write_sweep(wishes: Wishes, ask: Callable[[str], str] | None = None) -> tupl
     renders = [look_at_renders(each) for each in wishes.renders]
     if len({each.name for each in renders}) < len(renders):
         raise BadInput("--renders: two folders have one name; write NAME=FOLDER")
+    same = [each.name for each in renders if each.folder == Path(str(wishes.photos)).expanduser().absolute()]
+    if same:
+        raise BadInput(f"--renders {same[0]} and --photos are one folder; renders are compared with other photographs")
     photos = look_at_photographs(str(wishes.photos), task)
     out = wishes.out or Path(f"{Path(photos.dataset.partition(':')[2]).name or 'own'}.yaml")
     if out.exists():

@@ -95,7 +95,8 @@ def classes_in_words(what: str, counted: str) -> list[str]:
 def shared_in_words(what: str, renders: Sequence[str], photographs: Sequence[str]) -> list[str]:
     """A line on the classes that both sides have, by names without case and signs, and on those that one side lacks."""
     ours, theirs = ({_bare(name): name for name in names} for names in (renders, photographs))
-    if not ours or not theirs:
+    # Maps without a file of names have the numbers of their classes for them.
+    if not ours or not theirs or all(map(str.isdigit, ours)) != all(map(str.isdigit, theirs)):
         return []
     lacking = [
         f"only {side}: {first_of([names[bare] for bare in names if bare not in others])}"

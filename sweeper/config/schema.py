@@ -243,6 +243,10 @@ class SweepConfig(Model):
             raise ValueError(f"objective: {self.objective} asks for the error at n_target images: add n_target")
         self._both_sizes()
         self._mixed()
+        if self.finetune.init is not None and any(map(weights_of, self.pretrain.backbones)):
+            raise ValueError(
+                "finetune.init is for every backbone, and NETWORK@NAME has weights of its own; leave one out"
+            )
         for key, value in self.stop:
             wants = {"prediction_sd": "predict", "best_within": "best", "rate_factor": EXCHANGE}.get(key, "law")
             if value is not None and self.objective != wants:

@@ -5,6 +5,7 @@ Read from safetensors or torch's format, never by running code. Networks that we
 """
 
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -40,17 +41,24 @@ def given_state(file: Path, backbone: Backbone) -> State:
     # Files of before torch counted batches lack the count, which nothing depends on.
     counts = {name: own[name] for name in own.keys() - found.keys() if name.endswith("num_batches_tracked")}
     state = counts | found
-    wrong = sorted(name for name in own.keys() ^ state.keys()) or sorted(
-        name for name in own if own[name].shape != state[name].shape
-    )
-    if wrong:
+    if wrong := _differences(own, state):
         raise TaskError(
-            f"{file} is of another network: {len(wrong)} of {len(own)} tensors are missing, unknown or of another"
-            f" shape, the first is {wrong[0]!r}; give a torchvision or timm state dict of it, or a backbone of ours"
+            f"{file} is of another network: {wrong}; give a torchvision or timm state dict of it, or a backbone of ours"
         )
     if bad := [name for name, tensor in state.items() if not bool(tensor.isfinite().all())]:
         raise TaskError(f"{file}: {len(bad)} tensors have numbers that are not finite, the first is {bad[0]!r}")
     return {name: tensor.to(own[name].dtype) for name, tensor in state.items()}
+
+
+def _differences(own: State, state: State) -> str:
+    """What a state lacks of a backbone's own tensors, has beside them or in another shape, with the first of each."""
+    kinds = {
+        "missing": sorted(own.keys() - state.keys()),
+        "unknown": sorted(state.keys() - own.keys()),
+        "of another shape": sorted(n for n in own.keys() & state.keys() if own[n].shape != state[n].shape),
+    }
+    told = [f"{len(names)} {kind} (first {names[0]!r})" for kind, names in kinds.items() if names]
+    return f"of its {len(own)} tensors {', '.join(told)}" if told else ""
 
 
 def _of_timm(found: State, backbone: TimmBackbone) -> State:
@@ -71,12 +79,18 @@ def _read(file: Path) -> dict[str, object]:
                 return dict(load_file(file))
             except SafetensorError as error:
                 raise TaskError(f"{file} cannot be read as safetensors ({error}); give another file") from None
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # A pickle of another kind is told below.
+            warnings.simplefilter("ignore")
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise TaskError(f"{file} is not there; correct the path") from None
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TaskError(f"{file} cannot be read as weights ({reason}); save a state dict, or safetensors") from None
+        # What torch says is of its own switches, and may advise to run code from the file.
+        why = (
+            "it holds more than tensors" if isinstance(error, pickle.UnpicklingError) else "it is not whole, or no such"
+        )
+        raise TaskError(f"{file} cannot be read as weights: {why}; save a state dict, or safetensors") from None
     if not isinstance(content, dict):
         raise TaskError(f"{file} holds a {type(content).__name__}; save the model's state dict")
     return content

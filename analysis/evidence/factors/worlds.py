@@ -156,6 +156,11 @@ def _sparse(factors: Factors, rng: np.random.Generator) -> Floats:
     return factors.columns[:, columns] @ rng.normal(0, np.sqrt(1 / columns.sum()), columns.sum())
 
 
+def _own(factors: Factors, rng: np.random.Generator) -> Floats:
+    """Main effects, and of each setting an own part, normal; half the variance of main effects."""
+    return _mains(factors, rng) + np.sqrt(0.5) * rng.standard_normal(len(factors.combinations))
+
+
 def _heavy(factors: Factors, rng: np.random.Generator) -> Floats:
     """Main effects, and of each setting an own part with Student's tails; half the variance of main effects."""
     own: Floats = rng.standard_t(3, len(factors.combinations)) * np.sqrt(0.5 / 3)
@@ -178,6 +183,7 @@ WORLDS: Mapping[str, Callable[[Factors, np.random.Generator], Floats]] = {
     "additive": _mains,
     "pairs": _with_pairs,
     "sparse": _sparse,
+    "own": _own,
     "heavy": _heavy,
     "all_or_nothing": _all_or_nothing,
     "nothing": _nothing,

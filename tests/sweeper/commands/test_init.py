@@ -182,3 +182,10 @@ def test_a_folder_may_have_an_equals_sign_in_its_name(tmp_path: Path) -> None:
     moved = renders.rename(tmp_path / "set=a")
     path, _ = write_sweep(Wishes((str(moved),), str(photos), "sinclass", tmp_path / "mine.yaml"))
     assert list(load_config(path).renderings) == ["set-a"]
+
+
+def test_one_folder_is_not_both_sides(tmp_path: Path) -> None:
+    renders, _ = folders(tmp_path, "sinclass")
+
+    with pytest.raises(BadInput, match="are one folder"):
+        write_sweep(Wishes((str(renders),), str(renders), "sinclass", tmp_path / "mine.yaml"))
