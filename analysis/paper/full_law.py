@@ -93,7 +93,7 @@ def full_law_draws(laws: Mapping[float, LawSamples]) -> dict[str, Floats]:
     log_s = np.log(np.array(list(laws)))
     alpha = np.array([law.alpha for law in laws.values()])
     log_gap = np.log(np.maximum([law.C for law in laws.values()], 1e-6))
-    log_share = log_gap - np.log([law.D for law in laws.values()])
+    log_share = log_gap - np.log(np.maximum([law.D for law in laws.values()], 1e-6))
     slope, level = np.polyfit(log_s, log_gap, 1)
     gamma = np.exp(_weighted(log_share))
     return {"alpha": _weighted(alpha), "beta": -slope, "gamma": gamma, "delta": np.exp(level) / gamma}
