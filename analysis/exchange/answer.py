@@ -17,6 +17,8 @@ LEVEL = 0.95
 _MATTERS = 0.01
 # s is far above T from so many times T on
 _FAR = 3.0
+# T is told up to so many times the labels that were run from the same n that it is counted from.
+_TOLD = 4.0
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Way:
-    """The cheapest renders and labels that reach `error`."""
+    """The cheapest renders and labels that reach `error`; `edge`: at which end of what was looked through it lies."""
 
     error: float
     n: Interval
     s: Interval
     usd: Interval
     reached: float
+    edge: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class ExchangeAnswer:
     `a_thousand`: labels that the next 1,000 renders are worth. `saved`: the share of the error that pre-training takes
     away. With prices, `renders_win`: the probability that the next dollar buys more in renders than in labels, `until`:
     the n up to which it does at this s, and `verdict`. `refused`: why a question was not answered, in one line each.
+    `labels_run`: the most labels that were run from `since`, of which T is told up to a few times as many.
     `doubt`: why the errors say nothing of labels, empty where they do; no more is said then.
     """
 
@@ -81,6 +85,7 @@ class ExchangeAnswer:
     way: Way | None = None
     refused: tuple[str, ...] = ()
     doubt: str = ""
+    labels_run: float = float("inf")
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -133,7 +138,7 @@ def answer(
     way, why = (None, ()) if target_error is None or prices is None or doubt else _way(fit, target_error, prices)
     found = ExchangeAnswer(
         n, s, since, Interval.of(worth), Interval.of(a_thousand), Interval.of(saved), float((worth <= 0).mean()),
-        prices=prices, way=way, refused=why, doubt=doubt,
+        prices=prices, way=way, refused=why, doubt=doubt, labels_run=float(runs.s[runs.n == since].max()),
     )  # fmt: skip
     if prices is None:
         return found
@@ -158,13 +163,26 @@ def _way(fit: ExchangeFit, error: float, prices: Prices) -> tuple[Way | None, tu
         n, s = BEYOND * fit.runs.n.max(), BEYOND * fit.runs.s.max()
         what = f"no n up to {n:,.0f} with s up to {s:,.0f} reaches an error of {error:g}"
         return None, (f"{what} (probability {1 - reached:.0%}); beyond these the runs say nothing: not extrapolated",)
-    return Way(error, Interval.of(found.n), Interval.of(found.s), Interval.of(found.usd), reached), ()
+    n, s = Interval.of(found.n), Interval.of(found.s)
+    fewest, most = fit.runs.s.min() / BEYOND, Covered.by(fit).n
+    edge = f"fewer than {_images(fewest)} labels were not asked about" if s.median <= fewest * 1.001 else ""
+    edge = f"more than {_images(most)} renders were not asked about" if n.median >= most / 1.001 else edge
+    return Way(error, n, s, Interval.of(found.usd), reached, edge), ()
 
 
 def _of_worth(said: ExchangeAnswer) -> tuple[str, ...]:
     what = f"{said.n:,.0f} renders" if said.since == 0 else f"{said.n:,.0f} renders in place of {said.since:,.0f}"
     at = f"at your {said.s:,.0f}"
-    if said.worth.high <= 0:
+    told = _TOLD * said.labels_run - said.s
+    if said.worth.median > told:
+        without = "without pre-training" if said.since == 0 else f"with {said.since:,.0f} renders"
+        # From below, as far as labels are asked for: a doubling.
+        least = _images(max(0.0, min(said.worth.low, BEYOND * said.labels_run - said.s)))
+        first = (
+            f"{what} are worth {least} labels or more {at}: {without} there are runs of up to"
+            f" {_images(said.labels_run)} labels, and what many more would bring is not extrapolated"
+        )
+    elif said.worth.high <= 0:
         first = f"{what} are worth nothing {at}: T is {said.worth.images()} labels, so pre-training on them does harm"
     elif said.worth.low <= 0:
         first = f"{what} are not shown to be worth any label {at}: T is {said.worth.images()} labels"
@@ -176,6 +194,8 @@ def _of_worth(said: ExchangeAnswer) -> tuple[str, ...]:
         far = "s is far above T, " if said.worth.high * _FAR < said.s else ""
         most = f"{far}it takes at most {100 * said.saved.high:.1f} % of the error away"
         return first, f"pre-training no longer matters {at}: {most}"
+    if not np.isfinite(said.a_thousand.median):
+        return (first,)
     return first, f"the next 1,000 renders are worth {said.a_thousand.images()} labels"
 
 
@@ -184,7 +204,9 @@ def _of_money(said: ExchangeAnswer) -> tuple[str, ...]:
         return ()
     costs = f"a render costs ${said.prices.render_usd:.3g}, a label ${said.prices.label_usd:.3g}"
     until = said.until
-    if until.high == 0:
+    if until.low == 0 and np.isinf(until.high):
+        wins = "up to which n renders win is not known"
+    elif until.high == 0:
         wins = "labels win at every n that was run"
     elif np.isinf(until.low):
         wins = "renders win at every n that the runs cover"
@@ -214,7 +236,7 @@ def _of_way(said: ExchangeAnswer) -> tuple[str, ...]:
     sure = "" if way.reached >= LEVEL else f"; with probability {1 - way.reached:.2f} not within what the runs cover"
     return (
         f"the cheapest way to an error of {way.error:g}: n = {way.n.images()}, s = {way.s.images()},"
-        f" ${way.usd.text()} in all{sure}",
+        f" ${way.usd.text()} in all{sure}{way.edge and f'; {way.edge}'}",
     )
 
 

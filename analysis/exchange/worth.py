@@ -15,8 +15,6 @@ _HALVINGS = 50
 # Renders and labels that the cheapest purchase is looked for on: 12 sizes a decade.
 _A_DECADE = 12
 _STEP, _WIDE = 1e-3, 1.1
-# e to this is more labels than anybody has
-_MOST_LOG = 20.0
 # Labels are looked for within this factor of s, on so many numbers of them.
 _SPAN, _STEPS = 30.0, 41
 
@@ -106,11 +104,16 @@ def labels_a_render(fit: ExchangeFit, n: ArrayLike, s: ArrayLike) -> Floats:
 
 
 def labels_of_more(fit: ExchangeFit, n: float, s: float, more: float) -> Floats:
-    """How many labels `more` further renders are worth at (n, s), by the fall of the expected errors; (draws,)."""
+    """How many labels `more` further renders are worth at (n, s), by the fall of the expected errors; (draws,).
+
+    inf where that is more than 30 s.
+    """
     sizes, labels = _cells([n, n + more], s)
     errors = fit.predict(sizes, labels, luck=False)
     slope = _slope_in_s(fit, sizes[:1], labels[:1])[:, 0]
-    return np.asarray(s * np.expm1(np.minimum((errors[:, 1] - errors[:, 0]) / slope, _MOST_LOG)))
+    more_log = (errors[:, 1] - errors[:, 0]) / slope
+    with np.errstate(over="ignore"):
+        return np.where(more_log > np.log(_SPAN), np.inf, s * np.expm1(np.minimum(more_log, np.log(_SPAN))))
 
 
 def a_render_by_the_law(fit: ExchangeFit, n: ArrayLike, s: ArrayLike) -> Floats:

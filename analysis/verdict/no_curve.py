@@ -39,7 +39,8 @@ def doubt_of_labels(n: ArrayLike, s: ArrayLike, error: ArrayLike, classes: int |
     """Why runs over renders and labels may say nothing of labels, in a clause; empty where errors fall with labels.
 
     n >= 0, s > 0, error in (0, 1]: shape (runs,). classes: as for `doubt`. A fall is a slope of the errors against
-    log s, within equal n, that is below 0 by a t test, which two degrees of freedom or more are needed for.
+    log s, within equal n or at the smallest n alone, that is below 0 by a t test; two degrees of freedom or more are
+    needed for the first.
     """
     sizes, labels, errors = (np.asarray(each, dtype=np.float64) for each in (n, s, error))
     if classes is not None and (guessed := at_chance(sizes, errors, classes)):
@@ -48,7 +49,10 @@ def doubt_of_labels(n: ArrayLike, s: ArrayLike, error: ArrayLike, classes: int |
     if errors.size - row.max() - 2 < 2:
         return ""
     rise = _chance_of_slope(_within(row, np.log(labels)), _within(row, errors), errors.size - int(row.max()) - 2)
-    if rise <= 1 - _FALLS:
+    # Where renders leave hardly anything to labels, the curve without them falls alone.
+    least = row == 0
+    alone = _chance_of_rise(labels[least], errors[least]) if np.unique(labels[least]).size > 2 else 1.0
+    if min(rise, alone) <= 1 - _FALLS:
         return ""
     first, last = (float(errors[labels == end].mean()) for end in (labels.min(), labels.max()))
     ends = f"from {first:.1%} at s = {labels.min():,.0f} to {last:.1%} at {labels.max():,.0f}"

@@ -76,7 +76,7 @@ class Question:
         for option, value in given.items():
             if value is None:
                 raise BadInput(f"{option} is missing: what to buy next needs the price of a label and of a render")
-            if not 0 < value < float("inf"):
+            if not 1e-9 <= value <= 1e9:
                 raise BadInput(f"{option} is {value:g}; give dollars, above 0")
         return Prices(float(self.label_usd or 0), float(self.render_usd or 0))
 
@@ -127,6 +127,11 @@ def answers(
     found, refusals = Answers(), list[str]()
     for arm, own in _arms(rows).items():
         name = f"arm {arm!r}" if arm else "the table"
+        if least := min((row.s for row in own if row.s < 1), default=None):
+            refusals.append(
+                f"{table}: {name}: s = {least:g} is no number of photographs; where s is a share of a set, give numbers"
+            )
+            continue
         if len({row.s for row in own}) < 2:
             continue
         try:

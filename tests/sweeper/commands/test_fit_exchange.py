@@ -145,6 +145,32 @@ def test_s_as_an_arm_and_prices_of_labels_exclude_each_other(table: Path) -> Non
     assert "leave --arm s out" in str(result.exception)
 
 
+def test_a_worth_far_beyond_the_labels_that_were_run_is_not_extrapolated(tmp_path: Path) -> None:
+    """Given renders worth 14,000 labels where 200 were run, T is told from below alone."""
+    rows = [(n, s, round(_error(n, s, -19_000), 5)) for n in N for s in (50, 100, 200)]
+
+    result = _fit(_table(tmp_path, rows), "--at-s", 100)
+
+    assert "labels or more at your 100: without pre-training there are runs of up to 200 labels" in result.stdout
+    assert "no end labels" not in result.stdout
+    assert ",000,000" not in result.stdout.rpartition("renders and labels")[2]
+
+
+def test_shares_of_a_set_are_no_numbers_of_photographs(tmp_path: Path) -> None:
+    rows = [(n, s / 10_000, round(_error(n, s), 5)) for n in N for s in S]
+
+    result = _fit(_table(tmp_path, rows), "--label-usd", 1, "--render-usd", 0.001)
+
+    assert isinstance(result.exception, BadInput)
+    assert "s = 0.01 is no number of photographs" in str(result.exception)
+
+
+def test_the_cheapest_way_says_where_it_stopped_to_look(table: Path) -> None:
+    said = _fit(table, "--label-usd", 1, "--render-usd", 0.001, "--target", 0.89).stdout
+
+    assert "fewer than 50 labels were not asked about" in said
+
+
 def test_an_undecided_next_dollar_is_not_told_as_won(tmp_path: Path) -> None:
     """Given noisy runs at a price where the next dollar is open, no side wins flatly."""
     rows = [
