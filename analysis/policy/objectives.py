@@ -113,7 +113,9 @@ class Doubt:
 
 
 def aims(arms: Sequence[ArmState], goals: Goals) -> list[Aim]:
-    """What is to be learnt of each arm."""
+    """What is to be learnt of each arm; nothing of none, as where no setting of an adaptive design has a law."""
+    if not arms:
+        return []
     if goals.objective == "law":
         return [_law(state.fit, state.arm, goals) for state in arms]
     if goals.objective == "predict":

@@ -12,7 +12,7 @@ from analysis import fit_law
 from analysis.policy.adaptive import propose
 from analysis.policy.belief import prediction
 from analysis.policy.goals import Goals, Terms
-from analysis.policy.objectives import Doubt, arms_that_can_win, chances_of_best
+from analysis.policy.objectives import Doubt, arms_that_can_win, chances_of_best, current_sds
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from analysis.verdict.verdict import verdict
@@ -169,3 +169,11 @@ def test_runs_under_way_make_a_further_one_worth_less() -> None:
 def test_goals_that_ask_for_nothing_are_refused_in_one_line(goals: dict, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Goals(**goals)
+
+
+@pytest.mark.parametrize("objective", ["verdict", "law", "predict", "target", "best"])
+def test_where_no_arm_has_a_law_nothing_is_to_be_learnt_of_any(objective: str) -> None:
+    """Given settings of an adaptive design, each run at one size, the log of what runs taught is empty."""
+    goals = Goals(objective=objective, n_target=2_000, target_error=0.2)  # type: ignore[arg-type]
+
+    assert current_sds([], goals) == {}
