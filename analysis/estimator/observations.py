@@ -25,11 +25,14 @@ def log_errors(errors: ArrayLike) -> Floats:
     return logs
 
 
+def log_counted(errors: ArrayLike, test_size: int | None = None) -> Floats:
+    """The same, no mistake on `test_size` images being half of one where that is known; same shape."""
+    return log_errors(counted_error(errors, test_size) if test_size else errors)
+
+
 def error_of_run(errors: ArrayLike, test_size: int | None = None) -> float:
-    """A run's error, as fits and decisions have it: the geometric mean over its fine-tunes, (fine-tunes,), no mistake
-    on `test_size` images being half of one."""
-    counted = errors if not test_size else counted_error(errors, test_size)
-    return float(np.exp(log_errors(counted).mean()))
+    """A run's error, as fits and decisions have it: the geometric mean over its fine-tunes, (fine-tunes,)."""
+    return float(np.exp(log_counted(errors, test_size).mean()))
 
 
 _SIZES_RULE = f"sizes must lie between {SIZES[0]:g} and {SIZES[1]:g}"

@@ -211,11 +211,11 @@ def _of_money(said: ExchangeAnswer) -> tuple[str, ...]:
     elif np.isinf(until.low):
         wins = "renders win at every n that the runs cover"
     elif until.median == 0:
-        most = "at every n" if np.isinf(until.high) else f"up to {_images(until.high)} images"
-        wins = f"labels are likelier to win at every n that was run (95 %: renders {most} at best)"
+        most = f"renders up to {_images(until.high)} images at best"
+        wins = f"labels are likelier to win at every n that was run (95 %: {most})"
     elif np.isinf(until.median):
-        least = "at no n" if until.low == 0 else f"up to {_images(until.low)} images"
-        wins = f"renders are likelier to win at every n that the runs cover (95 %: {least} at worst)"
+        least = f"up to {_images(until.low)} images at worst"
+        wins = f"renders are likelier to win at every n that the runs cover (95 %: {least})"
     else:
         wins = f"renders win up to {_images(until.median)} images{_to(until)}, labels after"
     chance = max(said.renders_win, 1 - said.renders_win)

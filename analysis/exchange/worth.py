@@ -111,9 +111,8 @@ def labels_of_more(fit: ExchangeFit, n: float, s: float, more: float) -> Floats:
     sizes, labels = _cells([n, n + more], s)
     errors = fit.predict(sizes, labels, luck=False)
     slope = _slope_in_s(fit, sizes[:1], labels[:1])[:, 0]
-    more_log = (errors[:, 1] - errors[:, 0]) / slope
-    with np.errstate(over="ignore"):
-        return np.where(more_log > np.log(_SPAN), np.inf, s * np.expm1(np.minimum(more_log, np.log(_SPAN))))
+    more_log, most = (errors[:, 1] - errors[:, 0]) / slope, np.log(_SPAN)
+    return np.where(more_log > most, np.inf, s * np.expm1(np.minimum(more_log, most)))
 
 
 def a_render_by_the_law(fit: ExchangeFit, n: ArrayLike, s: ArrayLike) -> Floats:

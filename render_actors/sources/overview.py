@@ -15,6 +15,7 @@ from tasks.data.readers.pictures import (
     bits_in_words,
     cache_root,
     copies_in_words,
+    files_by_content,
     look_at,
     twins_in_words,
 )
@@ -53,11 +54,9 @@ def overview(source: Source, tell: Tell) -> tuple[list[str], Sizes]:
     return lines + _classes_in_words(source), Sizes(images, boxes, of_image)
 
 
-def contents_of(source: Source, tell: Tell) -> dict[str, str]:
+def source_by_content(source: Source, tell: Tell) -> dict[str, str]:
     """The images of a folder by the hash of their bytes."""
-    files = list(contents(source).entries)
-    facts = look_at(Path(source.where), files, cache_root(), tell)
-    return {facts[file].content: file for file in files}
+    return files_by_content(Path(source.where), list(contents(source).entries), cache_root(), tell)
 
 
 def classes_counted(source: Source) -> str:

@@ -145,7 +145,7 @@ def _fashion_mnist() -> Check:
 def _trackers() -> Check:
     missing = [name for name in EXTRAS["trackers"] if find_spec(name) is None]
     found = ", ".join(f"{name} {'absent' if name in missing else 'there'}" for name in EXTRAS["trackers"])
-    remedy = f"only needed for `tracking`: {install('trackers')}"
+    remedy = f"only needed for `log_to`: {install('trackers')}"
     return Check("trackers", not missing, found, remedy, needed=False)
 
 

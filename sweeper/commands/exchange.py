@@ -141,9 +141,8 @@ def answers(
                 [row.error for row in own],
                 seed=[row.seed for row in own],
             )
-            at = {"n": question.n, "s": question.s}
             doubt = doubt_of_labels(fit.runs.n, fit.runs.s, fit.runs.error, classes)
-            said = answer(fit, **at, prices=prices, target_error=target, level=level, doubt=doubt)
+            said = answer(fit, n=question.n, s=question.s, prices=prices, target_error=target, level=level, doubt=doubt)
             found[arm] = Rate(tuple(own), fit, said)
         except ValueError as error:
             refusals.append(f"{table}: {name}: {error}")

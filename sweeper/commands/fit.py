@@ -227,7 +227,8 @@ def _beside(answer: ArmAnswer, target: float | None) -> Iterator[str]:
     fit, said = answer.fit, answer.verdict
     if target is not None:
         yield f"  P(C > {target:g}) = {answer.gap_above_target:.3f}; {_needed(fit, target)}"
-    if "next doubling" not in said.sentence:
+    # Without a target these verdicts are of the doubling itself.
+    if target is not None or said.label not in ("render more", "change the rendering"):
         low, high = said.next_doubling_interval
         yield (
             f"  Another doubling, to n = {2 * fit.n.max():,.0f}, lowers the error by {said.next_doubling:.1%} of it"

@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,12 +11,12 @@ import numpy as np
 from render_actors.setting.setting import RenderSetting
 from render_actors.setting.source import Source
 from render_actors.sources.overview import classes_counted as classes_of_renders
-from render_actors.sources.overview import contents_of, overview
+from render_actors.sources.overview import overview, source_by_content
 from render_actors.sources.repeated import NotDrawnError, check_repeats
 from sweeper.config.schema import SweepConfig
 from sweeper.errors import bad_input, one_line
 from sweeper.stages.image_sets import setting_of
-from tasks.data.cache.overview import classes_counted, files_by_content
+from tasks.data.cache.overview import classes_counted, split_by_content
 from tasks.data.cache.split import Split
 from tasks.data.catalogue import RealData, default_fit
 from tasks.data.readers.class_levels import first_of
@@ -47,6 +47,7 @@ def look_over(config: SweepConfig, real: RealData) -> Found:
     if photographs is not None:
         _add(found, sizes_in_words("photographs", photographs, side, fit))
         found.sizes += classes_in_words("photographs to learn from", photographs_classes(real))
+    contents = photographs_by_content(real) if photographs is not None else {}
     for name in config.renderings:
         setting = setting_of(config, name)
         source = setting.source
@@ -57,7 +58,7 @@ def look_over(config: SweepConfig, real: RealData) -> Found:
             continue
         with bad_input(f"renderings.{name}: "):
             lines, sizes = overview(source, log.warning)
-        found.minds += [*lines, *photographs_among(name, source, real)]
+        found.minds += [*lines, *photographs_among(name, source, contents)]
         what = f"renders {name}"
         _add(found, sizes_in_words(what, sizes, config.render.resolution, source.fit))
         found.sizes += classes_in_words(what, classes_of_renders(source))
@@ -66,18 +67,26 @@ def look_over(config: SweepConfig, real: RealData) -> Found:
     return found
 
 
-def photographs_among(name: str, source: Source, real: RealData) -> list[str]:
+def photographs_by_content(real: RealData) -> dict[str, dict[str, str]]:
+    """The photographs of each split by the hash of their bytes; none of sets that are one file."""
+    splits = {"test": real.testing, "train": real.training}
+    return {
+        name: split_by_content(split, cache_root(), log.warning)
+        for name, split in splits.items()
+        if isinstance(split, Split)
+    }
+
+
+def photographs_among(name: str, source: Source, photographs: Mapping[str, Mapping[str, str]]) -> list[str]:
     """A line for each split of which pictures are among the renders, byte by byte."""
-    ours, lines = contents_of(source, log.warning), list[str]()
+    ours, lines = source_by_content(source, log.warning), list[str]()
     why = {"test": "what is tested on is learnt from, and errors are too low", "train": "these are no renders"}
-    for which, split in (("test", real.testing), ("train", real.training)):
-        theirs = files_by_content(split, cache_root(), log.warning) if isinstance(split, Split) else {}
-        shared = ours.keys() & theirs.keys()
-        if shared:
+    for split, theirs in photographs.items():
+        if shared := ours.keys() & theirs.keys():
             one = min(shared)
             lines.append(
-                f"renderings.{name}: {len(shared):,} of its {len(ours):,} images are {which} photographs, byte by byte"
-                f" ({ours[one]} is {theirs[one]}): {why[which]}; take them out"
+                f"renderings.{name}: {len(shared):,} of its {len(ours):,} images are {split} photographs, byte by byte"
+                f" ({ours[one]} is {theirs[one]}): {why[split]}; take them out"
             )
     return lines
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
+from analysis.policy.goals import Objective
 from analysis.policy.registry import OURS, POLICIES
 from render_actors.setting.source import Fit
 from sweeper.config.budget import Budget, Prices, Stop, Target
@@ -172,7 +173,7 @@ class SweepConfig(Model):
 
     name: Name
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = 0
-    objective: Literal["verdict", "law", "predict", "target", "best", "exchange"] = "verdict"
+    objective: Literal[Objective, "exchange"] = "verdict"
     n_target: Count | None = None
     output: str | None = None
     store: str = "runs/artifacts"

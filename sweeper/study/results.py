@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.estimator.observations import counted_error, log_errors
+from analysis.estimator.observations import counted_error, log_counted
 from analysis.policy.runs import Run
 from sweeper.storage.filesystem import full_disk_as_storage_error
 from sweeper.storage.run_folder import remove, sync
@@ -234,7 +234,7 @@ def runs(observations: Iterable[Observation]) -> list[MeasuredRun]:
 
 
 def _measured(run: Run, rows: list[Observation]) -> MeasuredRun:
-    logs = np.array([_log_error(row) for row in rows])
+    logs = np.array([float(log_counted(row.error, row.test_size)) for row in rows])
     variance = float(np.var(logs, ddof=1) / len(logs)) if len(logs) > 1 else None
     sizes = {row.test_size for row in rows}
     size = sizes.pop() if len(sizes) == 1 else 0
@@ -244,8 +244,3 @@ def _measured(run: Run, rows: list[Observation]) -> MeasuredRun:
         resampled = np.log(counted_error([row.resampled for row in rows], size)).mean(axis=0)
     errors = tuple(row.error for row in rows)
     return MeasuredRun(run, float(logs.mean()), variance, len(rows), errors, size or None, resampled)
-
-
-def _log_error(row: Observation) -> float:
-    counted = np.log(counted_error(row.error, row.test_size)) if row.test_size else log_errors(row.error)
-    return float(counted)

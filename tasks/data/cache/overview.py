@@ -9,7 +9,15 @@ from tasks.base import TaskError
 from tasks.data.cache.split import Split
 from tasks.data.readers.class_levels import counts_in_words, first_of
 from tasks.data.readers.images import turned_size
-from tasks.data.readers.pictures import Picture, Tell, bits_in_words, copies_in_words, look_at, twins_in_words
+from tasks.data.readers.pictures import (
+    Picture,
+    Tell,
+    bits_in_words,
+    copies_in_words,
+    files_by_content,
+    look_at,
+    twins_in_words,
+)
 from tasks.data.readers.sizes import Sizes, views_in_words
 from tasks.label_forms import FORMS, IGNORED
 
@@ -52,11 +60,9 @@ def overview(splits: dict[str, Split], cache: Path, tell: Tell) -> tuple[list[st
     return list(dict.fromkeys(lines)), sizes["train"]
 
 
-def files_by_content(split: Split, cache: Path, tell: Tell) -> dict[str, str]:
+def split_by_content(split: Split, cache: Path, tell: Tell) -> dict[str, str]:
     """The pictures of a split that were opened, by the hash of their bytes."""
-    files = [split.files(index)[0] for index in opened_of(len(split))]
-    facts = look_at(split.root, files, cache, tell)
-    return {facts[file].content: file for file in files}
+    return files_by_content(split.root, [split.files(index)[0] for index in opened_of(len(split))], cache, tell)
 
 
 class _Classes:

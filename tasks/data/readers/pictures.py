@@ -99,6 +99,12 @@ def look_at(root: Path, files: Sequence[str], cache: Path, tell: Tell, *, number
     return found
 
 
+def files_by_content(root: Path, files: Sequence[str], cache: Path, tell: Tell) -> dict[str, str]:
+    """These pictures below `root` by the hash of their bytes, the last of equal ones."""
+    facts = look_at(root, files, cache, tell)
+    return {facts[file].content: file for file in files}
+
+
 def content_groups(facts: dict[str, Picture], files: Sequence[str]) -> np.ndarray:
     """A number for each file, the same for those of the same bytes, int64 (N,)."""
     numbers: dict[str, int] = {}

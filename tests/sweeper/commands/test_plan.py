@@ -138,3 +138,10 @@ def test_a_backbone_with_weights_is_an_arm_beside_the_same_network_without(tmp_p
 def test_weights_that_cannot_be_are_one_line(tmp_path: Path, pretrain: dict[str, object], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         check(own_sweep(tmp_path, pretrain=pretrain))
+
+
+def test_weights_of_n_0_and_of_a_network_exclude_each_other(tmp_path: Path) -> None:
+    named = {"backbones": ["small_resnet@mine"], "weights": {"mine": "w.pt"}}
+
+    with pytest.raises(BadInput, match="finetune.init is for every backbone, and NETWORK@NAME has weights of its own"):
+        check(own_sweep(tmp_path, pretrain=named, finetune={"init": "w.pt"}))

@@ -148,3 +148,18 @@ def test_a_folder_that_grew_and_was_renamed_is_the_same(tmp_path: Path) -> None:
     renamed["renderings"]["bought"]["source"]["path"] = str(tmp_path / "renders-of-spring")
 
     assert checkpoints(sweep_of(tmp_path, renamed)) == before
+
+
+def test_a_picture_exchanged_under_its_name_is_seen_where_the_format_does_not_compress(tmp_path: Path) -> None:
+    """Given bitmaps, whose size in bytes is the same whatever they show."""
+    folder, names = tmp_path / "bought", [f"{k:04d}.bmp" for k in range(40)]
+    for k, name in enumerate(names):
+        save(picture(k), folder / "images" / name)
+    write(folder / "annotations.json", listing(names))
+    before = checkpoints(sweep(tmp_path))
+
+    for k, name in enumerate(names):
+        save(picture(199 - k), folder / "images" / name)
+    another_process()
+
+    assert not set(checkpoints(sweep(tmp_path))) & set(before)
