@@ -146,6 +146,13 @@ def setting(fit: EffectsFit, place: int) -> Setting:
     return Setting(fit.factors.named(place), runs, float(np.median(draws)), _interval(draws), chance)
 
 
+def foretold(fit: EffectsFit, place: int) -> tuple[float, tuple[float, float]]:
+    """What the error of one more run of a combination will be: median and the interval that holds 95 %."""
+    rng = np.random.default_rng(place)
+    draws = np.exp(np.minimum(fit.level[:, place] + fit.noise * rng.standard_normal(fit.noise.size), 0.0))
+    return float(np.median(draws)), _interval(draws)
+
+
 def variance_shares(fit: EffectsFit) -> dict[str, float]:
     """Shares of the variance between settings: main effects, pairs, and each setting's own; means over the draws."""
     centred = fit.level - fit.level.mean(axis=1, keepdims=True)

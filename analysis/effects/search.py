@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import ndtr
 
 from analysis.effects.design import fraction
 from analysis.effects.factors import Factors
@@ -31,6 +32,26 @@ def next_setting(fit: EffectsFit) -> int:
 def recommended(fit: EffectsFit) -> int:
     """The combination with the lowest expected error, run or not."""
     return int(fit.error.mean(axis=0).argmin())
+
+
+def repeat_gains(fit: EffectsFit, places: Sequence[int], under_way: Sequence[int]) -> Floats:
+    """By how much one more run of each is expected to lower the error of the one that is then recommended; (places,).
+
+    Knowledge gradient (Frazier, Powell and Dayanik 2008) of one setting against the best of the others, whose
+    expectations stay. `under_way`: runs of each that are not measured yet.
+    """
+    error = fit.error[:, list(places)]
+    mean = error.mean(axis=0)
+    noise = np.maximum(mean**2 * float((fit.noise**2).mean()), 1e-300)
+    variance = error.var(axis=0)
+    variance /= 1 + np.asarray(under_way) * variance / noise
+    moves = variance / np.sqrt(variance + noise)
+    if len(places) < 2:
+        return np.zeros(len(places))
+    lowest, second = np.partition(mean, 1)[:2]
+    apart = np.abs(mean - np.where(mean == lowest, second, lowest)) / np.maximum(moves, 1e-300)
+    gains: Floats = moves * (np.exp(-0.5 * apart**2) / np.sqrt(2 * np.pi) - apart * ndtr(-apart))
+    return np.maximum(gains, 0.0)
 
 
 def search(

@@ -44,6 +44,15 @@ class GroupEffects:
         lowest = self.fit.error[:, list(self.arms)].min(axis=1)
         return float((self.fit.error[:, place] <= lowest + tie).mean())
 
+    def chance_lower(self, places: Sequence[int], by: float) -> float:
+        """Probability that one of `places` has an error lower by more than `by` than the arm that was run and has the
+        lowest expected error."""
+        if not places:
+            return 0.0
+        seen = [at for at in self.fit.measured.place.tolist() if at in self.arms]
+        leader = min(seen, key=lambda at: float(self.fit.error[:, at].mean()))
+        return float((self.fit.error[:, list(places)].min(axis=1) < self.fit.error[:, leader] - by).mean())
+
 
 def effects_of(
     config: SweepConfig, plan: Plan, runs: Sequence[MeasuredRun], fits: Mapping[str, LawFit]

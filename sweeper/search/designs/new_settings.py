@@ -1,19 +1,24 @@
 """What to run next where renderings are an adaptive design: any combination, for its chance to be the best. Pure.
 
-It begins with a fraction of the factorial, a run each at `n_target`. Then every combination that was never run is
-looked at for what a run of it is expected to gain on the lowest error so far, per cost of its images, pre-training and
-fine-tunes. Money for a run of the setting that is recommended is kept, so that the sweep can end with it.
+It begins with a fraction of the factorial, a run each at `n_target`. Then combinations that were never run are looked
+at for what a run is expected to gain on the lowest error so far, per cost of its images, pre-training and fine-tunes,
+as long as one of them may still have a lower error. Money for a run of the setting that is recommended is kept, so that
+the sweep can end with it. Then what is open is which of the settings that were run is the best: those that can be are
+run again.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from analysis.amounts import money
-from analysis.effects.answers import in_words
-from analysis.effects.search import recommended
-from analysis.policy.goals import Terms
-from analysis.policy.objectives import Expected
+from analysis.effects.answers import foretold, in_words
+from analysis.effects.search import recommended, repeat_gains
+from analysis.policy.goals import Goals, Terms
+from analysis.policy.objectives import Expected, arms_that_can_win
 from analysis.policy.proposal import Proposal, Stop
 from analysis.policy.runs import Run
 from sweeper.config.schema import SweepConfig
@@ -43,77 +48,130 @@ def choose_setting(
     terms: Terms,
 ) -> Proposal | Stop:
     """The next run, or the reason to stop; every group of a backbone and fine-tuning task until its best is certain."""
-    offers = [
-        offer
-        for group in known.effects.values()
-        for offer in _offers(config, plan, known, group, (*pending, *refused), cost, terms)
-    ]
     if not known.effects:
         return Stop("failed", "too few settings were run to say what is best; see why their runs failed")
+    taken = (*(each.run for each in known.runs), *pending, *refused)
+    races = [_Race(name, group, terms.goals, config, taken) for name, group in known.effects.items()]
+    wanted = [run for race in races for run in race.wanted(plan, cost)]
+    offers = [each for each in wanted if each.cost + each.kept <= terms.budget_left]
     if offers:
-        return max(offers, key=lambda offer: (offer.gain or 0.0) / max(offer.cost, 1e-12))
-    if _all_certain(known, terms):
-        return Stop("best", _winners(known, terms))
-    done = {run.arm for run in (*(each.run for each in known.runs), *pending, *refused)}
-    if all(arm.name in done for arm in plan.arms):
-        return Stop("exhausted", f"every setting has been run; {_winners(known, terms)}")
-    dear = f"no run fits into what is left of the budget: {money(max(terms.budget_left, 0.0), terms.unit)}"
-    return Stop("budget", f"{dear}; {_winners(known, terms)}")
+        return max(offers, key=lambda each: each.gain / max(each.cost, 1e-12)).proposal(terms)
+    said = "; ".join(race.winner for race in races)
+    if all(race.is_certain for race in races):
+        return Stop("best", said)
+    if wanted:
+        left = money(max(terms.budget_left, 0.0), terms.unit)
+        return Stop("budget", f"no run fits into what is left of the budget: {left}; {said}")
+    return Stop("exhausted", f"every setting that can be the best has been run as often as the policy allows; {said}")
 
 
-def _offers(
-    config: SweepConfig,
-    plan: Plan,
-    known: Knowledge,
-    group: GroupEffects,
-    taken: Sequence[Run],
-    cost: Callable[[Run], float],
-    terms: Terms,
-) -> list[Proposal]:
-    """Runs of a group's settings that can be paid; that of the recommended one alone where the answer is certain."""
-    done = {run.arm for run in (*(each.run for each in known.runs), *taken) if run.n == group.n}
-    gains, best = group.fit.expected_gain(), recommended_arm(group)
-    certain = group.chance(best, terms.goals.tie) >= terms.goals.level
-    kept = 0.0 if group.arms[best].name in done else cost(plan.run(group.arms[best], group.n, config.seed))
-    offers = []
-    for at, arm in group.arms.items():
-        if arm.name in done or (certain and at != best):
-            continue
-        run = plan.run(arm, group.n, config.seed)
-        price = cost(run)
-        if price + (kept if at != best else 0.0) <= terms.budget_left:
-            offers.append(_offer(group, at, run, price, float(gains[at]), terms, asked=certain))
-    return offers
+@dataclass(frozen=True)
+class _Offer:
+    """A run that would teach what is best. `gain`: in log error. `kept`: to be left over for another run."""
+
+    run: Run
+    gain: float
+    cost: float
+    kept: float
+    why: str
+    todo: str
+    chance: float
+
+    def proposal(self, terms: Terms) -> Proposal:
+        spread = float(np.sqrt(self.chance * (1 - self.chance)))
+        expected = Expected("best", spread, spread, self.why, self.todo)
+        said = f"{self.why}: a run at n = {self.run.n:,} is expected to {self.todo}"
+        return Proposal(self.run, self.gain, self.cost, terms.unit, said, terms.budget_left - self.cost, expected)
 
 
-def _offer(group: GroupEffects, at: int, run: Run, price: float, gain: float, terms: Terms, *, asked: bool) -> Proposal:
-    chance = group.chances[run.arm]
-    levels = in_words(group.fit.factors.named(at))
-    now = float(np.sqrt(chance * (1 - chance)))
-    why = "the setting that is recommended, never run" if asked else f"never run: {levels}, the best with {chance:.0%}"
-    lowest = float(np.exp(group.fit.measured.mean.min()))
-    todo = f"undercut the lowest error so far by {100 * gain * lowest:.2g} points"
-    expected = Expected("best", now, now, why, todo)
-    said = f"{why}: a run at n = {run.n:,} is expected to {todo}"
-    return Proposal(run, max(gain, 1e-12), price, terms.unit, said, terms.budget_left - price, expected)
+@dataclass(frozen=True)
+class _Race:
+    """The settings of one backbone and fine-tuning task, of which the best is looked for.
+
+    `taken`: all runs that were made, are under way, or failed.
+    """
+
+    name: str
+    group: GroupEffects
+    goals: Goals
+    config: SweepConfig
+    taken: Sequence[Run]
+
+    @cached_property
+    def times(self) -> Counter[str]:
+        """How often each arm was run at this size."""
+        return Counter(run.arm for run in self.taken if run.n == self.group.n)
+
+    @cached_property
+    def best(self) -> int:
+        """The place of the arm that is recommended."""
+        return recommended_arm(self.group)
+
+    @cached_property
+    def is_certain(self) -> bool:
+        """Whether no arm has an error lower by more than the tie than that of the recommended one."""
+        return self.group.chance(self.best, self.goals.tie) >= self.goals.level
+
+    @cached_property
+    def new(self) -> list[int]:
+        """The places of arms that were never run; none where it is certain that they have no lower error."""
+        never = [at for at, arm in self.group.arms.items() if not self.times[arm.name]]
+        return never if self.group.chance_lower(never, self.goals.tie) > 1 - self.goals.level else []
+
+    @property
+    def winner(self) -> str:
+        """What is recommended, and how sure that is."""
+        group, tie = self.group, self.goals.tie
+        within = f" or within {tie:g} of it" if tie else ""
+        what, chance = in_words(group.fit.factors.named(self.best)), group.chance(self.best, tie)
+        return f"for {self.name} {what} has the lowest error at n = {group.n:,}{within} with probability {chance:.1%}"
+
+    def wanted(self, plan: Plan, cost: Callable[[Run], float]) -> Iterator[_Offer]:
+        """Runs that would teach what is best: of the recommended setting, if it was never run; of others, unless the
+        answer is certain; again of those that can be the best, once no other can."""
+        best_arm = self.group.arms[self.best]
+        untried = not self.times[best_arm.name]
+        kept = cost(plan.run(best_arm, self.group.n, self.config.seed)) if untried else 0.0
+        if self.is_certain or not self.new:
+            yield from [self._first(self.best, plan, cost, 0.0)] if untried else []
+        else:
+            yield from (self._first(at, plan, cost, 0.0 if at == self.best else kept) for at in self.new)
+        if not (self.is_certain or self.new or untried):
+            yield from self._repeats(plan, cost)
+
+    def _first(self, at: int, plan: Plan, cost: Callable[[Run], float], kept: float) -> _Offer:
+        group, arm = self.group, self.group.arms[at]
+        run = plan.run(arm, group.n, self.config.seed)
+        gain, chance = float(group.fit.expected_gain()[at]), group.chances[arm.name]
+        levels = in_words(group.fit.factors.named(at))
+        said = f"never run: {levels}, the best with {chance:.0%}"
+        why = "the setting that is recommended, never run" if self.is_certain or not self.new else said
+        lowest = float(np.exp(group.fit.measured.mean.min()))
+        todo = f"undercut the lowest error so far by {100 * gain * lowest:.2g} points{self._told(at)}"
+        return _Offer(run, max(gain, 1e-12), cost(run), kept, why, todo, chance)
+
+    def _repeats(self, plan: Plan, cost: Callable[[Run], float]) -> Iterator[_Offer]:
+        group, chances = self.group, self.group.chances
+        hopeful = arms_that_can_win(chances, self.goals)
+        measured = np.bincount(group.fit.measured.place, group.fit.measured.runs, group.fit.unmeasured.size)
+        under_way = [max(0, self.times[arm.name] - int(measured[at])) for at, arm in group.arms.items()]
+        gains = repeat_gains(group.fit, list(group.arms), under_way)
+        for (at, arm), gain in zip(group.arms.items(), gains.tolist(), strict=True):
+            times = self.times[arm.name]
+            if not measured[at] or arm.name not in hopeful or times >= self.config.policy.max_seeds:
+                continue
+            run = plan.run(arm, group.n, self.config.seed + times)
+            levels, chance = in_words(group.fit.factors.named(at)), chances[arm.name]
+            why = f"again, since none that was never run can be the best: {levels}, the best with {chance:.0%}"
+            todo = f"lower the error of what is recommended by {100 * gain:.2g} points{self._told(at)}"
+            yield _Offer(run, max(gain, 1e-12), cost(run), 0.0, why, todo, chance)
+
+    def _told(self, at: int) -> str:
+        middle, (low, high) = foretold(self.group.fit, at)
+        return f" (its error is foretold as {middle:.1%}, {low:.1%} to {high:.1%})"
 
 
 def recommended_arm(group: GroupEffects) -> int:
     """The place of the arm with the lowest expected error; combinations that are no arm cannot be run."""
     best = recommended(group.fit)
     return best if best in group.arms else min(group.arms, key=lambda at: float(group.fit.error[:, at].mean()))
-
-
-def _all_certain(known: Knowledge, terms: Terms) -> bool:
-    groups = known.effects.values()
-    return all(group.chance(recommended_arm(group), terms.goals.tie) >= terms.goals.level for group in groups)
-
-
-def _winners(known: Knowledge, terms: Terms) -> str:
-    said, tie = [], terms.goals.tie
-    within = f" or within {tie:g} of it" if tie else ""
-    for name, group in known.effects.items():
-        place = recommended_arm(group)
-        what, chance = in_words(group.fit.factors.named(place)), group.chance(place, tie)
-        said.append(f"for {name} {what} has the lowest error at n = {group.n:,}{within} with probability {chance:.1%}")
-    return "; ".join(said)
