@@ -28,10 +28,8 @@ Quantity = Literal["share of gap", "rate"]
 # Of the logit of the share: a main effect of 0.3 moves a share of 60 % by 7 points. Rates differ less.
 PRIORS: Mapping[Quantity, EffectsPrior] = {
     "share of gap": EffectsPrior(scale=(0.3, 0.8)),
-    "rate": EffectsPrior(scale=(0.1, 0.8)),
+    "rate": EffectsPrior(scale=(0.2, 0.8)),
 }
-# From fewer arms nothing can be said that their own laws do not say.
-FEWEST_ARMS = 3
 _LEVEL = 0.95
 _SHARES = (0.02, 0.98)
 _UNBOUNDED = (-np.inf, np.inf)
@@ -61,7 +59,7 @@ class CurveEffect:
 
 
 def curve_fits(factors: Factors, laws: Mapping[int, LawFit], n: float, seed: int = 0) -> dict[Quantity, EffectsFit]:
-    """The fit of each quantity of which FEWEST_ARMS arms or more say something.
+    """The fit of each quantity of which `fewest_arms` or more say something.
 
     Args:
         factors: what settings differ in.
@@ -70,16 +68,21 @@ def curve_fits(factors: Factors, laws: Mapping[int, LawFit], n: float, seed: int
         seed: decides the draws.
     """
     runs = {str(place): (law.n, law.error, law.log_variance) for place, law in laws.items()}
-    if len(runs) < FEWEST_ARMS:
+    if len(runs) < fewest_arms(factors):
         return {}
     alone = fit_laws(runs, seed=seed, groups={name: name for name in runs})
     found = dict[Quantity, EffectsFit]()
     for quantity, prior in PRIORS.items():
         told = {int(name): said for name, law in alone.items() if (said := _told(law, quantity, n)) is not None}
-        if len(told) >= FEWEST_ARMS:
+        if len(told) >= fewest_arms(factors):
             measured = measured_of(list(told), [mean for mean, _ in told.values()], [v for _, v in told.values()])
             found[quantity] = fit_effects(factors, measured, prior=prior, within=_UNBOUNDED, seed=seed)
     return found
+
+
+def fewest_arms(factors: Factors) -> int:
+    """One more than there are main effects and a mean, and three at least."""
+    return max(3, 2 + sum(len(levels) - 1 for levels in factors.levels.values()))
 
 
 def curve_effects(fits: Mapping[Quantity, EffectsFit]) -> tuple[CurveEffect, ...]:
