@@ -13,7 +13,7 @@ demo: setup
 
 test:
 	@./setup.sh test
-	$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile
+	$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadgroup
 
 test-slow:
 	@./setup.sh test
