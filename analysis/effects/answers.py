@@ -12,7 +12,7 @@ from analysis.amounts import money
 from analysis.effects.curves import CurveEffect
 from analysis.effects.curves import in_words as curve_in_words
 from analysis.effects.fit import EffectsFit
-from analysis.effects.search import next_setting, recommended
+from analysis.effects.search import next_run, recommended
 from analysis.estimator.law_fit import shortest_interval
 from analysis.laws import Floats
 
@@ -87,14 +87,14 @@ class Effects:
     pairs: tuple[PairEffect, ...]
     best: Setting
     best_measured: Setting
-    next: Setting | None
+    next: Setting
     shares: dict[str, float]
     curves: tuple[CurveEffect, ...] = ()
 
 
 def answers(fit: EffectsFit, n: float | None = None, curves: tuple[CurveEffect, ...] = ()) -> Effects:
     """The answers of a fit; `n`: the number of images whose errors were fitted; `curves`: of the settings' laws."""
-    next_place = next_setting(fit) if fit.unmeasured.any() else None
+    next_place = next_run(fit)
     seen = fit.measured.place
     lowest = int(seen[fit.error[:, seen].mean(axis=0).argmin()])
     return Effects(
@@ -105,7 +105,7 @@ def answers(fit: EffectsFit, n: float | None = None, curves: tuple[CurveEffect, 
         pairs=tuple(sorted(pair_effects(fit), key=lambda each: -each.size)),
         best=setting(fit, recommended(fit)),
         best_measured=setting(fit, lowest),
-        next=None if next_place is None else setting(fit, next_place),
+        next=setting(fit, next_place),
         shares=variance_shares(fit),
         curves=curves,
     )
@@ -201,10 +201,11 @@ def sentences(said: Effects, prices: Mapping[str, float] | None = None, unit: st
     many = f"the best of the {said.settings} settings is most likely {in_words(best.levels)}"
     told = "" if best.runs else ", never rendered"
     lines.append(f"{many}{told} ({best.chance_best:.0%}): error {best.error:.1%} ({_points(best.interval)})")
-    if said.next is not None and said.best.chance_best < LEVEL:
+    if said.best.chance_best < LEVEL:
         price = (prices or {}).get(in_words(said.next.levels))
         paid = "" if price is None else f" for {money(price, unit)}"
-        lines.append(f"one more run, of {in_words(said.next.levels)}{paid}, would teach most of what is best")
+        again = " again" if said.next.runs else ""
+        lines.append(f"one more run, of {in_words(said.next.levels)}{again}{paid}, would teach most of what is best")
     return lines
 
 

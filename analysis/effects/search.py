@@ -29,6 +29,17 @@ def next_setting(fit: EffectsFit) -> int:
     return int(min(places, key=lambda place: (-float(f"{gain[place]:.9e}"), expected[place])))
 
 
+def next_run(fit: EffectsFit, level: float = 0.95) -> int:
+    """The combination whose run teaches most of what is best: one never run, unless it is certain that none of them is
+    better than the best of those that were run; then one that was run, again."""
+    seen = fit.measured.place.tolist()
+    leader = min(seen, key=lambda place: float(fit.error[:, place].mean()))
+    never = fit.error[:, fit.unmeasured]
+    if never.size and float((never.min(axis=1) < fit.error[:, leader]).mean()) > 1 - level:
+        return next_setting(fit)
+    return int(seen[repeat_gains(fit, seen, [0] * len(seen)).argmax()])
+
+
 def recommended(fit: EffectsFit) -> int:
     """The combination with the lowest expected error, run or not."""
     return int(fit.error.mean(axis=0).argmin())

@@ -23,11 +23,13 @@ from sweeper.storage.artifacts import ArtifactStore, Manifest
 from sweeper.storage.tested import scores_of_test_images
 from sweeper.study import results
 from sweeper.study.arms import Arm
+from sweeper.study.attributes import rendering_levels
 
 
 @dataclass(frozen=True)
 class Kept:
     """One fine-tune. `sweep`, `sweep_seed`: the sweep file's name and seed. `dataset`, `s`: photographs and how many.
+    `attributes`: a JSON object with the level of every attribute of the rendering, {} where n = 0.
 
     `right`: whether each of `test_size` test images was told right, as np.packbits packs it; None where the metric is
     no share of images or the store lacks it. `steps`, `lr`: of the fine-tune. `finetune_s`, `pretrain_s`:
@@ -41,6 +43,7 @@ class Kept:
     dataset: str
     s: int
     rendering: str
+    attributes: str
     pretrain_task: str
     backbone: str
     finetune_task: str
@@ -64,6 +67,11 @@ class Kept:
         """What tells it from every other fine-tune: the study knows the photographs, the recipe and the arm."""
         return self.study, self.n, self.s, self.seed, self.repeat
 
+    @property
+    def lacks_something(self) -> bool:
+        """Whether its sweep may tell more of it: what was right, or the attributes, which older tables had not."""
+        return self.right is None or not self.attributes
+
 
 _TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), float | None: pa.float64(), bytes | None: pa.binary()}
 _HINTS = get_type_hints(Kept)
@@ -83,7 +91,7 @@ def collect(folders: Sequence[Path], out: Path) -> str:
         rows = list(_rows(folder))
         if not rows:
             raise BadInput(f"{folder} has no finished fine-tune; run the sweep first")
-        found |= {row.key: row for row in rows if row.key not in found or found[row.key].right is None}
+        found |= {row.key: row for row in rows if row.key not in found or found[row.key].lacks_something}
     order = sorted(found.values(), key=lambda row: (row.dataset, row.s, row.sweep_seed, *_arm_and_run(row)))
     table = pa.Table.from_pylist([vars(row) for row in order], schema=SCHEMA)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -105,9 +113,9 @@ def _read(path: Path) -> list[Kept]:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"{path} cannot be read ({one_line(error)}); give another --out") from None
-    if table.schema.names != SCHEMA.names:
+    if {*table.schema.names, "attributes"} != {*SCHEMA.names}:
         raise BadInput(f"{path} is no table of `sweeper collect`, or of another version; give another --out")
-    return [Kept(**row) for row in table.to_pylist()]
+    return [Kept(**{"attributes": "", **row}) for row in table.to_pylist()]
 
 
 def _rows(folder: Path) -> Iterator[Kept]:
@@ -115,12 +123,15 @@ def _rows(folder: Path) -> Iterator[Kept]:
     if config.is_simulated:
         raise BadInput(f"{folder} is a simulated sweep; this table is for measured runs")
     store, identities = ArtifactStore(config.store, look_only=True), Identities(config)
+    levels = {name: json.dumps(each, sort_keys=True) for name, each in rendering_levels(config).items()}
     for row in results.read(folder / "results", studies(config)):
         if row.split == "test":
-            yield _kept(config, row, store, identities)
+            yield _kept(config, row, levels.get(row.rendering, "{}"), store, identities)
 
 
-def _kept(config: SweepConfig, row: results.Observation, store: ArtifactStore, identities: Identities) -> Kept:
+def _kept(
+    config: SweepConfig, row: results.Observation, attributes: str, store: ArtifactStore, identities: Identities
+) -> Kept:
     settings = json.loads(row.tuned)
     pretraining = store.find(identities.checkpoint(row.run)) if row.n and not Arm.named(row.arm).is_mixed else None
     finetune = _finetune(row, settings, pretraining, store, identities)
@@ -133,6 +144,7 @@ def _kept(config: SweepConfig, row: results.Observation, store: ArtifactStore, i
         dataset=config.finetune.dataset,
         s=row.s,
         rendering=row.rendering,
+        attributes=attributes,
         pretrain_task=row.pretrain_task,
         backbone=row.backbone,
         finetune_task=row.finetune_task,

@@ -2,10 +2,12 @@
 
 The table is a CSV or Parquet file with a row a run: the column `error`, and a column for each factor. Factors are those
 that `--factors` names, else every column that is none of OTHER_COLUMNS. Rows of one `task` (or `finetune_task`,
-`backbone`, `s`) are a group of their own. Where a group has runs at several `n`, each setting's law is fitted, and its
+`backbone`, `s`) are a group of their own. In a table of `sweeper collect` attributes and pre-training tasks are the
+factors, and each of its sweeps is a group. Where a group has runs at several `n`, each setting's law is fitted, and its
 error `at` one n is what effects are effects on. A group that has every setting teaches those that have not.
 """
 
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,13 +26,18 @@ from analysis.effects.model import Measured
 from analysis.effects.seeds import SeedNoise, seed_noise
 from analysis.effects.seeds import in_words as noise_in_words
 from analysis.estimator.observations import LEAST_ERROR, counted_error
+from sweeper.config.factors import word
 from sweeper.errors import BadInput, bad_input
 from sweeper.storage.strict_json import dumps
+from sweeper.study.attributes import TASK_FACTOR
 from sweeper.study.spreadsheet import number, read_cells
 
 GROUP_COLUMNS = ("task", "finetune_task", "backbone", "s")
 RUN_COLUMNS = ("n", "seed", "repeat", "trajectory", "block", "test_size", "error", "cost", "seconds", "split")
 NAME_COLUMNS = ("arm", "rendering")
+# Of a table of `sweeper collect`: its settings' attributes as a JSON object, and what else its runs differ in.
+ATTRIBUTES = "attributes"
+COLLECTED_GROUPS = ("sweep", "dataset", "steps", *GROUP_COLUMNS)
 OTHER_COLUMNS = (*GROUP_COLUMNS, *RUN_COLUMNS, *NAME_COLUMNS)
 # A setting with so many sizes has a law of its own; with fewer only its runs at the size itself count.
 _LAW_SIZES = 2
@@ -109,6 +116,10 @@ def read_runs(table: Path, names: Sequence[str] = ()) -> tuple[list[SettingRun],
         print(f"{table}: {note}", file=sys.stderr)
     if not raw:
         raise BadInput(f"{table} has no rows; give one row a run")
+    groups: Sequence[str] = GROUP_COLUMNS
+    if ATTRIBUTES in raw[0][1] and not names:
+        raw, names = _with_attributes(raw)
+        groups = COLLECTED_GROUPS
     columns = _factor_columns(table, list(raw[0][1]), names)
     runs: dict[SettingRun, list[float]] = defaultdict(list)
     references = 0
@@ -119,7 +130,7 @@ def read_runs(table: Path, names: Sequence[str] = ()) -> tuple[list[SettingRun],
         if n == 0:
             references += 1
             continue
-        runs[_run(where, row, columns, n)].append(_error(where, row, commas))
+        runs[_run(where, row, columns, groups, n)].append(_error(where, row, commas))
     if references:
         print(f"{table}: rows of n = 0 (no pre-training), which no rendering made: {references}", file=sys.stderr)
     if not runs:
@@ -172,13 +183,37 @@ def _factor_columns(table: Path, have: Sequence[str], names: Sequence[str]) -> t
     return found
 
 
-def _run(where: str, row: Mapping[str, Any], columns: Sequence[str], n: float | None) -> SettingRun:
+def _with_attributes(
+    raw: Sequence[tuple[str, dict[str, Any]]],
+) -> tuple[list[tuple[str, dict[str, Any]]], tuple[str, ...]]:
+    """The rows of a collected table with a cell for each attribute, and the factors: attributes that differ, and the
+    pre-training task."""
+    given = []
+    for where, row in raw:
+        try:
+            levels = json.loads(_cell(row, ATTRIBUTES) or "{}")
+        except json.JSONDecodeError:
+            levels = None
+        if not isinstance(levels, dict):
+            raise BadInput(f"{where}: {ATTRIBUTES} is {row[ATTRIBUTES]!r}; give a JSON object of levels by attribute")
+        task = {TASK_FACTOR: _cell(row, TASK_FACTOR)} if levels and _cell(row, TASK_FACTOR) else {}
+        given.append({str(name): word(level) for name, level in levels.items()} | task)
+    known = [levels for levels in given if levels]
+    found = {name: {levels.get(name) for levels in known} for name in sorted({name for each in known for name in each})}
+    differ = tuple(name for name, levels in found.items() if len(levels) > 1)
+    return [(where, row | levels) for (where, row), levels in zip(raw, given, strict=True)], differ
+
+
+def _run(
+    where: str, row: Mapping[str, Any], columns: Sequence[str], groups: Sequence[str], n: float | None
+) -> SettingRun:
     """A row's run; what tells two runs of a setting apart is in `seed`, so that only fine-tunes of one are alike."""
     for name in columns:
         if not _cell(row, name):
             raise BadInput(f"{where}: {name} is empty; give the level of every factor")
-    group = "/".join(cell for name in GROUP_COLUMNS if name not in columns and (cell := _cell(row, name)))
-    told = [_cell(row, name) for name in ("seed", "block", "trajectory")]
+    group = "/".join(cell for name in groups if name not in columns and (cell := _cell(row, name)))
+    # Settings of one seed share scenes and photographs; of a collected table the sweep's seed decides them too.
+    told = [_cell(row, name) for name in ("sweep_seed", "seed", "block", "trajectory")]
     if not any(told) and not _cell(row, "repeat"):
         told.append(where)
     return SettingRun(group, tuple((name, _cell(row, name)) for name in columns), n, "|".join(told), 0.0)

@@ -80,7 +80,8 @@ def _effects(record: Record) -> Iterator[str]:
     prices = record.ledger.usd_per_image()
     for name, group in record.knowledge.effects.items():
         nearest = group.said.next
-        price = {} if prices is None or nearest is None else {in_words(nearest.levels): prices * group.n}
+        # A setting that was run has its renders.
+        price = {} if prices is None or nearest.runs else {in_words(nearest.levels): prices * group.n}
         yield from (f"{name}: {line}" for line in sentences(group.said, price))
 
 

@@ -75,8 +75,7 @@ def _settings(effects: Mapping[str, Effects]) -> Iterator[tuple[str, str, Settin
     for name, said in effects.items():
         yield name, "likeliest the best", said.best
         yield name, "lowest of those run", said.best_measured
-        if said.next is not None:
-            yield name, "to run next", said.next
+        yield name, "to run next", said.next
 
 
 def _points(effect: Effect) -> str:

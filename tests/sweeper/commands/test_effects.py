@@ -7,6 +7,8 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sweeper.commands.effects import as_json, as_text, effects_of_table
@@ -64,6 +66,47 @@ def test_settings_of_one_seed_share_part_of_the_noise_and_it_is_said_how_much(tm
     assert found.noise.own == pytest.approx(0.004, abs=0.002)
     assert "within a seed" in as_text({"": found})
     assert json.loads(as_json({"all": found}))["groups"]["all"]["noise"]["seeds"] == 6
+
+
+def test_a_collected_table_tells_its_attributes_and_a_seed_is_that_of_its_sweep(tmp_path: Path) -> None:
+    """Given rows as `sweeper collect` writes them, from two sweeps of the same settings, one of which repeats a run."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for sweep_seed, look, light, repeat in product((0, 1), ("class", "hue"), ("fix", "random"), (0, 1, 2)):
+        attributes = json.dumps({"look": look, "light": light, "distractors": 0})
+        error = 0.4 - 0.05 * (look == "hue") + 0.001 * rng.standard_normal()
+        told = {
+            "sweep": "which",
+            "sweep_seed": sweep_seed,
+            "seed": sweep_seed,
+            "repeat": repeat,
+            "n": 2000,
+            "steps": 600,
+        }
+        rows.append(told | {"rendering": f"{look}-{light}", "attributes": attributes, "error": error, "lr": 0.01})
+    rows.append(rows[0] | {"seed": 1})
+    rows += [rows[0] | {"n": 0, "rendering": "none", "attributes": "{}", "error": 0.5}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "kept.parquet")
+
+    found = effects_of_table(tmp_path / "kept.parquet")
+
+    (answer,) = found.values()
+    assert [each.factor for each in answer.said.effects] == ["look", "light"]
+    assert answer.said.effects[0].change == pytest.approx(-0.05, abs=0.01)
+    assert answer.noise is not None
+    assert (answer.noise.settings, answer.noise.seeds) == (4, 2)
+
+
+def test_where_all_that_can_be_best_was_run_the_next_run_is_a_repeat(tmp_path: Path) -> None:
+    """Given seven settings of eight, of which those of one material are lowest by far, one of these is run again."""
+    lines = ["material,light,blur,error"]
+    for at, (material, light, blur) in enumerate(product(("own", "random"), ("fix", "random"), ("no", "yes"))):
+        lines.append(f"{material},{light},{blur},{0.3 + 0.1 * (material == 'random') + 0.002 * (at % 3)}")
+    lines = lines[:-1]
+    (found,) = effects_of_table(written(tmp_path, "\n".join(lines))).values()
+    assert found.said.next.levels["material"] == "own"
+    assert found.said.next.runs == 1
+    assert " again, would teach most" in as_text({"": found})
 
 
 def test_laws_say_what_an_attribute_does_to_the_share_of_the_gap(tmp_path: Path) -> None:
