@@ -40,11 +40,15 @@ class Effect:
 
 @dataclass(frozen=True)
 class PairEffect:
-    """How much more two factors do together than the sum of both; sizes as root mean squares in error."""
+    """How much more two factors do together than the sum of both; sizes as root mean squares in error.
+
+    `shown`: whether at two of their levels the interval of what they do together leaves out nothing at all.
+    """
 
     factors: tuple[str, str]
     size: float
     interval: tuple[float, float]
+    shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class Change:
 @dataclass(frozen=True)
 class Effects:
     """All that is said of one group of settings. `n`: images of the errors, None where they are not known. `curves`:
-    effects on the share of the gap and on the rate, where laws of three settings or more say something of them."""
+    effects on the share of the gap and on the rate, where enough laws say something of them. `repeated`: whether runs
+    show how far one is off, as a setting's repeats and its law do."""
 
     n: float | None
     settings: int
@@ -90,6 +95,7 @@ class Effects:
     next: Setting
     shares: dict[str, float]
     curves: tuple[CurveEffect, ...] = ()
+    repeated: bool = True
 
 
 def answers(fit: EffectsFit, n: float | None = None, curves: tuple[CurveEffect, ...] = ()) -> Effects:
@@ -108,6 +114,7 @@ def answers(fit: EffectsFit, n: float | None = None, curves: tuple[CurveEffect, 
         next=setting(fit, next_place),
         shares=variance_shares(fit),
         curves=curves,
+        repeated=bool(fit.measured.dof or (fit.measured.variance > 0).any()),
     )
 
 
@@ -135,7 +142,9 @@ def pair_effects(fit: EffectsFit) -> Iterator[PairEffect]:
         rest = cells - cells.mean(axis=1, keepdims=True) - cells.mean(axis=2, keepdims=True)
         rest += cells.mean(axis=(1, 2), keepdims=True)
         draws = np.sqrt((rest**2).mean(axis=(1, 2)))
-        yield PairEffect((fit.factors.names[a], fit.factors.names[b]), float(np.median(draws)), _interval(draws))
+        low, high = shortest_interval(rest.reshape(len(rest), -1), LEVEL)
+        shown = bool(((low > 0) | (high < 0)).any())
+        yield PairEffect((fit.factors.names[a], fit.factors.names[b]), float(np.median(draws)), _interval(draws), shown)
 
 
 def setting(fit: EffectsFit, place: int) -> Setting:
@@ -192,8 +201,7 @@ def sentences(said: Effects, prices: Mapping[str, float] | None = None, unit: st
     """The answers in words; `prices` of a run by the words of a setting (`in_words`), where they are known."""
     at = "" if said.n is None else f" at {said.n:,.0f} images"
     lines = [_of_effect(each, at) for each in said.effects]
-    if said.pairs and said.pairs[0].interval[0] > 0:
-        lines += [_of_pair(said.pairs[0])]
+    lines += [_of_pair(each) for each in said.pairs if each.shown][:1]
     lines += [curve_in_words(each) for each in said.curves if each.shown]
     if said.curves and not any(each.shown for each in said.curves):
         lines.append("no attribute is shown to change the share of the gap or the rate")
@@ -206,6 +214,10 @@ def sentences(said: Effects, prices: Mapping[str, float] | None = None, unit: st
         paid = "" if price is None else f" for {money(price, unit)}"
         again = " again" if said.next.runs else ""
         lines.append(f"one more run, of {in_words(said.next.levels)}{again}{paid}, would teach most of what is best")
+    if not said.repeated:
+        lines.append(
+            "no setting was run twice: how far a run is off is taken to be about 1 % of the error, not measured"
+        )
     return lines
 
 
@@ -214,7 +226,7 @@ def change_in_words(change: Change | None, min_gain: float) -> str:
     if change is None:
         return f"None of the settings offered is likelier than not to lower the error by {min_gain:.1%} of it."
     what = " and ".join(f"{name} from {a} to {b}" for name, (a, b) in change.factors.items())
-    paid = "" if change.price is None else f", for {money(change.price, change.unit)}"
+    paid = "" if change.price is None else f"; rendering it costs {money(change.price, change.unit)}"
     seen = "" if change.measured else " (never rendered)"
     low, high = change.interval
     return (

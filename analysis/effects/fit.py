@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from analysis.effects.factors import Factors
 from analysis.effects.model import EffectsPrior, Measured, Problem, Scales, sample_scales, solve
 from analysis.effects.other_tasks import taught
+from analysis.effects.seeds import without_shared
 from analysis.laws import Floats
 
 # Draws of coefficients and residuals of each particle.
@@ -68,7 +69,10 @@ class EffectsFit:
 
 
 def measured_of(
-    places: Sequence[int], log_errors: Sequence[float] | Floats, variances: Sequence[float] | None = None
+    places: Sequence[int],
+    log_errors: Sequence[float] | Floats,
+    variances: Sequence[float] | None = None,
+    seeds: Sequence[Hashable] | None = None,
 ) -> Measured:
     """Runs by combination.
 
@@ -76,15 +80,18 @@ def measured_of(
         places: the combination of each run, (runs,).
         log_errors: of each run, or of a law at one size, (runs,).
         variances: known variance of each log error, (runs,); 0 or None: it is the run noise, which is inferred.
+        seeds: of each run, where runs of one seed have something in common (`analysis.effects.seeds`).
     """
-    at, y = np.asarray(places), np.asarray(log_errors, float)
+    at, y, taken = np.asarray(places), np.asarray(log_errors, float), 0.0
+    if seeds is not None:
+        y, taken = without_shared(places, seeds, y)
     known = np.zeros(y.size) if variances is None else np.asarray(variances, float)
     place, of = np.unique(at, return_inverse=True)
     runs = np.bincount(of).astype(float)
     mean = np.bincount(of, y) / runs
     noisy = known == 0
     within = float(((y - mean[of])[noisy] ** 2).sum())
-    dof = int(noisy.sum() - np.unique(of[noisy]).size)
+    dof = max(round(noisy.sum() - np.unique(of[noisy]).size - taken), 0)
     noise_share = np.bincount(of, noisy) / runs**2
     return Measured(place, mean, np.bincount(of, known) / runs**2, noise_share, runs, within, dof)
 

@@ -55,6 +55,26 @@ def seed_noise(settings: Sequence[int], seeds: Sequence[Hashable], log_errors: F
     )
 
 
+def without_shared(settings: Sequence[int], seeds: Sequence[Hashable], log_errors: Floats) -> tuple[Floats, float]:
+    """The log errors less what the settings of a seed have in common, and the degrees of freedom that this takes.
+
+    Each seed's mean, shrunken by shared^2 / (shared^2 + own^2 / settings). Errors are left as they are where nothing
+    is shared, or where a seed lacks a setting: what it has in common with the others cannot be told from the setting's.
+    """
+    noise = seed_noise(settings, seeds, log_errors)
+    every = {*settings}
+    of_seed: dict[Hashable, list[int]] = {}
+    for place, seed in zip(settings, seeds, strict=True):
+        of_seed.setdefault(seed, []).append(place)
+    if noise is None or noise.shared == 0 or any({*own} != every for own in of_seed.values()):
+        return log_errors, 0.0
+    means = {seed: log_errors[[each == seed for each in seeds]].mean() for seed in of_seed}
+    middle = np.mean(list(means.values()))
+    kept = noise.shared**2 / (noise.shared**2 + noise.own**2 / noise.settings)
+    parts = np.array([kept * (means[seed] - middle) for seed in seeds])
+    return log_errors - parts, kept * (len(means) - 1)
+
+
 def in_words(noise: SeedNoise) -> str:
     """What a run and a difference are off by, in a sentence."""
     return (

@@ -4,8 +4,9 @@ The keys `factors`, `design`, `start` and `common` of `renderings` become one na
 the design has, and the section `factors` of the resolved sweep file. Named settings may stand beside them.
 """
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
@@ -57,10 +58,11 @@ class FactorDesign(Model):
         return tuple(self.names[place] for place in _chosen(self.factors, self.start))
 
 
-def with_settings(renderings: Any, section: Any = None) -> tuple[Any, Any]:
+def with_settings(renderings: Any, section: Any = None, known: Collection[str] = ()) -> tuple[Any, Any]:
     """`renderings` with a named setting for each combination of its `factors`, and the section of `FactorDesign`.
 
-    Without `factors` both are returned as they are. ValueError, in one line, where the factors cannot be used.
+    Without `factors` both are returned as they are. ValueError, in one line, where the factors cannot be used; `known`:
+    the attributes that a rendering has, any where empty.
     """
     if not isinstance(renderings, Mapping) or "factors" not in renderings:
         return renderings, section
@@ -72,6 +74,11 @@ def with_settings(renderings: Any, section: Any = None) -> tuple[Any, Any]:
         raise ValueError("renderings.factors: give each factor the list of its levels")
     if not isinstance(common, Mapping):
         raise ValueError("renderings.common: give the attributes that all settings of the factors share")
+    for name in levels if known else ():
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            other = f"did you mean {close[0]}?" if close else f"known attributes: {', '.join(known)}"
+            raise ValueError(f"renderings.factors: {name} is no attribute of a rendering; {other}")
     twice = [name for name in levels if name in common]
     if twice:
         raise ValueError(f"renderings.common: {twice[0]} is a factor; leave it out of one of them")
@@ -79,7 +86,7 @@ def with_settings(renderings: Any, section: Any = None) -> tuple[Any, Any]:
         design = FactorDesign.model_validate({"levels": dict(levels)} | given)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]).replace("levels", "factors", 1)
         raise ValueError(f"renderings.{where}: {first['msg'].removeprefix('Value error, ')}") from None
     factors = design.factors
     count = len(factors.combinations)

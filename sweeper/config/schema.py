@@ -212,7 +212,7 @@ class SweepConfig(Model):
     def _settings_of_factors(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
             return raw
-        renderings, factors = with_settings(raw.get("renderings"), raw.get("factors"))
+        renderings, factors = with_settings(raw.get("renderings"), raw.get("factors"), [*Rendering.model_fields])
         said = {"factors": factors} if factors is not None else {}
         return raw | said | ({"renderings": renderings} if renderings is not None else {})
 
@@ -235,8 +235,15 @@ class SweepConfig(Model):
         if NO_PRETRAINING in self.renderings:
             raise ValueError(f"renderings: {NO_PRETRAINING!r} is the name of the reference; choose another")
         simulated_tasks = SIMULATED in self.pretrain.tasks
-        if simulated_tasks and set(self.simulated) != set(self.renderings):
-            raise ValueError("a simulated sweep needs a law under `simulated` for each of its renderings")
+        lawless = [name for name in self.renderings if name not in self.simulated]
+        if simulated_tasks and lawless:
+            raise ValueError(
+                f"simulated: {lawless[0]} has no law; a simulated sweep needs one for each of its renderings"
+            )
+        # A fraction of a design leaves settings out: their laws do no harm.
+        strange = [name for name in self.simulated if name not in self.renderings]
+        if strange and self.factors is None:
+            raise ValueError(f"simulated: {strange[0]} is no rendering of this sweep; leave its law out")
         if self.simulated and not simulated_tasks:
             raise ValueError("laws under `simulated` need pretrain.tasks: [simulated]")
         if self.objective in ("predict", "best") and self.n_target is None:

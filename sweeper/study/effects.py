@@ -95,7 +95,9 @@ def _of_group(
         return None
     values = [*(float(draws.mean()) for draws in laws.values()), *(float(np.log(each.error)) for each in direct)]
     known = [*(float(draws.var()) for draws in laws.values()), *(0.0 for _ in direct)]
-    fit = fit_effects(found.factors, measured_of(places, values, known), seed=config.seed)
+    # Laws are of several seeds: what is shared by a seed is in them already.
+    seeds = None if laws else [each.run.seed for each in direct]
+    fit = fit_effects(found.factors, measured_of(places, values, known, seeds), seed=config.seed)
     shapes = curve_fits(found.factors, {place[name]: fits[name] for name in laws}, n, config.seed)
     return GroupEffects(n, fit, answers(fit, n, curve_effects(shapes)), arms)
 

@@ -147,3 +147,72 @@ def test_what_cannot_be_used_is_one_line(tmp_path: Path, text: str, names: tuple
     with pytest.raises(BadInput, match=says) as error:
         effects_of_table(written(tmp_path, text), names)
     assert "\n" not in str(error.value)
+
+
+def seeded(shared: float, effect: float) -> str:
+    """Four attributes' worth of settings under four seeds; a seed moves all its runs by `shared` of the error."""
+    rng = np.random.default_rng(4)
+    lines = ["material,light,blur,seed,error"]
+    for seed in range(4):
+        off = shared * rng.standard_normal()
+        for material, light, blur in product(("own", "random"), ("fix", "random"), ("no", "yes")):
+            error = 0.3 * np.exp(off + 0.005 * rng.standard_normal() - effect * (light == "random"))
+            lines.append(f"{material},{light},{blur},{seed},{error:.6f}")
+    return "\n".join(lines)
+
+
+def test_what_a_seed_does_to_all_its_settings_does_not_hide_an_effect(tmp_path: Path) -> None:
+    """Given seeds that move all errors by 8 %, an effect of 4 % is told as it is with seeds that move none."""
+    found = {shared: effects_of_table(written(tmp_path, seeded(shared, 0.04)))[""] for shared in (0.0, 0.08)}
+    told = {shared: next(each for each in f.said.effects if each.factor == "light") for shared, f in found.items()}
+    assert {each.finding for each in told.values()} == {"lowers"}
+    width = {shared: each.interval[1] - each.interval[0] for shared, each in told.items()}
+    assert width[0.08] < 1.5 * width[0.0]
+
+
+def test_a_pair_is_told_only_where_it_is_shown(tmp_path: Path) -> None:
+    text = as_text(effects_of_table(written(tmp_path, seeded(0.0, 0.04))))
+    assert "together beyond" not in text
+    lines = ["material,light,seed,error"]
+    for material, light, seed in product(("own", "random"), ("fix", "random"), (0, 1, 2)):
+        both = material == "own" and light == "fix"
+        lines.append(f"{material},{light},{seed},{0.4 - 0.1 * both + 0.001 * seed}")
+    assert "together beyond" in as_text(effects_of_table(written(tmp_path, "\n".join(lines))))
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "says"),
+    [
+        (
+            "light,seed,a,error\nfix,0,x,0.3\nfix,0,y,0.31\nrandom,1,x,0.2\nrandom,1,y,0.21\n",
+            (),
+            "no seed was run with two levels of light",
+        ),
+        ("light,error\nfix,0.3\nfix,0.3\nrandom,0.2\n", (), "count as runs of their own: 1"),
+        ("light,error\nFix,0.3\nfix,0.31\nrandom,0.2\n", (), "differ in case alone are levels of their own: Fix, fix"),
+        (
+            "light,lux,error\n" + "".join(f"fix,{i},0.{i + 10}\n" for i in range(9)) + "random,1,0.3\n",
+            (),
+            "lux has 9 different numbers",
+        ),
+    ],
+)
+def test_what_makes_a_table_doubtful_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, names: tuple[str, ...], says: str
+) -> None:
+    effects_of_table(written(tmp_path, text), names)
+    assert says in capsys.readouterr().err
+
+
+def test_a_column_is_named_as_the_file_has_it_and_a_level_is_one_however_it_is_written(tmp_path: Path) -> None:
+    text = "Licht-Größe,on,error\n1,True,0.3\n1.0,TRUE,0.31\n2,true,0.2\n"
+    (found,) = effects_of_table(written(tmp_path, text), ("Licht-Größe",)).values()
+    assert found.said.settings == 2
+    with pytest.raises(BadInput, match="--at is -5"):
+        effects_of_table(written(tmp_path, text), at=-5)
+
+
+def test_where_nothing_was_run_twice_it_is_said_that_noise_is_assumed(tmp_path: Path) -> None:
+    once = as_text(effects_of_table(written(tmp_path, "light,error\nfix,0.3\nrandom,0.2\n")))
+    assert "no setting was run twice: how far a run is off is taken to be about 1 % of the error" in once
+    assert "run twice" not in as_text(effects_of_table(written(tmp_path, seeded(0.0, 0.04))))

@@ -57,8 +57,11 @@ def test_folders_of_ones_own_carry_factors(tmp_path: Path) -> None:
     ("renderings", "says"),
     [
         ({"factors": {"light": ["fix"]}}, "factor light has the levels fix; give two or more"),
-        ({"factors": {"light": "fix"}}, "factor light is 'fix'; give a list of its levels"),
-        ({"factors": {"lights": ["a", "b"]}}, "did you mean light"),
+        ({"factors": {"light": "fix"}}, "renderings.factors: factor light is 'fix'; give a list of its levels"),
+        (
+            {"factors": {"lights": ["a", "b"]}},
+            "renderings.factors: lights is no attribute of a rendering; did you mean light",
+        ),
         ({"factors": {}}, "give each factor the list of its levels"),
         ({"factors": FACTORS, "start": 4}, "renderings.start is of design: fraction or adaptive"),
         ({"factors": FACTORS, "design": "half"}, "renderings.design"),

@@ -97,7 +97,7 @@ def test_a_sweep_without_renderings_says_what_is_missing(tmp_path: Path) -> None
 
 def test_a_simulated_sweep_needs_a_law_for_each_rendering(tmp_path: Path) -> None:
     line = refusal(tmp_path, simulated_sweep(renderings={"plain": {}, "second": {}}))
-    assert "a simulated sweep needs a law under `simulated` for each of its renderings" in line
+    assert "simulated: second has no law; a simulated sweep needs one for each of its renderings" in line
 
 
 def test_a_law_in_a_sweep_that_trains_is_refused(tmp_path: Path) -> None:
