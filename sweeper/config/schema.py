@@ -19,7 +19,7 @@ from sweeper.config.factors import FactorDesign, with_settings
 from sweeper.config.finetune import Finetune
 from sweeper.config.ladder import Ladder
 from sweeper.config.render import Render, Rendering
-from sweeper.config.simulated import SimulatedArm
+from sweeper.config.simulated import SimulatedArm, check_laws
 from sweeper.config.tune import Tune
 from sweeper.config.types import Count, DeviceChoice, Model, Name, Names, Number, Positive, Sha256
 from sweeper.storage.uris import checked_uri, expanded, is_uri, local_copy
@@ -235,15 +235,8 @@ class SweepConfig(Model):
         if NO_PRETRAINING in self.renderings:
             raise ValueError(f"renderings: {NO_PRETRAINING!r} is the name of the reference; choose another")
         simulated_tasks = SIMULATED in self.pretrain.tasks
-        lawless = [name for name in self.renderings if name not in self.simulated]
-        if simulated_tasks and lawless:
-            raise ValueError(
-                f"simulated: {lawless[0]} has no law; a simulated sweep needs one for each of its renderings"
-            )
-        # A fraction of a design leaves settings out: their laws do no harm.
-        strange = [name for name in self.simulated if name not in self.renderings]
-        if strange and self.factors is None:
-            raise ValueError(f"simulated: {strange[0]} is no rendering of this sweep; leave its law out")
+        if simulated_tasks:
+            check_laws(self.simulated, self.renderings, is_design=self.factors is not None)
         if self.simulated and not simulated_tasks:
             raise ValueError("laws under `simulated` need pretrain.tasks: [simulated]")
         if self.objective in ("predict", "best") and self.n_target is None:

@@ -1,5 +1,6 @@
 """The `simulated:` section of a sweep file: known laws that errors are drawn from."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import Field
@@ -23,3 +24,13 @@ class SimulatedArm(Model):
     seconds: Annotated[Number, Field(ge=0)] = 0.0
     beta: Positive | None = None
     at_s: Positive | None = None
+
+
+def check_laws(laws: Collection[str], renderings: Collection[str], *, is_design: bool) -> None:
+    """ValueError where a rendering has no law, or a law no rendering: a fraction of a design leaves settings out."""
+    lawless = [name for name in renderings if name not in laws]
+    if lawless:
+        raise ValueError(f"simulated: {lawless[0]} has no law; a simulated sweep needs one for each of its renderings")
+    strange = [name for name in laws if name not in renderings]
+    if strange and not is_design:
+        raise ValueError(f"simulated: {strange[0]} is no rendering of this sweep; leave its law out")
