@@ -115,8 +115,10 @@ def judge_doublings(curves: Mapping[str, SeededCurve], min_gain: float = 0.01) -
     counts = {"right": 0, "wrong": 0, "near": 0, "none": 0}
     for curve in curves.values():
         sizes = np.unique(curve.n)
+        if sizes.size < 4 or sizes[-1] != 2 * sizes[-2]:
+            continue
         last, top = (curve.where(curve.n == n) for n in sizes[-2:])
-        if sizes.size < 4 or sizes[-1] != 2 * sizes[-2] or min(last.n.size, top.n.size) < 2:
+        if min(last.n.size, top.n.size) < 2:
             continue
         seen = curve.where(curve.n < sizes[-1])
         fit = fit_law(seen.n, np.exp(seen.log_error), log_variance=_variance_of_means(seen))

@@ -70,6 +70,9 @@ def effects_of_table(table: Path, names: Sequence[str] = (), at: float | None = 
     found = {}
     for group, own in seen.items():
         teachers = () if group in complete else tuple(complete)
+        if own.measured.place.size < 2 and not teachers and len(seen) > 1:
+            print(f"{table}: {group or 'all runs'}: one setting alone, of which no effect can be told", file=sys.stderr)
+            continue
         others = np.array([complete[each] for each in teachers]) if teachers else None
         fit = fit_effects(factors, own.measured, others=others)
         shapes = {} if own.n is None else curve_fits(factors, own.laws, own.n)

@@ -65,3 +65,10 @@ def test_verdicts_are_judged_by_the_doubling_that_was_measured() -> None:
 def _risen(curve: SeededCurve, *, only_top: bool = False) -> SeededCurve:
     beyond = curve.n == max(SIZES) if only_top else curve.n > 4000
     return SeededCurve(curve.n, curve.seed, curve.log_error + 0.3 * beyond, curve.variance, curve.repeats)
+
+
+def test_a_curve_of_one_size_says_its_noise_and_is_judged_by_no_doubling() -> None:
+    one = curve(TrueLaw(0.4, 0.3, 1.0, 0.01), 0.01, 0.01, seed=0)
+    single = {"one": one.where(one.n == 2000)}
+    assert judge_doublings(single) == judge_doublings({})
+    assert [each.n for each in noise_by_size(list(single.values()))] == [2000]
