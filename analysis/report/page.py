@@ -2,6 +2,7 @@
 
 # Of one s, and of several.
 QUESTION = ("Render more images, or change how they are rendered?", "Render more images, or label more photographs?")
+QUESTION_OF_DESIGN = "Which attribute of the rendering matters, and which setting is the best?"
 SLOPE_IS_PRIOR = "The slope drawn is mostly the prior's: the runs do not determine alpha."
 
 ANSWERS = """{% macro ranked(rankings) %}{% for task, found in rankings.items() %}
@@ -40,9 +41,13 @@ It says nothing about real photographs.</p>{% endif %}
 {{ ranked(rankings) }}
 <div class="answers">
 {% for verdict in tables.verdicts.rows %}{{ card(verdict, colours[verdict.arm], data.levels.get(verdict.arm)) }}
+{% else %}{% for name, said in attributes.items() %}<div class="card answer tone-none">
+{% if attributes | length > 1 %}<span class="arm">{{ name }}</span>{% endif %}
+{% for sentence in said %}<p>{{ sentence[0] | upper }}{{ sentence[1:] }}.</p>
+{% endfor %}</div>
 {% else %}<p class="card">No verdict yet: no arm has runs at three sizes, which the law needs.
 The tables below hold what was measured.</p>
-{% endfor %}
+{% endfor %}{% endfor %}
 </div>
 </section>
 

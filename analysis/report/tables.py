@@ -11,7 +11,7 @@ from analysis.estimator.law_fit import Estimate, LawFit, shortest_interval
 from analysis.report.columns import Column, Table, percent, spent
 from analysis.report.parts.attributes import effects_table, settings_table
 from analysis.report.parts.exchange import exchange_runs_table, exchange_table
-from analysis.report.records import Reference, ReportData
+from analysis.report.records import Observation, Reference, ReportData
 from analysis.report.tuning_tables import steps_table, tuning_table
 from analysis.verdict.shuffled_labels import what_it_says
 from analysis.verdict.verdict import Verdict
@@ -186,13 +186,28 @@ def _compared(data: ReportData, reference: Reference) -> tuple[str, ...]:
     rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
     seen = data.verdicts[arm].without if arm in data.verdicts else None
     if seen is None:
-        why = "n = 0 is not finished" if arm in data.verdicts else "too few sizes to compare"
-        return (arm, _repeated(reference.error, len(reference.errors)), "-", why, "-", rates)
-    measured = ", ".join(f"{each.error:.1%}" for each in data.observations if (each.arm, each.n) == (arm, seen.n))
+        without, own = _repeated(reference.error, len(reference.errors)), _at_largest(data, arm)
+        why = "n = 0 is not finished" if arm in data.verdicts else "too few sizes for an interval"
+        if own and arm not in data.verdicts:
+            fall = 100 * (reference.error - fmean(each.error for each in own))
+            return (arm, without, _at(own), f"{fall:.1f} ({why})", "-", rates)
+        return (arm, without, "-", why if own else "not run", "-", rates)
+    measured = [each for each in data.observations if (each.arm, each.n) == (arm, seen.n)]
     low, high = seen.interval
     lower = f"{100 * seen.saved:.1f} (95%: {100 * low:.1f} to {100 * high:.1f})"
-    without, at_n = _repeated(seen.reference, seen.repeats), f"n = {seen.n:,}: {measured}"
+    without = _repeated(seen.reference, seen.repeats)
+    at_n = _at(measured) if measured else f"n = {seen.n:,}: "
     return (arm, without, at_n, lower, chance(seen.probability), rates)
+
+
+def _at_largest(data: ReportData, arm: str) -> list[Observation]:
+    """An arm's runs at the largest of its sizes."""
+    own = [each for each in data.observations if each.arm == arm]
+    return [each for each in own if each.n == max(other.n for other in own)]
+
+
+def _at(runs: Sequence[Observation]) -> str:
+    return f"n = {runs[0].n:,}: " + ", ".join(f"{each.error:.1%}" for each in runs)
 
 
 def _repeated(error: float, fine_tunes: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from analysis.effects.answers import sentences
 from analysis.report.columns import write_csv
 from analysis.report.names import names_of, renamed
 from analysis.report.page import ANSWERS, PAGE, SLOPE_IS_PRIOR
@@ -137,6 +138,7 @@ def render_html(data: ReportData, figures: Figures, full_names: dict[str, str] |
         data,
         figures,
         tables=report_tables(data),
+        attributes={name: sentences(said) for name, said in data.effects.items()},
         slope_is_prior=SLOPE_IS_PRIOR,
         dashed=[arm for arm in data.arms if arm in data.fits and data.fits[arm].slope_is_prior],
         full_names={short: name for name, short in (full_names or {}).items() if short != name},

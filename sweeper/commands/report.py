@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analysis.effects.answers import Effects
 from analysis.policy.runs import Run
-from analysis.report.page import QUESTION
+from analysis.report.page import QUESTION, QUESTION_OF_DESIGN
 from analysis.report.records import (
     Decision,
     Exchange,
@@ -131,7 +131,7 @@ def _report_data(record: Record, refresh_s: int | None) -> ReportData:
     events = decision_events(record.folder / DECISIONS, record.studies)
     return ReportData(
         title=config.name,
-        question=QUESTION[bool(record.plan.counts)],
+        question=QUESTION_OF_DESIGN if config.is_adaptive else QUESTION[bool(record.plan.counts)],
         arms=[arm.name for arm in record.plan.arms],
         observations=list(_observations(record, events)),
         fits=knowledge.fits,

@@ -258,3 +258,12 @@ def test_effects_of_attributes_have_a_section_a_figure_and_two_tables(
     settings = list(csv.DictReader((tmp_path / "tables" / "settings.csv").open(encoding="utf-8")))
     assert settings[-1]["which"] == "to run next"
     assert settings[-1]["setting"] == "material random, light random"
+
+    # and where no arm has a law, as in an adaptive design, the effects are the answer
+    lawless = replace(data, fits={}, verdicts={}, effects={"sinclass on net": said})
+    shown = write_report(tmp_path, lawless).read_text(encoding="utf-8")
+    answer = shown.partition('<section id="answer">')[2].partition("</section>")[0]
+    assert "Material: own instead of random" in answer
+    assert "No verdict yet" not in answer
+    reference = shown.partition('<section id="reference">')[2].partition("</section>")[0]
+    assert "too few sizes for an interval" in reference
