@@ -58,10 +58,12 @@ def read_runs(table: Path, names: Sequence[str] = ()) -> tuple[list[SettingRun],
         print(f"{table}: {note}", file=sys.stderr)
     if not raw:
         raise BadInput(f"{table} has no rows; give one row a run")
-    collected = ATTRIBUTES in raw[0][1] and not names
+    have = list(raw[0][1])
+    collected = ATTRIBUTES in have and (not names or not {*names} <= {*have})
     if collected:
-        raw, names = _with_attributes(raw)
-    columns = _factor_columns(table, list(raw[0][1]), names)
+        raw, differ = _with_attributes(raw)
+        have, names = [*have, *(name for name in differ if name not in have)], names or differ
+    columns = _factor_columns(table, have, names)
     runs: dict[SettingRun, list[float]] = defaultdict(list)
     left_out: Counter[str] = Counter()
     for where, row in raw:

@@ -109,8 +109,11 @@ class _Race:
 
     @cached_property
     def is_certain(self) -> bool:
-        """Whether no arm has an error lower by more than the tie than that of the recommended one."""
-        return self.group.chance(self.best, self.goals.tie) >= self.goals.level
+        """Whether no arm has an error lower by more than the tie than that of the recommended one.
+
+        Not before a setting was run again: until then a run's noise is the prior's.
+        """
+        return self.group.said.repeated and self.group.chance(self.best, self.goals.tie) >= self.goals.level
 
     @cached_property
     def new(self) -> list[int]:

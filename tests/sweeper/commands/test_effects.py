@@ -85,7 +85,7 @@ def test_a_collected_table_tells_its_attributes_and_a_seed_is_that_of_its_sweep(
         }
         rows.append(told | {"rendering": f"{look}-{light}", "attributes": attributes, "error": error, "lr": 0.01})
     rows.append(rows[0] | {"seed": 1})
-    rows += [rows[0] | {"n": 0, "rendering": "none", "attributes": "{}", "error": 0.5}]
+    rows.insert(0, rows[0] | {"n": 0, "rendering": "none", "attributes": "{}", "error": 0.5})
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "kept.parquet")
 
     found = effects_of_table(tmp_path / "kept.parquet")
@@ -95,6 +95,8 @@ def test_a_collected_table_tells_its_attributes_and_a_seed_is_that_of_its_sweep(
     assert answer.said.effects[0].change == pytest.approx(-0.05, abs=0.01)
     assert answer.noise is not None
     assert (answer.noise.settings, answer.noise.seeds) == (4, 2)
+    (of_look,) = effects_of_table(tmp_path / "kept.parquet", ("look",)).values()
+    assert [each.factor for each in of_look.said.effects] == ["look"]
 
 
 def test_where_all_that_can_be_best_was_run_the_next_run_is_a_repeat(tmp_path: Path) -> None:
