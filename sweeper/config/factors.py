@@ -65,6 +65,9 @@ def with_settings(renderings: Any, section: Any = None, known: Collection[str] =
     the attributes that a rendering has, any where empty.
     """
     if not isinstance(renderings, Mapping) or "factors" not in renderings:
+        for key in ("design", "start"):
+            if isinstance(renderings, Mapping) and isinstance(renderings.get(key), str | int):
+                raise ValueError(f"renderings.{key} is of factors, and there are none: add renderings.factors")
         return renderings, section
     given = {key: renderings[key] for key in _KEYS if renderings.get(key) is not None}
     named = {name: each for name, each in renderings.items() if name not in _KEYS}
@@ -94,6 +97,8 @@ def with_settings(renderings: Any, section: Any = None, known: Collection[str] =
         raise ValueError(f"renderings.factors: {count:,} settings; {MOST_SETTINGS:,} are the most: leave factors out")
     if design.design == "full" and design.start is not None:
         raise ValueError("renderings.start is of design: fraction or adaptive, and the design is full; leave it out")
+    if design.start is not None and design.start > count:
+        raise ValueError(f"renderings.start is {design.start}, and there are {count} settings; give fewer")
     places = _chosen(factors, design.start) if design.design == "fraction" else range(count)
     settings = {}
     for place in places:

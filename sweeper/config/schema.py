@@ -223,6 +223,8 @@ class SweepConfig(Model):
             raise ValueError("renderings: factors of its own must have the same names in every setting")
         if not self.is_adaptive:
             return self
+        if self.policy.name != OURS:
+            raise ValueError(f"policy.name: {self.policy.name} chooses sizes; with design: adaptive leave it out")
         if self.objective != "best" or self.n_target not in self.ladder.choices():
             raise ValueError(
                 "renderings.design: adaptive looks for the best setting at n_target: set objective: best, and n_target"

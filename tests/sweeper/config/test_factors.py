@@ -65,6 +65,8 @@ def test_folders_of_ones_own_carry_factors(tmp_path: Path) -> None:
         ({"factors": {}}, "give each factor the list of its levels"),
         ({"factors": FACTORS, "start": 4}, "renderings.start is of design: fraction or adaptive"),
         ({"factors": FACTORS, "design": "half"}, "renderings.design"),
+        ({"factors": FACTORS, "design": "fraction", "start": 400}, "renderings.start is 400, and there are"),
+        ({"a": {}, "design": "adaptive"}, "renderings.design is of factors, and there are none"),
         ({"factors": FACTORS, "common": {"light": "fix"}}, "light is a factor; leave it out"),
         ({"factors": FACTORS, "design": "adaptive"}, "set objective: best, and n_target"),
         ({"a": {"factors": {"x": 1}}, "b": {}}, "must have the same names in every setting"),
@@ -73,3 +75,11 @@ def test_folders_of_ones_own_carry_factors(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_one_line(tmp_path: Path, renderings: Any, says: str) -> None:
     with pytest.raises(BadInput, match=says):
         sweep_of(tmp_path, real_sweep(renderings=renderings))
+
+
+def test_an_adaptive_design_has_no_other_policy(tmp_path: Path) -> None:
+    sweep = real_sweep(
+        renderings={"factors": FACTORS, "design": "adaptive"}, objective="best", n_target=4000, policy={"name": "grid"}
+    )
+    with pytest.raises(BadInput, match="grid chooses sizes; with design: adaptive leave it out"):
+        sweep_of(tmp_path, sweep)
