@@ -12,7 +12,7 @@ from analysis.amounts import money
 from analysis.effects.curves import CurveEffect
 from analysis.effects.curves import in_words as curve_in_words
 from analysis.effects.fit import EffectsFit
-from analysis.effects.search import next_run, recommended
+from analysis.effects.search import leading, next_run, recommended
 from analysis.estimator.law_fit import shortest_interval
 from analysis.laws import Floats
 
@@ -48,7 +48,7 @@ class PairEffect:
     factors: tuple[str, str]
     size: float
     interval: tuple[float, float]
-    shown: bool = True
+    shown: bool
 
 
 @dataclass(frozen=True)
@@ -94,24 +94,21 @@ class Effects:
     best_measured: Setting
     next: Setting
     shares: dict[str, float]
-    curves: tuple[CurveEffect, ...] = ()
-    repeated: bool = True
+    curves: tuple[CurveEffect, ...]
+    repeated: bool
 
 
 def answers(fit: EffectsFit, n: float | None = None, curves: tuple[CurveEffect, ...] = ()) -> Effects:
     """The answers of a fit; `n`: the number of images whose errors were fitted; `curves`: of the settings' laws."""
-    next_place = next_run(fit)
-    seen = fit.measured.place
-    lowest = int(seen[fit.error[:, seen].mean(axis=0).argmin()])
     return Effects(
         n=n,
         settings=fit.unmeasured.size,
-        measured=seen.size,
+        measured=fit.measured.place.size,
         effects=tuple(main_effects(fit)),
         pairs=tuple(sorted(pair_effects(fit), key=lambda each: -each.size)),
         best=setting(fit, recommended(fit)),
-        best_measured=setting(fit, lowest),
-        next=setting(fit, next_place),
+        best_measured=setting(fit, leading(fit, fit.measured.place.tolist())),
+        next=setting(fit, next_run(fit, LEVEL)),
         shares=variance_shares(fit),
         curves=curves,
         repeated=bool(fit.measured.dof or (fit.measured.variance > 0).any()),
@@ -178,7 +175,8 @@ def likeliest_change(fit: EffectsFit, place: int, min_gain: float) -> Change | N
     as many as the recommended setting differs in. None where none is likelier to than not."""
     here = fit.factors.level_places[place]
     apart = (fit.factors.level_places != here).sum(axis=1)
-    offered = [i for i in np.flatnonzero(apart > 0).tolist() if apart[i] == 1 or i == recommended(fit)]
+    best = recommended(fit)
+    offered = [i for i in np.flatnonzero(apart > 0).tolist() if apart[i] == 1 or i == best]
     falls = 1 - fit.error[:, offered] / fit.error[:, [place]]
     chances = (falls >= min_gain).mean(axis=0)
     # Of changes that are as likely, the one that lowers the error most.

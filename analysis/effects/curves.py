@@ -82,7 +82,7 @@ def curve_fits(factors: Factors, laws: Mapping[int, LawFit], n: float, seed: int
 
 def fewest_arms(factors: Factors) -> int:
     """One more than there are main effects and a mean, and three at least."""
-    return max(3, 2 + sum(len(levels) - 1 for levels in factors.levels.values()))
+    return max(3, 2 + factors.main_effects)
 
 
 def curve_effects(fits: Mapping[Quantity, EffectsFit]) -> tuple[CurveEffect, ...]:

@@ -41,6 +41,11 @@ class Factors:
         """Of the factors, in order."""
         return tuple(self.levels)
 
+    @property
+    def main_effects(self) -> int:
+        """How many contrasts the main effects have: a level less than there are, of each factor."""
+        return sum(len(levels) - 1 for levels in self.levels.values())
+
     @cached_property
     def combinations(self) -> tuple[Levels, ...]:
         """All combinations, the last factor varying fastest."""

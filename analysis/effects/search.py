@@ -14,8 +14,7 @@ from analysis.laws import Floats
 def opening_runs(factors: Factors, runs: int) -> int:
     """How many of `runs` settings to choose for the effects before results are looked at: as many as there are main
     effects and a mean, but no more than half."""
-    mains = sum(len(levels) - 1 for levels in factors.levels.values())
-    return max(1, min(mains + 1, runs // 2))
+    return max(1, min(factors.main_effects + 1, runs // 2))
 
 
 def next_setting(fit: EffectsFit) -> int:
@@ -29,20 +28,31 @@ def next_setting(fit: EffectsFit) -> int:
     return int(min(places, key=lambda place: (-float(f"{gain[place]:.9e}"), expected[place])))
 
 
-def next_run(fit: EffectsFit, level: float = 0.95) -> int:
-    """The combination whose run teaches most of what is best: one never run, unless it is certain that none of them is
-    better than the best of those that were run; then one that was run, again."""
+def next_run(fit: EffectsFit, level: float) -> int:
+    """The combination whose run teaches most of what is best: one never run, unless it is certain with probability
+    `level` that none of them is better than the leading one of those that were run; then one of these, again."""
     seen = fit.measured.place.tolist()
-    leader = min(seen, key=lambda place: float(fit.error[:, place].mean()))
-    never = fit.error[:, fit.unmeasured]
-    if never.size and float((never.min(axis=1) < fit.error[:, leader]).mean()) > 1 - level:
+    never = np.flatnonzero(fit.unmeasured).tolist()
+    if chance_lower(fit, never, leading(fit, seen)) > 1 - level:
         return next_setting(fit)
     return int(seen[repeat_gains(fit, seen, [0] * len(seen)).argmax()])
 
 
 def recommended(fit: EffectsFit) -> int:
     """The combination with the lowest expected error, run or not."""
-    return int(fit.error.mean(axis=0).argmin())
+    return leading(fit, range(fit.unmeasured.size))
+
+
+def leading(fit: EffectsFit, places: Sequence[int]) -> int:
+    """The one of these combinations with the lowest expected error."""
+    return places[int(fit.error[:, list(places)].mean(axis=0).argmin())]
+
+
+def chance_lower(fit: EffectsFit, places: Sequence[int], than: int, by: float = 0.0) -> float:
+    """Probability that one of these combinations has an error lower by more than `by` than that of `than`."""
+    if not places:
+        return 0.0
+    return float((fit.error[:, list(places)].min(axis=1) < fit.error[:, than] - by).mean())
 
 
 def repeat_gains(fit: EffectsFit, places: Sequence[int], under_way: Sequence[int]) -> Floats:
@@ -51,14 +61,14 @@ def repeat_gains(fit: EffectsFit, places: Sequence[int], under_way: Sequence[int
     Knowledge gradient (Frazier, Powell and Dayanik 2008) of one setting against the best of the others, whose
     expectations stay. `under_way`: runs of each that are not measured yet.
     """
+    if len(places) < 2:
+        return np.zeros(len(places))
     error = fit.error[:, list(places)]
     mean = error.mean(axis=0)
     noise = np.maximum(mean**2 * float((fit.noise**2).mean()), 1e-300)
     variance = error.var(axis=0)
     variance /= 1 + np.asarray(under_way) * variance / noise
     moves = variance / np.sqrt(variance + noise)
-    if len(places) < 2:
-        return np.zeros(len(places))
     lowest, second = np.partition(mean, 1)[:2]
     apart = np.abs(mean - np.where(mean == lowest, second, lowest)) / np.maximum(moves, 1e-300)
     gains: Floats = moves * (np.exp(-0.5 * apart**2) / np.sqrt(2 * np.pi) - apart * ndtr(-apart))

@@ -186,28 +186,28 @@ def _compared(data: ReportData, reference: Reference) -> tuple[str, ...]:
     rates = f"{reference.learning_rate:.2g} / " + ("-" if tuned is None else f"{tuned:.2g}")
     seen = data.verdicts[arm].without if arm in data.verdicts else None
     if seen is None:
-        without, own = _repeated(reference.error, len(reference.errors)), _at_largest(data, arm)
-        why = "n = 0 is not finished" if arm in data.verdicts else "too few sizes for an interval"
-        if own and arm not in data.verdicts:
-            fall = 100 * (reference.error - fmean(each.error for each in own))
-            return (arm, without, _at(own), f"{fall:.1f} ({why})", "-", rates)
-        return (arm, without, "-", why if own else "not run", "-", rates)
+        return (arm, _repeated(reference.error, len(reference.errors)), *_by_runs(data, reference), "-", rates)
     measured = [each for each in data.observations if (each.arm, each.n) == (arm, seen.n)]
     low, high = seen.interval
     lower = f"{100 * seen.saved:.1f} (95%: {100 * low:.1f} to {100 * high:.1f})"
-    without = _repeated(seen.reference, seen.repeats)
-    at_n = _at(measured) if measured else f"n = {seen.n:,}: "
-    return (arm, without, at_n, lower, chance(seen.probability), rates)
+    return (arm, _repeated(seen.reference, seen.repeats), _at(seen.n, measured), lower, chance(seen.probability), rates)
 
 
-def _at_largest(data: ReportData, arm: str) -> list[Observation]:
-    """An arm's runs at the largest of its sizes."""
-    own = [each for each in data.observations if each.arm == arm]
-    return [each for each in own if each.n == max(other.n for other in own)]
+def _by_runs(data: ReportData, reference: Reference) -> tuple[str, str]:
+    """An arm's runs at the largest of its sizes, and how much lower they are, where no law compares them."""
+    if reference.arm in data.verdicts:
+        return "-", "n = 0 is not finished"
+    own = [each for each in data.observations if each.arm == reference.arm]
+    if not own:
+        return "not run", "-"
+    n = max(each.n for each in own)
+    largest = [each for each in own if each.n == n]
+    fall = 100 * (reference.error - fmean(each.error for each in largest))
+    return _at(n, largest), f"{fall:.1f} (too few sizes for an interval)"
 
 
-def _at(runs: Sequence[Observation]) -> str:
-    return f"n = {runs[0].n:,}: " + ", ".join(f"{each.error:.1%}" for each in runs)
+def _at(n: int, runs: Sequence[Observation]) -> str:
+    return f"n = {n:,}: " + ", ".join(f"{each.error:.1%}" for each in runs)
 
 
 def _repeated(error: float, fine_tunes: int) -> str:

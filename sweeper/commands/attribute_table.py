@@ -62,6 +62,8 @@ def read_runs(table: Path, names: Sequence[str] = ()) -> tuple[list[SettingRun],
     collected = ATTRIBUTES in have and (not names or not {*names} <= {*have})
     if collected:
         raw, differ = _with_attributes(raw)
+        if not (names or differ):
+            raise BadInput(f"{table}: all rows have the same attributes; of one setting no effect can be told")
         have, names = [*have, *(name for name in differ if name not in have)], names or differ
     columns = _factor_columns(table, have, names)
     runs: dict[SettingRun, list[float]] = defaultdict(list)

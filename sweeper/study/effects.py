@@ -10,6 +10,7 @@ from analysis import LawFit
 from analysis.effects.answers import Change, Effects, answers, change_in_words, likeliest_change
 from analysis.effects.curves import curve_effects, curve_fits
 from analysis.effects.fit import EffectsFit, fit_effects, measured_of
+from analysis.effects.search import chance_lower, leading
 from analysis.verdict.verdict import Verdict
 from sweeper.config.schema import SweepConfig
 from sweeper.study.arms import Arm, Plan
@@ -45,13 +46,9 @@ class GroupEffects:
         return float((self.fit.error[:, place] <= lowest + tie).mean())
 
     def chance_lower(self, places: Sequence[int], by: float) -> float:
-        """Probability that one of `places` has an error lower by more than `by` than the arm that was run and has the
-        lowest expected error."""
-        if not places:
-            return 0.0
+        """Probability that one of `places` has an error lower by more than `by` than the leading arm that was run."""
         seen = [at for at in self.fit.measured.place.tolist() if at in self.arms]
-        leader = min(seen, key=lambda at: float(self.fit.error[:, at].mean()))
-        return float((self.fit.error[:, list(places)].min(axis=1) < self.fit.error[:, leader] - by).mean())
+        return chance_lower(self.fit, places, leading(self.fit, seen), by)
 
 
 def effects_of(

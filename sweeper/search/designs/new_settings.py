@@ -8,7 +8,7 @@ run again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,8 @@ import numpy as np
 
 from analysis.amounts import money
 from analysis.effects.answers import foretold, in_words
-from analysis.effects.search import recommended, repeat_gains
+from analysis.effects.search import leading, repeat_gains
+from analysis.laws import Floats
 from analysis.policy.goals import Goals, Terms
 from analysis.policy.objectives import Expected, arms_that_can_win
 from analysis.policy.proposal import Proposal, Stop
@@ -67,7 +68,7 @@ def choose_setting(
 
 @dataclass(frozen=True)
 class _Offer:
-    """A run that would teach what is best. `gain`: in log error. `kept`: to be left over for another run."""
+    """A run that would teach what is best. `gain`: an error. `kept`: to be left over for another run."""
 
     run: Run
     gain: float
@@ -103,9 +104,14 @@ class _Race:
         return Counter(run.arm for run in self.taken if run.n == self.group.n)
 
     @cached_property
+    def chances(self) -> Mapping[str, float]:
+        """Of each arm the probability to be the best."""
+        return self.group.chances
+
+    @cached_property
     def best(self) -> int:
-        """The place of the arm that is recommended."""
-        return recommended_arm(self.group)
+        """The place of the arm that is recommended; combinations that are no arm cannot be run."""
+        return leading(self.group.fit, list(self.group.arms))
 
     @cached_property
     def is_certain(self) -> bool:
@@ -115,12 +121,6 @@ class _Race:
         """
         return self.group.said.repeated and self.group.chance(self.best, self.goals.tie) >= self.goals.level
 
-    @cached_property
-    def new(self) -> list[int]:
-        """The places of arms that were never run; none where it is certain that they have no lower error."""
-        never = [at for at, arm in self.group.arms.items() if not self.times[arm.name]]
-        return never if self.group.chance_lower(never, self.goals.tie) > 1 - self.goals.level else []
-
     @property
     def winner(self) -> str:
         """What is recommended, and how sure that is."""
@@ -129,52 +129,50 @@ class _Race:
         what, chance = in_words(group.fit.factors.named(self.best)), group.chance(self.best, tie)
         return f"for {self.name} {what} has the lowest error at n = {group.n:,}{within} with probability {chance:.1%}"
 
-    def wanted(self, plan: Plan, cost: Callable[[Run], float]) -> Iterator[_Offer]:
-        """Runs that would teach what is best: of the recommended setting, if it was never run; of others, unless the
-        answer is certain; again of those that can be the best, once no other can."""
-        best_arm = self.group.arms[self.best]
-        untried = not self.times[best_arm.name]
-        kept = cost(plan.run(best_arm, self.group.n, self.config.seed)) if untried else 0.0
-        if self.is_certain or not self.new:
-            yield from [self._first(self.best, plan, cost, 0.0)] if untried else []
-        else:
-            yield from (self._first(at, plan, cost, 0.0 if at == self.best else kept) for at in self.new)
-        if not (self.is_certain or self.new or untried):
-            yield from self._repeats(plan, cost)
+    def wanted(self, plan: Plan, cost: Callable[[Run], float]) -> list[_Offer]:
+        """Runs that would teach what is best: of settings that were never run, while one of them may be better than
+        all that were; of the recommended one, if it is among them; then again of those that can be the best."""
+        never = [at for at, arm in self.group.arms.items() if not self.times[arm.name]]
+        hopeful = self.group.chance_lower(never, self.goals.tie) > 1 - self.goals.level
+        if self.is_certain or not hopeful:
+            if self.best in never:
+                return [self._first(self.best, plan, cost, 0.0, "the setting that is recommended, never run")]
+            return [] if self.is_certain else list(self._repeats(plan, cost))
+        kept = cost(plan.run(self.group.arms[self.best], self.group.n, self.config.seed)) if self.best in never else 0.0
+        return [
+            self._first(at, plan, cost, 0.0 if at == self.best else kept, f"never run: {self._chance_in_words(at)}")
+            for at in never
+        ]
 
-    def _first(self, at: int, plan: Plan, cost: Callable[[Run], float], kept: float) -> _Offer:
-        group, arm = self.group, self.group.arms[at]
-        run = plan.run(arm, group.n, self.config.seed)
-        gain, chance = float(group.fit.expected_gain()[at]), group.chances[arm.name]
-        levels = in_words(group.fit.factors.named(at))
-        said = f"never run: {levels}, the best with {chance:.0%}"
-        why = "the setting that is recommended, never run" if self.is_certain or not self.new else said
-        lowest = float(np.exp(group.fit.measured.mean.min()))
-        todo = f"undercut the lowest error so far by {100 * gain * lowest:.2g} points{self._told(at)}"
-        return _Offer(run, max(gain, 1e-12), cost(run), kept, why, todo, chance)
+    def _first(self, at: int, plan: Plan, cost: Callable[[Run], float], kept: float, why: str) -> _Offer:
+        arm, gain = self.group.arms[at], float(self._gains[at])
+        run = plan.run(arm, self.group.n, self.config.seed)
+        todo = f"undercut the lowest error so far by {100 * gain:.2g} points{self._told(at)}"
+        return _Offer(run, max(gain, 1e-12), cost(run), kept, why, todo, self.chances[arm.name])
+
+    @cached_property
+    def _gains(self) -> Floats:
+        """By how much a run of each combination is expected to undercut the lowest error so far, as an error."""
+        return self.group.fit.expected_gain() * float(np.exp(self.group.fit.measured.mean.min()))
 
     def _repeats(self, plan: Plan, cost: Callable[[Run], float]) -> Iterator[_Offer]:
-        group, chances = self.group, self.group.chances
-        hopeful = arms_that_can_win(chances, self.goals)
-        measured = np.bincount(group.fit.measured.place, group.fit.measured.runs, group.fit.unmeasured.size)
-        under_way = [max(0, self.times[arm.name] - int(measured[at])) for at, arm in group.arms.items()]
-        gains = repeat_gains(group.fit, list(group.arms), under_way)
-        for (at, arm), gain in zip(group.arms.items(), gains.tolist(), strict=True):
+        fit, hopeful = self.group.fit, arms_that_can_win(self.chances, self.goals)
+        measured = np.bincount(fit.measured.place, fit.measured.runs, fit.unmeasured.size)
+        under_way = [max(0, self.times[arm.name] - int(measured[at])) for at, arm in self.group.arms.items()]
+        gains = repeat_gains(fit, list(self.group.arms), under_way)
+        for (at, arm), gain in zip(self.group.arms.items(), gains.tolist(), strict=True):
             times = self.times[arm.name]
             if not measured[at] or arm.name not in hopeful or times >= self.config.policy.max_seeds:
                 continue
-            run = plan.run(arm, group.n, self.config.seed + times)
-            levels, chance = in_words(group.fit.factors.named(at)), chances[arm.name]
-            why = f"again, since none that was never run can be the best: {levels}, the best with {chance:.0%}"
+            run = plan.run(arm, self.group.n, self.config.seed + times)
+            why = f"again, since none that was never run can be the best: {self._chance_in_words(at)}"
             todo = f"lower the error of what is recommended by {100 * gain:.2g} points{self._told(at)}"
-            yield _Offer(run, max(gain, 1e-12), cost(run), 0.0, why, todo, chance)
+            yield _Offer(run, max(gain, 1e-12), cost(run), 0.0, why, todo, self.chances[arm.name])
+
+    def _chance_in_words(self, at: int) -> str:
+        chance = self.chances[self.group.arms[at].name]
+        return f"{in_words(self.group.fit.factors.named(at))}, the best with {chance:.0%}"
 
     def _told(self, at: int) -> str:
         middle, (low, high) = foretold(self.group.fit, at)
         return f" (its error is foretold as {middle:.1%}, {low:.1%} to {high:.1%})"
-
-
-def recommended_arm(group: GroupEffects) -> int:
-    """The place of the arm with the lowest expected error; combinations that are no arm cannot be run."""
-    best = recommended(group.fit)
-    return best if best in group.arms else min(group.arms, key=lambda at: float(group.fit.error[:, at].mean()))

@@ -99,6 +99,15 @@ def test_a_collected_table_tells_its_attributes_and_a_seed_is_that_of_its_sweep(
     assert [each.factor for each in of_look.said.effects] == ["look"]
 
 
+def test_a_collected_table_of_one_rendering_says_that_nothing_can_be_told(tmp_path: Path) -> None:
+    rows = [
+        {"rendering": "plain", "attributes": '{"look": "hue"}', "n": n, "lr": 0.1, "error": 0.3} for n in (250, 500)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "kept.parquet")
+    with pytest.raises(BadInput, match="of one setting no effect can be told"):
+        effects_of_table(tmp_path / "kept.parquet")
+
+
 def test_where_all_that_can_be_best_was_run_the_next_run_is_a_repeat(tmp_path: Path) -> None:
     """Given seven settings of eight, of which those of one material are lowest by far, one of these is run again."""
     lines = ["material,light,blur,error"]
@@ -152,7 +161,7 @@ def test_what_cannot_be_used_is_one_line(tmp_path: Path, text: str, names: tuple
 
 
 def seeded(shared: float, effect: float) -> str:
-    """Four attributes' worth of settings under four seeds; a seed moves all its runs by `shared` of the error."""
+    """Eight settings of three attributes under four seeds; a seed moves all its runs by `shared` of the error."""
     rng = np.random.default_rng(4)
     lines = ["material,light,blur,seed,error"]
     for seed in range(4):
@@ -183,26 +192,24 @@ def test_a_pair_is_told_only_where_it_is_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "names", "says"),
+    ("text", "says"),
     [
         (
             "light,seed,a,error\nfix,0,x,0.3\nfix,0,y,0.31\nrandom,1,x,0.2\nrandom,1,y,0.21\n",
-            (),
             "no seed was run with two levels of light",
         ),
-        ("light,error\nfix,0.3\nfix,0.3\nrandom,0.2\n", (), "count as runs of their own: 1"),
-        ("light,error\nFix,0.3\nfix,0.31\nrandom,0.2\n", (), "differ in case alone are levels of their own: Fix, fix"),
+        ("light,error\nfix,0.3\nfix,0.3\nrandom,0.2\n", "count as runs of their own: 1"),
+        ("light,error\nFix,0.3\nfix,0.31\nrandom,0.2\n", "differ in case alone are levels of their own: Fix, fix"),
         (
             "light,lux,error\n" + "".join(f"fix,{i},0.{i + 10}\n" for i in range(9)) + "random,1,0.3\n",
-            (),
             "lux has 9 different numbers",
         ),
     ],
 )
 def test_what_makes_a_table_doubtful_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, names: tuple[str, ...], says: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
 ) -> None:
-    effects_of_table(written(tmp_path, text), names)
+    effects_of_table(written(tmp_path, text))
     assert says in capsys.readouterr().err
 
 
