@@ -12,6 +12,7 @@ from tasks.base import network_of
 GUESSED_SPEED = {
     "small_resnet": 1000.0,
     "small_resnet_stride1": 300.0,
+    "small_resnet_stride1_quarter": 1200.0,
     "small_resnet_stride1_half": 700.0,
     "small_resnet_stride1_double": 110.0,
     "resnet18": 100.0,

@@ -26,7 +26,12 @@ class BackboneFacts:
 BACKBONES: dict[str, BackboneFacts] = {
     "small_resnet": BackboneFacts(smallest_px=16),
     **dict.fromkeys(
-        ("small_resnet_stride1", "small_resnet_stride1_half", "small_resnet_stride1_double"),
+        (
+            "small_resnet_stride1",
+            "small_resnet_stride1_quarter",
+            "small_resnet_stride1_half",
+            "small_resnet_stride1_double",
+        ),
         BackboneFacts(smallest_px=8),
     ),
     **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), BackboneFacts()),

@@ -181,6 +181,7 @@ def _vit(width: int, heads: int) -> Callable[[bool], StagedBackbone]:
 _BUILDERS: dict[str, Callable[[bool], StagedBackbone]] = {
     "small_resnet": _small_resnet(stem_stride=2),
     "small_resnet_stride1": _small_resnet(stem_stride=1),
+    "small_resnet_stride1_quarter": _small_resnet(stem_stride=1, times=0.25),
     "small_resnet_stride1_half": _small_resnet(stem_stride=1, times=0.5),
     "small_resnet_stride1_double": _small_resnet(stem_stride=1, times=2.0),
     **{name: _resnet(name, can_dilate=False) for name in ("resnet18", "resnet34")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -142,20 +143,20 @@ def test_a_small_resnet_with_a_stem_of_stride_1_is_the_same_network_on_maps_twic
     assert [(a.shape[-1], b.shape[-1]) for a, b in pairs] == [(64, 32), (32, 16), (16, 8), (16, 8)]
 
 
-def test_the_widths_of_small_resnets_are_a_half_and_twice_those_of_the_whole() -> None:
-    half, whole, double = (
-        build_model(f"small_resnet_stride1{width}", task("mulclass"), 3).backbone for width in ("_half", "", "_double")
-    )
+def test_each_width_of_the_small_resnet_is_twice_the_one_before_and_has_four_times_its_parameters() -> None:
+    nets = [
+        build_model(f"small_resnet_stride1{width}", task("mulclass"), 3).backbone
+        for width in ("_quarter", "_half", "", "_double")
+    ]
 
-    assert (half.channels, whole.channels, double.channels) == (
+    assert [net.channels for net in nets] == [
+        (8, 16, 32, 32),
         (16, 32, 64, 64),
         (32, 64, 128, 128),
         (64, 128, 256, 256),
-    )
-    parameters = [sum(each.numel() for each in net.parameters()) for net in (half, whole, double)]
-    assert parameters == sorted(parameters)
-    assert 3.5 < parameters[1] / parameters[0] < 4.5
-    assert 3.5 < parameters[2] / parameters[1] < 4.5
+    ]
+    parameters = [sum(each.numel() for each in net.parameters()) for net in nets]
+    assert all(3.5 < wider / narrower < 4.5 for narrower, wider in pairwise(parameters))
 
 
 def test_a_dilated_small_resnet_sees_what_the_plain_one_sees_and_more_places() -> None:
