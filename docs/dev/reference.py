@@ -35,8 +35,9 @@ LEFT_OUT = "left out"
 CONFIG_HEAD = """# The sweep file
 
 Every key of a sweep file, with what it takes and what it is without a word. A sweep file is YAML; any key can also be
-set on the command line: `sweeper run my.yaml budget.minutes=30 ladder.sizes=[500,1000,2000]`. An unknown key, a wrong
-type and an impossible value are refused in one line before anything is spent. `~` and `$NAME` are put in everywhere.
+set on the command line: `sweeper run my.yaml budget.minutes=30 ladder.sizes=[500,1000,2000]`. A named rendering is left
+out by `renderings.NAME=null`. An unknown key, a wrong type and an impossible value are refused in one line before
+anything is spent. `~` and `$NAME` are put in everywhere.
 `sweeper init` writes a commented sweep file for folders of your own.
 """
 

@@ -32,7 +32,7 @@ from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.run_folder import fetched_run_folder
 from sweeper.storage.strict_json import dumps
 from sweeper.study import results
-from sweeper.study.arms import Plan, make_plan
+from sweeper.study.arms import Plan, make_plan, run_seeds
 from sweeper.study.recipes import less_than_one_pass
 from sweeper.study.steps import StepsChoice, with_steps
 
@@ -145,10 +145,12 @@ def as_json(preview: Preview) -> str:
 
 
 def _ladder_once(config: SweepConfig, plan: Plan) -> list[Run]:
-    """Every size of every arm once; of a sweep over several s at each of them, a fixed grid's further seeds too."""
-    if not plan.counts:
-        return [plan.run(arm, n, config.seed) for arm in plan.arms for n in reversed(plan.ladder)]
-    runs = grid_runs(config, plan)
+    """Every size of every arm once, of a sweep over several s at each of them; a fixed grid's further seeds too."""
+    if plan.counts:
+        runs = grid_runs(config, plan)
+    else:
+        seeds = run_seeds(config, config.policy.max_seeds)
+        runs = [plan.run(arm, n, seed) for seed in seeds for arm in plan.arms for n in reversed(plan.ladder)]
     return runs if config.policy.name == "grid" else [run for run in runs if run.seed == config.seed]
 
 
@@ -184,10 +186,9 @@ def _too_few_runs(config: SweepConfig, plan: Plan) -> list[str]:
     """A line for each fine-tuning task and backbone whose runs can never say how large their noise is."""
     if plan.counts:
         return []
-    seeds = 1 if config.policy.name == "grid" else config.policy.max_seeds
     sizes = plan.ladder if config.policy.name == "grid" else plan.choices
     groups = Counter(f"{arm.finetune_task} on {arm.backbone}" for arm in plan.arms)
-    short = {name: arms * (len(sizes) * seeds - FEWEST_SIZES) for name, arms in groups.items()}
+    short = {name: arms * (len(sizes) * config.policy.max_seeds - FEWEST_SIZES) for name, arms in groups.items()}
     return [
         f"mind: {name} can have {dof} residual degrees of freedom, and no verdict but good enough is given below"
         f" {FEWEST_RESIDUAL_DOF}; allow more sizes, or more seeds (policy.max_seeds)"

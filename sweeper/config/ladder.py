@@ -1,12 +1,13 @@
-"""The `ladder:` section of a sweep file: the sizes n that a sweep measures."""
+"""The `ladder:` and `policy:` sections of a sweep file: the sizes n that a sweep may measure, and who chooses."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from analysis.policy.registry import OURS, POLICIES
 from sweeper.config.types import Count, Model, Number
 
 # Images of one rendering setting that a sweep can ask for: fifteen times the paper's largest set.
@@ -56,3 +57,26 @@ class Ladder(Model):
         parts = self.between + 1
         inner = {round(low * (high / low) ** (i / parts)) for low, high in pairwise(rungs) for i in range(1, parts)}
         return tuple(sorted({*rungs, *inner}))
+
+
+class Policy(Model):
+    """How the next size is chosen: ours, or a baseline (`analysis.policy.registry`). `in_flight` proposals
+    are carried out at a time. No size is run more than `max_seeds` times, where nothing is said 5; a fixed grid runs
+    each as often, where nothing is said once."""
+
+    name: str = OURS
+    in_flight: Annotated[Count, Field(le=1000)] = 2
+    reference_seeds: Count = 3
+    max_seeds: Count = 5
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in POLICIES:
+            raise ValueError(f"choose one of {', '.join(map(repr, POLICIES))}")
+        return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_grid_runs_each_once(cls, given: Any) -> Any:
+        return {"max_seeds": 1} | given if isinstance(given, dict) and given.get("name") == "grid" else given

@@ -74,7 +74,13 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
         if not isinstance(child, dict):
             raise BadInput(f"override {shown!r}: {parent} is a value, not a section")
         node = child
-    node[last] = value
+    if value is None and parents == ["renderings"]:
+        # A rendering is no key with a default: without a value it is no arm.
+        if last not in node:
+            raise BadInput(f"override {shown!r}: there is no such rendering; there are {', '.join(node) or 'none'}")
+        del node[last]
+    else:
+        node[last] = value
 
 
 def _one_line(error: ValidationError) -> str:

@@ -12,12 +12,12 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from analysis.policy.goals import Objective
-from analysis.policy.registry import OURS, POLICIES
+from analysis.policy.registry import OURS
 from render_actors.setting.source import Fit
 from sweeper.config.budget import Budget, Prices, Stop, Target
 from sweeper.config.factors import FactorDesign, with_settings
 from sweeper.config.finetune import Finetune
-from sweeper.config.ladder import Ladder
+from sweeper.config.ladder import Ladder, Policy
 from sweeper.config.render import Render, Rendering
 from sweeper.config.simulated import SimulatedArm, check_laws
 from sweeper.config.tune import Tune
@@ -131,23 +131,6 @@ class Controls(Model):
 
     shuffled_labels: Count | None = None
     seeds: Count = 1
-
-
-class Policy(Model):
-    """How the next size is chosen: ours, or a baseline (`analysis.policy.registry`). `in_flight` proposals
-    are carried out at a time."""
-
-    name: str = OURS
-    in_flight: Annotated[Count, Field(le=1000)] = 2
-    reference_seeds: Count = 3
-    max_seeds: Count = 5
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in POLICIES:
-            raise ValueError(f"choose one of {', '.join(map(repr, POLICIES))}")
-        return name
 
 
 class Cluster(Model):

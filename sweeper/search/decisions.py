@@ -82,11 +82,13 @@ def _stated(config: SweepConfig, plan: Plan, there: AbstractSet[Run], offers: Of
 
 
 def _rest_of_grid(config: SweepConfig, plan: Plan, there: AbstractSet[Run], offers: Offers) -> list[Proposal]:
-    """For a fixed grid every size of every arm that is not there, the smallest first."""
+    """For a fixed grid every size of every arm that is not there, seed by seed, the smallest size first."""
     if config.policy.name != "grid":
         return []
-    runs = [plan.run(arm, n, config.seed) for n in plan.ladder for arm in plan.arms]
-    return [offers.of(run, f"next in the fixed grid: {run.arm}, n = {run.n:,}") for run in runs if run not in there]
+    seeds = run_seeds(config, config.policy.max_seeds)
+    runs = [plan.run(arm, n, seed) for seed in seeds for n in plan.ladder for arm in plan.arms]
+    said = "next in the fixed grid: {}, n = {:,}" + ", seed {}" * (len(seeds) > 1)
+    return [offers.of(run, said.format(run.arm, run.n, run.seed)) for run in runs if run not in there]
 
 
 def _controls(config: SweepConfig, plan: Plan, offers: Offers) -> list[Proposal]:
@@ -126,7 +128,7 @@ def choose(
     arms = [_with(state, [run for run in refused if run.arm == state.arm]) for state in known.arms]
     if config.policy.name == "grid":
         # All of it is in the opening, and it is run to its end: that is what it is for.
-        return Stop("exhausted", "every size of the fixed grid has been run")
+        return Stop("exhausted", "all of the fixed grid has been run")
     chosen = _by_the_ladder(config, plan, known, arms, pending, cost, terms)
     if isinstance(chosen, Stop) and chosen.kind in ("verdicts", "exhausted"):
         limits = Limits(config.target.rounds, config.target.largest, plan.choices)

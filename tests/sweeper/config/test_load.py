@@ -125,6 +125,21 @@ def test_overrides_replace_add_and_are_read_as_yaml(tmp_path: Path) -> None:
     assert config.renderings["fixed"].light == "random"
 
 
+def test_an_override_of_null_leaves_a_rendering_of_the_file_out(tmp_path: Path) -> None:
+    content = real_sweep(renderings={"fixed": {"light": "fix"}, "random": {"light": "random"}})
+
+    assert list(sweep_of(tmp_path, content, "renderings.fixed=null").renderings) == ["random"]
+    assert "there is no such rendering; there are fixed, random" in refusal(tmp_path, content, "renderings.fixd=null")
+
+
+@pytest.mark.parametrize(("policy", "times"), [("adaptive", 5), ("grid", 1)])
+def test_a_fixed_grid_runs_each_size_once_where_nothing_is_said(tmp_path: Path, policy: str, times: int) -> None:
+    content = real_sweep(policy={"name": policy})
+
+    assert sweep_of(tmp_path, content).policy.max_seeds == times
+    assert sweep_of(tmp_path, content, "policy.max_seeds=3").policy.max_seeds == 3
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [

@@ -315,3 +315,14 @@ def test_a_grid_runs_every_size_of_every_arm_once_and_ends(tmp_path: Path, seed:
     assert {p.run.seed for p in runs} == {seed}
     assert isinstance(then, Stop)
     assert then.kind == "exhausted"
+
+
+def test_a_grid_with_seeds_runs_every_size_with_each_of_them(tmp_path: Path) -> None:
+    settings = real_sweep(ladder={"sizes": LADDER}, policy={"name": "grid", "max_seeds": 3})
+    config = sweep_of(tmp_path, settings)
+    plan = make_plan(config)
+
+    runs = [p.run for p in opening(config, plan, by_size, by_size, "$") if p.run.n > 0]
+
+    wanted = [(arm.name, n, seed) for arm in plan.arms for n in LADDER for seed in (0, 1, 2)]
+    assert sorted((run.arm, run.n, run.seed) for run in runs) == sorted(wanted)
