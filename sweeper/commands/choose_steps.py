@@ -148,6 +148,11 @@ class Chooser:
         known = {trial.text: self.inventory.measured(trial) for trial in trials}
         missing = [trial for trial in trials if known[trial.text] is None]
         reserved.begin("finetune")
+        if missing:
+            # A trial says nothing until its end, which is minutes away where steps are many.
+            steps = " and ".join(f"{trial.settings['iterations']:,}" for trial in missing)
+            text = f"{run.what}: fine-tunes of {steps} steps on {config.tune.folds} folds each, to choose the steps"
+            self.reporter.event("trying", text, stage="finetune", what=run.what)
         seconds = 0.0
         for ended in self.measure(missing):
             if ended is None:

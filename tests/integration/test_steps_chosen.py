@@ -49,6 +49,11 @@ def test_all_runs_have_the_steps_that_were_chosen_on_folds_and_a_second_run_does
     # given 2 steps, which teach nothing, and 40, then all have 40; it was decided before anything else
     decided = [event for event in done.events if event["event"] == "decided"]
     assert decided[0]["steps"] == 40
+    # and what takes minutes was announced: n = 0 first, then the largest n
+    assert [each["what"].split(" n=")[1] for each in done.events if each["event"] == "trying"] == [
+        "0 seed=0",
+        "60 seed=0",
+    ]
     tried = [(each["n"], each["iterations"]) for each in decided[0]["tried"]]
     assert sorted(tried) == [(0, 2), (0, 40), (60, 2), (60, 40)]
     folder = here.folder / "runs" / "tiny"
@@ -76,6 +81,6 @@ def test_all_runs_have_the_steps_that_were_chosen_on_folds_and_a_second_run_does
     }
     third = here.run("run", config, "--json", timeout_s=600)
     assert third.code == 0, third.err[-5000:]
-    assert "tried" not in {event["event"] for event in third.events}
+    assert not {"trying", "tried"} & {event["event"] for event in third.events}
     assert {file: file.stat().st_mtime_ns for file in before} == before
     assert here.wait_until_empty(30) == []
