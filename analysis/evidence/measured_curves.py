@@ -15,6 +15,8 @@ from analysis.verdict.verdict import verdict
 
 # Beyond so many standard errors of the measured gain, a verdict counts as right or wrong; nearer, as neither.
 _CLEAR = 2.0
+# Fits see sizes up to a quarter of the largest; predictions are of the half and the whole.
+_HELD_OUT = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +92,12 @@ def _noise(n: int, at_size: Sequence[SeededCurve]) -> Noise | None:
     return Noise(n, within**0.5, max(0.0, between - shared) ** 0.5, dof)
 
 
-def held_out_seeds(curves: Mapping[str, SeededCurve], largest_seen: int) -> Coverage:
-    """Each seed in turn is hidden, with all sizes above `largest_seen`; its larger runs are what is predicted."""
+def held_out_seeds(curves: Mapping[str, SeededCurve]) -> Coverage:
+    """Each seed in turn is hidden, with all sizes above a quarter of the curve's largest; its runs at these are what is
+    predicted."""
     inside, identified = list[bool](), list[bool]()
     for curve in curves.values():
+        largest_seen = curve.n.max() / _HELD_OUT
         for seed in np.unique(curve.seed):
             seen = curve.where((curve.seed != seed) & (curve.n <= largest_seen))
             later = curve.where((curve.seed == seed) & (curve.n > largest_seen))

@@ -15,8 +15,6 @@ from sweeper.errors import BadInput
 
 TABLE = Path(__file__).parents[2] / "docs" / "measured" / "reality.parquet"
 _CURVE = ("dataset", "s", "backbone", "rendering", "pretrain_task", "finetune_task", "sweep_seed", "steps")
-# Fits see sizes up to a quarter of the largest, predictions are of the half and the whole.
-_SEEN = 4
 
 
 def measure(table: Path | None = None) -> dict[str, Figure]:
@@ -25,10 +23,9 @@ def measure(table: Path | None = None) -> dict[str, Figure]:
     noises = noise_by_size(list(curves.values()))
     smallest = next((noise for noise in noises if noise.pretrain > 0), noises[0]) if noises else None
     figures = {name: figure for noise in noises for name, figure in _noise_figures(noise, smallest or noise).items()}
-    top = int(max(curve.n.max() for curve in curves.values()))
-    seeds, judged = held_out_seeds(curves, top // _SEEN), judge_doublings(curves)
+    seeds, judged = held_out_seeds(curves), judge_doublings(curves)
     share = seeds.inside / seeds.runs if seeds.runs else float("nan")
-    told = f"{seeds.inside} of {seeds.runs} runs of held-out seeds above n = {top // _SEEN:,} in the 95 % band"
+    told = f"{seeds.inside} of {seeds.runs} runs of held-out seeds above a quarter of the largest n in the 95 % band"
     figures["coverage_held_out"] = Figure(share, 0.95, f"{told}; {seeds.identified} of {seeds.fits} fits identified")
     given = judged.right + judged.wrong + judged.near
     said = f"of {given} verdicts on the last doubling; {judged.near} too near to judge, {judged.none} not given"
