@@ -14,7 +14,18 @@ from sweeper.bench.figures import Figure
 from sweeper.errors import BadInput
 
 TABLE = Path(__file__).parents[2] / "docs" / "measured" / "reality.parquet"
-_CURVE = ("dataset", "s", "backbone", "rendering", "pretrain_task", "finetune_task", "sweep_seed", "steps")
+_CURVE = (
+    "dataset",
+    "s",
+    "backbone",
+    "rendering",
+    "attributes",
+    "pretrain_task",
+    "finetune_task",
+    "sweep_seed",
+    "views",
+    "steps",
+)
 
 
 def measure(table: Path | None = None) -> dict[str, Figure]:
@@ -34,15 +45,19 @@ def measure(table: Path | None = None) -> dict[str, Figure]:
 
 
 def read_curves(table: Path) -> dict[str, SeededCurve]:
-    """The curves of a table of `sweeper collect`, by name: n = 0 left out, a run the mean of its fine-tunes."""
+    """The curves of a table of `sweeper collect`, by name: n = 0 left out, a run the mean of its fine-tunes.
+
+    A run that two sweeps have done, bit for bit, counts once.
+    """
     if not table.is_file():
         raise BadInput(f"{table} is not there; `sweeper collect RUN --out {table}` makes it")
-    runs: dict[str, dict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in pq.read_table(table, columns=[*_CURVE, "n", "seed", "error"]).to_pylist():
+    runs: dict[str, dict[tuple[int, int], dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    for row in pq.read_table(table, columns=[*_CURVE, "n", "seed", "repeat", "error"]).to_pylist():
         if row["n"] > 0:
             name = "/".join(str(row[column]) for column in _CURVE)
-            runs[name][row["n"], row["seed"]].append(float(np.log(row["error"])))
-    return {name: _curve(own) for name, own in sorted(runs.items())}
+            runs[name][row["n"], row["seed"]][row["repeat"]] = float(np.log(row["error"]))
+    curves = {name: {run: list(tunes.values()) for run, tunes in own.items()} for name, own in sorted(runs.items())}
+    return {name: _curve(own) for name, own in curves.items()}
 
 
 def _curve(runs: dict[tuple[int, int], list[float]]) -> SeededCurve:

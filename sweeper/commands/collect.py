@@ -6,7 +6,7 @@ holds already stay as they are, so that it grows while stores come and go.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -24,12 +24,14 @@ from sweeper.storage.tested import scores_of_test_images
 from sweeper.study import results
 from sweeper.study.arms import Arm
 from sweeper.study.attributes import rendering_levels
+from sweeper.study.recipes import resolve_recipe
 
 
 @dataclass(frozen=True)
 class Kept:
     """One fine-tune. `sweep`, `sweep_seed`: the sweep file's name and seed. `dataset`, `s`: photographs and how many.
-    `attributes`: a JSON object with the level of every attribute of the rendering, {} where n = 0.
+    `attributes`: a JSON object with the level of every attribute of the rendering, {} where n = 0. `views`: images that
+    the pre-training saw, repeats counted; None where n = 0 and where renders and photographs are trained on at once.
 
     `right`: whether each of `test_size` test images was told right, as np.packbits packs it; None where the metric is
     no share of images or the store lacks it. `steps`, `lr`: of the fine-tune. `finetune_s`, `pretrain_s`:
@@ -48,6 +50,7 @@ class Kept:
     backbone: str
     finetune_task: str
     n: int
+    views: int | None
     seed: int
     repeat: int
     error: float
@@ -67,14 +70,23 @@ class Kept:
         """What tells it from every other fine-tune: the study knows the photographs, the recipe and the arm."""
         return self.study, self.n, self.s, self.seed, self.repeat
 
-    @property
-    def lacks_something(self) -> bool:
-        """Whether its sweep may tell more of it: what was right, or the attributes, which older tables had not."""
-        return self.right is None or not self.attributes
+    def with_more(self, other: "Kept") -> "Kept":
+        """The same fine-tune with what it lacks and `other`, a later look at its sweep, knows."""
+        lacking = [each.name for each in fields(self) if getattr(self, each.name) in (None, "")]
+        return replace(self, **{name: getattr(other, name) for name in lacking})
 
 
-_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), float | None: pa.float64(), bytes | None: pa.binary()}
+_TYPES = {
+    str: pa.string(),
+    int: pa.int64(),
+    int | None: pa.int64(),
+    float: pa.float64(),
+    float | None: pa.float64(),
+    bytes | None: pa.binary(),
+}
 _HINTS = get_type_hints(Kept)
+# Columns that older tables lack, and what their rows have there.
+_LATER: dict[str, Any] = {"attributes": "", "views": None}
 SCHEMA = pa.schema([(each.name, _TYPES[_HINTS[each.name]]) for each in fields(Kept)])
 
 
@@ -91,7 +103,7 @@ def collect(folders: Sequence[Path], out: Path) -> str:
         rows = list(_rows(folder))
         if not rows:
             raise BadInput(f"{folder} has no finished fine-tune; run the sweep first")
-        found |= {row.key: row for row in rows if row.key not in found or found[row.key].lacks_something}
+        found |= {row.key: found[row.key].with_more(row) if row.key in found else row for row in rows}
     order = sorted(found.values(), key=lambda row: (row.dataset, row.s, row.sweep_seed, *_arm_and_run(row)))
     table = pa.Table.from_pylist([vars(row) for row in order], schema=SCHEMA)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -113,9 +125,9 @@ def _read(path: Path) -> list[Kept]:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"{path} cannot be read ({one_line(error)}); give another --out") from None
-    if {*table.schema.names, "attributes"} != {*SCHEMA.names}:
+    if {*table.schema.names, *_LATER} != {*SCHEMA.names}:
         raise BadInput(f"{path} is no table of `sweeper collect`, or of another version; give another --out")
-    return [Kept(**{"attributes": "", **row}) for row in table.to_pylist()]
+    return [Kept(**_LATER | row) for row in table.to_pylist()]
 
 
 def _rows(folder: Path) -> Iterator[Kept]:
@@ -149,6 +161,7 @@ def _kept(
         backbone=row.backbone,
         finetune_task=row.finetune_task,
         n=row.n,
+        views=None if pretraining is None else _views(config, Arm.named(row.arm)),
         seed=row.seed,
         repeat=row.repeat,
         error=row.error,
@@ -163,6 +176,11 @@ def _kept(
         study=row.study,
         versions=row.versions,
     )
+
+
+def _views(config: SweepConfig, arm: Arm) -> int:
+    recipe = resolve_recipe("pretrain", arm.learnt, config.pretrain.recipe, arm.backbone)
+    return recipe.iterations * recipe.batch_size
 
 
 def _finetune(

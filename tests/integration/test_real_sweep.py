@@ -112,6 +112,7 @@ def test_the_fine_tunes_of_a_sweep_make_a_table_to_keep(undisturbed: Sweep, tmp_
         assert 1 - right.mean() == pytest.approx(row["error"])
         assert row["finetune_s"] > 0
         assert (row["pretrain_s"] is not None and row["pretrain_s"] > 0) == (row["n"] > 0)
+        assert (row["views"] or 0) >= row["n"]
     assert "0 of them new" in done[1].out
 
 
