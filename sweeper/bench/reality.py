@@ -56,18 +56,18 @@ def read_curves(table: Path) -> dict[str, SeededCurve]:
         if row["n"] > 0:
             name = "/".join(str(row[column]) for column in _CURVE)
             runs[name][row["n"], row["seed"]][row["repeat"]] = float(np.log(row["error"]))
-    curves = {name: {run: list(tunes.values()) for run, tunes in own.items()} for name, own in sorted(runs.items())}
-    return {name: _curve(own) for name, own in curves.items()}
+    return {name: _curve(own) for name, own in sorted(runs.items())}
 
 
-def _curve(runs: dict[tuple[int, int], list[float]]) -> SeededCurve:
+def _curve(runs: dict[tuple[int, int], dict[int, float]]) -> SeededCurve:
     keys = sorted(runs)
+    tunes = [np.array(list(runs[key].values())) for key in keys]
     return SeededCurve(
         n=np.array([float(n) for n, _ in keys]),
         seed=np.array([float(seed) for _, seed in keys]),
-        log_error=np.array([float(np.mean(runs[key])) for key in keys]),
-        variance=np.array([float(np.var(runs[key], ddof=1)) if len(runs[key]) > 1 else np.nan for key in keys]),
-        repeats=np.array([float(len(runs[key])) for key in keys]),
+        log_error=np.array([each.mean() for each in tunes]),
+        variance=np.array([each.var(ddof=1) if each.size > 1 else np.nan for each in tunes]),
+        repeats=np.array([float(each.size) for each in tunes]),
     )
 
 

@@ -32,7 +32,7 @@ from sweeper.storage.artifacts import ArtifactStore
 from sweeper.storage.run_folder import fetched_run_folder
 from sweeper.storage.strict_json import dumps
 from sweeper.study import results
-from sweeper.study.arms import Plan, make_plan, run_seeds
+from sweeper.study.arms import Plan, make_plan
 from sweeper.study.recipes import less_than_one_pass
 from sweeper.study.steps import StepsChoice, with_steps
 
@@ -146,11 +146,7 @@ def as_json(preview: Preview) -> str:
 
 def _ladder_once(config: SweepConfig, plan: Plan) -> list[Run]:
     """Every size of every arm once, of a sweep over several s at each of them; a fixed grid's further seeds too."""
-    if plan.counts:
-        runs = grid_runs(config, plan)
-    else:
-        seeds = run_seeds(config, config.policy.max_seeds)
-        runs = [plan.run(arm, n, seed) for seed in seeds for arm in plan.arms for n in reversed(plan.ladder)]
+    runs = grid_runs(config, plan)
     return runs if config.policy.name == "grid" else [run for run in runs if run.seed == config.seed]
 
 

@@ -14,7 +14,7 @@ from analysis.policy.registry import OURS, POLICIES
 from analysis.policy.runs import ArmState, Run
 from analysis.policy.stopping import should_stop, still_open
 from sweeper.config.schema import SweepConfig
-from sweeper.search.designs.both_sizes import choose_cell, first_runs
+from sweeper.search.designs.both_sizes import choose_cell, first_runs, grid_runs
 from sweeper.search.designs.new_settings import choose_setting, first_settings
 from sweeper.search.knowledge import Knowledge, goals_of
 from sweeper.study.arms import Arm, Plan, run_seeds
@@ -85,9 +85,8 @@ def _rest_of_grid(config: SweepConfig, plan: Plan, there: AbstractSet[Run], offe
     """For a fixed grid every size of every arm that is not there, seed by seed, the smallest size first."""
     if config.policy.name != "grid":
         return []
-    seeds = run_seeds(config, config.policy.max_seeds)
-    runs = [plan.run(arm, n, seed) for seed in seeds for n in plan.ladder for arm in plan.arms]
-    said = "next in the fixed grid: {}, n = {:,}" + ", seed {}" * (len(seeds) > 1)
+    runs = sorted(grid_runs(config, plan), key=lambda run: (run.seed, run.n))
+    said = "next in the fixed grid: {}, n = {:,}" + ", seed {}" * (config.policy.max_seeds > 1)
     return [offers.of(run, said.format(run.arm, run.n, run.seed)) for run in runs if run not in there]
 
 

@@ -36,13 +36,13 @@ def first_runs(config: SweepConfig, plan: Plan, cost: Callable[[Run], float], un
 
 
 def grid_runs(config: SweepConfig, plan: Plan) -> list[Run]:
-    """Every size of every arm at every s, once for each of `policy.max_seeds` seeds."""
+    """Every size of every arm, at every s where there are several, once for each of `policy.max_seeds` seeds."""
     seeds = run_seeds(config, config.policy.max_seeds)
     sizes = sorted(plan.ladder, key=lambda n: (n != config.tune.n, -n))
     # A pass at one s makes all checkpoints; the others need fine-tunes alone.
     return [
         plan.run(arm, n, seed, s)
-        for s in _ends_first(plan.counts)
+        for s in _ends_first(plan.counts or (plan.s,))
         for arm in plan.arms
         for n in sizes
         for seed in seeds
